@@ -1,0 +1,109 @@
+"""The words of the catalogue that are closed sets."""
+
+from enum import IntEnum, StrEnum
+
+
+class PackageType(StrEnum):
+    """GitLab's package types, in the order of GitLab's enum (`order_by=type` sorts by it)."""
+
+    MAVEN = "maven"
+    NPM = "npm"
+    CONAN = "conan"
+    NUGET = "nuget"
+    PYPI = "pypi"
+    COMPOSER = "composer"
+    GENERIC = "generic"
+    GOLANG = "golang"
+    DEBIAN = "debian"
+    RUBYGEMS = "rubygems"
+    HELM = "helm"
+    TERRAFORM_MODULE = "terraform_module"
+    RPM = "rpm"
+    ML_MODEL = "ml_model"
+    CARGO = "cargo"
+
+
+class Visibility(StrEnum):
+    """Who can see a project or group at all."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    PRIVATE = "private"
+
+
+class AccessLevel(IntEnum):
+    """GitLab's roles with GitLab's numbers; ADMIN stands above every role."""
+
+    NONE = 0
+    GUEST = 10
+    REPORTER = 20
+    DEVELOPER = 30
+    MAINTAINER = 40
+    OWNER = 50
+    ADMIN = 60
+
+
+class Role(StrEnum):
+    """The role of a member, as written in a directory file."""
+
+    GUEST = "guest"
+    REPORTER = "reporter"
+    DEVELOPER = "developer"
+    MAINTAINER = "maintainer"
+    OWNER = "owner"
+
+    @property
+    def level(self) -> AccessLevel:
+        """GitLab's number for the role."""
+        return AccessLevel[self.name]
+
+
+class UserState(StrEnum):
+    """A blocked user's tokens are refused."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+
+
+class Scope(StrEnum):
+    """What a personal access token may be used for."""
+
+    API = "api"
+    READ_API = "read_api"
+
+
+class DeployScope(StrEnum):
+    """What a deploy token may be used for."""
+
+    READ_PACKAGE_REGISTRY = "read_package_registry"
+    WRITE_PACKAGE_REGISTRY = "write_package_registry"
+
+
+class DeleteLevel(StrEnum):
+    """The least level that may delete a protected package."""
+
+    MAINTAINER = "maintainer"
+    OWNER = "owner"
+    ADMIN = "admin"
+
+    @property
+    def level(self) -> AccessLevel:
+        """The number that the level compares by."""
+        return AccessLevel[self.name]
+
+
+class Cause(StrEnum):
+    """Why a deletion came to be."""
+
+    USER = "user"
+    BULK = "bulk"
+    POLICY = "policy"
+
+
+class Credential(StrEnum):
+    """The kind of credential that a caller showed."""
+
+    PERSONAL_ACCESS_TOKEN = "personal_access_token"  # noqa: S105 - a kind, not a token
+    JOB_TOKEN = "job_token"  # noqa: S105 - a kind, not a token
+    DEPLOY_TOKEN = "deploy_token"  # noqa: S105 - a kind, not a token
+    COMMAND_LINE = "command_line"

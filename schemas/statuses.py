@@ -1,0 +1,107 @@
+"""The state machine: statuses, states, and the one table of allowed moves for each.
+
+Everything else (guards in SQL, the CHECKs of the database, final states) is derived from these tables or
+tested against them; nothing may list these facts again.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+
+class PackageStatus(StrEnum):
+    """GitLab's status of a package, in the order of GitLab's enum."""
+
+    DEFAULT = "default"
+    HIDDEN = "hidden"
+    PROCESSING = "processing"
+    ERROR = "error"
+    PENDING_DESTRUCTION = "pending_destruction"
+    DEPRECATED = "deprecated"
+
+
+class FileStatus(StrEnum):
+    """GitLab's status of a package file, in the order of GitLab's enum."""
+
+    DEFAULT = "default"
+    PENDING_DESTRUCTION = "pending_destruction"
+    PROCESSING = "processing"
+    ERROR = "error"
+
+
+class DeletionState(StrEnum):
+    """How far a deletion is."""
+
+    QUEUED = "queued"
+    GRACE = "grace"
+    DESTROYING = "destroying"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RESTORED = "restored"
+
+
+_P = PackageStatus
+_F = FileStatus
+_D = DeletionState
+
+PACKAGE_MOVES: Final[Mapping[PackageStatus, frozenset[PackageStatus]]] = MappingProxyType(
+    {
+        _P.DEFAULT: frozenset({_P.PROCESSING, _P.HIDDEN}),
+        _P.HIDDEN: frozenset({_P.DEFAULT}),
+        _P.DEPRECATED: frozenset({_P.PROCESSING}),
+        _P.ERROR: frozenset({_P.PROCESSING}),
+        _P.PROCESSING: frozenset({_P.PENDING_DESTRUCTION, _P.ERROR, _P.DEFAULT, _P.DEPRECATED}),
+        _P.PENDING_DESTRUCTION: frozenset({_P.ERROR, _P.DEFAULT, _P.DEPRECATED}),
+    }
+)
+"""Package status -> the statuses it may move to. A destroyed package has no row, hence no status."""
+
+FILE_MOVES: Final[Mapping[FileStatus, frozenset[FileStatus]]] = MappingProxyType(
+    {
+        _F.DEFAULT: frozenset({_F.PROCESSING, _F.PENDING_DESTRUCTION}),
+        _F.PROCESSING: frozenset({_F.PENDING_DESTRUCTION, _F.DEFAULT, _F.ERROR}),
+        _F.PENDING_DESTRUCTION: frozenset({_F.DEFAULT, _F.ERROR}),
+        _F.ERROR: frozenset({_F.PROCESSING, _F.PENDING_DESTRUCTION}),
+    }
+)
+"""File status -> the statuses it may move to. A file goes to `processing` only when it is deleted by itself."""
+
+DELETION_MOVES: Final[Mapping[DeletionState, frozenset[DeletionState]]] = MappingProxyType(
+    {
+        _D.QUEUED: frozenset({_D.GRACE, _D.DESTROYING, _D.RESTORED, _D.FAILED}),
+        _D.GRACE: frozenset({_D.DESTROYING, _D.RESTORED, _D.FAILED}),
+        _D.DESTROYING: frozenset({_D.RETRYING, _D.SUCCEEDED, _D.FAILED}),
+        _D.RETRYING: frozenset({_D.DESTROYING, _D.FAILED}),
+        _D.SUCCEEDED: frozenset(),
+        _D.FAILED: frozenset({_D.QUEUED}),
+        _D.RESTORED: frozenset(),
+    }
+)
+"""Deletion state -> the states it may move to."""
+
+DISPLAYABLE: Final = frozenset({_P.DEFAULT, _P.ERROR, _P.DEPRECATED})
+"""Listed, found by id, and deletable (GitLab's set of that name)."""
+
+INSTALLABLE: Final = frozenset({_P.DEFAULT, _P.HIDDEN, _P.DEPRECATED})
+"""Its files can be downloaded (GitLab's set of that name); also what makes a name and version taken."""
+
+DISPLAYABLE_FILES: Final = frozenset({_F.DEFAULT, _F.ERROR})
+"""Files that are listed and can be deleted."""
+
+ENDED: Final = frozenset({_D.SUCCEEDED, _D.FAILED, _D.RESTORED})
+"""States in which nothing more happens to a deletion by itself."""
+
+RESTORABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.RESTORED in moves)
+"""States in which no object can have been removed yet."""
+
+CLAIMABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.DESTROYING in moves)
+"""States in which a worker may claim a deletion that is due; besides, a `destroying` one with a lapsed lease."""
+
+_Status = TypeVar("_Status", PackageStatus, FileStatus, DeletionState)
+
+
+def sources_of(moves: Mapping[_Status, frozenset[_Status]], target: _Status) -> list[_Status]:
+    """Return the statuses from which *target* may be reached, sorted; the guard of an UPDATE in SQL."""
+    return sorted(status for status, targets in moves.items() if target in targets)

@@ -1,0 +1,84 @@
+"""The names of exchanges and queues: the public side of the broker."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+COMMANDS_EXCHANGE: Final = "packyard.commands"
+EVENTS_EXCHANGE: Final = "packyard.events"
+DEAD_EXCHANGE: Final = "packyard.dlx"
+DEAD_QUEUE: Final = "packyard.dead"
+EVENTS_LOG: Final = "packyard.events.log"
+"""Stream that keeps seven days of events for replay."""
+
+
+class Lane(StrEnum):
+    """The two queues of deletions: people's, and those of policies and bulk calls."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+    @property
+    def queue(self) -> str:
+        """The name of the lane's queue."""
+        return f"packyard.delete.{self.value}"
+
+    @property
+    def routing_key(self) -> str:
+        """What a command is published with to reach the lane."""
+        return f"delete.{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue and the one binding that feeds it."""
+
+    name: str
+    arguments: MappingProxyType[str, Any]
+    exchange: str
+    routing_key: str
+
+
+EXCHANGES: Final = (
+    Exchange(COMMANDS_EXCHANGE, "topic"),
+    Exchange(EVENTS_EXCHANGE, "topic"),
+    Exchange(DEAD_EXCHANGE, "fanout"),
+)
+
+_QUORUM: Final = MappingProxyType({"x-queue-type": "quorum"})
+_SEVEN_DAYS: Final = MappingProxyType(
+    {"x-queue-type": "stream", "x-max-age": "7D", "x-max-length-bytes": 5_000_000_000}
+)
+
+QUEUES: Final = (
+    *(Queue(lane.queue, _QUORUM, COMMANDS_EXCHANGE, lane.routing_key) for lane in Lane),
+    Queue(DEAD_QUEUE, _QUORUM, DEAD_EXCHANGE, ""),
+    Queue(EVENTS_LOG, _SEVEN_DAYS, EVENTS_EXCHANGE, "#"),
+)
+
+POLICIES: Final = MappingProxyType(
+    {
+        "packyard-work": {
+            "pattern": r"^packyard\.delete\.",
+            "apply-to": "queues",
+            "priority": 10,
+            "definition": {
+                "delivery-limit": 10,
+                "dead-letter-exchange": DEAD_EXCHANGE,
+                "dead-letter-strategy": "at-least-once",
+                "overflow": "reject-publish",
+                "max-length": 1_000_000,
+            },
+        }
+    }
+)
+"""What an operator sets on the broker: only the type of a queue is an argument, since arguments can never change."""

@@ -1,0 +1,1 @@
+"""The service: the HTTP API on top, infrastructure below."""

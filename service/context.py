@@ -1,0 +1,32 @@
+"""The composition root: what every process works with, built in one place and closed in reverse."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from service.infra.database import Database, open_database
+from service.infra.schema_version import require_current_schema
+from service.infra.storage import ObjectStore, open_store
+from service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Settings, database and object store of a process."""
+
+    settings: Settings
+    database: Database
+    store: ObjectStore
+
+
+@asynccontextmanager
+async def open_context(settings: Settings, *, connections: int = 10) -> AsyncGenerator[Context]:
+    """Open everything in order; close it in reverse, whatever happens.
+
+    Raises:
+        StartError: the database cannot be reached or is not migrated, or the store cannot be used.
+    """
+    store = open_store(settings.storage_url)
+    async with open_database(settings.database_url.get_secret_value(), size=connections) as database:
+        await require_current_schema(database)
+        yield Context(settings=settings, database=database, store=store)

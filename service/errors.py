@@ -1,0 +1,156 @@
+"""The closed vocabulary of failures.
+
+A `RefusedError` is somebody's request that cannot be granted: it knows its HTTP status and GitLab's exact body.
+A `StartError` stops a process or command with one line that says what is wrong.
+"""
+
+from typing import ClassVar
+
+
+class PackyardError(Exception):
+    """Every failure that this project names itself."""
+
+
+class StartError(PackyardError):
+    """A process cannot start, or a command cannot be carried out, as it was told to; the text is for its user."""
+
+
+class StorageUnavailableError(PackyardError):
+    """The object store did not answer, or answered that it cannot now; another attempt may succeed."""
+
+
+class StorageRefusedError(PackyardError):
+    """The object store will not do this, however often it is asked."""
+
+
+class ObjectMissingError(PackyardError):
+    """There is no object under that key."""
+
+
+class RefusedError(PackyardError):
+    """A request that is answered with a status of 4xx and one of GitLab's two body shapes."""
+
+    status: ClassVar[int]
+    text: ClassVar[str]
+
+    def body(self) -> dict[str, str]:
+        """Return the JSON body, to the letter of GitLab's."""
+        return {"message": self.text}
+
+
+class BadParametersError(RefusedError):
+    """Parameters that cannot be read, or stand outside their list; one sentence each."""
+
+    status = 400
+    text = "400 Bad Request"
+
+    def __init__(self, *sentences: str) -> None:
+        """Keep the sentences in their order, each once."""
+        super().__init__(", ".join(dict.fromkeys(sentences)))
+
+    def body(self) -> dict[str, str]:
+        """Return the shape that Grape's own validation errors have."""
+        return {"error": str(self)}
+
+
+class BadRequestError(RefusedError):
+    """A request that the application finds wrong, with the reason."""
+
+    status = 400
+    text = "400 Bad request"
+
+    def body(self) -> dict[str, str]:
+        """Append the reason to the text."""
+        return {"message": f"{self.text} - {self}"}
+
+
+class UnauthorizedError(RefusedError):
+    """The token is unknown, or the route demands a user."""
+
+    status = 401
+    text = "401 Unauthorized"
+
+
+class TokenExpiredError(RefusedError):
+    """The token was good once."""
+
+    status = 401
+    text = "Token is expired. You can either do re-authorization or token refresh."
+
+    def body(self) -> dict[str, str]:
+        """Return the OAuth shape."""
+        return {"error": "invalid_token", "error_description": self.text}
+
+
+class TokenRevokedError(TokenExpiredError):
+    """The token was taken back."""
+
+    text = "Token was revoked. You have to re-authorize from the user."
+
+
+class ForbiddenError(RefusedError):
+    """The caller can see it, but may not do that."""
+
+    status = 403
+    text = "403 Forbidden"
+
+
+class InsufficientScopeError(ForbiddenError):
+    """The token's scopes do not cover the request."""
+
+    def body(self) -> dict[str, str]:
+        """Return the OAuth shape."""
+        return {
+            "error": "insufficient_scope",
+            "error_description": "The request requires higher privileges than provided by the access token.",
+            "scope": "api read_api",
+        }
+
+
+class DeletionProtectedError(ForbiddenError):
+    """A protection rule of the project demands a higher level."""
+
+    text = "403 Forbidden - Package is deletion protected."
+
+
+class NotFoundError(RefusedError):
+    """No such record, or none that may be addressed in its status."""
+
+    status = 404
+    text = "404 Not found"
+
+
+class FileNotFoundInPackageError(NotFoundError):
+    """No such file in that package; GitLab writes this one with a capital F."""
+
+    text = "404 Not Found"
+
+
+class ProjectNotFoundError(NotFoundError):
+    """The project is unknown, or not visible to the caller."""
+
+    text = "404 Project Not Found"
+
+
+class GroupNotFoundError(NotFoundError):
+    """The group is unknown, or not visible to the caller."""
+
+    text = "404 Group Not Found"
+
+
+class ConflictError(RefusedError):
+    """The record is not in a state in which that can be done."""
+
+    status = 409
+    text = "409 Conflict"
+
+    def body(self) -> dict[str, str]:
+        """Append the reason to the text."""
+        return {"message": f"{self.text}: {self}"}
+
+
+class PreconditionFailedError(RefusedError):
+    """The record was changed after the moment that the caller named."""
+
+    status = 412
+    text = "412 Precondition Failed"

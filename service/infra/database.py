@@ -1,0 +1,146 @@
+"""PostgreSQL: the pool, a connection, a transaction, a wake-up by NOTIFY, a lock for being the only one."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import aiosql
+import asyncpg
+from aiosql.adapters.asyncpg import AsyncPGAdapter
+from pydantic_core import from_json
+
+from service.errors import StartError
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
+Record: TypeAlias = Mapping[str, Any]
+
+DatabaseUnavailableError: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+"""What a driver call raises when the server is away; the caller may try again."""
+
+_CONNECT_TIMEOUT_S: Final = 5
+_STATEMENT_TIMEOUT_S: Final = 60
+_ACQUIRE_TIMEOUT_S: Final = 30
+
+_adapter = AsyncPGAdapter()
+_queries = aiosql.from_path(Path(__file__).parent / "sql", lambda: _adapter, mandatory_parameters=False)
+
+
+async def fetch(connection: Connection, query: str, **values: object) -> list[Record]:
+    """Run the named query and return its rows."""
+    rows: list[Any] = await connection.fetch(*_prepared(query, values))
+    return rows
+
+
+async def fetch_row(connection: Connection, query: str, **values: object) -> Record | None:
+    """Run the named query and return its first row, if there is one."""
+    row: Record | None = await connection.fetchrow(*_prepared(query, values))
+    return row
+
+
+async def execute(connection: Connection, query: str, **values: object) -> int:
+    """Run the named query and return how many rows it touched."""
+    tag = await connection.execute(*_prepared(query, values))
+    return int(tag.rpartition(" ")[2])
+
+
+def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:
+    return getattr(_queries, query).sql, *_adapter.maybe_order_params(query, values)
+
+
+class Database:
+    """A pool of connections; each use takes one for as long as it needs it."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
+        self._pool = pool
+        self._url = url
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Give a connection on which each statement is its own transaction."""
+        async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """Give a connection within a transaction, committed at the end and rolled back by any exception."""
+        async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def listen(self, channel: str) -> AsyncGenerator[asyncio.Event]:
+        """Give an event that is set at each NOTIFY on *channel*, and when the connection is lost."""
+        heard = asyncio.Event()
+        connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S)
+        try:
+            connection.add_termination_listener(lambda _connection: heard.set())
+            await connection.add_listener(channel, lambda *_notification: heard.set())
+            yield heard
+        finally:
+            with suppress(*DatabaseUnavailableError):
+                await connection.close(timeout=_CONNECT_TIMEOUT_S)
+
+    @asynccontextmanager
+    async def sole(self, name: str) -> AsyncGenerator["Sole"]:
+        """Try to be the only process that holds the lock *name*; the server lets go of it when we are gone."""
+        connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S)
+        try:
+            held = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
+            yield Sole(connection, held=bool(held))
+        finally:
+            with suppress(*DatabaseUnavailableError):
+                await connection.close(timeout=_CONNECT_TIMEOUT_S)
+
+
+class Sole:
+    """Whether this process holds a lock that only one process can hold."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", *, held: bool) -> None:
+        self._connection = connection
+        self._held = held
+
+    @property
+    def held(self) -> bool:
+        """True as long as the session that took the lock is there."""
+        return self._held and not self._connection.is_closed()
+
+
+@asynccontextmanager
+async def open_database(url: str, *, size: int = 10) -> AsyncGenerator[Database]:
+    """Open a pool of at most *size* connections.
+
+    Raises:
+        StartError: the server cannot be reached, refuses us, or has no such database.
+    """
+    try:
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=_CONNECT_TIMEOUT_S,
+            command_timeout=_STATEMENT_TIMEOUT_S,
+            init=_set_up,
+            server_settings={"application_name": "packyard", "timezone": "UTC"},
+        )
+    except (*DatabaseUnavailableError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+        reason = str(error) or type(error).__name__
+        raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
+    try:
+        yield Database(pool, url)
+    finally:
+        await _close(pool)
+
+
+async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text"
+    )
+
+
+async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    try:
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()

@@ -1,0 +1,3 @@
+-- name: ping$
+-- Tells that the database answers.
+SELECT 1;

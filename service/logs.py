@@ -1,0 +1,43 @@
+"""structlog, set up once a process: JSON or console, to standard error, with what contextvars bind."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from structlog.types import Processor
+
+from service.settings import LogFormat, LogLevel
+
+
+def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> None:
+    """Write every line of ours, and warnings of the libraries, to standard error; *process* is in each line."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if log_format is LogFormat.JSON:
+        final: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    structlog.configure(
+        processors=[*shared, *final],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.value.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(process=process)
+    logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
+
+
+class _ToStructlog(logging.Handler):
+    """Hands a library's warnings to structlog, without its arguments' secrets: only the name and the text."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event: MutableMapping[str, Any] = {"logger": record.name, "text": record.getMessage()}
+        if record.exc_info and record.exc_info[1] is not None:
+            event["error"] = repr(record.exc_info[1])
+        structlog.get_logger().log(record.levelno, "library_warning", **event)

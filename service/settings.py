@@ -1,0 +1,159 @@
+"""The settings, and the only reader of the environment."""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
+
+from service.errors import StartError
+
+PREFIX: Final = "PACKYARD_"
+
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+
+
+def _read_duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("should be a number of seconds, or a number with ms, s, m, h or d, such as 30s or 7d")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+
+
+def _scheme_in(*schemes: str) -> AfterValidator:
+    def check(value: SecretStr | str) -> SecretStr | str:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not text.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError("should begin with " + " or ".join(f"{scheme}://" for scheme in schemes))
+        return value
+
+    return AfterValidator(check)
+
+
+Duration = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=timedelta(0))]
+PositiveDuration = Annotated[timedelta, BeforeValidator(_read_duration), Field(gt=timedelta(0))]
+
+
+class LogFormat(StrEnum):
+    """How a log line is written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least severe line that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(BaseModel):
+    """Every setting, with what it means; each is read from `PACKYARD_<NAME>`."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    database_url: Annotated[SecretStr, _scheme_in("postgresql", "postgres")]
+    """The PostgreSQL database (15 or later) that holds everything but bytes: postgresql://user:password@host/name."""
+
+    broker_url: Annotated[SecretStr, _scheme_in("amqp", "amqps")]
+    """The RabbitMQ virtual host: amqp://user:password@host:5672/vhost."""
+
+    storage_url: Annotated[str, _scheme_in("file", "s3", "gs", "az")]
+    """Where objects are kept: file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."""
+
+    external_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
+    """The address under which clients reach the API; links in answers begin with it."""
+
+    host: str = "127.0.0.1"
+    """The address on which the API listens."""
+
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    """The port on which the API listens; 0 takes a free one."""
+
+    grace_period: Duration = timedelta(0)
+    """How long a marked package can be restored before its bytes are removed; 0 removes them at once."""
+
+    lease: PositiveDuration = timedelta(seconds=60)
+    """How long a worker may hold a deletion without renewing; twice this is the longest that a crash can delay it."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    """How often a deletion is attempted before its package is shown in `error`."""
+
+    backoff: PositiveDuration = timedelta(seconds=5)
+    """The pause before the second attempt; each further one is five times as long, up to an hour, with jitter."""
+
+    resend: PositiveDuration = timedelta(seconds=60)
+    """How long a command may go unanswered before it is sent again; doubled each time, up to an hour."""
+
+    storage_timeout: PositiveDuration = timedelta(seconds=60)
+    """How long the object store may take over one chunk of removals."""
+
+    outbox_retention: PositiveDuration = timedelta(days=7)
+    """How long a published message is kept in the outbox."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """The least severe line that is logged: debug, info, warning or error."""
+
+    log_format: LogFormat = LogFormat.JSON
+    """json, one object a line, or console, for people."""
+
+
+def load_settings(*overrides: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from *environment* (the process's own when None); *overrides* come above it.
+
+    Raises:
+        StartError: a setting is unknown, missing or wrong; the text names each.
+    """
+    values = _named(os.environ if environment is None else environment)  # noqa: TID251 - the one reader
+    for mapping in overrides:
+        values |= _named(mapping)
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        names = ", ".join(PREFIX + name.upper() for name in unknown)
+        raise StartError(f"unknown setting: {names} (`packyard settings` lists the known ones)")
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise StartError("; ".join(_sentence(dict(problem)) for problem in error.errors())) from None
+
+
+def masked(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Return each setting's variable -> (value with secrets masked, meaning)."""
+    fields = Settings.model_fields
+    return {
+        PREFIX + name.upper(): (_shown(getattr(settings, name)), fields[name].description or "") for name in fields
+    }
+
+
+def _named(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX) and value != ""
+    }
+
+
+def _sentence(problem: Mapping[str, object]) -> str:
+    location = problem["loc"]
+    name = PREFIX + str(location[0] if isinstance(location, tuple) else location).upper()
+    if problem["type"] == "missing":
+        return f"{name} is not set"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{name} is wrong: {message[:1].lower()}{message[1:]}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return re.sub(r"://([^:/@]*):[^@]*@", r"://\1:***@", value.get_secret_value())
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    return str(value)

@@ -1,0 +1,1 @@
+"""The processes around the service, and the command line that starts them."""

@@ -1,0 +1,33 @@
+"""The command `packyard`: one module a family of commands."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.errors import PackyardError
+from workers.cli.options import read_environment_file
+from workers.process import fail
+
+
+class _OneLineErrors(click.Group):
+    """Turns a failure that has a name into one line and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PackyardError as error:
+            fail(str(error))
+
+
+@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="packyard")
+@click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read PACKYARD_* settings from this file (NAME=value lines), such as packyard.env of a running stack.",
+)
+@click.pass_context
+def main(context: click.Context, env_file: Path | None) -> None:
+    """Packyard: a package catalogue that speaks the GitLab Packages API and means its deletions."""
+    context.obj = read_environment_file(env_file) if env_file else {}

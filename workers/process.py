@@ -1,0 +1,34 @@
+"""How a process lives: it runs until SIGTERM or Ctrl-C, and says in one line why it could not start."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeAlias
+
+Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
+"""The work of a process; ends soon after the event that it is given is set."""
+
+
+def run_process(body: Body) -> None:
+    """Run *body* until it ends; SIGTERM or SIGINT sets its event, a second one ends it at once."""
+    asyncio.run(_until_stopped(body))
+
+
+def fail(reason: str) -> NoReturn:
+    """Print *reason* as the one line that a user needs, and exit with status 1."""
+    print(f"packyard: {reason}", file=sys.stderr)  # noqa: T201 - for the person at the terminal
+    sys.exit(1)
+
+
+async def _until_stopped(body: Body) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask_to_stop(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask_to_stop, number)
+    await body(stop)
