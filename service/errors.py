@@ -6,6 +6,8 @@ A `StartError` stops a process or command with one line that says what is wrong.
 
 from typing import ClassVar
 
+from typing_extensions import override
+
 
 class PackyardError(Exception):
     """Every failure that this project names itself."""
@@ -48,6 +50,7 @@ class BadParametersError(RefusedError):
         """Keep the sentences in their order, each once."""
         super().__init__(", ".join(dict.fromkeys(sentences)))
 
+    @override
     def body(self) -> dict[str, str]:
         """Return the shape that Grape's own validation errors have."""
         return {"error": str(self)}
@@ -59,6 +62,7 @@ class BadRequestError(RefusedError):
     status = 400
     text = "400 Bad request"
 
+    @override
     def body(self) -> dict[str, str]:
         """Append the reason to the text."""
         return {"message": f"{self.text} - {self}"}
@@ -77,6 +81,7 @@ class TokenExpiredError(RefusedError):
     status = 401
     text = "Token is expired. You can either do re-authorization or token refresh."
 
+    @override
     def body(self) -> dict[str, str]:
         """Return the OAuth shape."""
         return {"error": "invalid_token", "error_description": self.text}
@@ -95,9 +100,16 @@ class ForbiddenError(RefusedError):
     text = "403 Forbidden"
 
 
+class BlockedUserError(ForbiddenError):
+    """The token's user is blocked."""
+
+    text = "403 Forbidden - Your account has been blocked."
+
+
 class InsufficientScopeError(ForbiddenError):
     """The token's scopes do not cover the request."""
 
+    @override
     def body(self) -> dict[str, str]:
         """Return the OAuth shape."""
         return {
@@ -144,6 +156,7 @@ class ConflictError(RefusedError):
     status = 409
     text = "409 Conflict"
 
+    @override
     def body(self) -> dict[str, str]:
         """Append the reason to the text."""
         return {"message": f"{self.text}: {self}"}

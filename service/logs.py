@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from structlog.types import Processor
+from typing_extensions import override
 
 from service.settings import LogFormat, LogLevel
 
@@ -24,7 +25,7 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
         final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
         processors=[*shared, *final],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.value.upper())),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.value.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -36,6 +37,7 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
 class _ToStructlog(logging.Handler):
     """Hands a library's warnings to structlog, without its arguments' secrets: only the name and the text."""
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
         event: MutableMapping[str, Any] = {"logger": record.name, "text": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:

@@ -7,7 +7,16 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+)
 
 from service.errors import StartError
 
@@ -129,9 +138,7 @@ def load_settings(*overrides: Mapping[str, str], environment: Mapping[str, str] 
 def masked(settings: Settings) -> dict[str, tuple[str, str]]:
     """Return each setting's variable -> (value with secrets masked, meaning)."""
     fields = Settings.model_fields
-    return {
-        PREFIX + name.upper(): (_shown(getattr(settings, name)), fields[name].description or "") for name in fields
-    }
+    return {PREFIX + name.upper(): (_shown(getattr(settings, name)), fields[name].description or "") for name in fields}
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:

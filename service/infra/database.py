@@ -1,10 +1,10 @@
 """PostgreSQL: the pool, a connection, a transaction, a wake-up by NOTIFY, a lock for being the only one."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import aiosql
 import asyncpg
@@ -23,7 +23,7 @@ _CONNECT_TIMEOUT_S: Final = 5
 _STATEMENT_TIMEOUT_S: Final = 60
 _ACQUIRE_TIMEOUT_S: Final = 30
 
-_adapter = AsyncPGAdapter()
+_adapter = AsyncPGAdapter()  # type: ignore[no-untyped-call]  # the library is not annotated there
 _queries = aiosql.from_path(Path(__file__).parent / "sql", lambda: _adapter, mandatory_parameters=False)
 
 
@@ -35,8 +35,8 @@ async def fetch(connection: Connection, query: str, **values: object) -> list[Re
 
 async def fetch_row(connection: Connection, query: str, **values: object) -> Record | None:
     """Run the named query and return its first row, if there is one."""
-    row: Record | None = await connection.fetchrow(*_prepared(query, values))
-    return row
+    row: Any = await connection.fetchrow(*_prepared(query, values))
+    return row if row is None else cast(Record, row)
 
 
 async def execute(connection: Connection, query: str, **values: object) -> int:
@@ -45,8 +45,18 @@ async def execute(connection: Connection, query: str, **values: object) -> int:
     return int(tag.rpartition(" ")[2])
 
 
+async def fetch_composed(
+    connection: Connection, query: str, parts: Mapping[str, str], values: Sequence[object]
+) -> list[Record]:
+    """Run a named query whose {places} are filled with *parts*, fixed fragments that hold only $1, $2… for *values*."""
+    text: str = getattr(_queries, query).sql
+    rows: list[Any] = await connection.fetch(text.format_map(parts), *values)
+    return rows
+
+
 def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:
-    return getattr(_queries, query).sql, *_adapter.maybe_order_params(query, values)
+    ordered = _adapter.maybe_order_params(query, values)  # type: ignore[no-untyped-call]  # nor there
+    return getattr(_queries, query).sql, *ordered
 
 
 class Database:
@@ -83,27 +93,31 @@ class Database:
 
     @asynccontextmanager
     async def sole(self, name: str) -> AsyncGenerator["Sole"]:
-        """Try to be the only process that holds the lock *name*; the server lets go of it when we are gone."""
-        connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S)
+        """Compete for being the only process that holds the lock *name*; it is let go of at the end."""
+        connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S, command_timeout=_CONNECT_TIMEOUT_S)
         try:
-            held = await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name)
-            yield Sole(connection, held=bool(held))
+            yield Sole(connection, name)
         finally:
             with suppress(*DatabaseUnavailableError):
                 await connection.close(timeout=_CONNECT_TIMEOUT_S)
 
 
 class Sole:
-    """Whether this process holds a lock that only one process can hold."""
+    """A lock that only one process can hold; the server frees it when the holder's connection is gone."""
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", *, held: bool) -> None:
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
         self._connection = connection
-        self._held = held
+        self._name = name
+        self._held = False
 
-    @property
-    def held(self) -> bool:
-        """True as long as the session that took the lock is there."""
-        return self._held and not self._connection.is_closed()
+    async def is_held(self) -> bool:
+        """Tell whether we hold the lock, after trying to take it if we do not; raises when the server is away."""
+        if not self._held:
+            query = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+            self._held = bool(await self._connection.fetchval(query, self._name))
+        if self._connection.is_closed():
+            raise ConnectionResetError("the connection that held the lock was lost")
+        return self._held
 
 
 @asynccontextmanager
@@ -133,9 +147,7 @@ async def open_database(url: str, *, size: int = 10) -> AsyncGenerator[Database]
 
 
 async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec(
-        "jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text"
-    )
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text")
 
 
 async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
@@ -144,3 +156,8 @@ async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
             await pool.close()
     except TimeoutError:
         pool.terminate()
+
+
+def conflicts() -> tuple[type[Exception], ...]:
+    """Return what a statement raises when a unique index refuses it."""
+    return (asyncpg.UniqueViolationError,)

@@ -46,7 +46,9 @@ async def require_current_schema(database: Database) -> None:
         found = await connection.fetchval("SELECT version_num FROM schema_version") if known else None
     wanted = newest_version()
     if found is None or found < wanted:
-        raise StartError(f"the database is at schema version {found or 'none'}, {wanted} is needed: run `packyard migrate`")
+        raise StartError(
+            f"the database is at schema version {found or 'none'}, {wanted} is needed: run `packyard migrate`"
+        )
 
 
 def _config() -> Config:

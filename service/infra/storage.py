@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import LocalStore, MemoryStore, ObjectStore as Backend, from_url
+from obstore.store import LocalStore, MemoryStore, from_url
+from obstore.store import ObjectStore as Backend
 from uuid_utils import uuid7
 
 from service.errors import ObjectMissingError, StartError, StorageRefusedError, StorageUnavailableError
@@ -190,10 +191,10 @@ async def _digested(chunks: AsyncIterable[bytes], digests: Digests) -> AsyncIter
         yield chunk
 
 
-async def _plain(stream: AsyncIterable[obstore.Bytes]) -> AsyncIterator[bytes]:
+async def _plain(stream: "obstore.BytesStream") -> AsyncIterator[bytes]:
     try:
         async for chunk in stream:
-            yield chunk.to_bytes()
+            yield bytes(chunk)
     except (BaseError, OSError) as error:
         raise _translated(error) from error
 

@@ -1,0 +1,1 @@
+"""HTTP only: read, call one use case, reply."""

@@ -1,0 +1,12 @@
+"""What the application and a request carry."""
+
+from typing import Final
+
+from aiohttp import web
+
+from service.context import Context
+
+CONTEXT: Final = web.AppKey("context", Context)
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
+"""What a handler adds to the request's one log line."""

@@ -1,0 +1,79 @@
+"""Around every request: its id, its one log line, and errors as GitLab's bodies."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from service.api.keys import LOG_FIELDS, REQUEST_ID
+from service.api.replies import reply
+from service.errors import RefusedError
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CLIENT_CLOSED: Final = 499
+
+log = structlog.get_logger()
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id (the client's own, if it is a plain one) and log it in one line."""
+    given = request.headers.get("X-Request-Id", "")
+    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    request[LOG_FIELDS] = {}
+    began = time.perf_counter()
+    status = _CLIENT_CLOSED
+    try:
+        response = await handler(request)
+        status = response.status
+    finally:
+        log.info(
+            "request",
+            request_id=request[REQUEST_ID],
+            method=request.method,
+            path=request.rel_url.raw_path,
+            status=status,
+            duration_ms=round((time.perf_counter() - began) * 1_000, 1),
+            **request[LOG_FIELDS],
+        )
+    return response
+
+
+@web.middleware
+async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what was raised into GitLab's answer to it."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        # The client went away; there is nobody to answer.
+        raise
+    except Exception as error:  # noqa: BLE001 - the last resort of a server
+        return _answer(request, error)
+
+
+def _answer(request: web.Request, error: Exception) -> web.Response:
+    match error:
+        case RefusedError():
+            answer = reply(error.body(), status=error.status)
+        case web.HTTPMethodNotAllowed():
+            answer = reply({"error": "405 Not Allowed"}, status=405, headers={"Allow": error.headers["Allow"]})
+        case web.HTTPException():
+            answer = reply({"error": f"{error.status} {error.reason}"}, status=error.status)
+        case _:
+            log.error("request_failed", request_id=request[REQUEST_ID], exc_info=error)
+            answer = reply({"message": "500 Internal Server Error"}, status=500)
+    return answer
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what every answer carries, before its headers are sent."""
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]

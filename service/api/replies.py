@@ -1,0 +1,27 @@
+"""Answers: JSON whose Content-Type has no charset, as GitLab's clients know it."""
+
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+_JSON = "application/json"
+
+
+def reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with JSON; of a resource, only the keys that were set."""
+    return web.Response(body=to_json(_dumped(body)), status=status, headers={**(headers or {}), "Content-Type": _JSON})
+
+
+def no_content(headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer 204."""
+    return web.Response(status=204, headers=headers)
+
+
+def _dumped(body: object) -> object:
+    if isinstance(body, BaseModel):
+        return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if isinstance(body, Sequence) and not isinstance(body, str):
+        return [_dumped(element) for element in body]
+    return body

@@ -1,0 +1,190 @@
+"""Carrying out deletions, a batch at a time: claim, mark, and note what became of the objects.
+
+Each function is one transaction. A batch is whatever deletions a worker took together; what happens to one of
+them never depends on the others.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from schemas.statuses import DeletionState
+from schemas.topology import Lane
+from service import deletion_events
+from service.errors import DeletionProtectedError
+from service.infra import destruction_rows, outbox
+from service.infra.database import Connection, Database
+from service.infra.deletion_rows import Deletion
+from service.infra.destruction_rows import DoomedFile, Progress
+
+COMMAND_SIZE = 100
+"""How many deletions the scheduler puts into one command of the bulk lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt did not come to its end; *pause* until the next one, None when there is none."""
+
+    reason: str
+    pause: timedelta | None
+
+
+async def claim(
+    database: Database,
+    ids: Collection[UUID],
+    *,
+    token: UUID,
+    lease: timedelta,
+    grace: timedelta,
+    max_attempts: int,
+) -> dict[UUID, Deletion]:
+    """Claim what is due, mark its packages and files, and return what may be destroyed now.
+
+    What a rule protects by now, and what has no attempt left (its workers died in the middle), fails instead.
+    """
+    async with database.transaction() as connection:
+        claimed = {
+            deletion.id: deletion
+            for deletion in await destruction_rows.claim(connection, ids, token=token, lease=lease, grace=grace)
+        }
+        if not claimed:
+            return {}
+        hopeless = {
+            deletion.id: deletion.last_error or "the worker died in each attempt"
+            for deletion in claimed.values()
+            if deletion.attempts > max_attempts
+        }
+        protected = await destruction_rows.protected(connection, claimed)
+        hopeless |= dict.fromkeys(protected, DeletionProtectedError.text)
+        marked = await destruction_rows.mark(connection, claimed.keys() - hopeless.keys())
+        messages = [_marked(claimed[deletion_id]) for deletion_id in sorted(marked)]
+        if hopeless:
+            messages += await _fail(connection, hopeless)
+        await outbox.append(connection, messages)
+    return {
+        deletion_id: deletion
+        for deletion_id, deletion in claimed.items()
+        if deletion.state is DeletionState.DESTROYING and deletion_id not in hopeless
+    }
+
+
+async def next_files(database: Database, ids: Collection[UUID], *, token: UUID, limit: int) -> list[DoomedFile]:
+    """Return the next marked files of what *token* holds; their objects may be removed now."""
+    async with database.connection() as connection:
+        return await destruction_rows.next_files(connection, ids, token=token, limit=limit)
+
+
+async def record_destroyed(
+    database: Database,
+    ids: Collection[UUID],
+    files: Sequence[DoomedFile],
+    *,
+    token: UUID,
+    lease: timedelta,
+) -> dict[UUID, bool]:
+    """Note that the objects of *files* are gone; return deletion -> whether that was its end.
+
+    A deletion that *token* does not hold any more is left out of the answer, and nothing is noted for it.
+    """
+    async with database.transaction() as connection:
+        held = await destruction_rows.hold(connection, ids, token=token)
+        ours = [file for file in files if file.deletion_id in held]
+        gone = await destruction_rows.forget_files(connection, [file.id for file in ours])
+        chunks = _by_deletion([file for file in ours if file.id in gone])
+        ended = await destruction_rows.forget_packages(connection, held)
+        ended |= await destruction_rows.finished_file_deletions(connection, held)
+        progress = [
+            Progress(
+                deletion_id,
+                files=len(chunks[deletion_id]),
+                bytes=sum(file.size for file in chunks[deletion_id]),
+                ended=deletion_id in ended,
+            )
+            for deletion_id in held
+        ]
+        now = await destruction_rows.record(connection, progress, lease=lease)
+        messages = [_destroyed(now[deletion_id], chunk) for deletion_id, chunk in chunks.items() if chunk]
+        messages += await _packages_gone(connection, [now[deletion_id] for deletion_id in sorted(ended)])
+        await outbox.append(connection, messages)
+    return {deletion_id: deletion_id in ended for deletion_id in held}
+
+
+async def record_failures(database: Database, failures: Mapping[UUID, Failure], *, token: UUID) -> None:
+    """Put the deletions aside for their next attempt, or end them; those not held by *token* are left alone."""
+    async with database.transaction() as connection:
+        held = await destruction_rows.hold(connection, failures, token=token)
+        ours = {deletion_id: failures[deletion_id] for deletion_id in held}
+        pauses = {deletion_id: failure.pause for deletion_id, failure in ours.items() if failure.pause is not None}
+        final = {deletion_id: failure.reason for deletion_id, failure in ours.items() if failure.pause is None}
+        if pauses:
+            reasons = {deletion_id: ours[deletion_id].reason for deletion_id in pauses}
+            await destruction_rows.retry_later(connection, reasons, pauses)
+        if final:
+            await outbox.append(connection, await _fail(connection, final))
+
+
+async def renew(database: Database, ids: Collection[UUID], *, token: UUID, lease: timedelta) -> int:
+    """Renew the leases that *token* still holds; return how many."""
+    async with database.connection() as connection:
+        return await destruction_rows.renew(connection, ids, token=token, lease=lease)
+
+
+async def release(database: Database, ids: Collection[UUID], *, token: UUID) -> None:
+    """Give back what *token* holds, at once and without counting it as an attempt."""
+    async with database.connection() as connection:
+        await destruction_rows.release(connection, ids, token=token)
+
+
+async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
+    """Send for deletions that are due and that nobody has taken; return how many."""
+    async with database.transaction() as connection:
+        if await outbox.is_behind(connection, resend):
+            # The broker is away: its commands wait in the outbox already, more of them would help nobody.
+            return 0
+        lanes = await destruction_rows.wake(connection, resend=resend, limit=limit)
+        sizes = {Lane.INTERACTIVE: 1, Lane.BULK: COMMAND_SIZE}
+        messages = [
+            outbox.command(lane, ids[start : start + sizes[lane]])
+            for lane, ids in lanes.items()
+            for start in range(0, len(ids), sizes[lane])
+        ]
+        await outbox.append(connection, messages)
+    return sum(len(ids) for ids in lanes.values())
+
+
+def _marked(deletion: Deletion) -> outbox.Outgoing:
+    in_grace = deletion.state is DeletionState.GRACE
+    return deletion_events.marked(deletion, destroy_after=deletion.not_before if in_grace else None)
+
+
+def _destroyed(deletion: Deletion, chunk: Sequence[DoomedFile]) -> outbox.Outgoing:
+    return deletion_events.files_destroyed(
+        deletion,
+        package_file_ids=tuple(file.id for file in chunk),
+        size=sum(file.size for file in chunk),
+    )
+
+
+def _by_deletion(files: Sequence[DoomedFile]) -> defaultdict[UUID, list[DoomedFile]]:
+    chunks: defaultdict[UUID, list[DoomedFile]] = defaultdict(list)
+    for file in files:
+        chunks[file.deletion_id].append(file)
+    return chunks
+
+
+async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> list[outbox.Outgoing]:
+    by_file = {deletion.package_id for deletion in ended if deletion.package_file_id is not None}
+    emptied = await destruction_rows.forget_emptied_packages(connection, by_file) if by_file else set()
+    gone: dict[int, Deletion] = {
+        deletion.package_id: deletion
+        for deletion in ended
+        if deletion.package_file_id is None or deletion.package_id in emptied
+    }
+    return [deletion_events.package_destroyed(deletion) for deletion in gone.values()]
+
+
+async def _fail(connection: Connection, reasons: Mapping[UUID, str]) -> list[outbox.Outgoing]:
+    failed = await destruction_rows.fail(connection, reasons)
+    return [deletion_events.failed(deletion, reason=reasons[deletion.id]) for deletion in failed]

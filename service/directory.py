@@ -1,0 +1,116 @@
+"""The directory file: read it, and make the directory say what it says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from schemas.directory import DirectoryFile, GroupEntry, ProjectEntry, UserEntry
+from schemas.directory_checks import repetitions
+from schemas.problems import Location, Problem, problems_of
+from service import directory_objections as objections
+from service.directory_writing import write_directory
+from service.errors import PackyardError, StartError
+from service.infra import directory_rows
+from service.infra.database import Connection, Database
+from service.infra.directory_rows import Counts
+from service.infra.yaml_lines import Document, YamlError, read_yaml
+
+
+class DirectoryFileError(PackyardError):
+    """The file is not a directory file, or cannot be applied; each problem stands with its line."""
+
+    def __init__(self, *problems: tuple[int, Problem]) -> None:
+        """Keep the problems in the order of the file."""
+        self.problems = sorted(problems, key=lambda found: found[0])
+        super().__init__("; ".join(f"line {line}: {problem.sentence()}" for line, problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenDirectory:
+    """A directory file and the document that it was read from."""
+
+    file: DirectoryFile
+    document: Document
+
+    def refuse(self, problems: Sequence[Problem]) -> None:
+        """Raise DirectoryFileError if there is any problem."""
+        if problems:
+            raise _at_lines(self.document, problems)
+
+
+def read_directory(path: Path) -> WrittenDirectory:
+    """Read a directory file.
+
+    Raises:
+        StartError: there is no such file, or it cannot be read.
+        DirectoryFileError: it breaks a rule that can be checked without the database.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise StartError(f"{path}: is not UTF-8 text") from None
+    except OSError as error:
+        raise StartError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    try:
+        document = read_yaml(text)
+    except YamlError as error:
+        raise DirectoryFileError(*error.problems) from None
+    try:
+        directory = WrittenDirectory(DirectoryFile.model_validate(document.data), document)
+    except ValidationError as error:
+        raise _at_lines(document, problems_of(error)) from None
+    directory.refuse(list(repetitions(directory.file)))
+    return directory
+
+
+async def apply_directory(database: Database, directory: WrittenDirectory) -> Mapping[str, Counts]:
+    """Make the directory say what the file says, all of it or nothing; return what was done, by kind.
+
+    A user is exactly what the file says, tokens included. Of a group or project, what a key lists is the
+    whole of it, and a key that is left out stays as it was. What the file does not name stays as it was.
+
+    Raises:
+        DirectoryFileError: the file contradicts what is in the database.
+    """
+    file = directory.file
+    async with database.transaction() as connection:
+        await directory_rows.lock(connection)
+        known = await _find_known(connection, file)
+        directory.refuse(list(objections.objections_to(file, known)))
+        counts = await write_directory(connection, file, known=known)
+        directory.refuse(await _find_too_visible(connection, file))
+    return counts
+
+
+def _at_lines(document: Document, problems: Sequence[Problem]) -> DirectoryFileError:
+    return DirectoryFileError(*((document.line(problem.location), problem) for problem in problems))
+
+
+async def _find_known(connection: Connection, file: DirectoryFile) -> objections.Known:
+    paths = objections.paths_in(file)
+    pipelines = {token.pipeline.id for project in file.projects for token in project.job_tokens or () if token.pipeline}
+    return objections.Known(
+        users=await directory_rows.find_users(connection, objections.usernames_in(file), _ids(file.users)),
+        groups=await directory_rows.find_groups(connection, paths, _ids(file.groups)),
+        projects=await directory_rows.find_projects(connection, paths, _ids(file.projects)),
+        token_owners=await directory_rows.find_token_owners(connection, objections.digests_in(file)),
+        pipeline_projects=await directory_rows.find_pipeline_projects(connection, pipelines),
+    )
+
+
+def _ids(entries: Sequence[UserEntry] | Sequence[GroupEntry] | Sequence[ProjectEntry]) -> list[int]:
+    return [entry.id for entry in entries if entry.id is not None]
+
+
+async def _find_too_visible(connection: Connection, file: DirectoryFile) -> list[Problem]:
+    places: dict[str, Location] = {group.path.lower(): ("groups", i, "path") for i, group in enumerate(file.groups)}
+    places |= {project.path.lower(): ("projects", i, "path") for i, project in enumerate(file.projects)}
+    return [
+        Problem(
+            places.get(row["path"].lower()) or places[row["parent_path"].lower()],
+            "{path} is {visibility}, but {parent_path} around it is {parent_visibility}".format_map(row),
+        )
+        for row in await directory_rows.find_too_visible(connection, list(places))
+    ]

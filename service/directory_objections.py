@@ -1,0 +1,114 @@
+"""What a directory file asks for, held against what the database knows."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from schemas.directory import DirectoryFile
+from schemas.problems import Location, Problem
+from service.digests import token_digest
+from service.infra.directory_rows import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows of the things that a file names."""
+
+    users: Names
+    groups: Names
+    projects: Names
+    token_owners: Mapping[bytes, tuple[str, str]]
+    pipeline_projects: Mapping[int, int]
+
+
+def parent_of(path: str) -> str:
+    """Return the path of the group around *path*; empty for a group that has none."""
+    return path.rpartition("/")[0]
+
+
+def usernames_in(file: DirectoryFile) -> set[str]:
+    """Return every username that the file mentions, in lower case."""
+    return {user.username.lower() for user in file.users} | {name.lower() for _, name in _references(file)}
+
+
+def paths_in(file: DirectoryFile) -> set[str]:
+    """Return every path that the file mentions, parents too, in lower case."""
+    paths = {group.path.lower() for group in file.groups} | {project.path.lower() for project in file.projects}
+    return paths | {parent_of(path) for path in paths} - {""}
+
+
+def digests_in(file: DirectoryFile) -> dict[bytes, tuple[Location, tuple[str, str]]]:
+    """Return the digest of every token in the file, with its place and its owner."""
+    found: dict[bytes, tuple[Location, tuple[str, str]]] = {}
+    for i, user in enumerate(file.users):
+        for j, token in enumerate(user.tokens):
+            digest = token_digest(token.token.get_secret_value())
+            found[digest] = ("users", i, "tokens", j, "token"), ("user", user.username)
+    for i, project in enumerate(file.projects):
+        for j, deploy_token in enumerate(project.deploy_tokens or ()):
+            digest = token_digest(deploy_token.token.get_secret_value())
+            found[digest] = ("projects", i, "deploy_tokens", j, "token"), ("deploy token of", project.path)
+        for j, job_token in enumerate(project.job_tokens or ()):
+            digest = token_digest(job_token.token.get_secret_value())
+            found[digest] = ("projects", i, "job_tokens", j, "token"), ("job token of", project.path)
+    return found
+
+
+def objections_to(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+    """Find what cannot be applied to the database as it is."""
+    yield from _foreign_ids("users", ((user.username, user.id) for user in file.users), known.users)
+    yield from _foreign_ids("groups", ((group.path, group.id) for group in file.groups), known.groups)
+    yield from _foreign_ids("projects", ((project.path, project.id) for project in file.projects), known.projects)
+    yield from _missing_parents(file, known)
+    users = {user.username.lower() for user in file.users} | known.users.by_name.keys()
+    for location, name in _references(file):
+        if name.lower() not in users:
+            yield Problem(location, f"there is no user {name}")
+    for digest, (location, owner) in digests_in(file).items():
+        before = known.token_owners.get(digest, owner)
+        if (before[0], before[1].lower()) != (owner[0], owner[1].lower()):
+            yield Problem(location, f"is already a token of another owner ({' '.join(before)})")
+    yield from _foreign_pipelines(file, known)
+
+
+def _references(file: DirectoryFile) -> Iterator[tuple[Location, str]]:
+    for kind in ("groups", "projects"):
+        for i, entry in enumerate(getattr(file, kind)):
+            yield from (((kind, i, "members", name), name) for name in entry.members or ())
+    for i, project in enumerate(file.projects):
+        for j, token in enumerate(project.job_tokens or ()):
+            yield ("projects", i, "job_tokens", j, "user"), token.user
+
+
+def _foreign_ids(kind: str, named: Iterable[tuple[str, int | None]], known: Names) -> Iterator[Problem]:
+    for i, (name, chosen) in enumerate(named):
+        if chosen is None:
+            continue
+        holder, present = known.by_id.get(chosen), known.by_name.get(name.lower())
+        if holder is not None and holder.name.lower() != name.lower():
+            yield Problem((kind, i, "id"), f"id {chosen} belongs to {holder.name}")
+        elif present is not None and present.id != chosen:
+            yield Problem((kind, i, "id"), f"{present.name} has the id {present.id}, which cannot change")
+
+
+def _missing_parents(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+    groups = {group.path.lower() for group in file.groups} | known.groups.by_name.keys()
+    for kind, others in (("groups", known.projects), ("projects", known.groups)):
+        for i, entry in enumerate(getattr(file, kind)):
+            parent = parent_of(entry.path)
+            if parent and parent.lower() not in groups:
+                yield Problem((kind, i, "path"), f"there is no group {parent}")
+            if entry.path.lower() in others.by_name:
+                yield Problem(
+                    (kind, i, "path"),
+                    f"{entry.path} is a {'project' if kind == 'groups' else 'group'} already",
+                )
+
+
+def _foreign_pipelines(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+    for i, project in enumerate(file.projects):
+        present = known.projects.by_name.get(project.path.lower())
+        for j, token in enumerate(project.job_tokens or ()):
+            owner = known.pipeline_projects.get(token.pipeline.id) if token.pipeline else None
+            if token.pipeline and owner is not None and (present is None or present.id != owner):
+                location = ("projects", i, "job_tokens", j, "pipeline", "id")
+                yield Problem(location, f"pipeline {token.pipeline.id} belongs to another project")

@@ -1,0 +1,147 @@
+"""Tokens, and projects and groups as one caller sees them."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from schemas.names import AccessLevel, Scope, UserState, Visibility
+from service.infra.database import Connection, Record, fetch, fetch_row
+
+_NUMBER: Final = re.compile(r"-?[0-9]+")
+_LARGEST: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A personal access token with its user."""
+
+    scopes: frozenset[Scope]
+    expires_at: date | None
+    revoked_at: datetime | None
+    user_id: int
+    username: str
+    is_admin: bool
+    is_external: bool
+    user_state: UserState
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project, with the caller's role in it."""
+
+    id: int
+    path: str
+    name: str
+    visibility: Visibility
+    packages_enabled: bool
+    root_group_id: int
+    level: AccessLevel
+    holds_membership: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group, with the caller's role in it, and whether it has one further down."""
+
+    id: int
+    path: str
+    name: str
+    visibility: Visibility
+    level: AccessLevel
+    holds_membership: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableProject:
+    """A project whose packages the caller may read."""
+
+    id: int
+    path: str
+    level: AccessLevel
+
+
+async def find_access_token(connection: Connection, digest: bytes) -> AccessToken | None:
+    """Return the token with that digest."""
+    row = await fetch_row(connection, "find_access_token", digest=digest)
+    if row is None:
+        return None
+    return AccessToken(
+        scopes=frozenset(Scope(scope) for scope in row["scopes"]),
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        user_id=row["user_id"],
+        username=row["username"],
+        is_admin=row["admin"],
+        is_external=row["external"],
+        user_state=UserState(row["state"]),
+    )
+
+
+async def find_project(connection: Connection, reference: str, user_id: int | None) -> Project | None:
+    """Return the project whose id, or full path, *reference* is."""
+    row = await _find(connection, "project", reference, user_id)
+    if row is None:
+        return None
+    return Project(
+        id=row["id"],
+        path=row["path"],
+        name=row["name"],
+        visibility=Visibility(row["visibility"]),
+        packages_enabled=row["packages_enabled"],
+        root_group_id=row["root_group_id"],
+        level=_level(row),
+    )
+
+
+async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:
+    """Return the group whose id, or full path, *reference* is."""
+    row = await _find(connection, "group", reference, user_id)
+    if row is None:
+        return None
+    return Group(
+        id=row["id"],
+        path=row["path"],
+        name=row["name"],
+        visibility=Visibility(row["visibility"]),
+        level=_level(row),
+        holds_membership=row["holds_membership"],
+    )
+
+
+async def readable_projects(
+    connection: Connection,
+    group: Group,
+    *,
+    user_id: int | None,
+    is_admin: bool,
+    is_insider: bool,
+    exclude_subgroups: bool,
+) -> dict[int, ReadableProject]:
+    """Return, by id, the group's projects whose packages the caller may read."""
+    rows = await fetch(
+        connection,
+        "readable_projects",
+        group_id=group.id,
+        user_id=user_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        exclude_subgroups=exclude_subgroups,
+        reader_level=AccessLevel.REPORTER,
+    )
+    return {row["id"]: ReadableProject(row["id"], row["path"], _level(row)) for row in rows}
+
+
+async def _find(connection: Connection, kind: str, reference: str, user_id: int | None) -> Record | None:
+    if not _NUMBER.fullmatch(reference):
+        if "\x00" in reference:
+            return None
+        return await fetch_row(connection, f"find_{kind}_by_path", path=reference, user_id=user_id)
+    number = int(reference)
+    if not -_LARGEST <= number < _LARGEST:
+        return None
+    return await fetch_row(connection, f"find_{kind}_by_id", id=number, user_id=user_id)
+
+
+def _level(row: Record) -> AccessLevel:
+    return AccessLevel(row["level"] or AccessLevel.NONE)

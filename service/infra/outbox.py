@@ -1,0 +1,101 @@
+"""The outbox: messages written in the transaction of the fact that they tell of."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from uuid_utils.compat import uuid7
+
+from schemas.commands import Delete
+from schemas.events import DeletionEvent, enveloped
+from schemas.topology import Lane
+from service.infra.database import Connection, execute, fetch
+
+_KIND_COMMAND = "command"
+_KIND_EVENT = "event"
+
+
+def new_id() -> UUID:
+    """Make an id that sorts by time (UUIDv7)."""
+    return uuid7()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be written: id, kind, routing key and body."""
+
+    id: UUID
+    kind: str
+    routing_key: str
+    body: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message in the outbox, numbered."""
+
+    position: int
+    id: UUID
+    is_command: bool
+    routing_key: str
+    body: Mapping[str, Any]
+    sequence: int | None
+
+
+def command(lane: Lane, deletion_ids: Sequence[UUID]) -> Outgoing:
+    """Make the order to carry out these deletions."""
+    return Outgoing(new_id(), _KIND_COMMAND, lane.routing_key, Delete(deletion_ids=tuple(deletion_ids)))
+
+
+def event(fact: DeletionEvent, *, causation_id: UUID, event_id: UUID | None = None) -> Outgoing:
+    """Make the message that tells *fact*."""
+    envelope = enveloped(fact, event_id=event_id or new_id(), causation_id=causation_id, now=datetime.now(UTC))
+    return Outgoing(envelope.id, _KIND_EVENT, fact.routing_key(), envelope)
+
+
+async def append(connection: Connection, messages: Sequence[Outgoing]) -> None:
+    """Write *messages* in the caller's transaction, in their order."""
+    if messages:
+        await execute(
+            connection,
+            "append_to_outbox",
+            ids=[message.id for message in messages],
+            kinds=[message.kind for message in messages],
+            routing_keys=[message.routing_key for message in messages],
+            bodies=[message.body.model_dump_json() for message in messages],
+        )
+
+
+async def number_unpublished(connection: Connection, limit: int) -> tuple[UUID, list[Entry]]:
+    """Return our instance id and the oldest unpublished messages, events with their final sequence."""
+    rows = await fetch(connection, "number_outbox", limit=limit)
+    entries = [
+        Entry(
+            row["position"],
+            row["id"],
+            row["kind"] == _KIND_COMMAND,
+            row["routing_key"],
+            row["body"],
+            row["sequence"],
+        )
+        for row in rows
+    ]
+    return (rows[0]["instance_id"] if rows else UUID(int=0)), sorted(entries, key=lambda entry: entry.position)
+
+
+async def mark_published(connection: Connection, positions: Sequence[int]) -> None:
+    """Note that the broker has these messages."""
+    await execute(connection, "mark_published", positions=list(positions))
+
+
+async def is_behind(connection: Connection, limit: timedelta) -> bool:
+    """Tell whether some command has waited for the relay longer than *limit*."""
+    return bool(await fetch(connection, "outbox_is_behind", limit=limit))
+
+
+async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
+    """Remove messages that were published longer ago than that; return how many."""
+    return await execute(connection, "prune_outbox", older_than=older_than, limit=limit)

@@ -1,0 +1,245 @@
+-- name: lock_packages
+-- The packages that may be deleted, held until the transaction ends, with what their deletions need to know.
+SELECT p.id, p.package_type, p.name, p.version, p.status, p.updated_at,
+       EXISTS (SELECT FROM protection_rule r
+                WHERE r.project_id = p.project_id AND r.package_type = p.package_type
+                  AND r.minimum_access_level_for_delete > :level
+                  AND name_matches(p.name, r.package_name_pattern)) AS protected
+  FROM package p
+ WHERE p.project_id = :project_id AND p.id = ANY(:package_ids::bigint[]) AND p.status = ANY(:statuses::text[])
+ ORDER BY p.id
+   FOR UPDATE;
+
+-- name: lock_file
+-- The one file of a locked package, if it may be deleted.
+SELECT f.id, f.file_name, f.size, f.updated_at FROM package_file f
+ WHERE f.id = :package_file_id AND f.package_id = :package_id AND f.status = ANY(:statuses::text[])
+   FOR UPDATE;
+
+-- name: insert_package_deletions
+WITH moved AS (
+    UPDATE package SET status = 'processing', updated_at = now()
+     WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:sources::text[])
+), wanted AS (
+    SELECT * FROM unnest(:deletion_ids::uuid[], :event_ids::uuid[], :package_ids::bigint[], :prior_statuses::text[])
+        AS w (deletion_id, event_id, package_id, prior_status)
+), totals AS (
+    SELECT package_id, count(*) AS files, sum(size)::bigint AS bytes FROM package_file
+     WHERE package_id = ANY(:package_ids::bigint[]) GROUP BY package_id
+)
+INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_type, package_name,
+    package_version, prior_status, lane, cause, reason, requested_by, requested_level, credential, request_id,
+    files_total, bytes_total, wake_at)
+SELECT w.deletion_id, w.event_id, p.project_id, :root_group_id, p.id, p.package_type, p.name,
+    p.version, w.prior_status, :lane, :cause, :reason, :requested_by, :requested_level, :credential, :request_id,
+    coalesce(t.files, 0), coalesce(t.bytes, 0), now() + :resend::interval
+  FROM wanted w JOIN package p ON p.id = w.package_id LEFT JOIN totals t ON t.package_id = w.package_id
+RETURNING *;
+
+-- name: insert_file_deletion
+WITH moved AS (
+    UPDATE package_file SET status = 'processing', updated_at = now()
+     WHERE id = :package_file_id AND status = ANY(:sources::text[])
+)
+INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_file_id, package_type,
+    package_name, package_version, file_name, prior_status, lane, cause, reason, requested_by, requested_level,
+    credential, request_id, files_total, bytes_total, wake_at)
+SELECT :deletion_id, :event_id, p.project_id, :root_group_id, p.id, f.id, p.package_type,
+    p.name, p.version, f.file_name, p.status, :lane, :cause, :reason, :requested_by, :requested_level,
+    :credential, :request_id, 1, f.size, now() + :resend::interval
+  FROM package_file f JOIN package p ON p.id = f.package_id WHERE f.id = :package_file_id
+RETURNING *;
+
+-- name: claim_deletions
+-- Of those asked for, the ones that are due and that nobody else holds. A fresh one waits for its grace first.
+WITH claimable AS (
+    SELECT id, (state = 'queued' AND :grace::interval > interval '0') AS waits
+      FROM deletion
+     WHERE id = ANY(:ids::uuid[]) AND not_before <= now()
+       AND (state = ANY(:claimable::text[]) OR (state = 'destroying' AND lease_until < now()))
+     ORDER BY id
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE deletion d
+   SET state = CASE WHEN c.waits THEN 'grace' ELSE 'destroying' END,
+       claim = CASE WHEN c.waits THEN NULL ELSE :claim::uuid END,
+       lease_until = CASE WHEN c.waits THEN NULL ELSE now() + :lease::interval END,
+       not_before = CASE WHEN c.waits THEN now() + :grace::interval ELSE d.not_before END,
+       wake_at = now() + CASE WHEN c.waits THEN :grace::interval ELSE :lease::interval END,
+       attempts = d.attempts + CASE WHEN c.waits THEN 0 ELSE 1 END,
+       wakes = 0
+  FROM claimable c
+ WHERE d.id = c.id
+RETURNING d.*;
+
+-- name: protected_deletions
+-- Protection may have come in since acceptance; it counts as long as nothing was removed.
+SELECT d.id FROM deletion d
+ WHERE d.id = ANY(:ids::uuid[]) AND d.files_done = 0
+   AND EXISTS (SELECT FROM protection_rule r
+                WHERE r.project_id = d.project_id AND r.package_type = d.package_type
+                  AND r.minimum_access_level_for_delete > d.requested_level
+                  AND name_matches(d.package_name, r.package_name_pattern));
+
+-- name: mark_for_destruction
+-- Safe to repeat: what is marked already stays as it is. Returns the deletions that were marked for the first time.
+WITH wanted AS (
+    SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
+), packages AS (
+    UPDATE package p SET status = 'pending_destruction', updated_at = now()
+      FROM wanted w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status = ANY(:package_sources::text[])
+), files AS (
+    UPDATE package_file f SET status = 'pending_destruction', updated_at = now()
+      FROM wanted w
+     WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[])
+), single_files AS (
+    UPDATE package_file f SET status = 'pending_destruction', updated_at = now()
+      FROM wanted w WHERE f.id = w.package_file_id AND f.status = ANY(:file_sources::text[])
+)
+UPDATE deletion d SET marked_at = now()
+ WHERE d.id = ANY(:ids::uuid[]) AND d.marked_at IS NULL
+RETURNING d.id;
+
+-- name: next_files
+-- The next chunk of our claim's files, small deletions first, so that a large one holds up nobody.
+SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
+    SELECT f.id, f.storage_key, f.size, d.id AS deletion_id, d.files_total
+      FROM deletion d JOIN package_file f ON f.package_id = d.package_id
+     WHERE d.id = ANY(:ids::uuid[]) AND d.claim = :claim AND d.package_file_id IS NULL
+       AND f.status = 'pending_destruction'
+    UNION ALL
+    SELECT f.id, f.storage_key, f.size, d.id, d.files_total
+      FROM deletion d JOIN package_file f ON f.id = d.package_file_id
+     WHERE d.id = ANY(:ids::uuid[]) AND d.claim = :claim AND f.status = 'pending_destruction'
+) f
+ ORDER BY f.files_total, f.deletion_id, f.id
+ LIMIT :limit;
+
+-- name: hold_claims
+-- Those of our deletions that are still ours, held until the transaction ends.
+SELECT * FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE;
+
+-- name: forget_files
+-- Only after their objects are gone.
+DELETE FROM package_file WHERE id = ANY(:package_file_ids::bigint[]) AND status = 'pending_destruction' RETURNING id;
+
+-- name: forget_packages
+-- Packages without a file row; returns the deletions that are at their end.
+DELETE FROM package p USING deletion d
+ WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL AND p.id = d.package_id
+   AND p.status = 'pending_destruction'
+   AND NOT EXISTS (SELECT FROM package_file f WHERE f.package_id = p.id)
+RETURNING d.id;
+
+-- name: finished_file_deletions
+SELECT d.id FROM deletion d
+ WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NOT NULL
+   AND NOT EXISTS (SELECT FROM package_file f WHERE f.id = d.package_file_id);
+
+-- name: lock_displayed_packages
+-- An upload that adds a file to the package waits for this, or this for it.
+SELECT id FROM package WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:statuses::text[]) ORDER BY id FOR UPDATE;
+
+-- name: forget_emptied_packages
+DELETE FROM package p
+ WHERE p.id = ANY(:package_ids::bigint[])
+   AND NOT EXISTS (SELECT FROM package_file f WHERE f.package_id = p.id)
+RETURNING p.id;
+
+-- name: record_progress
+UPDATE deletion d
+   SET files_done = d.files_done + w.files, bytes_done = d.bytes_done + w.bytes, last_error = NULL,
+       state = CASE WHEN w.ended THEN 'succeeded' ELSE d.state END,
+       claim = CASE WHEN w.ended THEN NULL ELSE d.claim END,
+       lease_until = CASE WHEN w.ended THEN NULL ELSE now() + :lease::interval END,
+       wake_at = now() + :lease::interval,
+       finished_at = CASE WHEN w.ended THEN now() END
+  FROM unnest(:ids::uuid[], :files::bigint[], :bytes::bigint[], :ended::boolean[]) AS w (id, files, bytes, ended)
+ WHERE d.id = w.id
+RETURNING d.*;
+
+-- name: renew_claims!
+UPDATE deletion SET lease_until = now() + :lease::interval, wake_at = now() + :lease::interval
+ WHERE id = ANY(:ids::uuid[]) AND claim = :claim;
+
+-- name: release_claims!
+-- Gives back what was begun, at once and without counting it as an attempt.
+UPDATE deletion SET state = 'retrying', claim = NULL, lease_until = NULL, attempts = attempts - 1,
+       not_before = now(), wake_at = now()
+ WHERE id = ANY(:ids::uuid[]) AND claim = :claim;
+
+-- name: retry_deletions!
+UPDATE deletion d
+   SET state = 'retrying', claim = NULL, lease_until = NULL, last_error = w.error,
+       not_before = now() + w.pause, wake_at = now() + w.pause
+  FROM unnest(:ids::uuid[], :errors::text[], :pauses::interval[]) AS w (id, error, pause)
+ WHERE d.id = w.id;
+
+-- name: fail_deletions
+UPDATE deletion d
+   SET state = 'failed', claim = NULL, lease_until = NULL, last_error = w.error, finished_at = now()
+  FROM unnest(:ids::uuid[], :errors::text[]) AS w (id, error)
+ WHERE d.id = w.id
+RETURNING d.*;
+
+-- name: show_in_error!
+-- What is left of failed deletions is shown as it is.
+WITH failed AS (
+    SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
+), packages AS (
+    UPDATE package p SET status = 'error', updated_at = now()
+      FROM failed w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status = ANY(:package_sources::text[])
+), single_files AS (
+    UPDATE package_file f SET status = 'error', updated_at = now()
+      FROM failed w WHERE f.id = w.package_file_id AND f.status = ANY(:file_sources::text[])
+)
+UPDATE package_file f SET status = 'error', updated_at = now()
+  FROM failed w WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[]);
+
+-- name: wake_deletions
+-- What should have moved on by now is sent for again, each time after a longer pause.
+WITH due AS (
+    SELECT id FROM deletion WHERE finished_at IS NULL AND wake_at <= now()
+     ORDER BY wake_at LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE deletion d
+   SET wakes = d.wakes + 1,
+       wake_at = now() + least(:resend::interval * power(2, least(d.wakes, 10)), greatest(:resend::interval, interval '1 hour'))
+  FROM due WHERE d.id = due.id
+RETURNING d.id, d.lane;
+
+-- name: lock_deletion
+SELECT * FROM deletion WHERE id = :id FOR UPDATE;
+
+-- name: restore_package!
+UPDATE package SET status = :prior_status, updated_at = now()
+ WHERE id = :package_id AND status = ANY(:sources::text[]);
+
+-- name: restore_files!
+-- A file that is being deleted by itself stays so.
+UPDATE package_file f SET status = :status, updated_at = now()
+ WHERE f.package_id = :package_id AND (:package_file_id::bigint IS NULL OR f.id = :package_file_id)
+   AND f.status = ANY(:sources::text[])
+   AND NOT EXISTS (SELECT FROM deletion d WHERE d.package_file_id = f.id AND d.finished_at IS NULL AND d.id <> :deletion_id);
+
+-- name: end_as_restored
+UPDATE deletion SET state = 'restored', finished_at = now() WHERE id = :id RETURNING *;
+
+-- name: queue_again
+UPDATE deletion SET state = 'queued', finished_at = NULL, attempts = 0, wakes = 0, marked_at = NULL,
+       not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
+ WHERE id = :id RETURNING *;
+
+-- name: reopen_package!
+UPDATE package SET status = 'processing', updated_at = now() WHERE id = :package_id AND status = 'error';
+
+-- name: reopen_file!
+UPDATE package_file SET status = 'processing', updated_at = now() WHERE id = :package_file_id AND status = 'error';
+
+-- name: find_deletion
+SELECT * FROM deletion WHERE id = :id;
+
+-- name: newest_deletions
+SELECT * FROM deletion
+ WHERE (:state::text IS NULL OR state = :state) AND (:project_id::bigint IS NULL OR project_id = :project_id)
+ ORDER BY id DESC LIMIT :limit;

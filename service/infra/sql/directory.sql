@@ -1,0 +1,215 @@
+-- What a directory file says, written kind by kind. One apply at a time: the first query is the lock.
+-- Each query that writes answers with how many rows it created, updated and removed (or revoked).
+
+-- name: lock_directory!
+SELECT pg_advisory_xact_lock(hashtextextended('packyard.directory', 0));
+
+-- name: find_users
+SELECT id, username FROM directory_user
+ WHERE lower(username) = ANY(:usernames::text[]) OR id = ANY(:ids::bigint[]);
+
+-- name: find_groups
+SELECT id, path, ancestry FROM directory_group
+ WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[]);
+
+-- name: find_projects
+SELECT id, path FROM project WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[]);
+
+-- name: find_tokens
+SELECT 'user' AS owner, u.username AS name, t.digest FROM access_token t JOIN directory_user u ON u.id = t.user_id
+ WHERE t.digest = ANY(:digests::bytea[])
+ UNION ALL
+SELECT 'deploy token of', p.path, t.digest FROM deploy_token t JOIN project p ON p.id = t.project_id
+ WHERE t.digest = ANY(:digests::bytea[])
+ UNION ALL
+SELECT 'job token of', p.path, t.digest FROM job_token t JOIN project p ON p.id = t.project_id
+ WHERE t.digest = ANY(:digests::bytea[]);
+
+-- name: store_users
+WITH stored AS (
+    INSERT INTO directory_user AS u (id, username, name, admin, external, state)
+    SELECT id, username, name, admin, external, state
+      FROM jsonb_to_recordset(:rows::jsonb)
+           AS g(id bigint, username text, name text, admin boolean, external boolean, state text)
+        ON CONFLICT (id) DO UPDATE
+       SET (username, name, admin, external, state)
+         = (excluded.username, excluded.name, excluded.admin, excluded.external, excluded.state)
+     WHERE (u.username, u.name, u.admin, u.external, u.state) IS DISTINCT FROM
+           (excluded.username, excluded.name, excluded.admin, excluded.external, excluded.state)
+ RETURNING u.xmax = 0 AS created
+)
+SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated, 0 AS removed
+  FROM stored;
+
+-- name: store_groups
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(:rows::jsonb)
+        AS g(id bigint, parent_id bigint, ancestry bigint[], path text, name text, visibility text)
+), stored AS (
+    INSERT INTO directory_group AS d (id, parent_id, ancestry, path, name, visibility)
+    SELECT g.id, g.parent_id, g.ancestry, g.path,
+           coalesce(g.name, old.name, regexp_replace(g.path, '.*/', '')),
+           coalesce(g.visibility, old.visibility, 'private')
+      FROM given g LEFT JOIN directory_group old ON old.id = g.id
+        ON CONFLICT (id) DO UPDATE SET (name, visibility) = (excluded.name, excluded.visibility)
+     WHERE (d.name, d.visibility) IS DISTINCT FROM (excluded.name, excluded.visibility)
+ RETURNING d.xmax = 0 AS created
+)
+SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated, 0 AS removed
+  FROM stored;
+
+-- name: store_projects
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(:rows::jsonb)
+        AS g(id bigint, group_id bigint, path text, name text, visibility text, packages_enabled boolean)
+), stored AS (
+    INSERT INTO project AS d (id, group_id, path, name, visibility, packages_enabled)
+    SELECT g.id, g.group_id, g.path,
+           coalesce(g.name, old.name, regexp_replace(g.path, '.*/', '')),
+           coalesce(g.visibility, old.visibility, 'private'),
+           coalesce(g.packages_enabled, old.packages_enabled, true)
+      FROM given g LEFT JOIN project old ON old.id = g.id
+        ON CONFLICT (id) DO UPDATE SET (name, visibility, packages_enabled)
+                                     = (excluded.name, excluded.visibility, excluded.packages_enabled)
+     WHERE (d.name, d.visibility, d.packages_enabled) IS DISTINCT FROM
+           (excluded.name, excluded.visibility, excluded.packages_enabled)
+ RETURNING d.xmax = 0 AS created
+)
+SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated, 0 AS removed
+  FROM stored;
+
+-- name: find_too_visible
+-- Whoever sees a group or project must be able to see the group around it.
+WITH ranked(visibility, rank) AS (VALUES ('private', 0), ('internal', 1), ('public', 2)), child AS (
+    SELECT parent_id, path, visibility FROM directory_group
+     WHERE lower(path) = ANY(:paths::text[])
+        OR parent_id IN (SELECT id FROM directory_group WHERE lower(path) = ANY(:paths::text[]))
+     UNION ALL
+    SELECT group_id, path, visibility FROM project
+     WHERE lower(path) = ANY(:paths::text[])
+        OR group_id IN (SELECT id FROM directory_group WHERE lower(path) = ANY(:paths::text[]))
+)
+SELECT c.path, c.visibility, p.path AS parent_path, p.visibility AS parent_visibility
+  FROM child c JOIN directory_group p ON p.id = c.parent_id
+  JOIN ranked cr ON cr.visibility = c.visibility JOIN ranked pr ON pr.visibility = p.visibility
+ WHERE cr.rank > pr.rank
+ ORDER BY c.path;
+
+-- name: store_members
+WITH wanted AS (
+    SELECT user_id, coalesce(group_id, 0) AS group_id, coalesce(project_id, 0) AS project_id, access_level
+      FROM jsonb_to_recordset(:rows::jsonb)
+           AS g(user_id bigint, group_id bigint, project_id bigint, access_level smallint)
+), present AS (
+    SELECT id, user_id, coalesce(group_id, 0) AS group_id, coalesce(project_id, 0) AS project_id, access_level
+      FROM membership WHERE group_id = ANY(:group_ids::bigint[]) OR project_id = ANY(:project_ids::bigint[])
+), removed AS (
+    DELETE FROM membership WHERE id IN (SELECT id FROM present p WHERE NOT EXISTS (
+        SELECT FROM wanted w
+         WHERE (w.user_id, w.group_id, w.project_id) = (p.user_id, p.group_id, p.project_id)))
+ RETURNING 1
+), updated AS (
+    UPDATE membership m SET access_level = w.access_level
+      FROM present p
+      JOIN wanted w ON (w.user_id, w.group_id, w.project_id) = (p.user_id, p.group_id, p.project_id)
+     WHERE m.id = p.id AND p.access_level <> w.access_level
+ RETURNING 1
+), created AS (
+    INSERT INTO membership (user_id, group_id, project_id, access_level)
+    SELECT user_id, nullif(group_id, 0), nullif(project_id, 0), access_level FROM wanted w
+     WHERE NOT EXISTS (
+        SELECT FROM present p
+         WHERE (w.user_id, w.group_id, w.project_id) = (p.user_id, p.group_id, p.project_id))
+ RETURNING 1
+)
+SELECT (SELECT count(*) FROM created) AS created, (SELECT count(*) FROM updated) AS updated,
+       (SELECT count(*) FROM removed) AS removed;
+
+-- name: store_access_tokens
+WITH wanted AS (
+    SELECT user_id, name, decode(digest, 'hex') AS digest, scopes, expires_at
+      FROM jsonb_to_recordset(:rows::jsonb)
+           AS g(user_id bigint, name text, digest text, scopes text[], expires_at date)
+), revoked AS (
+    UPDATE access_token SET revoked_at = now()
+     WHERE user_id = ANY(:user_ids::bigint[]) AND revoked_at IS NULL
+       AND digest NOT IN (SELECT digest FROM wanted)
+ RETURNING 1
+), stored AS (
+    INSERT INTO access_token AS t (user_id, name, digest, scopes, expires_at)
+    SELECT user_id, name, digest, scopes, expires_at FROM wanted
+        ON CONFLICT (digest) DO UPDATE SET (name, scopes, expires_at, revoked_at)
+                                         = (excluded.name, excluded.scopes, excluded.expires_at, NULL)
+     WHERE (t.name, t.scopes, t.expires_at, t.revoked_at) IS DISTINCT FROM
+           (excluded.name, excluded.scopes, excluded.expires_at, NULL)
+ RETURNING t.xmax = 0 AS created
+)
+SELECT (SELECT count(*) FROM stored WHERE created) AS created,
+       (SELECT count(*) FROM stored WHERE NOT created) AS updated, (SELECT count(*) FROM revoked) AS removed;
+
+-- name: store_deploy_tokens
+WITH wanted AS (
+    SELECT project_id, name, username, decode(digest, 'hex') AS digest, scopes, expires_at
+      FROM jsonb_to_recordset(:rows::jsonb)
+           AS g(project_id bigint, name text, username text, digest text, scopes text[], expires_at date)
+), revoked AS (
+    UPDATE deploy_token SET revoked_at = now()
+     WHERE project_id = ANY(:project_ids::bigint[]) AND revoked_at IS NULL
+       AND digest NOT IN (SELECT digest FROM wanted)
+ RETURNING 1
+), stored AS (
+    INSERT INTO deploy_token AS t (project_id, name, username, digest, scopes, expires_at)
+    SELECT project_id, name, username, digest, scopes, expires_at FROM wanted
+        ON CONFLICT (digest) DO UPDATE
+       SET (name, username, scopes, expires_at, revoked_at)
+         = (excluded.name, excluded.username, excluded.scopes, excluded.expires_at, NULL)
+     WHERE (t.name, t.username, t.scopes, t.expires_at, t.revoked_at) IS DISTINCT FROM
+           (excluded.name, excluded.username, excluded.scopes, excluded.expires_at, NULL)
+ RETURNING t.xmax = 0 AS created
+)
+SELECT (SELECT count(*) FROM stored WHERE created) AS created,
+       (SELECT count(*) FROM stored WHERE NOT created) AS updated, (SELECT count(*) FROM revoked) AS removed;
+
+-- name: store_job_tokens
+WITH wanted AS (
+    SELECT project_id, user_id, pipeline_id, decode(digest, 'hex') AS digest
+      FROM jsonb_to_recordset(:rows::jsonb)
+           AS g(project_id bigint, user_id bigint, pipeline_id bigint, digest text)
+), revoked AS (
+    UPDATE job_token SET revoked_at = now()
+     WHERE project_id = ANY(:project_ids::bigint[]) AND revoked_at IS NULL
+       AND digest NOT IN (SELECT digest FROM wanted)
+ RETURNING 1
+), stored AS (
+    INSERT INTO job_token AS t (project_id, user_id, pipeline_id, digest)
+    SELECT project_id, user_id, pipeline_id, digest FROM wanted
+        ON CONFLICT (digest) DO UPDATE
+       SET (user_id, pipeline_id, revoked_at) = (excluded.user_id, excluded.pipeline_id, NULL)
+     WHERE (t.user_id, t.pipeline_id, t.revoked_at) IS DISTINCT FROM
+           (excluded.user_id, excluded.pipeline_id, NULL)
+ RETURNING t.xmax = 0 AS created
+)
+SELECT (SELECT count(*) FROM stored WHERE created) AS created,
+       (SELECT count(*) FROM stored WHERE NOT created) AS updated, (SELECT count(*) FROM revoked) AS removed;
+
+-- name: store_protection_rules
+WITH wanted AS (
+    SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS g(project_id bigint, package_type text,
+        package_name_pattern text, minimum_access_level_for_delete smallint)
+), removed AS (
+    DELETE FROM protection_rule r
+     WHERE project_id = ANY(:project_ids::bigint[])
+       AND (project_id, package_type, package_name_pattern) NOT IN (
+           SELECT project_id, package_type, package_name_pattern FROM wanted)
+ RETURNING 1
+), stored AS (
+    INSERT INTO protection_rule AS r
+           (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)
+    SELECT * FROM wanted
+        ON CONFLICT (project_id, package_type, package_name_pattern) DO UPDATE
+       SET minimum_access_level_for_delete = excluded.minimum_access_level_for_delete
+     WHERE r.minimum_access_level_for_delete <> excluded.minimum_access_level_for_delete
+ RETURNING r.xmax = 0 AS created
+)
+SELECT (SELECT count(*) FROM stored WHERE created) AS created,
+       (SELECT count(*) FROM stored WHERE NOT created) AS updated, (SELECT count(*) FROM removed) AS removed;

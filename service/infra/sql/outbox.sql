@@ -1,0 +1,36 @@
+-- name: append_to_outbox!
+INSERT INTO outbox (id, kind, routing_key, body)
+SELECT * FROM unnest(:ids::uuid[], :kinds::text[], :routing_keys::text[], :bodies::jsonb[]);
+
+-- name: number_outbox
+-- Only the one active relay numbers. An event keeps the number that it was given, so that sending it
+-- again cannot change it; commands need none.
+WITH batch AS (
+    SELECT position, id, kind, routing_key, body, sequence
+      FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT :limit
+), unnumbered AS (
+    SELECT position, row_number() OVER (ORDER BY position) AS place
+      FROM batch WHERE sequence IS NULL AND kind = 'event'
+), counter AS (
+    UPDATE instance SET sequence = sequence + (SELECT count(*) FROM unnumbered)
+     WHERE EXISTS (SELECT FROM unnumbered)
+ RETURNING sequence - (SELECT count(*) FROM unnumbered) AS before
+), numbered AS (
+    UPDATE outbox o SET sequence = counter.before + u.place
+      FROM unnumbered u, counter WHERE o.position = u.position
+ RETURNING o.position, o.sequence
+)
+SELECT b.position, b.id, b.kind, b.routing_key, b.body, coalesce(n.sequence, b.sequence) AS sequence,
+       i.id AS instance_id
+  FROM batch b LEFT JOIN numbered n ON n.position = b.position CROSS JOIN instance i;
+
+-- name: mark_published!
+UPDATE outbox SET published_at = now() WHERE position = ANY(:positions::bigint[]);
+
+-- name: outbox_is_behind
+SELECT 1 FROM outbox
+ WHERE published_at IS NULL AND kind = 'command' AND recorded_at < now() - :limit::interval LIMIT 1;
+
+-- name: prune_outbox!
+DELETE FROM outbox WHERE position IN (
+    SELECT position FROM outbox WHERE published_at < now() - :older_than::interval LIMIT :limit);

@@ -1,0 +1,159 @@
+"""One batch of deletions, from the claim to the last byte: what a worker does with a command."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from service import destruction
+from service.context import Context
+from service.errors import PackyardError, StorageUnavailableError
+from service.infra.deletion_rows import Deletion
+from service.infra.destruction_rows import DoomedFile
+from service.infra.storage import DELETE_CHUNK
+from workers.attempts import judge
+from workers.loop import wait_for_any
+
+_RENEWALS_A_LEASE: Final = 3
+
+log = structlog.get_logger()
+
+
+class LeftoverFilesError(PackyardError):
+    """Files of a package are left that were not marked with the others; the next attempt marks them."""
+
+
+async def carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event) -> None:
+    """Carry out those of the deletions that are due and free; when *stop* is set, finish the chunk and let go.
+
+    The end of each deletion stands in the database; what fails with one does not touch the others.
+    """
+    settings = context.settings
+    token = uuid4()
+    claimed = await destruction.claim(
+        context.database,
+        ids,
+        token=token,
+        lease=settings.lease,
+        grace=settings.grace_period,
+        max_attempts=settings.max_attempts,
+    )
+    if claimed:
+        batch = _Batch(context, token, claimed)
+        async with batch.renewing():
+            await batch.destroy(stop)
+
+
+class _Batch:
+    """Claimed deletions that are not at their end yet."""
+
+    def __init__(self, context: Context, token: UUID, claimed: Mapping[UUID, Deletion]) -> None:
+        self._context = context
+        self._token = token
+        self._left = dict(claimed)
+
+    async def destroy(self, stop: asyncio.Event) -> None:
+        """Remove chunk after chunk until every deletion has ended, failed, or was taken from us."""
+        for deletion in self._left.values():
+            _log(deletion, "destruction_begun", attempt=deletion.attempts)
+        while self._left and not stop.is_set():
+            try:
+                await self._destroy_chunk()
+            except StorageUnavailableError as error:
+                await self._give_up(dict.fromkeys(self._left, error))
+        if self._left:
+            await destruction.release(self._context.database, self._left, token=self._token)
+            log.info("destruction_released", deletions=len(self._left))
+
+    @asynccontextmanager
+    async def renewing(self) -> AsyncGenerator[None]:
+        """Keep the leases as long as the block runs."""
+        done = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._renew_until(done))
+            try:
+                yield
+            finally:
+                done.set()
+
+    async def _renew_until(self, done: asyncio.Event) -> None:
+        lease = self._context.settings.lease
+        while not done.is_set():
+            await wait_for_any(done, within=lease / _RENEWALS_A_LEASE)
+            if self._left and not done.is_set():
+                await destruction.renew(self._context.database, list(self._left), token=self._token, lease=lease)
+
+    async def _destroy_chunk(self) -> None:
+        database = self._context.database
+        files = await destruction.next_files(database, self._left, token=self._token, limit=DELETE_CHUNK)
+        failures = await self._remove(files)
+        ended = await destruction.record_destroyed(
+            database,
+            self._left,
+            [file for file in files if file.storage_key not in failures],
+            token=self._token,
+            lease=self._context.settings.lease,
+        )
+        self._drop_lost(ended)
+        for deletion_id in [deletion_id for deletion_id, has_ended in ended.items() if has_ended]:
+            _log(self._left.pop(deletion_id), "destruction_succeeded")
+        await self._give_up(self._failed(files, failures))
+
+    async def _remove(self, files: Sequence[DoomedFile]) -> Mapping[str, Exception]:
+        if not files:
+            return {}
+        try:
+            async with asyncio.timeout(self._context.settings.storage_timeout.total_seconds()):
+                return await self._context.store.delete([file.storage_key for file in files])
+        except TimeoutError as error:
+            raise StorageUnavailableError("the object store did not answer in time") from error
+
+    def _failed(self, files: Sequence[DoomedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
+        failed: dict[UUID, Exception] = {
+            file.deletion_id: failures[file.storage_key]
+            for file in files
+            if file.storage_key in failures and file.deletion_id in self._left
+        }
+        if len(files) < DELETE_CHUNK:
+            # That was the last chunk, so whatever has not ended by now cannot end in this attempt.
+            leftover = LeftoverFilesError("files were added while the package was being destroyed")
+            failed |= dict.fromkeys(self._left.keys() - failed.keys(), leftover)
+        return failed
+
+    async def _give_up(self, errors: Mapping[UUID, Exception]) -> None:
+        if not errors:
+            return
+        settings = self._context.settings
+        failures = {
+            deletion_id: judge(
+                error,
+                attempts=self._left[deletion_id].attempts,
+                max_attempts=settings.max_attempts,
+                backoff=settings.backoff,
+                chance=random.random(),  # noqa: S311 - spreads pauses, keeps no secret
+            )
+            for deletion_id, error in errors.items()
+        }
+        await destruction.record_failures(self._context.database, failures, token=self._token)
+        for deletion_id, failure in failures.items():
+            event = "destruction_failed" if failure.pause is None else "destruction_put_off"
+            _log(self._left.pop(deletion_id), event, reason=failure.reason)
+
+    def _drop_lost(self, held: Collection[UUID]) -> None:
+        for deletion_id in self._left.keys() - set(held):
+            _log(self._left.pop(deletion_id), "claim_lost")
+
+
+def _log(deletion: Deletion, event: str, **facts: object) -> None:
+    log.info(
+        event,
+        deletion_id=str(deletion.id),
+        request_id=deletion.request_id,
+        package_id=deletion.package_id,
+        files=deletion.files_total,
+        **facts,
+    )

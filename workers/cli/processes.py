@@ -1,0 +1,83 @@
+"""The long-running processes, one command each, and what prepares for them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import click
+
+from schemas.topology import Lane
+from service.context import Context, open_context
+from service.infra.schema_version import migrate as migrate_database
+from service.logs import configure_logs
+from service.settings import masked
+from workers.cli.options import command_settings
+from workers.process import run_process
+
+
+@click.command()
+def serve() -> None:
+    """Run the HTTP API."""
+    from service.app import run_api  # noqa: PLC0415 - other processes do without HTTP
+
+    _run("api", run_api)
+
+
+@click.command()
+def relay() -> None:
+    """Run the relay: hands the outbox to the broker. Several may run, one is active."""
+    from workers.relay import run_relay  # noqa: PLC0415 - the API does without a broker
+
+    _run("relay", run_relay)
+
+
+@click.command()
+@click.option("--queue", "queues", default="interactive,bulk", show_default=True, help="The queues to take from.")
+def work(queues: str) -> None:
+    """Run a deletion worker. Run as many as the queues are long."""
+    from workers.deleter import run_deleter  # noqa: PLC0415 - the API does without a broker
+
+    lanes = _read_lanes(queues)
+    _run("worker", lambda context, stop: run_deleter(context, lanes, stop))
+
+
+@click.command()
+def schedule() -> None:
+    """Run the scheduler: makes due what waits. Several may run, one is active."""
+    from workers.scheduler import run_scheduler  # noqa: PLC0415 - the API does without it
+
+    _run("scheduler", run_scheduler)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the newest version of the schema."""
+    settings = command_settings()
+    version = migrate_database(settings.database_url.get_secret_value())
+    click.echo(f"the database is at schema version {version}")
+
+
+@click.command("settings")
+def print_settings() -> None:
+    """Print every setting with its value and meaning, secrets masked."""
+    for name, (value, meaning) in masked(command_settings()).items():
+        click.echo(f"{name}={value}\n    {meaning}")
+
+
+def _run(process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]]) -> None:
+    settings = command_settings()
+    configure_logs(settings.log_level, settings.log_format, process=process)
+
+    async def run(stop: asyncio.Event) -> None:
+        async with open_context(settings) as context:
+            await body(context, stop)
+
+    run_process(run)
+
+
+def _read_lanes(queues: str) -> list[Lane]:
+    names = [name.strip() for name in queues.split(",")]
+    unknown = [name for name in names if name not in set(Lane)]
+    if unknown:
+        known = " and ".join(Lane)
+        raise click.BadParameter(f"there is no queue {unknown[0]!r}, only {known}", param_hint="--queue")
+    return [Lane(name) for name in dict.fromkeys(names)]

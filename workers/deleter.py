@@ -1,0 +1,125 @@
+"""The deletion worker: takes commands from its queues and carries them out, a batch at a time."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+import structlog
+from pydantic import ValidationError
+
+from schemas.commands import Delete
+from schemas.topology import Lane
+from service.context import Context
+from service.infra.broker import Consumer, Delivery, open_broker, require_broker
+from service.infra.database import DatabaseUnavailableError
+from workers.batch import carry_out
+from workers.loop import reopen_until, wait_for_any
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """How much of a lane one worker takes: batches at a time, commands a batch."""
+
+    batches: int
+    commands: int
+
+    @property
+    def prefetch(self) -> int:
+        return 2 * self.batches * self.commands
+
+
+_SHARES: Final = MappingProxyType(
+    {
+        # People wait for these: many small batches, so that a large package holds up few others.
+        Lane.INTERACTIVE: _Share(batches=4, commands=8),
+        Lane.BULK: _Share(batches=1, commands=4),
+    }
+)
+_TAKE_WITHIN_S: Final = 0.5
+_WATCH_EVERY: Final = timedelta(seconds=1)
+_PAUSE: Final = timedelta(seconds=1)
+
+
+async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
+    """Work on *lanes* until *stop*.
+
+    Raises:
+        StartError: the broker cannot be used at the start; later on, it is waited for.
+    """
+    await require_broker(context.settings.broker_url.get_secret_value())
+    await reopen_until(stop, lambda: _session(context, lanes, stop))
+
+
+async def _session(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
+    """Consume over one connection until it breaks or *stop* is set."""
+    url = context.settings.broker_url.get_secret_value()
+    async with open_broker(url, name="packyard-worker") as broker:
+        over = asyncio.Event()
+        consumers = {lane: await broker.consumer(lane.queue, prefetch=_SHARES[lane].prefetch) for lane in lanes}
+        log.info("worker_consuming", lanes=[lane.value for lane in lanes])
+        async with asyncio.TaskGroup() as group:
+            for lane, consumer in consumers.items():
+                for _ in range(_SHARES[lane].batches):
+                    group.create_task(_consume(context, consumer, _SHARES[lane].commands, stop=stop, over=over))
+            await _watch(list(consumers.values()), stop)
+            over.set()
+        for consumer in consumers.values():
+            await consumer.stop()
+
+
+async def _watch(consumers: Collection[Consumer], stop: asyncio.Event) -> None:
+    """Return when *stop* is set or some consumer gets nothing any more."""
+    while not stop.is_set():
+        await wait_for_any(stop, within=_WATCH_EVERY)
+        for consumer in consumers:
+            if not await consumer.is_alive():
+                log.warning("consumer_lost")
+                return
+
+
+async def _consume(
+    context: Context, consumer: Consumer, commands: int, *, stop: asyncio.Event, over: asyncio.Event
+) -> None:
+    while not stop.is_set() and not over.is_set():
+        deliveries = await consumer.take(commands, within=_TAKE_WITHIN_S)
+        ids = [deletion_id for delivery in deliveries for deletion_id in await _read(consumer, delivery)]
+        if ids:
+            await _carry_out(context, ids, stop)
+        for delivery in deliveries:
+            await delivery.ack()
+
+
+async def _read(consumer: Consumer, delivery: Delivery) -> Sequence[UUID]:
+    try:
+        return Delete.model_validate_json(delivery.body).deletion_ids
+    except ValidationError as error:
+        log.warning("command_unreadable", size=len(delivery.body))
+        await consumer.bury(delivery, f"not a command: {error.errors()[0]['msg']}")
+        return ()
+
+
+async def _carry_out(context: Context, ids: Sequence[UUID], stop: asyncio.Event) -> None:
+    """Carry out a batch, and wait for the database as long as it is away.
+
+    Whatever else goes wrong ends here: the claim lapses, and the scheduler sends for the deletions again.
+    """
+    while not stop.is_set() and not await _is_done(context, ids, stop):
+        await wait_for_any(stop, within=_PAUSE)
+
+
+async def _is_done(context: Context, ids: Sequence[UUID], stop: asyncio.Event) -> bool:
+    done = True
+    try:
+        await carry_out(context, ids, stop)
+    except* DatabaseUnavailableError as error:
+        log.warning("database_unavailable", reason=str(error.exceptions[0]))
+        done = False
+    except* Exception:
+        log.exception("batch_broken", deletion_ids=[str(deletion_id) for deletion_id in ids])
+    return done

@@ -1,0 +1,40 @@
+"""Waiting that ends when the process is told to stop, and sessions that are opened again when they break."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from service.infra.broker import BrokerUnavailableError
+from service.infra.database import DatabaseUnavailableError
+
+log = structlog.get_logger()
+
+
+async def wait_for_any(*events: asyncio.Event, within: timedelta) -> None:
+    """Return when one of *events* is set, or after that time."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, timeout=within.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter in waiting:
+            waiter.cancel()
+
+
+async def reopen_until(
+    stop: asyncio.Event, session: Callable[[], Awaitable[None]], *, pause: timedelta = timedelta(seconds=1)
+) -> None:
+    """Run *session* again and again until *stop*; one that a dependency broke begins anew after a pause."""
+    while not stop.is_set():
+        try:
+            await session()
+        except* (*DatabaseUnavailableError, *BrokerUnavailableError) as broken:
+            log.warning("session_broken", reason=_first_leaf(broken))
+            await wait_for_any(stop, within=pause)
+
+
+def _first_leaf(group: BaseException) -> str:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return f"{type(group).__name__}: {group}"
