@@ -21,6 +21,6 @@ async def ready(request: web.Request) -> web.Response:
     try:
         async with request.app[CONTEXT].database.connection() as connection:
             await fetch(connection, "ping")
-    except (*DatabaseUnavailableError, TimeoutError):
+    except DatabaseUnavailableError:
         return reply({"status": "the database does not answer"}, status=503)
     return reply({"status": "ok"})

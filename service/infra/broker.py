@@ -20,8 +20,8 @@ from schemas.topology import COMMANDS_EXCHANGE, DEAD_EXCHANGE, EVENTS_EXCHANGE, 
 from service.errors import StartError
 from service.infra.outbox import Entry
 
-BrokerUnavailableError: Final = (aiormq.exceptions.AMQPError, OSError, TimeoutError, RuntimeError)
-"""What a driver call raises when the broker is away (aiormq uses RuntimeError for a closed channel)."""
+BrokerUnavailableError: Final = (aiormq.exceptions.AMQPError, aiormq.exceptions.ChannelInvalidStateError, OSError)
+"""What a driver call raises when the broker is away, or its connection or channel is closed."""
 
 _CONNECT_TIMEOUT_S: Final = 5
 _PUBLISH_TIMEOUT_S: Final = 10

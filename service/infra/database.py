@@ -16,7 +16,13 @@ from service.errors import StartError
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = Mapping[str, Any]
 
-DatabaseUnavailableError: Final = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+DatabaseUnavailableError: Final = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,  # starting up, shutting down
+    asyncpg.TooManyConnectionsError,
+)
 """What a driver call raises when the server is away; the caller may try again."""
 
 _CONNECT_TIMEOUT_S: Final = 5

@@ -1,5 +1,6 @@
 """Failures that nobody can do anything about but read one line."""
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
@@ -20,6 +21,7 @@ REFUSED_ROWS: Final = (
 @contextmanager
 def one_line_for_outages() -> Generator[None]:
     """Turn the loss of the database or the object store into a StartError that names it."""
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # The one line says what the driver would.
     try:
         yield
     except (StorageRefusedError, StorageUnavailableError) as error:

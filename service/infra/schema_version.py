@@ -1,38 +1,17 @@
-"""The version of the schema: bringing the database to it, and refusing to work with another."""
+"""The version of the schema that this code was written for, and refusing to work with an older one."""
 
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy.exc import SQLAlchemyError
-
 from service.errors import StartError
 from service.infra.database import Database
 
-_FOLDER: Final = Path(__file__).parent / "migrations"
-
-
-def migrate(url: str) -> str:
-    """Bring the database at *url* to the newest version and return that version.
-
-    Raises:
-        StartError: the database cannot be reached, or a statement failed; nothing has changed then.
-    """
-    config = _config()
-    config.attributes["url"] = "postgresql+psycopg://" + url.partition("://")[2]
-    try:
-        command.upgrade(config, "head")
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise StartError(f"PACKYARD_DATABASE_URL: cannot migrate: {reason}") from error
-    return newest_version()
+VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
 
 
 def newest_version() -> str:
     """Return the version that this code was written for."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return max(script.stem.partition("_")[0] for script in VERSIONS.glob("*.sql"))
 
 
 async def require_current_schema(database: Database) -> None:
@@ -49,10 +28,3 @@ async def require_current_schema(database: Database) -> None:
         raise StartError(
             f"the database is at schema version {found or 'none'}, {wanted} is needed: run `packyard migrate`"
         )
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
-    config.set_main_option("path_separator", "os")
-    return config

@@ -78,16 +78,20 @@ class _Reader:
     problems: list[tuple[int, Problem]] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
 
-    def read(self, node: Node, location: Location) -> Any:
+    def read(self, node: Node, location: Location, *, around: int = 1) -> Any:
         if rule := self._refusal(node, location):
-            self.problems.append((_line(node), Problem(location, rule)))
+            # An alias is the very node that it stands for, so that its own line is not known.
+            line = around if id(node) in self.seen else _line(node)
+            self.problems.append((line, Problem(location, rule)))
             return None
         self.seen.add(id(node))
         if isinstance(node, ScalarNode):
             return None if node.style is None and node.value in _NOTHING else str(node.value)
         if isinstance(node, MappingNode):
             return self._read_mapping(node, location)
-        return [self.read(child, (*location, position)) for position, child in enumerate(node.value)]
+        return [
+            self.read(child, (*location, position), around=_line(node)) for position, child in enumerate(node.value)
+        ]
 
     def _read_mapping(self, node: MappingNode, location: Location) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -95,7 +99,7 @@ class _Reader:
             name = self._key(key, location)
             if name in values:
                 self.problems.append((_line(key), Problem((*location, name), "the key stands here twice")))
-            values[name] = self.read(value, (*location, name))
+            values[name] = self.read(value, (*location, name), around=_line(key))
         return values
 
     def _key(self, node: Node, location: Location) -> str:

@@ -4,15 +4,23 @@ from pathlib import Path
 from typing import Any
 
 import click
+from typing_extensions import override
 
 from service.errors import PackyardError
+from workers.cli.deletions import deletions
+from workers.cli.directory import directory
+from workers.cli.events import events
+from workers.cli.imports import import_packages
 from workers.cli.options import read_environment_file
+from workers.cli.processes import migrate, print_settings, relay, schedule, serve, work
+from workers.cli.up import up
 from workers.process import fail
 
 
 class _OneLineErrors(click.Group):
     """Turns a failure that has a name into one line and exit status 1."""
 
+    @override
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -31,3 +39,10 @@ class _OneLineErrors(click.Group):
 def main(context: click.Context, env_file: Path | None) -> None:
     """Packyard: a package catalogue that speaks the GitLab Packages API and means its deletions."""
     context.obj = read_environment_file(env_file) if env_file else {}
+
+
+_COMMANDS = (
+    up, serve, relay, work, schedule, migrate, print_settings, directory, import_packages, deletions, events
+)  # fmt: skip
+for _command in _COMMANDS:
+    main.add_command(_command)

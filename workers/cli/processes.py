@@ -1,17 +1,20 @@
 """The long-running processes, one command each, and what prepares for them."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 import click
+import structlog
 
 from schemas.topology import Lane
 from service.context import Context, open_context
-from service.infra.schema_version import migrate as migrate_database
 from service.logs import configure_logs
 from service.settings import masked
 from workers.cli.options import command_settings
 from workers.process import run_process
+
+log = structlog.get_logger()
 
 
 @click.command()
@@ -51,6 +54,8 @@ def schedule() -> None:
 @click.command()
 def migrate() -> None:
     """Bring the database to the newest version of the schema."""
+    from service.infra.migrations.run import migrate as migrate_database  # noqa: PLC0415 - alembic is slow to load
+
     settings = command_settings()
     version = migrate_database(settings.database_url.get_secret_value())
     click.echo(f"the database is at schema version {version}")
@@ -68,6 +73,7 @@ def _run(process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]]
     configure_logs(settings.log_level, settings.log_format, process=process)
 
     async def run(stop: asyncio.Event) -> None:
+        log.info("process_started", pid=os.getpid())
         async with open_context(settings) as context:
             await body(context, stop)
 

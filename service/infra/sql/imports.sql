@@ -22,17 +22,18 @@ WITH wanted AS (
         :usernames::text[], :channels::text[])
         AS w (place, project_id, package_type, name, version, conan_username, conan_channel)
 )
-SELECT w.place FROM wanted w JOIN package p
-    ON p.project_id = w.project_id AND p.package_type = w.package_type AND p.name = w.name
-   AND p.version = w.version
- WHERE p.status IN ('default', 'hidden', 'deprecated')
-   AND (p.conan_username, p.conan_channel) IS NOT DISTINCT FROM (w.conan_username, w.conan_channel)
- UNION
-SELECT w.place FROM wanted w JOIN package p
-    ON p.project_id = w.project_id AND p.package_type = w.package_type AND p.name = w.name
-   AND p.version IS NULL AND w.version IS NULL
- WHERE p.status IN ('default', 'hidden', 'deprecated')
-   AND (p.conan_username, p.conan_channel) IS NOT DISTINCT FROM (w.conan_username, w.conan_channel);
+SELECT w.place FROM wanted w CROSS JOIN LATERAL (
+    -- One look into the index for each, however many packages there are.
+    (SELECT FROM package p
+      WHERE p.project_id = w.project_id AND p.package_type = w.package_type AND p.name = w.name
+        AND p.version = w.version AND p.status IN ('default', 'hidden', 'deprecated')
+        AND (p.conan_username, p.conan_channel) IS NOT DISTINCT FROM (w.conan_username, w.conan_channel) LIMIT 1)
+     UNION ALL
+    (SELECT FROM package p
+      WHERE p.project_id = w.project_id AND p.package_type = w.package_type AND p.name = w.name
+        AND p.version IS NULL AND w.version IS NULL AND p.status IN ('default', 'hidden', 'deprecated')
+        AND (p.conan_username, p.conan_channel) IS NOT DISTINCT FROM (w.conan_username, w.conan_channel) LIMIT 1)
+) taken;
 
 -- name: insert_imported_packages!
 INSERT INTO package (id, project_id, package_type, name, version, status, conan_username, conan_channel,

@@ -1,0 +1,51 @@
+# What a developer, a user and CI do; each target says in one line what it is for.
+PORT ?= 8080
+DATA ?= .packyard
+PYTHON ?= python3
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+DEMO := .demo/downloaded
+
+.PHONY: help run test setup system check bench requirements clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+
+run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT=8080 DATA=.packyard
+	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
+
+test: setup ## Run all tests against real PostgreSQL, RabbitMQ and object storage
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
+
+check: setup ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure
+	$(BIN)/python -m tests.benchmarks
+
+requirements: setup ## Pin the dependencies of pyproject.toml anew
+	requirements/compile.sh
+
+clean: ## Remove what the targets made, the data of `make run` too
+	rm -rf .venv .demo '$(DATA)' .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+
+system:
+	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh
+
+$(BIN)/python: | system
+	$(PYTHON) -m venv .venv
+
+$(INSTALLED): requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEMO): deploy/demo/download.sh $(wildcard requirements/demo*.txt) | $(INSTALLED)
+	@mkdir -p .demo
+	@if deploy/demo/download.sh .demo; then touch $@; else echo 'packyard: the demo goes without packages'; fi

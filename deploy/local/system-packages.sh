@@ -1,0 +1,50 @@
+#!/bin/sh
+# Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang).
+# Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
+set -eu
+
+missing=""
+
+python=${PYTHON:-python3}
+if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo "packyard: Python 3.11 or later is needed; name it with make PYTHON=python3.12" >&2
+    exit 1
+fi
+"$python" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+
+have_rabbitmq() {
+    for script in /usr/lib/rabbitmq/bin/rabbitmq-server /usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server \
+        /opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server /usr/local/opt/rabbitmq/sbin/rabbitmq-server \
+        /opt/rabbitmq/sbin/rabbitmq-server; do
+        [ -x "$script" ] && return 0
+    done
+    command -v rabbitmq-server >/dev/null
+}
+[ -n "${PACKYARD_BROKER_URL:-}" ] || have_rabbitmq || missing="$missing rabbitmq-server"
+
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+    as_root="sudo -n"
+fi
+if ! command -v apt-get >/dev/null || ! $as_root true 2>/dev/null; then
+    echo "packyard: please install these packages first:$missing (on Debian or Ubuntu: sudo apt-get install$missing)" >&2
+    exit 1
+fi
+
+# apt would start RabbitMQ as a service of the machine; ours are private ones. This program says no for as long as
+# the installation takes, unless the machine has one of its own.
+policy=/usr/sbin/policy-rc.d
+allow_again() { :; }
+if [ ! -e "$policy" ]; then
+    allow_again() { $as_root rm -f "$policy"; }
+    trap allow_again EXIT
+    trap 'exit 1' INT TERM HUP
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+fi
+echo "Installing:$missing"
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # words on purpose
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null

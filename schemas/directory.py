@@ -1,0 +1,103 @@
+"""The directory file: users, groups and projects as somebody wrote them down."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.base import Contract
+from schemas.fields import Day, GroupPath, Identifier, Moment, ProjectPath, Text, Token, Username
+from schemas.names import DeleteLevel, DeployScope, PackageType, Role, Scope, UserState, Visibility
+
+Members = dict[Username, Role]
+
+
+class AccessTokenEntry(Contract):
+    """A personal access token."""
+
+    name: Text
+    token: Token
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+    expires_at: Day | None = None
+
+
+class UserEntry(Contract):
+    """A user, who is exactly what the entry says: a key that is left out has its default."""
+
+    username: Username
+    id: Identifier | None = None
+    name: Text | None = None
+    """The username when left out."""
+    admin: bool = False
+    external: bool = False
+    state: UserState = UserState.ACTIVE
+    tokens: tuple[AccessTokenEntry, ...] = ()
+
+
+class GroupEntry(Contract):
+    """A group; a key that is left out stays as it was."""
+
+    path: GroupPath
+    id: Identifier | None = None
+    name: Text | None = None
+    visibility: Visibility | None = None
+    members: Members | None = None
+
+
+class DeployTokenEntry(Contract):
+    """A deploy token of a project."""
+
+    name: Text
+    username: Text
+    token: Token
+    scopes: Annotated[tuple[DeployScope, ...], Field(min_length=1)]
+    expires_at: Day | None = None
+
+
+class PipelineEntry(Contract):
+    """The pipeline that a job belongs to; a key that is left out stays as it was."""
+
+    id: Identifier
+    iid: Identifier | None = None
+    status: Text
+    ref: Text
+    sha: Text
+    source: Text | None = None
+    created_at: Moment | None = None
+
+
+class JobTokenEntry(Contract):
+    """The token of a CI job: it acts for its user, and its uploads carry its pipeline."""
+
+    token: Token
+    user: Username
+    pipeline: PipelineEntry | None = None
+
+
+class ProtectionRuleEntry(Contract):
+    """Which packages only some may delete."""
+
+    package_name_pattern: Text
+    package_type: PackageType
+    minimum_access_level_for_delete: DeleteLevel
+
+
+class ProjectEntry(Contract):
+    """A project; a key that is left out stays as it was."""
+
+    path: ProjectPath
+    id: Identifier | None = None
+    name: Text | None = None
+    visibility: Visibility | None = None
+    members: Members | None = None
+    packages_enabled: bool | None = None
+    deploy_tokens: tuple[DeployTokenEntry, ...] | None = None
+    job_tokens: tuple[JobTokenEntry, ...] | None = None
+    protection_rules: tuple[ProtectionRuleEntry, ...] | None = None
+
+
+class DirectoryFile(Contract):
+    """A whole directory file."""
+
+    users: tuple[UserEntry, ...] = ()
+    groups: tuple[GroupEntry, ...] = ()
+    projects: tuple[ProjectEntry, ...] = ()

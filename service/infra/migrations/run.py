@@ -1,0 +1,28 @@
+"""Bringing a database to the newest version of the schema."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.errors import StartError
+from service.infra.schema_version import newest_version
+
+
+def migrate(url: str) -> str:
+    """Bring the database at *url* to the newest version and return that version.
+
+    Raises:
+        StartError: the database cannot be reached, or a statement failed; nothing has changed then.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["url"] = "postgresql+psycopg://" + url.partition("://")[2]
+    try:
+        command.upgrade(config, "head")
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        raise StartError(f"PACKYARD_DATABASE_URL: cannot migrate: {reason}") from error
+    return newest_version()

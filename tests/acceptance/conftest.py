@@ -1,0 +1,18 @@
+"""What tests of the whole system may ask for."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from tests.support.yard import Yard
+
+
+@pytest.fixture
+async def yard(settings: Settings, tmp_path: Path) -> AsyncGenerator[Yard]:
+    """The four processes, not started yet; what still runs in the end has to stop cleanly."""
+    made = Yard(settings, tmp_path / "yard")
+    made.folder.mkdir()
+    yield made
+    await made.close()

@@ -1,0 +1,146 @@
+"""kill -9 of each process, and of broker and database, in the middle of deletions of 300 files."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from service.settings import Settings, load_settings
+from tests.support.catalogue import DIRECTORY
+from tests.support.observer import Observer, observing, rows
+from tests.support.servers import private_servers
+from tests.support.yard import Yard
+
+_PROJECT: Final = 100
+_FILES: Final = 300
+_FIRST: Final = 8000
+_LEASE: Final = {"PACKYARD_LEASE": "2s", "PACKYARD_RESEND": "2s"}
+_LATEST_S: Final = 0.12
+"""When a deletion of 300 files is over on a slow machine, so that kills fall before, within and after it."""
+
+
+async def _import(yard: Yard, folder: Path, count: int) -> None:
+    file = folder / "packages.ndjson"
+    with file.open("w", encoding="utf-8") as lines:
+        for number in range(count):
+            package = {
+                "id": _FIRST + number,
+                "project": "acme/open",
+                "package_type": "generic",
+                "name": "victim",
+                "version": str(number),
+                "files": [{"file_name": f"{place}.txt", "content": "four"} for place in range(_FILES)],
+            }
+            lines.write(json.dumps(package) + "\n")
+    await yard.run("import", str(file))
+
+
+@asynccontextmanager
+async def _watched(yard: Yard, settings: Settings, folder: Path, *, packages: int) -> AsyncGenerator[Observer]:
+    await yard.run("directory", "apply", str(DIRECTORY))
+    await _import(yard, folder, packages)
+    await yard.start(settings=_LEASE)
+    async with observing(
+        base_url=yard.base_url,
+        broker_url=settings.broker_url.get_secret_value(),
+        storage=folder / "objects",
+        token="maintainer-token",
+    ) as observer:
+        yield observer
+
+
+async def _delete(observer: Observer, package_id: int) -> None:
+    async with observer.http.delete(f"/api/v4/projects/{_PROJECT}/packages/{package_id}") as answer:
+        assert answer.status == 204
+
+
+async def _assert_whole(observer: Observer, database_url: str, packages: int) -> None:
+    """Wait for all events, then hold the end against what was promised."""
+    ids = range(_FIRST, _FIRST + packages)
+    for package_id in ids:
+        await observer.until_told(package_id, "package.destroyed")
+    assert observer.objects() == set()
+    assert await rows(database_url, "SELECT id FROM package") == []
+    assert await rows(database_url, "SELECT id FROM package_file") == []
+    states = await rows(database_url, "SELECT state, files_done, bytes_done FROM deletion")
+    assert [tuple(row) for row in states] == [("succeeded", _FILES, 4 * _FILES)] * packages
+    told: dict[str, dict[str, Any]] = {event["id"]: event for event in observer.events}
+    for package_id in ids:
+        events = [event for event in told.values() if event["subject"].endswith(f"/{package_id}")]
+        kinds = Counter(event["type"].removeprefix("io.packyard.").removesuffix(".v1") for event in events)
+        destroyed = [event["data"]["files"] for event in events if "package_file.destroyed" in event["type"]]
+        assert kinds["package.deletion_requested"] == 1
+        assert kinds["package.marked_for_destruction"] == 1
+        assert kinds["package.destroyed"] == 1
+        assert sum(destroyed) == _FILES
+    sequences = sorted({int(event["sequence"]) for event in told.values()})
+    assert sequences == list(range(1, len(sequences) + 1))
+    assert len(sequences) == len(told)
+
+
+@pytest.mark.parametrize("process", ["serve", "relay", "work", "schedule"])
+async def test_a_process_killed_in_the_middle_leaves_no_trace(
+    yard: Yard, settings: Settings, tmp_path: Path, database_url: str, process: str
+) -> None:
+    rounds = 5
+    async with _watched(yard, settings, tmp_path, packages=rounds) as observer:
+        for number in range(rounds):
+            delay = random.uniform(0, _LATEST_S)  # noqa: S311 - where in a deletion the kill falls
+            print(f"round {number}: kill -9 of {process} after {delay * 1000:.0f} ms")  # noqa: T201 - to repeat it
+            await _delete(observer, _FIRST + number)
+            await asyncio.sleep(delay)
+            await yard.kill(process)
+            await yard.start(process, settings=_LEASE)
+
+        await _assert_whole(observer, database_url, rounds)
+
+
+async def test_all_processes_killed_at_once_go_on_where_they_were(
+    yard: Yard, settings: Settings, tmp_path: Path, database_url: str
+) -> None:
+    async with _watched(yard, settings, tmp_path, packages=3) as observer:
+        for number in range(3):
+            await _delete(observer, _FIRST + number)
+        await yard.kill("serve", "relay", "work", "schedule")
+        await yard.start(settings=_LEASE)
+
+        await _assert_whole(observer, database_url, 3)
+
+
+async def test_a_broker_and_a_database_that_die_delay_the_work_and_lose_nothing(tmp_path: Path) -> None:
+    async with private_servers() as servers:
+        settings = load_settings(
+            environment={
+                "PACKYARD_DATABASE_URL": servers.postgres.url(),
+                "PACKYARD_BROKER_URL": servers.rabbitmq.url(),
+                "PACKYARD_STORAGE_URL": (tmp_path / "objects").as_uri(),
+            }
+        )
+        yard = Yard(settings, tmp_path / "yard")
+        yard.folder.mkdir()
+        database_url = settings.database_url.get_secret_value()
+        async with _watched(yard, settings, tmp_path, packages=4) as observer:
+            await servers.rabbitmq.stop()
+            await _delete(observer, _FIRST)
+            await _delete(observer, _FIRST + 1)
+            assert await observer.status(_PROJECT, _FIRST) == "processing"
+            await servers.rabbitmq.start()
+            await observer.until_told(_FIRST, "package.destroyed")
+
+            await _delete(observer, _FIRST + 2)
+            await servers.rabbitmq.kill()
+            await servers.rabbitmq.start()
+
+            await _delete(observer, _FIRST + 3)
+            await asyncio.sleep(random.uniform(0, _LATEST_S))  # noqa: S311 - where in a deletion the kill falls
+            await servers.postgres.kill()
+            await servers.postgres.start()
+
+            await _assert_whole(observer, database_url, 4)
+        await yard.close()

@@ -1,0 +1,500 @@
+"""The life of a deletion, step by step, on the real database and a real folder."""
+
+import asyncio
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from schemas.names import AccessLevel
+from schemas.statuses import DeletionState, FileStatus, PackageStatus
+from service import deletions, destruction
+from service.context import Context
+from service.errors import ConflictError, DeletionProtectedError, FileNotFoundInPackageError, NotFoundError
+from service.infra.deletion_rows import Deletion
+from tests.support.catalogue import (
+    delete,
+    delete_file,
+    event_topics,
+    file_statuses,
+    objects_in,
+    publish,
+    query,
+    status_of,
+)
+from workers.batch import carry_out
+from workers.scheduler import schedule_once
+
+_LEASE = timedelta(seconds=60)
+_NO_GRACE = timedelta(0)
+
+
+def _with(context: Context, **settings: object) -> Context:
+    return replace(context, settings=context.settings.model_copy(update=settings))
+
+
+async def _state(context: Context, deletion: Deletion) -> DeletionState:
+    return (await deletions.find(context.database, deletion.id)).state
+
+
+async def _claim(
+    context: Context, deletion: Deletion, *, lease: timedelta = _LEASE
+) -> tuple[UUID, dict[UUID, Deletion]]:
+    token = uuid4()
+    claimed = await destruction.claim(
+        context.database, [deletion.id], token=token, lease=lease, grace=_NO_GRACE, max_attempts=6
+    )
+    return token, dict(claimed)
+
+
+async def test_an_accepted_deletion_hides_the_package_and_touches_nothing_else(filled: Context, objects: Path) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+
+    deletion = await delete(filled, package_id)
+
+    assert await status_of(filled, package_id) == "processing"
+    assert await file_statuses(filled, package_id) == ["default", "default"]
+    assert len(objects_in(objects)) == 2
+    assert (deletion.files_total, deletion.bytes_total) == (2, 10)
+    assert await event_topics(filled) == ["package.deletion_requested"]
+    assert [
+        row["routing_key"] for row in await query(filled, "SELECT routing_key FROM outbox WHERE kind = 'command'")
+    ] == ["delete.interactive"]
+
+
+async def test_a_claim_commits_every_mark_before_any_object_may_go(filled: Context, objects: Path) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    deletion = await delete(filled, package_id)
+
+    await _claim(filled, deletion)
+
+    assert await status_of(filled, package_id) == "pending_destruction"
+    assert await file_statuses(filled, package_id) == ["pending_destruction"] * 2
+    assert len(objects_in(objects)) == 2
+    assert await _state(filled, deletion) is DeletionState.DESTROYING
+
+
+async def test_carrying_out_leaves_no_row_no_object_and_no_empty_folder(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled, files=["a", "b", "c"])
+    kept = await publish(filled, name="kept")
+    deletion = await delete(filled, package_id)
+
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await status_of(filled, package_id) is None
+    assert await file_statuses(filled, package_id) == []
+    assert await status_of(filled, kept) == "default"
+    assert len(objects_in(objects)) == 1
+    assert all(any(folder.iterdir()) for folder in objects.rglob("*") if folder.is_dir())
+    done = await deletions.find(filled.database, deletion.id)
+    assert (done.state, done.files_done, done.bytes_done) == (DeletionState.SUCCEEDED, 3, 15)
+    assert await event_topics(filled) == [
+        "package.deletion_requested",
+        "package.marked_for_destruction",
+        "package_file.destroyed",
+        "package.destroyed",
+    ]
+
+
+async def test_a_package_without_files_goes_as_well(filled: Context, stop: asyncio.Event) -> None:
+    ((row),) = await query(
+        filled,
+        "INSERT INTO package (project_id, package_type, name, version) VALUES (100, 'npm', 'bare', '1') RETURNING id",
+    )
+    deletion = await delete(filled, row["id"])
+
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await status_of(filled, row["id"]) is None
+    assert await _state(filled, deletion) is DeletionState.SUCCEEDED
+
+
+async def test_a_large_package_goes_in_chunks_of_a_thousand(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled, files=["first"])
+    await query(
+        filled,
+        "INSERT INTO package_file (package_id, file_name, size, sha256, storage_key)"
+        " SELECT $1, 'f' || n, 1, decode(repeat('00', 32), 'hex'), 'gone/' || n FROM generate_series(1, 2500) n",
+        package_id,
+    )
+    deletion = await delete(filled, package_id)
+
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await status_of(filled, package_id) is None
+    assert (await event_topics(filled)).count("package_file.destroyed") == 3
+    assert (await deletions.find(filled.database, deletion.id)).files_done == 2501
+
+
+async def test_several_deletions_of_one_command_end_each_by_itself(filled: Context, stop: asyncio.Event) -> None:
+    accepted = [await delete(filled, await publish(filled, version=f"{n}")) for n in range(5)]
+
+    await carry_out(filled, [deletion.id for deletion in accepted], stop)
+
+    assert {await _state(filled, deletion) for deletion in accepted} == {DeletionState.SUCCEEDED}
+    assert (await event_topics(filled)).count("package.destroyed") == 5
+
+
+async def test_a_command_that_comes_twice_does_nothing_the_second_time(filled: Context, stop: asyncio.Event) -> None:
+    deletion = await delete(filled, await publish(filled))
+
+    await carry_out(filled, [deletion.id, deletion.id], stop)
+    topics = await event_topics(filled)
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await event_topics(filled) == topics
+
+
+async def test_of_twenty_workers_one_gets_the_claim(filled: Context) -> None:
+    deletion = await delete(filled, await publish(filled))
+
+    async with asyncio.TaskGroup() as group:
+        tries = [group.create_task(_claim(filled, deletion)) for _ in range(20)]
+
+    assert sum(len(claimed) for _, claimed in (attempt.result() for attempt in tries)) == 1
+
+
+async def test_a_lapsed_claim_is_taken_over_and_the_late_worker_changes_nothing(
+    filled: Context, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    deletion = await delete(filled, package_id)
+    token, _ = await _claim(filled, deletion, lease=timedelta(milliseconds=1))
+    files = await destruction.next_files(filled.database, [deletion.id], token=token, limit=10)
+    await asyncio.sleep(0.01)
+
+    _, taken_over = await _claim(filled, deletion)
+    late = await destruction.record_destroyed(filled.database, [deletion.id], files, token=token, lease=_LEASE)
+
+    assert len(files) == 2
+    assert taken_over[deletion.id].attempts == 2
+    assert late == {}
+    assert await file_statuses(filled, package_id) == ["pending_destruction"] * 2
+
+
+async def test_a_live_claim_is_left_alone(filled: Context) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await _claim(filled, deletion)
+
+    _, claimed = await _claim(filled, deletion)
+
+    assert claimed == {}
+
+
+async def test_a_worker_told_to_stop_gives_the_claim_back_uncounted(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    stop.set()
+
+    await carry_out(filled, [deletion.id], stop)
+
+    released = await deletions.find(filled.database, deletion.id)
+    assert (released.state, released.attempts) == (DeletionState.RETRYING, 0)
+    assert await status_of(filled, package_id) == "pending_destruction"
+    await carry_out(filled, [deletion.id], asyncio.Event())
+    assert await status_of(filled, package_id) is None
+
+
+async def _break_object(context: Context, objects: Path, package_id: int) -> Path:
+    """Put a folder that is not empty in the place of the package's first object, so that removing it fails."""
+    (row, *_) = await query(
+        context, "SELECT storage_key FROM package_file WHERE package_id = $1 ORDER BY id", package_id
+    )
+    place: Path = objects / row["storage_key"]
+    place.unlink()
+    place.mkdir()
+    (place / "in the way").touch()
+    return place
+
+
+async def test_a_failed_removal_is_put_off_and_the_rest_of_the_batch_goes(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    broken, sound = await publish(filled, name="broken", files=["a", "b"]), await publish(filled, name="sound")
+    await _break_object(filled, objects, broken)
+    accepted = [await delete(filled, package_id) for package_id in (broken, sound)]
+
+    await carry_out(filled, [deletion.id for deletion in accepted], stop)
+
+    put_off = await deletions.find(filled.database, accepted[0].id)
+    assert put_off.state is DeletionState.RETRYING
+    assert put_off.not_before > put_off.requested_at + filled.settings.backoff / 2
+    assert put_off.last_error
+    assert (put_off.files_done, put_off.attempts) == (1, 1)
+    assert await status_of(filled, broken) == "pending_destruction"
+    assert await status_of(filled, sound) is None
+
+
+async def test_after_the_last_attempt_what_is_left_is_shown_in_error_and_can_be_deleted_again(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    place = await _break_object(filled, objects, package_id)
+    impatient = _with(filled, max_attempts=1)
+    deletion = await delete(filled, package_id)
+
+    await carry_out(impatient, [deletion.id], stop)
+
+    failed = await deletions.find(filled.database, deletion.id)
+    assert failed.state is DeletionState.FAILED
+    assert "StorageUnavailableError" in (failed.last_error or "")
+    assert await status_of(filled, package_id) == "error"
+    assert await file_statuses(filled, package_id) == ["error"]
+    assert (await event_topics(filled))[-1] == "package.destruction_failed"
+
+    (place / "in the way").unlink()
+    place.rmdir()
+    again = await delete(filled, package_id)
+    await carry_out(filled, [again.id], stop)
+
+    assert await status_of(filled, package_id) is None
+    assert (await event_topics(filled))[-1] == "package.destroyed"
+
+
+async def test_a_failed_deletion_can_be_retried_as_it_is(filled: Context, objects: Path, stop: asyncio.Event) -> None:
+    package_id = await publish(filled)
+    place = await _break_object(filled, objects, package_id)
+    deletion = await delete(filled, package_id)
+    await carry_out(_with(filled, max_attempts=1), [deletion.id], stop)
+    (place / "in the way").unlink()
+    place.rmdir()
+
+    await deletions.retry(filled.database, deletion.id, level=AccessLevel.ADMIN, resend=timedelta(minutes=1))
+    assert await status_of(filled, package_id) == "processing"
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await status_of(filled, package_id) is None
+    with pytest.raises(ConflictError):
+        await deletions.retry(filled.database, deletion.id, level=AccessLevel.ADMIN, resend=timedelta(minutes=1))
+
+
+async def test_a_deletion_whose_workers_all_died_ends_in_error(filled: Context) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    for _ in range(7):
+        await _claim(filled, deletion, lease=timedelta(milliseconds=1))
+        await asyncio.sleep(0.005)
+
+    failed = await deletions.find(filled.database, deletion.id)
+
+    assert failed.state is DeletionState.FAILED
+    assert failed.last_error == "the worker died in each attempt"
+    assert await status_of(filled, package_id) == "error"
+
+
+async def test_in_grace_everything_is_marked_and_nothing_is_removed(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    deletion = await delete(filled, package_id)
+
+    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+
+    waiting = await deletions.find(filled.database, deletion.id)
+    assert (waiting.state, waiting.attempts) == (DeletionState.GRACE, 0)
+    assert await status_of(filled, package_id) == "pending_destruction"
+    assert await file_statuses(filled, package_id) == ["pending_destruction"] * 2
+    assert len(objects_in(objects)) == 2
+
+
+async def test_a_deletion_in_grace_is_undone_wholly(filled: Context, objects: Path, stop: asyncio.Event) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    deletion = await delete(filled, package_id)
+    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+
+    restored = await deletions.restore(filled.database, deletion.id)
+
+    assert restored.state is DeletionState.RESTORED
+    assert await status_of(filled, package_id) == "default"
+    assert await file_statuses(filled, package_id) == ["default", "default"]
+    assert len(objects_in(objects)) == 2
+    assert (await event_topics(filled))[-1] == "package.restored"
+    with pytest.raises(ConflictError):
+        await deletions.restore(filled.database, deletion.id)
+
+
+async def test_what_was_published_again_meanwhile_is_not_replaced_by_a_restore(filled: Context) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    again = await publish(filled)
+
+    with pytest.raises(ConflictError, match="published again"):
+        await deletions.restore(filled.database, deletion.id)
+
+    assert await status_of(filled, again) == "default"
+    assert await status_of(filled, package_id) == "processing"
+
+
+async def test_the_end_of_a_grace_period_wakes_the_deletion(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    await carry_out(_with(filled, grace_period=timedelta(milliseconds=1)), [deletion.id], stop)
+    await asyncio.sleep(0.01)
+
+    woken = await schedule_once(filled)
+    await carry_out(filled, [deletion.id], stop)
+
+    assert woken == 1
+    assert await status_of(filled, package_id) is None
+
+
+async def test_a_republish_right_after_the_delete_is_another_package_that_stays(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    old = await publish(filled)
+    deletion = await delete(filled, old)
+    new = await publish(filled)
+
+    await carry_out(filled, [deletion.id], stop)
+
+    assert new != old
+    assert await status_of(filled, old) is None
+    assert await status_of(filled, new) == "default"
+    assert len(objects_in(objects)) == 1
+
+
+async def test_a_protected_package_is_refused_and_unchanged(filled: Context) -> None:
+    package_id = await publish(filled, name="core-lib", project_id=104)
+
+    with pytest.raises(DeletionProtectedError):
+        await delete(filled, package_id, project_id=104)
+
+    assert await status_of(filled, package_id) == "default"
+    assert await event_topics(filled) == []
+
+
+async def test_protection_that_comes_before_the_worker_stops_the_deletion(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    await query(
+        filled,
+        "INSERT INTO protection_rule (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
+        " VALUES (100, 'generic', 'APP*', 50)",
+    )
+
+    await carry_out(filled, [deletion.id], stop)
+
+    failed = await deletions.find(filled.database, deletion.id)
+    assert failed.state is DeletionState.FAILED
+    assert failed.last_error == "403 Forbidden - Package is deletion protected."
+    assert await status_of(filled, package_id) == "error"
+    assert len(objects_in(objects)) == 1
+
+
+async def test_one_file_goes_by_its_own_status_and_its_package_stays(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    (first, _) = await query(filled, "SELECT id FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
+
+    deletion = await delete_file(filled, package_id, first["id"])
+    assert await file_statuses(filled, package_id) == ["processing", "default"]
+    await _claim(filled, deletion, lease=timedelta(milliseconds=1))
+    assert await file_statuses(filled, package_id) == ["pending_destruction", "default"]
+    await asyncio.sleep(0.01)
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await file_statuses(filled, package_id) == ["default"]
+    assert await status_of(filled, package_id) == "default"
+    assert len(objects_in(objects)) == 1
+    assert await event_topics(filled) == [
+        "package_file.deletion_requested",
+        "package_file.marked_for_destruction",
+        "package_file.destroyed",
+    ]
+
+
+async def test_with_its_last_file_the_package_goes(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    for row in await query(filled, "SELECT id FROM package_file WHERE package_id = $1", package_id):
+        deletion = await delete_file(filled, package_id, row["id"])
+        await carry_out(filled, [deletion.id], stop)
+
+    assert await status_of(filled, package_id) is None
+    assert (await event_topics(filled))[-1] == "package.destroyed"
+
+
+async def test_a_file_that_is_being_deleted_is_not_found_a_second_time(filled: Context) -> None:
+    package_id = await publish(filled)
+    ((row),) = await query(filled, "SELECT id FROM package_file WHERE package_id = $1", package_id)
+    await delete_file(filled, package_id, row["id"])
+
+    with pytest.raises(FileNotFoundInPackageError):
+        await delete_file(filled, package_id, row["id"])
+
+
+async def test_deleting_a_file_and_then_its_package_ends_both(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    (first, _) = await query(filled, "SELECT id FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
+    both = [await delete_file(filled, package_id, first["id"]), await delete(filled, package_id)]
+
+    await carry_out(filled, [deletion.id for deletion in both], stop)
+
+    assert {await _state(filled, deletion) for deletion in both} == {DeletionState.SUCCEEDED}
+    assert await status_of(filled, package_id) is None
+    assert (await event_topics(filled)).count("package.destroyed") == 1
+
+
+async def test_a_hidden_package_cannot_be_deleted(filled: Context) -> None:
+    package_id = await publish(filled)
+    await query(filled, "UPDATE package SET status = 'hidden' WHERE id = $1", package_id)
+
+    with pytest.raises(NotFoundError):
+        await delete(filled, package_id)
+
+
+async def test_a_storage_folder_that_is_away_is_not_taken_for_empty(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    objects.rename(objects.with_name("unmounted"))
+
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await _state(filled, deletion) is DeletionState.RETRYING
+    assert await status_of(filled, package_id) == "pending_destruction"
+
+
+async def test_a_command_that_got_lost_is_sent_again(filled: Context) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await query(filled, "DELETE FROM outbox")
+    await query(filled, "UPDATE deletion SET wake_at = now() - interval '1 second'")
+
+    assert await schedule_once(filled) == 1
+    assert await schedule_once(filled) == 0
+
+    commands = await query(filled, "SELECT body FROM outbox WHERE kind = 'command'")
+    assert [command["body"]["deletion_ids"] for command in commands] == [[str(deletion.id)]]
+
+
+async def test_a_broker_that_is_away_does_not_make_the_scheduler_pile_up_commands(filled: Context) -> None:
+    await delete(filled, await publish(filled))
+    await query(filled, "UPDATE deletion SET wake_at = now() - interval '1 second'")
+    await query(filled, "UPDATE outbox SET recorded_at = now() - interval '1 hour'")
+
+    assert await schedule_once(filled) == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("package", "status"), ("package_file", "status"), ("deletion", "state")]
+)
+async def test_the_database_allows_just_the_statuses_of_the_table_of_moves(
+    filled: Context, table: str, column: str
+) -> None:
+    kinds = {"package": PackageStatus, "package_file": FileStatus, "deletion": DeletionState}
+    (check,) = await query(
+        filled,
+        "SELECT pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conname = $1",
+        f"{table}_{column}_check",
+    )
+
+    assert set(re.findall(r"'([a-z_]+)'", check["definition"])) == set(kinds[table])

@@ -1,0 +1,156 @@
+"""From the outbox through a real broker to a subscriber that shares no code with the service."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aio_pika
+import pytest
+
+from schemas.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
+from service.context import Context
+from service.infra.broker import Publisher, open_broker
+from tests.support.catalogue import delete, publish, query, status_of
+from workers.deleter import run_deleter
+from workers.relay import relay_once, run_relay
+
+
+@pytest.fixture
+async def publisher(filled: Context) -> AsyncGenerator[Publisher]:
+    async with open_broker(filled.settings.broker_url.get_secret_value(), name="test") as broker:
+        yield await broker.publisher()
+
+
+@pytest.fixture
+async def channel(publisher: Publisher, broker_url: str) -> AsyncGenerator[aio_pika.abc.AbstractChannel]:
+    async with await aio_pika.connect(broker_url) as connection:
+        yield await connection.channel()
+
+
+async def _subscribe(channel: aio_pika.abc.AbstractChannel, pattern: str) -> aio_pika.abc.AbstractQueue:
+    queue = await channel.declare_queue(exclusive=True)
+    await queue.bind("packyard.events", pattern)
+    return queue
+
+
+async def test_an_event_is_a_cloudevent_with_its_attributes_as_headers(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel
+) -> None:
+    queue = await _subscribe(channel, "package.deletion_requested.generic.10.100")
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+
+    assert await relay_once(filled, publisher) == 2
+
+    message = await queue.get(timeout=5)
+    event = json.loads(message.body)
+    assert message.content_type == "application/cloudevents+json; charset=utf-8"
+    assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    assert message.message_id == event["id"] == str(deletion.request_event_id)
+    assert message.correlation_id == event["correlationid"] == str(deletion.id)
+    assert message.headers["cloudEvents_type"] == event["type"] == "io.packyard.package.deletion_requested.v1"
+    assert event["specversion"] == "1.0"
+    assert event["subject"] == f"projects/100/packages/{package_id}"
+    assert event["sequence"] == "00000000000000000001"
+    assert event["data"]["package_name"] == "app"
+    assert (event["data"]["files"], event["data"]["bytes"]) == (1, 5)
+
+
+async def test_the_outbox_is_relayed_in_order_without_gaps_and_only_once(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel
+) -> None:
+    queue = await _subscribe(channel, "#")
+    for number in range(30):
+        await delete(filled, await publish(filled, version=str(number)))
+
+    assert await relay_once(filled, publisher) == 60
+    assert await relay_once(filled, publisher) == 0
+
+    events = [json.loads((await queue.get(timeout=5)).body) for _ in range(30)]
+    assert [event["sequence"] for event in events] == [str(number).zfill(20) for number in range(1, 31)]
+    assert [event["data"]["package_version"] for event in events] == [str(number) for number in range(30)]
+    assert await queue.get(fail=False) is None
+
+
+async def test_an_event_that_is_sent_again_is_the_same_to_the_letter(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel
+) -> None:
+    queue = await _subscribe(channel, "#")
+    await delete(filled, await publish(filled))
+    await relay_once(filled, publisher)
+    await query(filled, "UPDATE outbox SET published_at = NULL")
+
+    await relay_once(filled, publisher)
+
+    first, second = [await queue.get(timeout=5) for _ in range(2)]
+    assert first.body == second.body
+    assert first.message_id == second.message_id
+
+
+async def test_events_nobody_subscribed_to_stay_in_the_log(
+    filled: Context, publisher: Publisher, broker_url: str
+) -> None:
+    await delete(filled, await publish(filled))
+    await relay_once(filled, publisher)
+
+    async with await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=10)
+        log = await channel.get_queue(EVENTS_LOG)
+        came: asyncio.Queue[Any] = asyncio.Queue()
+        await log.consume(came.put, arguments={"x-stream-offset": "first"})
+        message = await asyncio.wait_for(came.get(), 5)  # noqa: TID251 - one wait, in a test
+
+    assert message.headers["cloudEvents_type"] == "io.packyard.package.deletion_requested.v1"
+
+
+async def test_a_second_relay_stands_by_and_takes_over(filled: Context, publisher: Publisher) -> None:
+    first_stop, second_stop = asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_relay(filled, first_stop))
+        group.create_task(run_relay(filled, second_stop))
+        await asyncio.sleep(1)
+        first_stop.set()
+        await delete(filled, await publish(filled))
+        async with asyncio.timeout(5):
+            while await query(filled, "SELECT 1 FROM outbox WHERE published_at IS NULL"):
+                await asyncio.sleep(0.02)
+        second_stop.set()
+
+
+async def test_a_message_that_is_no_command_is_buried_with_the_reason(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel, stop: asyncio.Event
+) -> None:
+    exchange = await channel.get_exchange(COMMANDS_EXCHANGE)
+    await exchange.publish(aio_pika.Message(b'{"deletion_ids": "all"}'), Lane.INTERACTIVE.routing_key)
+    package_id = await publish(filled)
+    await delete(filled, package_id)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_relay(filled, stop))
+        group.create_task(run_deleter(filled, list(Lane), stop))
+        async with asyncio.timeout(10):
+            while await status_of(filled, package_id) is not None:
+                await asyncio.sleep(0.02)
+        stop.set()
+
+    dead = await (await channel.get_queue(DEAD_QUEUE)).get(timeout=5)
+    assert dead.body == b'{"deletion_ids": "all"}'
+    assert str(dead.headers["packyard-reason"]).startswith("not a command: ")
+
+
+async def test_a_worker_whose_queue_was_taken_away_consumes_again(
+    filled: Context, channel: aio_pika.abc.AbstractChannel, stop: asyncio.Event
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_relay(filled, stop))
+        group.create_task(run_deleter(filled, list(Lane), stop))
+        await asyncio.sleep(1)
+        await channel.queue_delete(Lane.INTERACTIVE.queue)
+        await asyncio.sleep(2.5)
+        package_id = await publish(filled)
+        await delete(filled, package_id)
+        async with asyncio.timeout(10):
+            while await status_of(filled, package_id) is not None:
+                await asyncio.sleep(0.02)
+        stop.set()

@@ -1,0 +1,90 @@
+"""Uploads that go wrong, over a real socket."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from aiohttp import web
+
+from schemas.statuses import PackageStatus
+from service.app import create_app
+from service.context import Context
+from tests.support.catalogue import objects_in, publish, query
+
+_PATH = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
+
+
+@pytest.fixture
+async def address(filled: Context) -> AsyncGenerator[tuple[str, int]]:
+    runner = web.AppRunner(create_app(filled), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert site._server is not None
+    yield site._server.sockets[0].getsockname()  # type: ignore[attr-defined]
+    await runner.cleanup()
+
+
+async def _begin(address: tuple[str, int], *, length: int, sent: int) -> asyncio.StreamWriter:
+    _, writer = await asyncio.open_connection(*address)
+    head = f"PUT {_PATH} HTTP/1.1\r\nHost: yard\r\nPRIVATE-TOKEN: developer-token\r\nContent-Length: {length}\r\n\r\n"
+    writer.write(head.encode() + b"x" * sent)
+    await writer.drain()
+    return writer
+
+
+async def _until_empty(objects: Path) -> None:
+    async with asyncio.timeout(10):
+        while objects_in(objects):
+            await asyncio.sleep(0.02)
+
+
+async def test_an_aborted_upload_leaves_no_row_and_no_object(
+    filled: Context, address: tuple[str, int], objects: Path
+) -> None:
+    writer = await _begin(address, length=50_000_000, sent=20_000_000)
+    async with asyncio.timeout(10):
+        while not objects_in(objects):
+            await asyncio.sleep(0.02)
+
+    writer.transport.abort()
+    await _until_empty(objects)
+
+    assert await query(filled, "SELECT id FROM package") == []
+    assert await query(filled, "SELECT id FROM package_file") == []
+
+
+async def test_an_upload_whose_rows_are_refused_leaves_no_object(filled: Context, objects: Path) -> None:
+    await query(filled, "ALTER TABLE package ADD CONSTRAINT nothing_more CHECK (name <> 'app')")
+
+    with pytest.raises(Exception, match="nothing_more"):
+        await publish(filled, status=PackageStatus.DEFAULT)
+
+    assert objects_in(objects) == set()
+
+
+async def test_memory_does_not_grow_with_the_size_of_an_upload(
+    filled: Context, address: tuple[str, int], objects: Path
+) -> None:
+    size, chunk = int(os.environ.get("UPLOAD_MIB", "192")), os.urandom(1 << 20)  # noqa: TID251 - size of the test
+    writer = await _begin(address, length=size << 20, sent=0)
+    process = psutil.Process()
+    before, peak = process.memory_info().rss, 0
+
+    for _ in range(size):
+        writer.write(chunk)
+        await writer.drain()
+        peak = max(peak, process.memory_info().rss)
+    async with asyncio.timeout(60):
+        while not (rows := await query(filled, "SELECT size FROM package_file")):
+            await asyncio.sleep(0.02)
+    writer.close()
+
+    assert rows[0]["size"] == size << 20
+    assert peak - before < 64 << 20
+    assert (objects / next(iter(objects_in(objects)))).stat().st_size == size << 20
+    assert urlsplit(filled.settings.storage_url).scheme == "file"

@@ -1,0 +1,122 @@
+"""Filling the yard of a test, with the project's own means."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.names import AccessLevel, Cause, Credential
+from schemas.statuses import PackageStatus
+from schemas.topology import Lane
+from service import deletions
+from service.access import Caller
+from service.context import Context
+from service.directory import apply_directory, read_directory
+from service.infra.access_rows import find_project
+from service.infra.deletion_rows import Deletion, Origin
+from service.uploads import GenericFile, publish_generic
+
+DIRECTORY: Final = Path(__file__).parent / "directory.yaml"
+OPEN: Final = 100
+ROOT_GROUP: Final = 10
+MARY: Final = 3
+
+
+async def fill_directory(context: Context) -> None:
+    """Apply the directory that tests share."""
+    await apply_directory(context.database, read_directory(DIRECTORY))
+
+
+async def publish(
+    context: Context,
+    *,
+    name: str = "app",
+    version: str = "1.0",
+    files: Sequence[str] = ("app.bin",),
+    content: bytes = b"bytes",
+    project_id: int = OPEN,
+    status: PackageStatus | None = None,
+) -> int:
+    """Publish a generic package with these files through the upload's use case; return its id."""
+    async with context.database.connection() as connection:
+        project = await find_project(connection, str(project_id), MARY)
+    assert project is not None
+    package_id = 0
+    for file_name in files:
+        row = await publish_generic(
+            context.database,
+            context.store,
+            caller=Caller(user_id=MARY),
+            project=project,
+            target=GenericFile(name, version, file_name),
+            status=status,
+            chunks=_once(content),
+        )
+        package_id = row["package_id"]
+    return package_id
+
+
+def origin(level: AccessLevel = AccessLevel.MAINTAINER, lane: Lane = Lane.INTERACTIVE) -> Origin:
+    """Return a request by Mary."""
+    return Origin(MARY, level, Credential.PERSONAL_ACCESS_TOKEN, Cause.USER, lane, request_id="test")
+
+
+async def delete(context: Context, package_id: int, *, project_id: int = OPEN) -> Deletion:
+    """Accept the deletion of a package."""
+    return await deletions.delete_package(
+        context.database,
+        origin(),
+        project_id=project_id,
+        root_group_id=ROOT_GROUP,
+        package_id=package_id,
+        unmodified_since=None,
+        resend=timedelta(minutes=1),
+    )
+
+
+async def delete_file(context: Context, package_id: int, package_file_id: int, *, project_id: int = OPEN) -> Deletion:
+    """Accept the deletion of one file."""
+    return await deletions.delete_package_file(
+        context.database,
+        origin(),
+        project_id=project_id,
+        root_group_id=ROOT_GROUP,
+        package_id=package_id,
+        package_file_id=package_file_id,
+        unmodified_since=None,
+        resend=timedelta(minutes=1),
+    )
+
+
+async def query(context: Context, sql: str, *values: object) -> list[Mapping[str, Any]]:
+    """Ask the database directly."""
+    async with context.database.connection() as connection:
+        rows: list[Any] = await connection.fetch(sql, *values)
+    return rows
+
+
+async def status_of(context: Context, package_id: int) -> str | None:
+    """Return the package's status; None when its row is gone."""
+    rows = await query(context, "SELECT status FROM package WHERE id = $1", package_id)
+    return rows[0]["status"] if rows else None
+
+
+async def file_statuses(context: Context, package_id: int) -> list[str]:
+    """Return the statuses of the package's files, by id."""
+    rows = await query(context, "SELECT status FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
+    return [row["status"] for row in rows]
+
+
+async def event_topics(context: Context) -> list[str]:
+    """Return `<entity>.<action>` of every event in the outbox, in the order of writing."""
+    rows = await query(context, "SELECT routing_key FROM outbox WHERE kind = 'event' ORDER BY position")
+    return [".".join(row["routing_key"].split(".")[:2]) for row in rows]
+
+
+def objects_in(folder: Path) -> set[str]:
+    """Return the keys of all objects in a storage folder, by a plain walk."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

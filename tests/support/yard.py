@@ -1,0 +1,146 @@
+"""Packyard's own processes for acceptance tests: started, killed, stopped and started again one by one."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from pydantic import SecretStr
+
+from service.settings import PREFIX, Settings
+from workers.stack.processes import Child, Program, find_marked
+from workers.stack.state import LOOPBACK, free_port
+
+PROCESSES: Final = ("serve", "relay", "work", "schedule")
+
+_PATIENCE_S: Final = 20
+_GLANCE_S: Final = 0.05
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return *settings* as the variables that would give them."""
+    return {PREFIX + name.upper(): _text(getattr(settings, name)) for name in Settings.model_fields}
+
+
+class Yard:
+    """The processes of one test; each goes by its command's name, a second one of a kind as `work-2`."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        port = free_port()
+        self.folder = folder
+        self.base_url = f"http://{LOOPBACK}:{port}"
+        self.environment: Mapping[str, str] = {
+            **environment_of(settings),
+            "PACKYARD_PORT": str(port),
+            "PACKYARD_EXTERNAL_URL": self.base_url,
+        }
+        self._children: dict[str, Child] = {}
+        self._log_starts: dict[str, int] = {}
+
+    async def start(self, *names: str, settings: Mapping[str, str] | None = None) -> None:
+        """Start the named processes (all four when none is named); return when the API is ready."""
+        for name in names or PROCESSES:
+            child = self._children[name] = Child(self._program(name, settings or {}))
+            self._log_starts[name] = len(self.log(name)) if child.program.log.exists() else 0
+            child.start()
+        if "serve" in (names or PROCESSES):
+            await self._ready()
+
+    def pid(self, name: str) -> int:
+        """Return the process id of the last run of *name*."""
+        pid = self._children[name].pid
+        assert pid is not None
+        return pid
+
+    def running(self, name: str) -> bool:
+        """Tell whether *name* is running."""
+        return name in self._children and self._children[name].running
+
+    async def kill(self, *names: str) -> None:
+        """End the named processes with kill -9."""
+        for name in names:
+            await self._children.pop(name).kill()
+
+    async def terminate(self, *names: str) -> None:
+        """End the named processes with SIGTERM; each has to end well and in time."""
+        async with asyncio.TaskGroup() as group:
+            for name in names:
+                group.create_task(self._terminate(self._children.pop(name)))
+
+    async def close(self) -> None:
+        """End what still runs as `terminate` does, and see that nothing is left."""
+        ended_early = {name: self.log(name)[-2_000:] for name in self._children if not self.running(name)}
+        try:
+            await self.terminate(*self._children)
+        finally:
+            left = find_marked(self.folder)
+            for process in left:
+                process.kill()
+        assert not left
+        assert not ended_early
+
+    async def run(self, *arguments: str) -> str:
+        """Run another command of `packyard` with the same settings; return what it printed.
+
+        Its log holds standard output and standard error; the exit status has to be 0.
+        """
+        child = Child(self._program("-".join(arguments[:2]).replace("/", "_"), {}, arguments))
+        child.program.log.unlink(missing_ok=True)
+        child.start()
+        async with asyncio.timeout(_PATIENCE_S):
+            status = await child.wait()
+        output = child.program.log.read_text(encoding="utf-8")
+        assert status == 0, output
+        return output
+
+    def log(self, name: str) -> str:
+        """Return what every run of *name* has logged so far."""
+        return (self.folder / "logs" / f"{name}.log").read_text(encoding="utf-8")
+
+    def _program(self, name: str, settings: Mapping[str, str], arguments: tuple[str, ...] = ()) -> Program:
+        command = arguments or (name.partition("-")[0],)
+        return Program(
+            name=name,
+            arguments=[sys.executable, "-m", "workers.cli", *command],
+            folder=self.folder,
+            environment={**self.environment, **settings},
+            patience=timedelta(seconds=_PATIENCE_S),
+        )
+
+    async def _ready(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_S), aiohttp.ClientSession(self.base_url) as session:
+                while not await _answers(session):
+                    assert self.running("serve"), self.log("serve")
+                    await asyncio.sleep(_GLANCE_S)
+        except TimeoutError:
+            raise AssertionError(f"the API is not ready: {self.log('serve')}") from None
+
+    async def _terminate(self, child: Child) -> None:
+        # Before it has begun, SIGTERM ends any process at once, as the system does it.
+        async with asyncio.timeout(_PATIENCE_S):
+            name = child.program.name
+            while child.running and "process_started" not in self.log(name)[self._log_starts[name] :]:
+                await asyncio.sleep(_GLANCE_S)
+        await child.stop()
+        status = await child.wait()
+        assert status == 0, f"{child.program.name} ended with {status}: {self.log(child.program.name)[-2_000:]}"
+
+
+async def _answers(session: aiohttp.ClientSession) -> bool:
+    try:
+        async with session.get("/-/ready") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds()}s"
+    return str(value)

@@ -1,0 +1,20 @@
+import pytest
+
+from service.infra.package_rows import search_terms
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("", []),
+        ("  ", []),
+        ("six", ["six"]),
+        ("my  app", ["my", "app"]),
+        ('"my app" core', ["my app", "core"]),
+        ('core "my   app"', ["core", "my app"]),
+        ('an "open quote', ["an", "open", "quote"]),
+        ('""', []),
+    ],
+)
+def test_a_search_is_split_at_blanks_but_not_within_quotes(text: str, terms: list[str]) -> None:
+    assert search_terms(text) == terms

@@ -1,0 +1,69 @@
+from datetime import timedelta
+
+import pytest
+
+from service.errors import StartError
+from service.settings import load_settings, masked
+
+_COMPLETE = {
+    "PACKYARD_DATABASE_URL": "postgresql://yard:sesame@db/yard",
+    "PACKYARD_BROKER_URL": "amqp://yard:sesame@mq/",
+    "PACKYARD_STORAGE_URL": "file:///srv/objects",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [
+        ("30", timedelta(seconds=30)),
+        ("500ms", timedelta(seconds=0.5)),
+        ("7d", timedelta(days=7)),
+        ("1.5h", timedelta(minutes=90)),
+    ],
+)
+def test_durations_are_seconds_or_carry_their_unit(text: str, duration: timedelta) -> None:
+    settings = load_settings(environment={**_COMPLETE, "PACKYARD_GRACE_PERIOD": text})
+
+    assert settings.grace_period == duration
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("PACKYARD_PORT", "eighty", "PACKYARD_PORT is wrong"),
+        ("PACKYARD_PORT", "70000", "PACKYARD_PORT is wrong"),
+        ("PACKYARD_LEASE", "0", "PACKYARD_LEASE is wrong"),
+        ("PACKYARD_LEASE", "soon", "PACKYARD_LEASE is wrong: should be a number of seconds"),
+        ("PACKYARD_MAX_ATTEMPTS", "0", "PACKYARD_MAX_ATTEMPTS is wrong"),
+        ("PACKYARD_LOG_FORMAT", "xml", "PACKYARD_LOG_FORMAT is wrong"),
+        ("PACKYARD_STORAGE_URL", "ftp://x", "PACKYARD_STORAGE_URL is wrong: should begin with file://"),
+        (
+            "PACKYARD_DATABASE_URL",
+            "mysql://yard:sesame@db",
+            "PACKYARD_DATABASE_URL is wrong: should begin with postgresql://",
+        ),
+        ("PACKYARD_BROKER_URL", "", "PACKYARD_BROKER_URL is not set"),
+        ("PACKYARD_GRACE_PERIODE", "1", "unknown setting: PACKYARD_GRACE_PERIODE"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line_without_secrets(name: str, value: str, part: str) -> None:
+    with pytest.raises(StartError) as refused:
+        load_settings(environment={**_COMPLETE, name: value})
+
+    assert part in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert "sesame" not in str(refused.value)
+
+
+def test_overrides_come_above_the_environment() -> None:
+    settings = load_settings({"PACKYARD_PORT": "81"}, environment={**_COMPLETE, "PACKYARD_PORT": "80"})
+
+    assert settings.port == 81
+
+
+def test_secrets_are_masked_and_every_setting_has_a_meaning() -> None:
+    shown = masked(load_settings(environment=_COMPLETE))
+
+    assert shown["PACKYARD_DATABASE_URL"][0] == "postgresql://yard:***@db/yard"
+    assert not any("sesame" in value for value, _ in shown.values())
+    assert all(meaning for _, meaning in shown.values())

@@ -1,0 +1,135 @@
+"""`packyard import`: packages from a file of lines."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Generator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from service.context import open_context
+from service.errors import StartError
+from service.imports import BatchReport
+from service.imports import import_packages as import_lines
+from service.infra.import_lines import read_lines
+from service.infra.local_files import Folder
+from service.infra.outages import one_line_for_outages
+from service.logs import configure_logs
+from workers.cli.options import command_settings
+from workers.process import run_process
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--files-from", type=click.Path(path_type=Path), help="The folder that the paths of files begin at.")
+@click.pass_context
+def import_packages(context: click.Context, file: Path, files_from: Path | None) -> None:
+    """Import packages from FILE, one JSON object a line; `-` reads standard input.
+
+    Lines that cannot go in are reported by number and reason, and the others go in; the exit status is 1
+    if any could not. What was imported stays when the command is stopped or fails.
+    """
+    folder = Folder(files_from) if files_from else None
+    with _opened(file) as descriptor:
+        progress = _Progress(descriptor, "standard input" if str(file) == "-" else str(file))
+        try:
+            run_process(lambda stop: _until(stop, _import(descriptor, folder, progress)))
+        finally:
+            click.echo(progress.summary)
+    if progress.is_partial:
+        context.exit(1)
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[int]:
+    if str(file) == "-":
+        yield sys.stdin.fileno()
+        return
+    try:
+        stream = file.open("rb", buffering=0)
+    except OSError as error:
+        raise StartError(f"{file}: {(error.strerror or str(error)).lower()}") from error
+    with stream:
+        yield stream.fileno()
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Carry out *work*; when *stop* is set before it has ended, cancel it and wait until it has cleaned up."""
+    running, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not running.done():
+        running.cancel()
+    await asyncio.wait({running})
+    if not running.cancelled():
+        running.result()
+
+
+async def _import(descriptor: int, folder: Folder | None, progress: "_Progress") -> None:
+    settings = command_settings()
+    configure_logs(settings.log_level, settings.log_format, process="import")
+    with one_line_for_outages():
+        async with open_context(settings, connections=2) as context:
+            reports = import_lines(context.database, context.store, lines=read_lines(descriptor), folder=folder)
+            async with aclosing(reports):
+                with progress.shown():
+                    async for report in reports:
+                        progress.add(report)
+    progress.is_whole = True
+
+
+class _Progress:
+    """What was imported so far, and how it is shown: refusals as lines, the rest as a bar on a terminal."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.is_whole = False
+        self._name = name
+        self._packages = self._files = self._refused = 0
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("bytes"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("importing", total=os.fstat(descriptor).st_size or None)
+
+    @property
+    def is_partial(self) -> bool:
+        """True when any line of the stream did not go in."""
+        return self._refused > 0 or not self.is_whole
+
+    @property
+    def summary(self) -> str:
+        """What a user wants to know in the end."""
+        ending = "" if self.is_whole else " (stopped before the end)"
+        return f"imported {self._packages} packages, {self._files} files; {self._refused} lines refused{ending}"
+
+    @contextmanager
+    def shown(self) -> Generator[None]:
+        """Show the bar as long as the import goes on."""
+        with self._bar:
+            yield
+
+    def add(self, report: BatchReport) -> None:
+        """Count a batch and report the lines that were refused."""
+        self._packages += report.packages
+        self._files += report.files
+        self._refused += len(report.refusals)
+        for refusal in report.refusals:
+            self._tell(f"{self._name}, line {refusal.line}: {refusal.reason}")
+        self._bar.update(self._task, completed=report.end, description=f"imported {self._packages} packages")
+
+    def _tell(self, text: str) -> None:
+        if self._bar.disable:
+            click.echo(text, err=True)
+        else:
+            self._bar.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)

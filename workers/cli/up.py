@@ -1,0 +1,41 @@
+"""`packyard up`: everything on one machine, in the foreground."""
+
+from pathlib import Path
+
+import click
+
+from workers.process import run_process
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=True, path_type=Path),
+    default=Path(".packyard"),
+    show_default=True,
+    help="Where everything is kept between runs.",
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="The port of the API; 0 takes a free one.  [default: 8080]"
+)
+@click.option("--demo/--no-demo", default=True, help="Whether an empty yard is filled with a small directory.")
+@click.option(
+    "--demo-files",
+    type=click.Path(path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="A folder of wheels and source archives that are published in an empty yard.",
+)
+@click.pass_obj
+def up(given: dict[str, str] | None, data_dir: Path, port: int | None, demo_files: Path, *, demo: bool) -> None:
+    """Run PostgreSQL, RabbitMQ and all of Packyard on this machine until Ctrl-C.
+
+    A server that PACKYARD_DATABASE_URL or PACKYARD_BROKER_URL names is used and not started.
+    """
+    from workers.stack.files import own_folder  # noqa: PLC0415 - other commands start without the stack
+    from workers.stack.session import Session  # noqa: PLC0415
+
+    folder = data_dir.resolve()
+    with own_folder(folder):
+        session = Session(folder, port=port, overrides=given or {}, demo_files=demo_files if demo else None)
+        run_process(session.run)

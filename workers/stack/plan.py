@@ -1,0 +1,86 @@
+"""What a stack will be: its settings, and which servers it starts itself."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.errors import StartError
+from service.infra.database import open_database
+from service.settings import PREFIX, Settings, load_settings
+from workers.stack.postgres import Postgres
+from workers.stack.rabbitmq import RabbitMQ
+from workers.stack.state import State, free_port, is_free
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The settings as variables and as values; a server that is None was given, and is not ours to start."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    settings: Settings
+    postgres: Postgres | None
+    rabbitmq: RabbitMQ | None
+
+    @property
+    def base_url(self) -> str:
+        """Where the API will listen, as seen from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.settings.host, self.settings.host)  # noqa: S104
+        return f"http://{host}:{self.settings.port}"
+
+
+def make_plan(folder: Path, *, port: int | None = None, overrides: Mapping[str, str] | None = None) -> Plan:
+    """Read what the environment gives (and *overrides* above it), and fill in the rest from *folder*.
+
+    Raises:
+        StartError: a setting is wrong, the port is taken, or a server's programs are not installed.
+    """
+    given = _given() | dict(overrides or {})
+    chosen = port if port is not None else _port(given)
+    environment = given | {"PACKYARD_PORT": str(chosen or free_port())}
+    environment.setdefault("PACKYARD_EXTERNAL_URL", f"http://127.0.0.1:{environment['PACKYARD_PORT']}")
+    environment.setdefault("PACKYARD_STORAGE_URL", (folder / "objects").as_uri())
+    # Wrong settings are told before anything is made; the addresses of our own servers are not known yet.
+    _read(environment, database_url="postgresql://", broker_url="amqp://")
+    state = State(folder / "stack.json")
+    postgres = None if "PACKYARD_DATABASE_URL" in given else Postgres(folder, state)
+    rabbitmq = None if "PACKYARD_BROKER_URL" in given else RabbitMQ(folder, state)
+    if postgres:
+        environment["PACKYARD_DATABASE_URL"] = postgres.url()
+    if rabbitmq:
+        environment["PACKYARD_BROKER_URL"] = rabbitmq.url()
+    settings = _read(environment)
+    if not is_free(settings.port, settings.host):
+        raise StartError(f"port {settings.port} is in use on {settings.host}: choose another one with --port")
+    return Plan(folder, environment, settings, postgres, rabbitmq)
+
+
+async def check_database(settings: Settings) -> None:
+    """Connect to a database that was given.
+
+    Raises:
+        StartError: it cannot be reached, or refuses us.
+    """
+    async with open_database(settings.database_url.get_secret_value(), size=1):
+        pass
+
+
+def _given() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251 - handed on to load_settings
+        if name.startswith(PREFIX) and value
+    }
+
+
+def _port(given: Mapping[str, str]) -> int:
+    text = given.get("PACKYARD_PORT", str(Settings.model_fields["port"].default))
+    if not text.isdecimal():
+        raise StartError("PACKYARD_PORT is wrong: should be a number")
+    return int(text)
+
+
+def _read(environment: Mapping[str, str], **assumed: str) -> Settings:
+    defaults = {PREFIX + name.upper(): value for name, value in assumed.items()}
+    return load_settings(environment={**defaults, **environment})

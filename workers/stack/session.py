@@ -1,0 +1,75 @@
+"""One run of `packyard up`: an earlier one's leftovers go, the yard is started, filled, kept and stopped."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from workers.stack.demo import Demo
+from workers.stack.plan import make_plan
+from workers.stack.processes import end_leftovers
+from workers.stack.reporter import Reporter
+from workers.stack.yard import Yard
+
+
+class Session:
+    """The body of the process; without *demo_files* an empty yard stays empty."""
+
+    def __init__(
+        self, folder: Path, *, port: int | None, overrides: Mapping[str, str], demo_files: Path | None
+    ) -> None:
+        self._folder = folder
+        self._port = port
+        self._overrides = overrides
+        self._demo_files = demo_files
+        self._reporter = Reporter()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until *stop* is set; nothing is left running then, nor when the start fails."""
+        logging.getLogger("aiormq").addHandler(logging.NullHandler())  # it says what our own line says better
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)  # the terminal was closed
+        if number := await end_leftovers(self._folder):
+            self._reporter.say(f"ended {number} processes that an earlier run left behind")
+        plan = make_plan(self._folder, port=self._port, overrides=self._overrides)
+        self._reporter.say(f"Packyard starts, its data is in {self._folder}")
+        yard = Yard(plan, self._reporter)
+        try:
+            await _until(stop, yard.start())
+            if not stop.is_set():
+                await _until(stop, self._serve(yard, Demo(plan, self._reporter, yard.environment_file)))
+        finally:
+            await self._end(yard)
+
+    async def _serve(self, yard: Yard, demo: Demo) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(yard.keep())
+            if self._demo_files:
+                await demo.fill(self._demo_files)
+            await demo.explain()
+
+    async def _end(self, yard: Yard) -> None:
+        self._reporter.say("\nPackyard stops (once more: at once)")
+        hurry = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, hurry.set)
+        await _until(hurry, yard.stop())
+        if hurry.is_set():
+            await yard.kill()
+        self._reporter.say("Packyard has stopped")
+
+
+async def _until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for *work*; cancel it when *event* is set."""
+    waiting = asyncio.create_task(event.wait())
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait({waiting, working}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        if not working.done():
+            working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working

@@ -1,0 +1,65 @@
+"""What a data folder remembers between runs: ports and passwords."""
+
+import json
+import secrets
+import socket
+from pathlib import Path
+from typing import Final
+
+from workers.stack.files import write_private
+
+LOOPBACK: Final = "127.0.0.1"
+
+
+class State:
+    """Ports and passwords under names, kept in a file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        self._ports: dict[str, int] = known.get("ports", {})
+        self._secrets: dict[str, str] = known.get("secrets", {})
+
+    def port(self, name: str) -> int:
+        """Return the port of *name*: the one of the last run if it is still free, else a new one."""
+        known = self._ports.get(name)
+        if known is None or not is_free(known):
+            self._ports[name] = known = _new_port(set(self._ports.values()))
+            self._save()
+        return known
+
+    def secret(self, name: str) -> str:
+        """Return the password of *name*, made at the first call."""
+        if name not in self._secrets:
+            self._secrets[name] = secrets.token_hex(16)
+            self._save()
+        return self._secrets[name]
+
+    def _save(self) -> None:
+        write_private(self._path, json.dumps({"ports": self._ports, "secrets": self._secrets}, indent=2) + "\n")
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Tell whether nobody listens on *port*."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _new_port(taken: set[int]) -> int:
+    while (port := free_port()) in taken:
+        pass
+    return port

@@ -1,0 +1,194 @@
+"""The whole of Packyard on one machine: servers, migrations and the four processes, kept running."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+import aiohttp
+
+from service.errors import StartError
+from service.infra.broker import require_broker
+from service.infra.migrations.run import migrate
+from workers.stack.files import write_private
+from workers.stack.plan import Plan, check_database
+from workers.stack.processes import Child, Program
+from workers.stack.reporter import Reporter
+
+PROCESSES: Final = ("serve", "relay", "work", "schedule")
+
+_READY_S: Final = 30
+_GLANCE_S: Final = 0.1
+_PAUSES_S: Final = (1, 2, 5, 10, 30)
+_SETTLED_S: Final = 60
+
+
+class Running(Protocol):
+    """Something that is started, and started again when it ended by itself."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Start it, and return when it can be used."""
+
+    async def ended(self) -> int:
+        """Return its exit status, when it has one."""
+
+    async def stop(self) -> None:
+        """Stop it in good order."""
+
+    async def kill(self) -> None:
+        """End it at once."""
+
+
+class Process:
+    """One of Packyard's own processes."""
+
+    def __init__(self, name: str, plan: Plan) -> None:
+        self.name = name
+        self.log = plan.folder / "logs" / f"{name}.log"
+        command = [sys.executable, "-m", "workers.cli", name]
+        self._child = Child(Program(name=name, arguments=command, folder=plan.folder, environment=plan.environment))
+
+    async def start(self) -> None:
+        """Start it; whether it can be used is asked of the API."""
+        self._child.start()
+
+    async def ended(self) -> int:
+        """Return its exit status, when it has one."""
+        return await self._child.wait()
+
+    async def stop(self) -> None:
+        """Stop it with SIGTERM."""
+        await self._child.stop()
+
+    async def kill(self) -> None:
+        """End it at once."""
+        await self._child.kill()
+
+
+class Yard:
+    """A stack as planned: started, kept, stopped."""
+
+    def __init__(self, plan: Plan, reporter: Reporter) -> None:
+        self._plan = plan
+        self._reporter = reporter
+        self._servers: list[Running] = [server for server in (plan.postgres, plan.rabbitmq) if server]
+        self._processes = [Process(name, plan) for name in PROCESSES]
+
+    @property
+    def environment_file(self) -> Path:
+        """Where the settings of the running stack are written, for other commands."""
+        return self._plan.folder / "packyard.env"
+
+    async def start(self) -> None:
+        """Start everything, and return when the API is ready.
+
+        Raises:
+            StartError: something could not be started, or a server that was given cannot be reached.
+        """
+        await _together(self._open_database(), self._open_broker())
+        lines = (f"{name}={value}\n" for name, value in sorted(self._plan.environment.items()))
+        write_private(self.environment_file, "".join(lines))
+        for process in self._processes:
+            await process.start()
+        await self._ready()
+
+    async def keep(self) -> None:
+        """Start again whatever ends; runs until it is cancelled."""
+        await _together(*(self._keep(running) for running in (*self._servers, *self._processes)))
+
+    async def stop(self) -> None:
+        """Stop the processes, then the servers that they use."""
+        await _together(*(process.stop() for process in self._processes))
+        await _together(*(server.stop() for server in self._servers))
+
+    async def kill(self) -> None:
+        """End everything at once."""
+        await _together(*(running.kill() for running in (*self._processes, *self._servers)))
+
+    async def _open_database(self) -> None:
+        began = time.monotonic()
+        if self._plan.postgres:
+            await self._plan.postgres.start()
+        else:
+            await check_database(self._plan.settings)
+        await asyncio.to_thread(migrate, self._plan.settings.database_url.get_secret_value())
+        self._say_ready("PostgreSQL", began, given=self._plan.postgres is None)
+
+    async def _open_broker(self) -> None:
+        began = time.monotonic()
+        if self._plan.rabbitmq:
+            await self._plan.rabbitmq.start()
+        else:
+            await require_broker(self._plan.settings.broker_url.get_secret_value())
+        self._say_ready("RabbitMQ", began, given=self._plan.rabbitmq is None)
+
+    async def _ready(self) -> None:
+        began = time.monotonic()
+        ends = [asyncio.ensure_future(process.ended()) for process in self._processes]
+        try:
+            async with asyncio.timeout(_READY_S), aiohttp.ClientSession(self._plan.base_url) as session:
+                while not await _answers(session):
+                    self._check(ends)
+                    await asyncio.sleep(_GLANCE_S)
+                self._check(ends)
+        except TimeoutError:
+            raise StartError(f"the API was not ready in {_READY_S} s, see {self._processes[0].log}") from None
+        finally:
+            for end in ends:
+                end.cancel()
+        self._say_ready("API", began, given=False)
+
+    def _check(self, ends: Sequence["asyncio.Future[int]"]) -> None:
+        for process, end in zip(self._processes, ends, strict=True):
+            if end.done():
+                last = process.log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+                raise StartError(f"`packyard {process.name}` ended at its start: {last}")
+
+    async def _keep(self, running: Running) -> None:
+        failures = 0
+        while True:
+            began = time.monotonic()
+            status = await running.ended()
+            failures = 0 if time.monotonic() - began > _SETTLED_S else failures + 1
+            pause = _PAUSES_S[min(failures, len(_PAUSES_S)) - 1] if failures else _PAUSES_S[0]
+            self._reporter.say(f"{running.name} ended ({_meaning(status)}), starting it again in {pause} s")
+            await asyncio.sleep(pause)
+            try:
+                await running.start()
+            except StartError as error:
+                self._reporter.say(str(error))
+
+    def _say_ready(self, name: str, began: float, *, given: bool) -> None:
+        which = "as given by the environment" if given else f"ready after {time.monotonic() - began:.1f} s"
+        self._reporter.say(f"  {name:<11} {which}")
+
+
+async def _together(*parts: Awaitable[None]) -> None:
+    """Wait for all; the first failure that has a name stands for all."""
+
+    async def run(part: Awaitable[None]) -> None:
+        await part
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(run(part))
+    except ExceptionGroup as failures:
+        named = failures.subgroup(StartError)
+        raise (named.exceptions[0] if named else failures) from None
+
+
+async def _answers(session: aiohttp.ClientSession) -> bool:
+    try:
+        async with session.get("/-/ready") as answer:
+            return answer.status == 200  # noqa: PLR2004 - HTTP's OK
+    except aiohttp.ClientError:
+        return False
+
+
+def _meaning(status: int) -> str:
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
