@@ -16,7 +16,7 @@ run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT
 	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
 
 test: setup ## Run all tests against real PostgreSQL, RabbitMQ and object storage
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
 

@@ -10,7 +10,7 @@ EVENTS_EXCHANGE: Final = "packyard.events"
 DEAD_EXCHANGE: Final = "packyard.dlx"
 DEAD_QUEUE: Final = "packyard.dead"
 EVENTS_LOG: Final = "packyard.events.log"
-"""Stream that keeps seven days of events for replay."""
+"""The stream that keeps seven days of events for replay."""
 
 
 class Lane(StrEnum):

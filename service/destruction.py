@@ -137,6 +137,12 @@ async def release(database: Database, ids: Collection[UUID], *, token: UUID) -> 
         await destruction_rows.release(connection, ids, token=token)
 
 
+async def neglected(database: Database, lanes: Collection[Lane], *, limit: int) -> list[UUID]:
+    """Return due deletions whose commands reach nobody, so that correctness does not hang on any queue."""
+    async with database.connection() as connection:
+        return await destruction_rows.neglected(connection, lanes, limit=limit)
+
+
 async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
     """Send for deletions that are due and that nobody has taken; return how many."""
     async with database.transaction() as connection:

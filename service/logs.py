@@ -31,6 +31,9 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(process=process)
+    for library in ("aiormq", "aio_pika"):
+        # What they say of a lost connection is raised as well, and logged where it is handled.
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
 
 

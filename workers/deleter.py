@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from schemas.commands import Delete
 from schemas.topology import Lane
+from service import destruction
 from service.context import Context
 from service.infra.broker import Consumer, Delivery, open_broker, require_broker
 from service.infra.database import DatabaseUnavailableError
@@ -43,6 +44,8 @@ _SHARES: Final = MappingProxyType(
 )
 _TAKE_WITHIN_S: Final = 0.5
 _WATCH_EVERY: Final = timedelta(seconds=1)
+_LOOK_AFTER_EVERY: Final = timedelta(seconds=15)
+_NEGLECTED_AT_ONCE: Final = 100
 _PAUSE: Final = timedelta(seconds=1)
 
 
@@ -53,7 +56,19 @@ async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Eve
         StartError: the broker cannot be used at the start; later on, it is waited for.
     """
     await require_broker(context.settings.broker_url.get_secret_value())
-    await reopen_until(stop, lambda: _session(context, lanes, stop))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(reopen_until(stop, lambda: _session(context, lanes, stop)))
+        group.create_task(reopen_until(stop, lambda: _look_after_neglected(context, lanes, stop)))
+
+
+async def _look_after_neglected(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
+    """Fetch from the database what the queues do not bring, in case one of them is broken for good."""
+    while not stop.is_set():
+        ids = await destruction.neglected(context.database, lanes, limit=_NEGLECTED_AT_ONCE)
+        if ids:
+            log.warning("neglected_deletions_fetched", deletions=len(ids))
+            await _carry_out(context, ids, stop)
+        await wait_for_any(stop, within=_PAUSE if ids else _LOOK_AFTER_EVERY)
 
 
 async def _session(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:

@@ -26,11 +26,15 @@ async def reopen_until(
     stop: asyncio.Event, session: Callable[[], Awaitable[None]], *, pause: timedelta = timedelta(seconds=1)
 ) -> None:
     """Run *session* again and again until *stop*; one that a dependency broke begins anew after a pause."""
+    known = ""
     while not stop.is_set():
         try:
             await session()
         except* (*DatabaseUnavailableError, *BrokerUnavailableError) as broken:
-            log.warning("session_broken", reason=_first_leaf(broken))
+            reason = _first_leaf(broken)
+            if reason != known:
+                log.warning("session_broken", reason=reason)
+            known = reason
             await wait_for_any(stop, within=pause)
 
 

@@ -10,13 +10,15 @@ from service.context import Context
 from service.infra import outbox
 from service.infra.broker import Publisher, open_broker, require_broker
 from service.infra.database import Sole
+from service.infra.outbox import Entry, Kind
 from workers.loop import reopen_until, wait_for_any
 
 BATCH: Final = 500
-"""How many messages are in flight at once."""
+"""How many messages of a kind are in flight at once."""
 
 _POLL: Final = timedelta(seconds=1)
 """How often the outbox and the lock are looked at when no notification comes."""
+_MOST_IN_A_LINE: Final = 20
 
 log = structlog.get_logger()
 
@@ -31,25 +33,27 @@ async def run_relay(context: Context, stop: asyncio.Event) -> None:
     await reopen_until(stop, lambda: _compete(context, stop))
 
 
-async def relay_once(context: Context, publisher: Publisher) -> int:
-    """Publish one batch and return how many messages the broker has taken.
+async def relay_once(context: Context, publisher: Publisher, kind: Kind) -> int:
+    """Publish one batch of messages of that kind and return how many it had.
 
     Messages are marked only after the broker's confirm, so a crash repeats some but loses none; a repeated
-    event is the same to the letter.
+    event is the same to the letter. A command that the broker does not take is not repeated here: the scheduler
+    sends for its deletion later anyhow, and a full queue must not fill the outbox too.
     """
     async with context.database.connection() as connection:
-        instance_id, entries = await outbox.number_unpublished(connection, BATCH)
-        if not entries:
-            return 0
-        positions = await publisher.publish(entries, instance_id=instance_id)
-        await outbox.mark_published(connection, positions)
-    log.info(
-        "relayed",
-        messages=len(positions),
-        refused=len(entries) - len(positions),
-        deletions=_deletions(entries),
-    )
-    return len(positions)
+        entries = await outbox.unpublished(connection, kind, BATCH)
+    if not entries:
+        return 0
+    confirmed = await publisher.publish(entries)
+    refused = [entry.position for entry in entries if entry.position not in confirmed]
+    async with context.database.connection() as connection:
+        if kind is Kind.EVENT and refused:
+            await outbox.put_off(connection, refused)
+        else:
+            confirmed.update(refused)
+        await outbox.mark_published(connection, sorted(confirmed))
+    log.info("relayed", kind=kind, messages=len(entries), refused=len(refused), deletions=_deletions(entries))
+    return len(entries)
 
 
 async def _compete(context: Context, stop: asyncio.Event) -> None:
@@ -57,27 +61,38 @@ async def _compete(context: Context, stop: asyncio.Event) -> None:
         while not stop.is_set() and not await sole.is_held():
             await wait_for_any(stop, within=_POLL)
         if not stop.is_set():
-            log.info("relay_active")
             await _relay(context, sole, stop)
 
 
 async def _relay(context: Context, sole: Sole, stop: asyncio.Event) -> None:
+    """Relay over one connection until it breaks, the lock is lost, or *stop* is set."""
     url = context.settings.broker_url.get_secret_value()
-    async with (
-        context.database.listen("packyard_outbox") as heard,
-        open_broker(url, name="packyard-relay") as broker,
-    ):
-        publisher = await broker.publisher()
+    async with context.database.connection() as connection:
+        instance_id = await outbox.instance_id(connection)
+    async with open_broker(url, name="packyard-relay") as broker, asyncio.TaskGroup() as group:
+        log.info("relay_active")
+        for kind in Kind:
+            # Each kind by itself: a subscriber's queue that confirms nothing must not hold up commands.
+            publisher = await broker.publisher(instance_id)
+            group.create_task(_forward(context, publisher, kind, stop))
         while not stop.is_set() and await sole.is_held():
+            await wait_for_any(stop, within=_POLL)
+
+
+async def _forward(context: Context, publisher: Publisher, kind: Kind, stop: asyncio.Event) -> None:
+    async with context.database.listen("packyard_outbox") as heard:
+        while not stop.is_set():
             heard.clear()
-            if await relay_once(context, publisher) == 0:
+            if await relay_once(context, publisher, kind) == 0:
                 await wait_for_any(stop, heard, within=_POLL)
 
 
-def _deletions(entries: list[outbox.Entry]) -> list[str]:
+def _deletions(entries: list[Entry]) -> list[str]:
     """Return the deletions that a small batch is about, so that one can be followed through the logs."""
-    if len(entries) > 20:  # noqa: PLR2004 - a line stays readable
+    if len(entries) > _MOST_IN_A_LINE:
         return []
-    ids = {str(entry.body["correlationid"]) for entry in entries if not entry.is_command}
-    ids.update(str(deletion_id) for entry in entries if entry.is_command for deletion_id in entry.body["deletion_ids"])
+    ids = {str(entry.body["correlationid"]) for entry in entries if entry.kind is Kind.EVENT}
+    for entry in entries:
+        if entry.kind is Kind.COMMAND:
+            ids.update(entry.body["deletion_ids"])
     return sorted(ids)

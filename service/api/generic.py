@@ -21,11 +21,11 @@ from service.uploads import GenericFile
 routes = web.RouteTableDef()
 
 _FILE: Final = "/api/v4/projects/{id}/packages/generic/{package_name}/{package_version}/{file_name}"
-_NAME: Final = re.compile(r"[A-Za-z0-9._+-]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9._+-]{1,255}")
 _RULES: Final = {
     "package_name": _NAME,
-    "package_version": re.compile(r"(?!.*\.\.)[A-Za-z0-9_.+-]+"),
-    "file_name": re.compile(r"(?!~)[A-Za-z0-9._+~-]+(?<!~)"),
+    "package_version": re.compile(r"(?!.*\.\.)[A-Za-z0-9_.+-]{1,255}"),
+    "file_name": re.compile(r"(?!~)[A-Za-z0-9._+~-]{1,255}(?<!~)"),
 }
 _READ_CHUNK: Final = 256 * 1024
 

@@ -158,6 +158,12 @@ async def fail(connection: Connection, reasons: Mapping[UUID, str]) -> list[Dele
     return [read(row) for row in rows]
 
 
+async def neglected(connection: Connection, lanes: Collection[Lane], *, limit: int) -> list[UUID]:
+    """Return due deletions that were sent for more than once and that no worker has taken."""
+    rows = await fetch(connection, "neglected_deletions", lanes=list(lanes), limit=limit)
+    return [row["id"] for row in rows]
+
+
 async def wake(connection: Connection, *, resend: timedelta, limit: int) -> dict[Lane, list[UUID]]:
     """Return, by lane, the deletions that should have moved on by now; each is returned again ever later."""
     rows = await fetch(connection, "wake_deletions", resend=resend, limit=limit)

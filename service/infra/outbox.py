@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,12 @@ from schemas.events import DeletionEvent, enveloped
 from schemas.topology import Lane
 from service.infra.database import Connection, execute, fetch
 
-_KIND_COMMAND = "command"
-_KIND_EVENT = "event"
+
+class Kind(StrEnum):
+    """Whom a message is for: one worker, or whoever listens."""
+
+    COMMAND = "command"
+    EVENT = "event"
 
 
 def new_id() -> UUID:
@@ -28,18 +33,18 @@ class Outgoing:
     """A message to be written: id, kind, routing key and body."""
 
     id: UUID
-    kind: str
+    kind: Kind
     routing_key: str
     body: BaseModel
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message in the outbox, numbered."""
+    """A message in the outbox; an event is numbered."""
 
     position: int
     id: UUID
-    is_command: bool
+    kind: Kind
     routing_key: str
     body: Mapping[str, Any]
     sequence: int | None
@@ -47,13 +52,13 @@ class Entry:
 
 def command(lane: Lane, deletion_ids: Sequence[UUID]) -> Outgoing:
     """Make the order to carry out these deletions."""
-    return Outgoing(new_id(), _KIND_COMMAND, lane.routing_key, Delete(deletion_ids=tuple(deletion_ids)))
+    return Outgoing(new_id(), Kind.COMMAND, lane.routing_key, Delete(deletion_ids=tuple(deletion_ids)))
 
 
 def event(fact: DeletionEvent, *, causation_id: UUID, event_id: UUID | None = None) -> Outgoing:
     """Make the message that tells *fact*."""
     envelope = enveloped(fact, event_id=event_id or new_id(), causation_id=causation_id, now=datetime.now(UTC))
-    return Outgoing(envelope.id, _KIND_EVENT, fact.routing_key(), envelope)
+    return Outgoing(envelope.id, Kind.EVENT, fact.routing_key(), envelope)
 
 
 async def append(connection: Connection, messages: Sequence[Outgoing]) -> None:
@@ -69,21 +74,25 @@ async def append(connection: Connection, messages: Sequence[Outgoing]) -> None:
         )
 
 
-async def number_unpublished(connection: Connection, limit: int) -> tuple[UUID, list[Entry]]:
-    """Return our instance id and the oldest unpublished messages, events with their final sequence."""
-    rows = await fetch(connection, "number_outbox", limit=limit)
-    entries = [
-        Entry(
-            row["position"],
-            row["id"],
-            row["kind"] == _KIND_COMMAND,
-            row["routing_key"],
-            row["body"],
-            row["sequence"],
-        )
-        for row in rows
+async def unpublished(connection: Connection, kind: Kind, limit: int) -> list[Entry]:
+    """Return the oldest messages that are to be published now; events have got their final sequence."""
+    query = "unpublished_commands" if kind is Kind.COMMAND else "number_events"
+    return [
+        Entry(row["position"], row["id"], Kind(row["kind"]), row["routing_key"], row["body"], row["sequence"])
+        for row in await fetch(connection, query, limit=limit)
     ]
-    return (rows[0]["instance_id"] if rows else UUID(int=0)), sorted(entries, key=lambda entry: entry.position)
+
+
+async def instance_id(connection: Connection) -> UUID:
+    """Return what our events name as their source."""
+    (row,) = await fetch(connection, "instance_id")
+    found: UUID = row["id"]
+    return found
+
+
+async def put_off(connection: Connection, positions: Sequence[int]) -> None:
+    """Send these again after a pause, which grows each time up to a minute."""
+    await execute(connection, "put_off", positions=list(positions))
 
 
 async def mark_published(connection: Connection, positions: Sequence[int]) -> None:

@@ -37,13 +37,14 @@ async def list_packages(
 
     Conditions are composed, not switched by parameters, so that the planner sees what it can use an index for.
     """
-    values: list[object] = [list(project_ids)]
+    values: list[object] = []
 
     def parameter(value: object) -> str:
         values.append(value)
         return f"${len(values)}"
 
-    conditions = ["p.project_id = ANY($1::bigint[])"]
+    projects = parameter(list(project_ids))
+    conditions: list[str] = []
     if listing.status is None:
         # Written out, so that the partial indexes on just this set apply.
         conditions.append("p.status IN ('default', 'error', 'deprecated')")
@@ -65,6 +66,7 @@ async def list_packages(
         connection,
         "list_packages",
         {
+            "projects": projects,
             "conditions": " AND ".join(conditions),
             "order": f"{_ORDERS[order_by]} {direction}, p.id {direction}",
             "limit": parameter(listing.per_page + 1),

@@ -15,4 +15,4 @@ async def yard(settings: Settings, tmp_path: Path) -> AsyncGenerator[Yard]:
     made = Yard(settings, tmp_path / "yard")
     made.folder.mkdir()
     yield made
-    await made.close()
+    await made.aclose()

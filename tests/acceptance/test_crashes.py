@@ -5,7 +5,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -125,22 +125,20 @@ async def test_a_broker_and_a_database_that_die_delay_the_work_and_lose_nothing(
         yard = Yard(settings, tmp_path / "yard")
         yard.folder.mkdir()
         database_url = settings.database_url.get_secret_value()
-        async with _watched(yard, settings, tmp_path, packages=4) as observer:
-            await servers.rabbitmq.stop()
+        async with aclosing(yard), _watched(yard, settings, tmp_path, packages=3) as observer:
+            # RabbitMQ 3 loses a queue for good when it dies in the second in which the queue was made.
+            await asyncio.sleep(2)
             await _delete(observer, _FIRST)
+            await servers.rabbitmq.kill()
             await _delete(observer, _FIRST + 1)
-            assert await observer.status(_PROJECT, _FIRST) == "processing"
+            await asyncio.sleep(1)
+            assert await observer.status(_PROJECT, _FIRST + 1) == "processing"
             await servers.rabbitmq.start()
-            await observer.until_told(_FIRST, "package.destroyed")
+            await observer.until_told(_FIRST + 1, "package.destroyed")
 
             await _delete(observer, _FIRST + 2)
-            await servers.rabbitmq.kill()
-            await servers.rabbitmq.start()
-
-            await _delete(observer, _FIRST + 3)
             await asyncio.sleep(random.uniform(0, _LATEST_S))  # noqa: S311 - where in a deletion the kill falls
             await servers.postgres.kill()
             await servers.postgres.start()
 
-            await _assert_whole(observer, database_url, 4)
-        await yard.close()
+            await _assert_whole(observer, database_url, 3)

@@ -117,18 +117,19 @@ async def test_every_step_of_a_deletion_can_be_seen_from_outside(
 
 
 async def test_a_failing_storage_is_tried_again_and_in_the_end_shown(
-    yard: Yard, observer: Observer, tmp_path: Path
+    yard: Yard, observer: Observer, tmp_path: Path, database_url: str
 ) -> None:
     await _import(yard, tmp_path, _package(7002, files=1))
     (stubborn,) = observer.objects()
     stubborn.unlink()
     (stubborn / "in the way").mkdir(parents=True)
-    await yard.start("work", settings={"PACKYARD_BACKOFF": "1s", "PACKYARD_MAX_ATTEMPTS": "2"})
+    await yard.start("work", settings={"PACKYARD_BACKOFF": "2s", "PACKYARD_MAX_ATTEMPTS": "2"})
 
     deletion_id = await _delete(observer, 7002)
 
     async def is_retrying() -> bool:
-        return bool((await _deletion(yard, deletion_id))["state"] == "retrying")
+        (row,) = await rows(database_url, "SELECT state FROM deletion")
+        return bool(row["state"] == "retrying")
 
     await observer.until(is_retrying, "the deletion as retrying")
     assert await observer.status(_PROJECT, 7002) == "pending_destruction"

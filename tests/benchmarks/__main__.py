@@ -54,7 +54,7 @@ async def main() -> None:
                 await _measure_lists(session, table)
                 await _measure_single_deletions(session, folder, table)
                 await _measure_backlog(yard, session, folder, table)
-            await yard.close()
+            await yard.aclose()
     Console().print(table)
 
 

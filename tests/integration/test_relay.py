@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
+from uuid import UUID
 
 import aio_pika
 import pytest
@@ -11,15 +12,18 @@ import pytest
 from schemas.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
 from service.context import Context
 from service.infra.broker import Publisher, open_broker
+from service.infra.outbox import Kind
 from tests.support.catalogue import delete, publish, query, status_of
 from workers.deleter import run_deleter
 from workers.relay import relay_once, run_relay
+
+_INSTANCE = UUID("01920000-0000-7000-8000-000000000000")
 
 
 @pytest.fixture
 async def publisher(filled: Context) -> AsyncGenerator[Publisher]:
     async with open_broker(filled.settings.broker_url.get_secret_value(), name="test") as broker:
-        yield await broker.publisher()
+        yield await broker.publisher(_INSTANCE)
 
 
 @pytest.fixture
@@ -41,7 +45,7 @@ async def test_an_event_is_a_cloudevent_with_its_attributes_as_headers(
     package_id = await publish(filled)
     deletion = await delete(filled, package_id)
 
-    assert await relay_once(filled, publisher) == 2
+    assert await relay_once(filled, publisher, Kind.EVENT) == 1
 
     message = await queue.get(timeout=5)
     event = json.loads(message.body)
@@ -64,8 +68,8 @@ async def test_the_outbox_is_relayed_in_order_without_gaps_and_only_once(
     for number in range(30):
         await delete(filled, await publish(filled, version=str(number)))
 
-    assert await relay_once(filled, publisher) == 60
-    assert await relay_once(filled, publisher) == 0
+    assert await relay_once(filled, publisher, Kind.EVENT) == 30
+    assert await relay_once(filled, publisher, Kind.EVENT) == 0
 
     events = [json.loads((await queue.get(timeout=5)).body) for _ in range(30)]
     assert [event["sequence"] for event in events] == [str(number).zfill(20) for number in range(1, 31)]
@@ -78,10 +82,10 @@ async def test_an_event_that_is_sent_again_is_the_same_to_the_letter(
 ) -> None:
     queue = await _subscribe(channel, "#")
     await delete(filled, await publish(filled))
-    await relay_once(filled, publisher)
+    await relay_once(filled, publisher, Kind.EVENT)
     await query(filled, "UPDATE outbox SET published_at = NULL")
 
-    await relay_once(filled, publisher)
+    await relay_once(filled, publisher, Kind.EVENT)
 
     first, second = [await queue.get(timeout=5) for _ in range(2)]
     assert first.body == second.body
@@ -92,7 +96,7 @@ async def test_events_nobody_subscribed_to_stay_in_the_log(
     filled: Context, publisher: Publisher, broker_url: str
 ) -> None:
     await delete(filled, await publish(filled))
-    await relay_once(filled, publisher)
+    await relay_once(filled, publisher, Kind.EVENT)
 
     async with await aio_pika.connect(broker_url) as connection:
         channel = await connection.channel()
@@ -103,6 +107,34 @@ async def test_events_nobody_subscribed_to_stay_in_the_log(
         message = await asyncio.wait_for(came.get(), 5)  # noqa: TID251 - one wait, in a test
 
     assert message.headers["cloudEvents_type"] == "io.packyard.package.deletion_requested.v1"
+
+
+async def test_a_subscriber_whose_queue_is_full_keeps_nobody_else_from_the_news(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel
+) -> None:
+    full: dict[str, Any] = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    await (await channel.declare_queue("full", arguments=full)).bind("packyard.events", "#")
+    healthy = await _subscribe(channel, "#")
+    for number in range(3):
+        await delete(filled, await publish(filled, version=str(number)))
+        await relay_once(filled, publisher, Kind.EVENT)
+
+    versions = [json.loads((await healthy.get(timeout=5)).body)["data"]["package_version"] for _ in range(3)]
+    waiting = await query(filled, "SELECT refusals, not_before > now() AS waits FROM outbox WHERE refusals > 0")
+
+    assert versions == ["0", "1", "2"]
+    assert [(row["refusals"], row["waits"]) for row in waiting] == [(1, True), (1, True)]
+    assert await relay_once(filled, publisher, Kind.EVENT) == 0
+
+
+async def test_a_command_without_a_queue_is_left_to_the_scheduler(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel
+) -> None:
+    await channel.queue_delete(Lane.INTERACTIVE.queue)
+    await delete(filled, await publish(filled))
+
+    assert await relay_once(filled, publisher, Kind.COMMAND) == 1
+    assert await relay_once(filled, publisher, Kind.COMMAND) == 0
 
 
 async def test_a_second_relay_stands_by_and_takes_over(filled: Context, publisher: Publisher) -> None:
@@ -150,6 +182,20 @@ async def test_a_worker_whose_queue_was_taken_away_consumes_again(
         await asyncio.sleep(2.5)
         package_id = await publish(filled)
         await delete(filled, package_id)
+        async with asyncio.timeout(10):
+            while await status_of(filled, package_id) is not None:
+                await asyncio.sleep(0.02)
+        stop.set()
+
+
+async def test_a_work_queue_that_brings_nothing_is_bypassed(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled)
+    await delete(filled, package_id)
+    await query(filled, "DELETE FROM outbox")
+    await query(filled, "UPDATE deletion SET wakes = 2")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_deleter(filled, list(Lane), stop))
         async with asyncio.timeout(10):
             while await status_of(filled, package_id) is not None:
                 await asyncio.sleep(0.02)

@@ -70,7 +70,7 @@ class Yard:
             for name in names:
                 group.create_task(self._terminate(self._children.pop(name)))
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """End what still runs as `terminate` does, and see that nothing is left."""
         ended_early = {name: self.log(name)[-2_000:] for name in self._children if not self.running(name)}
         try:

@@ -208,6 +208,13 @@ UPDATE deletion d
   FROM due WHERE d.id = due.id
 RETURNING d.id, d.lane;
 
+-- name: neglected_deletions
+-- Sent for twice in vain: the queue between the scheduler and the workers is broken.
+SELECT id FROM deletion
+ WHERE finished_at IS NULL AND wakes >= 2 AND lane = ANY(:lanes::text[]) AND not_before <= now()
+   AND (lease_until IS NULL OR lease_until < now())
+ ORDER BY not_before LIMIT :limit;
+
 -- name: lock_deletion
 SELECT * FROM deletion WHERE id = :id FOR UPDATE;
 

@@ -2,15 +2,18 @@
 INSERT INTO outbox (id, kind, routing_key, body)
 SELECT * FROM unnest(:ids::uuid[], :kinds::text[], :routing_keys::text[], :bodies::jsonb[]);
 
--- name: number_outbox
--- Only the one active relay numbers. An event keeps the number that it was given, so that sending it
--- again cannot change it; commands need none.
+-- name: unpublished_commands
+SELECT position, id, kind, routing_key, body, NULL::bigint AS sequence
+  FROM outbox WHERE published_at IS NULL AND kind = 'command' AND not_before <= now() ORDER BY position LIMIT :limit;
+
+-- name: number_events
+-- Only the one active relay numbers. An event keeps the number that it was given, so that sending it again
+-- cannot change it.
 WITH batch AS (
     SELECT position, id, kind, routing_key, body, sequence
-      FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT :limit
+      FROM outbox WHERE published_at IS NULL AND kind = 'event' AND not_before <= now() ORDER BY position LIMIT :limit
 ), unnumbered AS (
-    SELECT position, row_number() OVER (ORDER BY position) AS place
-      FROM batch WHERE sequence IS NULL AND kind = 'event'
+    SELECT position, row_number() OVER (ORDER BY position) AS place FROM batch WHERE sequence IS NULL
 ), counter AS (
     UPDATE instance SET sequence = sequence + (SELECT count(*) FROM unnumbered)
      WHERE EXISTS (SELECT FROM unnumbered)
@@ -20,9 +23,17 @@ WITH batch AS (
       FROM unnumbered u, counter WHERE o.position = u.position
  RETURNING o.position, o.sequence
 )
-SELECT b.position, b.id, b.kind, b.routing_key, b.body, coalesce(n.sequence, b.sequence) AS sequence,
-       i.id AS instance_id
-  FROM batch b LEFT JOIN numbered n ON n.position = b.position CROSS JOIN instance i;
+SELECT b.position, b.id, b.kind, b.routing_key, b.body, coalesce(n.sequence, b.sequence) AS sequence
+  FROM batch b LEFT JOIN numbered n ON n.position = b.position
+ ORDER BY b.position;
+
+-- name: instance_id
+SELECT id FROM instance;
+
+-- name: put_off!
+UPDATE outbox SET refusals = refusals + 1,
+       not_before = now() + least(interval '1 second' * power(2, least(refusals, 10)), interval '1 minute')
+ WHERE position = ANY(:positions::bigint[]);
 
 -- name: mark_published!
 UPDATE outbox SET published_at = now() WHERE position = ANY(:positions::bigint[]);

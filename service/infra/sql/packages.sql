@@ -1,9 +1,18 @@
 -- name: list_packages
 -- Composed: see package_rows.list_packages. A page beyond the end still tells the total.
+-- Each project gives its first rows in the wanted order, as its indexes have them; only those are merged.
 WITH page AS (
-    SELECT p.* FROM package p WHERE {conditions} ORDER BY {order} LIMIT {limit} OFFSET {offset}
+    SELECT p.*
+      FROM unnest({projects}::bigint[]) AS wanted (project_id)
+     CROSS JOIN LATERAL (
+           SELECT p.* FROM package p
+            WHERE p.project_id = wanted.project_id AND {conditions}
+            ORDER BY {order} LIMIT {limit}::bigint + {offset}::bigint) p
+     ORDER BY {order} LIMIT {limit} OFFSET {offset}
 ), total AS (
-    SELECT count(*) AS total FROM (SELECT FROM package p WHERE {conditions} LIMIT {count_limit}) counted
+    SELECT count(*) AS total FROM (
+        SELECT FROM package p WHERE p.project_id = ANY({projects}::bigint[]) AND {conditions}
+         LIMIT {count_limit}) counted
 )
 SELECT total.total, p.*, package_tags(p.id) AS tags, package_pipelines(p.id) AS pipelines,
        (SELECT j.path FROM project j WHERE j.id = p.project_id) AS project_path

@@ -135,12 +135,12 @@ CREATE TABLE package (
     type_number smallint NOT NULL GENERATED ALWAYS AS (array_position(ARRAY['maven', 'npm', 'conan', 'nuget',
         'pypi', 'composer', 'generic', 'golang', 'debian', 'rubygems', 'helm', 'terraform_module', 'rpm',
         'ml_model', 'cargo'], package_type)) STORED,
-    name text NOT NULL CHECK (name <> ''),
-    version text,
+    name text NOT NULL CHECK (name <> '' AND char_length(name) <= 255),
+    version text CHECK (char_length(version) <= 255),
     status text NOT NULL DEFAULT 'default' CHECK (status IN
         ('default', 'hidden', 'processing', 'error', 'pending_destruction', 'deprecated')),
-    conan_username text,
-    conan_channel text,
+    conan_username text CHECK (char_length(conan_username) <= 51),
+    conan_channel text CHECK (char_length(conan_channel) <= 51),
     creator_id bigint REFERENCES directory_user (id),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -150,7 +150,7 @@ CREATE TABLE package (
 CREATE UNIQUE INDEX package_taken ON package
     (project_id, package_type, name, version, conan_username, conan_channel) NULLS NOT DISTINCT
     WHERE status IN ('default', 'hidden', 'deprecated');
-CREATE INDEX package_by_created_at ON package (project_id, created_at, id)
+CREATE INDEX package_by_created_at ON package (project_id, created_at, id) INCLUDE (package_type, version)
     WHERE status IN ('default', 'error', 'deprecated');
 CREATE INDEX package_by_name ON package (project_id, name, id)
     WHERE status IN ('default', 'error', 'deprecated');
@@ -250,13 +250,15 @@ CREATE UNIQUE INDEX deletion_one_per_package ON deletion (package_id)
 CREATE UNIQUE INDEX deletion_one_per_file ON deletion (package_file_id)
     WHERE package_file_id IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX deletion_wake ON deletion (wake_at) WHERE finished_at IS NULL;
+CREATE INDEX deletion_neglected ON deletion (lane, not_before) WHERE finished_at IS NULL AND wakes >= 2;
 CREATE INDEX deletion_by_project ON deletion (project_id, id);
 CREATE INDEX deletion_finished ON deletion (finished_at) WHERE finished_at IS NOT NULL;
 
 -- Outbox ----------------------------------------------------------------------------------------------------
 
 -- position is the order of writing. sequence is given to an event by the relay, so that it has no gaps and
--- no number shows up late; a message that is sent again keeps it.
+-- no number shows up late; a message that is sent again keeps it. What the broker did not confirm is sent again
+-- not_before a growing pause is over, so that one subscriber's broken queue does not keep the others from getting news.
 CREATE TABLE outbox (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id uuid NOT NULL,
@@ -265,9 +267,11 @@ CREATE TABLE outbox (
     body jsonb NOT NULL,
     sequence bigint,
     recorded_at timestamptz NOT NULL DEFAULT now(),
+    refusals integer NOT NULL DEFAULT 0,
+    not_before timestamptz NOT NULL DEFAULT now(),
     published_at timestamptz
 );
-CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL;
+CREATE INDEX outbox_unpublished ON outbox (kind, position) WHERE published_at IS NULL;
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 
 CREATE FUNCTION outbox_wake() RETURNS trigger LANGUAGE plpgsql AS $$
