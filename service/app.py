@@ -1,6 +1,7 @@
 """The HTTP application, and its life as a process."""
 
 import asyncio
+import os
 from typing import Final
 
 import structlog
@@ -44,7 +45,8 @@ async def run_api(context: Context, stop: asyncio.Event) -> None:
             await site.start()
         except OSError as error:
             raise StartError(
-                f"PACKYARD_HOST, PACKYARD_PORT: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+                f"PACKYARD_HOST, PACKYARD_PORT: cannot listen on {settings.host}:{settings.port}: "
+                f"{os.strerror(error.errno or 0).lower()}"
             ) from error
         log.info("api_listening", host=settings.host, port=settings.port)
         await stop.wait()

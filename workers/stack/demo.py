@@ -89,15 +89,17 @@ class Demo:
     async def _commands(self) -> list[tuple[str, str]]:
         program = shlex.quote(_short(_packyard()))
         environment_file = shlex.quote(_short(self._environment_file))
-        last = [
-            ("see the events as they come", f"{program} --env-file {environment_file} events tail"),
-            ("stop", "Ctrl-C"),
-        ]
+        watch = (
+            "watch the events as they come (in a second terminal)",
+            f"{program} --env-file {environment_file} events tail",
+        )
+        stop = ("stop", "Ctrl-C")
         try:
             async with self._session(_CALLER) as session:
-                return [*_tour(self._plan.base_url, *await _sample(session)), *last]
+                *look, delete, see = _tour(self._plan.base_url, *await _sample(session))
         except (aiohttp.ClientError, LookupError):  # somebody's own yard, or one that is empty by now
-            return [("is it well?", f"curl {self._plan.base_url}/-/ready"), *last]
+            return [("is it well?", f"curl {self._plan.base_url}/-/ready"), watch, stop]
+        return [*look, watch, delete, see, stop]
 
 
 def _distributions(folder: Path) -> list[Path]:

@@ -1,0 +1,103 @@
+"""A process that cannot start says why in one line, and ends with a status that is not 0."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings
+from tests.support.yard import environment_of
+
+_ROOT = Path(__file__).parents[2]
+_NOBODY_THERE = "127.0.0.1:9"
+
+
+async def _run(settings: Settings, *arguments: str, changed: Mapping[str, str]) -> tuple[int, list[str]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "workers.cli",
+        *arguments,
+        env={**environment_of(settings), **changed, "PYTHONPATH": str(_ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(30):
+        output, _ = await process.communicate()
+    assert process.returncode is not None
+    # Log lines are JSON objects; what is left is for the person at the terminal.
+    return process.returncode, [line for line in output.decode().splitlines() if not line.startswith("{")]
+
+
+@pytest.mark.parametrize(
+    ("command", "changed", "line"),
+    [
+        ("serve", {"PACKYARD_COLOUR": "red"}, "packyard: unknown setting: PACKYARD_COLOUR"),
+        ("serve", {"PACKYARD_DATABASE_URL": ""}, "packyard: PACKYARD_DATABASE_URL is not set"),
+        ("relay", {"PACKYARD_LEASE": "soon"}, "packyard: PACKYARD_LEASE is wrong: should be a number of seconds"),
+        (
+            "schedule",
+            {"PACKYARD_DATABASE_URL": f"postgresql://yard:sesame@{_NOBODY_THERE}/yard"},
+            "packyard: PACKYARD_DATABASE_URL: cannot connect to the database: ",
+        ),
+        (
+            "migrate",
+            {"PACKYARD_DATABASE_URL": f"postgresql://yard:sesame@{_NOBODY_THERE}/yard"},
+            "packyard: PACKYARD_DATABASE_URL: cannot migrate: ",
+        ),
+        (
+            "work",
+            {"PACKYARD_BROKER_URL": f"amqp://yard:sesame@{_NOBODY_THERE}/"},
+            "packyard: PACKYARD_BROKER_URL: cannot use the broker: ",
+        ),
+        (
+            "relay",
+            {"PACKYARD_BROKER_URL": f"amqp://yard:sesame@{_NOBODY_THERE}/"},
+            "packyard: PACKYARD_BROKER_URL: cannot use the broker: ",
+        ),
+        (
+            "serve",
+            {"PACKYARD_STORAGE_URL": "file:///dev/null/objects"},
+            "packyard: PACKYARD_STORAGE_URL: cannot write to ",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_named_in_one_line(
+    settings: Settings, command: str, changed: dict[str, str], line: str
+) -> None:
+    status, lines = await _run(settings, command, changed=changed)
+
+    assert status == 1
+    assert len(lines) == 1
+    assert lines[0].startswith(line)
+    assert "sesame" not in lines[0]
+
+
+async def test_a_port_in_use_is_named(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, lines = await _run(settings, "serve", changed={"PACKYARD_PORT": port})
+
+    assert status == 1
+    assert lines == [
+        f"packyard: PACKYARD_HOST, PACKYARD_PORT: cannot listen on 127.0.0.1:{port}: address already in use"
+    ]
+
+
+async def test_a_database_that_was_never_migrated_is_refused(settings: Settings, servers: object) -> None:
+    empty = settings.database_url.get_secret_value().rpartition("/")[0] + "/postgres"
+
+    status, lines = await _run(settings, "serve", changed={"PACKYARD_DATABASE_URL": empty})
+
+    assert status == 1
+    assert lines == ["packyard: the database is at schema version none, 0001 is needed: run `packyard migrate`"]
+
+
+async def test_a_queue_that_does_not_exist_is_refused(settings: Settings) -> None:
+    status, lines = await _run(settings, "work", "--queue", "interactive,slow", changed={})
+
+    assert status == 2
+    assert lines[-1] == "Error: Invalid value for --queue: there is no queue 'slow', only interactive and bulk"
