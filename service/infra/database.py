@@ -141,6 +141,7 @@ async def open_database(url: str, *, size: int = 10) -> AsyncGenerator[Database]
             timeout=_CONNECT_TIMEOUT_S,
             command_timeout=_STATEMENT_TIMEOUT_S,
             init=_set_up,
+            reset=_leave_as_it_is,
             server_settings={"application_name": "packyard", "timezone": "UTC"},
         )
     except (*DatabaseUnavailableError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
@@ -154,6 +155,12 @@ async def open_database(url: str, *, size: int = 10) -> AsyncGenerator[Database]
 
 async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text")
+
+
+async def _leave_as_it_is(_connection: object) -> None:
+    # Nothing of ours changes a session, so the round trip that would reset it is saved; an open transaction is
+    # rolled back all the same.
+    pass
 
 
 async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
