@@ -15,7 +15,8 @@ from schemas.commands import Delete
 from schemas.topology import Lane
 from service import destruction
 from service.context import Context
-from service.infra.broker import Consumer, Delivery, open_broker, require_broker
+from service.infra.broker import open_broker, require_broker
+from service.infra.consuming import Consumer, Delivery
 from service.infra.database import DatabaseUnavailableError
 from workers.batch import carry_out
 from workers.loop import reopen_until, wait_for_any

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from service.infra.broker import BrokerUnavailableError
+from service.infra.consuming import BrokerUnavailableError
 from service.infra.database import DatabaseUnavailableError
 
 log = structlog.get_logger()

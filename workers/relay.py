@@ -8,9 +8,10 @@ import structlog
 
 from service.context import Context
 from service.infra import outbox
-from service.infra.broker import Publisher, open_broker, require_broker
+from service.infra.broker import open_broker, require_broker
 from service.infra.database import Sole
 from service.infra.outbox import Entry, Kind
+from service.infra.publishing import Publisher
 from workers.loop import reopen_until, wait_for_any
 
 BATCH: Final = 500

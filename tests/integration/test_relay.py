@@ -11,8 +11,9 @@ import pytest
 
 from schemas.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
 from service.context import Context
-from service.infra.broker import Publisher, open_broker
+from service.infra.broker import open_broker
 from service.infra.outbox import Kind
+from service.infra.publishing import Publisher
 from tests.support.catalogue import delete, publish, query, status_of
 from workers.deleter import run_deleter
 from workers.relay import relay_once, run_relay

@@ -6,7 +6,8 @@ import sys
 import click
 
 from service.errors import StartError
-from service.infra.broker import BrokerUnavailableError, open_broker
+from service.infra.broker import open_broker
+from service.infra.consuming import BrokerUnavailableError
 from workers.cli.options import command_settings
 from workers.process import run_process
 
