@@ -30,6 +30,13 @@ def create_app(context: Context) -> web.Application:
     return app
 
 
+def create_runner(context: Context) -> web.AppRunner:
+    """Build what serves the application; a body reaches it as it was sent, whatever its Content-Encoding says."""
+    return web.AppRunner(
+        create_app(context), access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_TIMEOUT_S
+    )
+
+
 async def run_api(context: Context, stop: asyncio.Event) -> None:
     """Serve until *stop*; then take no more requests and finish those under way.
 
@@ -37,7 +44,7 @@ async def run_api(context: Context, stop: asyncio.Event) -> None:
         StartError: the address cannot be listened on.
     """
     settings = context.settings
-    runner = web.AppRunner(create_app(context), access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+    runner = create_runner(context)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, reuse_port=False)

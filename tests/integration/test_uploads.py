@@ -1,17 +1,19 @@
 """Uploads that go wrong, over a real socket."""
 
 import asyncio
+import gzip
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
 import psutil
 import pytest
 from aiohttp import web
 
 from schemas.statuses import PackageStatus
-from service.app import create_app
+from service.app import create_runner
 from service.context import Context
 from tests.support.catalogue import objects_in, publish, query
 
@@ -20,7 +22,7 @@ _PATH = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
 
 @pytest.fixture
 async def address(filled: Context) -> AsyncGenerator[tuple[str, int]]:
-    runner = web.AppRunner(create_app(filled), access_log=None)
+    runner = create_runner(filled)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -88,3 +90,16 @@ async def test_memory_does_not_grow_with_the_size_of_an_upload(
     assert peak - before < 64 << 20
     assert (objects / next(iter(objects_in(objects)))).stat().st_size == size << 20
     assert urlsplit(filled.settings.storage_url).scheme == "file"
+
+
+async def test_a_body_that_says_it_is_compressed_is_stored_as_it_was_sent(
+    filled: Context, address: tuple[str, int], objects: Path
+) -> None:
+    body = gzip.compress(b"x" * 100_000)
+    async with aiohttp.ClientSession(f"http://{address[0]}:{address[1]}") as session:
+        headers = {"PRIVATE-TOKEN": "developer-token", "Content-Encoding": "gzip"}
+        async with session.put(_PATH, data=body, headers=headers) as answer:
+            assert answer.status == 201
+
+    (stored,) = objects_in(objects)
+    assert (objects / stored).read_bytes() == body
