@@ -25,10 +25,12 @@ def _check_distinct(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
 def _check_relative(path: str) -> str:
     if not path or path.startswith("/") or ".." in path.split("/"):
         raise ValueError("should be a path below --files-from")
+    if any(ord(character) < ord(" ") for character in path):
+        raise ValueError("should not hold control characters")
     return path
 
 
-_RelativePath = Annotated[Text, Field(max_length=4_096), AfterValidator(_check_relative)]
+_RelativePath = Annotated[str, Field(min_length=1, max_length=4_096), AfterValidator(_check_relative)]
 _Distinct = AfterValidator(_check_distinct)
 
 

@@ -75,7 +75,7 @@ DELETION_MOVES: Final[Mapping[DeletionState, frozenset[DeletionState]]] = Mappin
         _D.DESTROYING: frozenset({_D.RETRYING, _D.SUCCEEDED, _D.FAILED}),
         _D.RETRYING: frozenset({_D.DESTROYING, _D.FAILED}),
         _D.SUCCEEDED: frozenset(),
-        _D.FAILED: frozenset({_D.QUEUED}),
+        _D.FAILED: frozenset({_D.RETRYING}),
         _D.RESTORED: frozenset(),
     }
 )

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from service.infra.database import Database, open_database
+from service.errors import StartError, StorageRefusedError, StorageUnavailableError
+from service.infra.database import Database, fetch, open_database
 from service.infra.schema_version import require_current_schema
 from service.infra.storage import ObjectStore, open_store
 from service.settings import Settings
@@ -24,9 +25,24 @@ async def open_context(settings: Settings, *, connections: int = 10) -> AsyncGen
     """Open everything in order; close it in reverse, whatever happens.
 
     Raises:
-        StartError: the database cannot be reached or is not migrated, or the store cannot be used.
+        StartError: the database cannot be reached or is not migrated, or the store cannot be used or is another one.
     """
     store = open_store(settings.storage_url)
     async with open_database(settings.database_url.get_secret_value(), size=connections) as database:
         await require_current_schema(database)
+        await _require_own_store(database, store, settings.storage_url)
         yield Context(settings=settings, database=database, store=store)
+
+
+async def _require_own_store(database: Database, store: ObjectStore, url: str) -> None:
+    try:
+        if await store.is_ours():
+            return
+        async with database.connection() as connection:
+            if await fetch(connection, "any_file"):
+                raise StartError(
+                    f"PACKYARD_STORAGE_URL: the objects of this database are not in {url}: is the volume mounted?"
+                )
+        await store.adopt()
+    except (StorageUnavailableError, StorageRefusedError) as error:
+        raise StartError(f"PACKYARD_STORAGE_URL: the object store cannot be used: {error}") from error

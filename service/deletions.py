@@ -103,6 +103,9 @@ async def restore(database: Database, deletion_id: UUID) -> Deletion:
             deletion = await _lock_deletion(connection, deletion_id)
             if deletion.state not in RESTORABLE:
                 raise ConflictError(f"the deletion is {deletion.state} and cannot be restored any more")
+            is_of_file = deletion.package_file_id is not None
+            if is_of_file and not await deletion_rows.is_package_displayed(connection, deletion.package_id):
+                raise ConflictError("the package of the file is being deleted itself")
             deletion = await deletion_rows.restore(connection, deletion)
             await outbox.append(connection, [deletion_events.restored(deletion)])
     except conflicts() as error:

@@ -70,10 +70,23 @@ async def claim(
     }
 
 
-async def next_files(database: Database, ids: Collection[UUID], *, token: UUID, limit: int) -> list[DoomedFile]:
-    """Return the next marked files of what *token* holds; their objects may be removed now."""
+async def next_files(database: Database, held: Mapping[UUID, Deletion], *, token: UUID, limit: int) -> list[DoomedFile]:
+    """Return the next marked files of what *token* holds, each once; their objects may be removed now.
+
+    Small deletions come first, so that a large one holds up nobody; a large one is read along its index.
+    """
+    large = [deletion for deletion in held.values() if deletion.files_total > limit]
+    small = held.keys() - {deletion.id for deletion in large}
+    files: dict[int, DoomedFile] = {}
     async with database.connection() as connection:
-        return await destruction_rows.next_files(connection, ids, token=token, limit=limit)
+        if small:
+            found = await destruction_rows.next_files(connection, small, token=token, limit=limit)
+            files = {file.id: file for file in found}
+        for deletion in sorted(large, key=lambda deletion: deletion.files_total):
+            if (rest := limit - len(files)) > 0:
+                found = await destruction_rows.next_files_of_large(connection, deletion, token=token, limit=rest)
+                files = {file.id: file for file in found} | files
+    return list(files.values())
 
 
 async def record_destroyed(

@@ -17,6 +17,10 @@ class StartError(PackyardError):
     """A process cannot start, or a command cannot be carried out, as it was told to; the text is for its user."""
 
 
+class DatabaseAwayError(PackyardError):
+    """No connection to the database can be had."""
+
+
 class StorageUnavailableError(PackyardError):
     """The object store did not answer, or answered that it cannot now; another attempt may succeed."""
 

@@ -22,7 +22,9 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
     if log_format is LogFormat.JSON:
         final: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # Plain: a fancy traceback shows local variables, and those hold tokens.
+        plain = structlog.dev.plain_traceback
+        final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.value.upper()]),
@@ -44,5 +46,6 @@ class _ToStructlog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         event: MutableMapping[str, Any] = {"logger": record.name, "text": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:
-            event["error"] = repr(record.exc_info[1])
+            # Only its kind: the text may quote a request, and with it a token.
+            event["error"] = type(record.exc_info[1]).__name__
         structlog.get_logger().log(record.levelno, "library_warning", **event)

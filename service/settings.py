@@ -17,12 +17,14 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
+from pydantic_core import PydanticUndefined
 
 from service.errors import StartError
 
 PREFIX: Final = "PACKYARD_"
 
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST: Final = timedelta(days=3_650)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 
 
@@ -32,7 +34,16 @@ def _read_duration(value: object) -> object:
     match = _DURATION.fullmatch(value.strip())
     if match is None:
         raise ValueError("should be a number of seconds, or a number with ms, s, m, h or d, such as 30s or 7d")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+    seconds = float(match[1]) * _UNITS[match[2] or "s"]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"should be at most {_LONGEST.days} days")
+    return timedelta(seconds=seconds)
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("should be more than 0")
+    return value
 
 
 def _scheme_in(*schemes: str) -> AfterValidator:
@@ -46,7 +57,7 @@ def _scheme_in(*schemes: str) -> AfterValidator:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=timedelta(0))]
-PositiveDuration = Annotated[timedelta, BeforeValidator(_read_duration), Field(gt=timedelta(0))]
+PositiveDuration = Annotated[timedelta, BeforeValidator(_read_duration), AfterValidator(_positive)]
 
 
 class LogFormat(StrEnum):
@@ -135,10 +146,17 @@ def load_settings(*overrides: Mapping[str, str], environment: Mapping[str, str] 
         raise StartError("; ".join(_sentence(dict(problem)) for problem in error.errors())) from None
 
 
-def masked(settings: Settings) -> dict[str, tuple[str, str]]:
-    """Return each setting's variable -> (value with secrets masked, meaning)."""
-    fields = Settings.model_fields
-    return {PREFIX + name.upper(): (_shown(getattr(settings, name)), fields[name].description or "") for name in fields}
+def described(
+    *overrides: Mapping[str, str], environment: Mapping[str, str] | None = None
+) -> dict[str, tuple[str, str]]:
+    """Return each setting's variable -> (value with secrets masked, meaning), whether the values are right or not."""
+    values = _named(os.environ if environment is None else environment)  # noqa: TID251 - the one reader
+    for mapping in overrides:
+        values |= _named(mapping)
+    return {
+        PREFIX + name.upper(): (_shown(values.get(name, field.default)), field.description or "")
+        for name, field in Settings.model_fields.items()
+    }
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:
@@ -159,8 +177,9 @@ def _sentence(problem: Mapping[str, object]) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return re.sub(r"://([^:/@]*):[^@]*@", r"://\1:***@", value.get_secret_value())
+    if value is PydanticUndefined:
+        return "(not set)"
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
-    return str(value)
+    text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", str(value))
+    return re.sub(r"(?i)([?&][^=&]*password=)[^&]*", r"\1***", text)

@@ -58,7 +58,7 @@ async def _remove_unreferenced(database: Database, store: ObjectStore, key: str)
     # A connection that broke during the commit leaves open whether the row is there, so we ask. When nobody
     # answers the object stays: one too many can be found later, one too few is a lost file.
     try:
-        async with database.connection() as connection:
+        async with database.transaction() as connection:
             referenced = await upload_rows.is_referenced(connection, key)
     except DatabaseUnavailableError:
         log.warning("object_left_over", key=key)

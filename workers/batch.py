@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -27,13 +28,14 @@ class LeftoverFilesError(PackyardError):
     """Files of a package are left that were not marked with the others; the next attempt marks them."""
 
 
-async def carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event) -> None:
+async def carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event, *, token: UUID | None = None) -> None:
     """Carry out those of the deletions that are due and free; when *stop* is set, finish the chunk and let go.
 
-    The end of each deletion stands in the database; what fails with one does not touch the others.
+    The end of each deletion stands in the database; what fails with one does not touch the others. Who calls
+    again after a failure with the same *token* goes on with the claims that it still holds.
     """
     settings = context.settings
-    token = uuid4()
+    token = token or uuid4()
     claimed = await destruction.claim(
         context.database,
         ids,
@@ -101,6 +103,7 @@ class _Batch:
         self._drop_lost(ended)
         for deletion_id in [deletion_id for deletion_id, has_ended in ended.items() if has_ended]:
             _log(self._left.pop(deletion_id), "destruction_succeeded")
+        self._begin_counting_anew({file.deletion_id for file in files if file.storage_key not in failures})
         await self._give_up(self._failed(files, failures))
 
     async def _remove(self, files: Sequence[DoomedFile]) -> Mapping[str, Exception]:
@@ -142,6 +145,11 @@ class _Batch:
         for deletion_id, failure in failures.items():
             event = "destruction_failed" if failure.pause is None else "destruction_put_off"
             _log(self._left.pop(deletion_id), event, reason=failure.reason)
+
+    def _begin_counting_anew(self, advanced: Collection[UUID]) -> None:
+        # As in the database: faults that pass must not add up over the life of a large package.
+        for deletion_id in self._left.keys() & set(advanced):
+            self._left[deletion_id] = replace(self._left[deletion_id], attempts=1)
 
     def _drop_lost(self, held: Collection[UUID]) -> None:
         for deletion_id in self._left.keys() - set(held):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from pydantic import ValidationError
@@ -83,8 +83,10 @@ async def _session(context: Context, lanes: Sequence[Lane], stop: asyncio.Event)
             for lane, consumer in consumers.items():
                 for _ in range(_SHARES[lane].batches):
                     group.create_task(_consume(context, consumer, _SHARES[lane].commands, stop=stop, over=over))
-            await _watch(list(consumers.values()), stop)
-            over.set()
+            try:
+                await _watch(list(consumers.values()), stop)
+            finally:
+                over.set()
         for consumer in consumers.values():
             await consumer.stop()
 
@@ -105,10 +107,10 @@ async def _consume(
     while not stop.is_set() and not over.is_set():
         deliveries = await consumer.take(commands, within=_TAKE_WITHIN_S)
         ids = [deletion_id for delivery in deliveries for deletion_id in await _read(consumer, delivery)]
-        if ids:
-            await _carry_out(context, ids, stop)
+        # The end of the session is a reason to stop, too: a claim is given back after the chunk.
+        is_done = not ids or await _carry_out(context, ids, over)
         for delivery in deliveries:
-            await delivery.ack()
+            await (delivery.ack() if is_done else delivery.give_back())
 
 
 async def _read(consumer: Consumer, delivery: Delivery) -> Sequence[UUID]:
@@ -120,21 +122,25 @@ async def _read(consumer: Consumer, delivery: Delivery) -> Sequence[UUID]:
         return ()
 
 
-async def _carry_out(context: Context, ids: Sequence[UUID], stop: asyncio.Event) -> None:
-    """Carry out a batch, and wait for the database as long as it is away.
+async def _carry_out(context: Context, ids: Sequence[UUID], stop: asyncio.Event) -> bool:
+    """Carry out a batch, and wait for the database as long as it is away; return whether it was begun at all.
 
     Whatever else goes wrong ends here: the claim lapses, and the scheduler sends for the deletions again.
     """
-    while not stop.is_set() and not await _is_done(context, ids, stop):
+    token = uuid4()
+    while not stop.is_set():
+        if await _is_done(context, ids, stop, token=token):
+            return True
         await wait_for_any(stop, within=_PAUSE)
+    return False
 
 
-async def _is_done(context: Context, ids: Sequence[UUID], stop: asyncio.Event) -> bool:
+async def _is_done(context: Context, ids: Sequence[UUID], stop: asyncio.Event, *, token: UUID) -> bool:
     done = True
     try:
-        await carry_out(context, ids, stop)
+        await carry_out(context, ids, stop, token=token)
     except* DatabaseUnavailableError as error:
-        log.warning("database_unavailable", reason=str(error.exceptions[0]))
+        log.warning("database_unavailable", reason=repr(error.exceptions[0]))
         done = False
     except* Exception:
         log.exception("batch_broken", deletion_ids=[str(deletion_id) for deletion_id in ids])

@@ -41,7 +41,7 @@ async def relay_once(context: Context, publisher: Publisher, kind: Kind) -> int:
     event is the same to the letter. A command that the broker does not take is not repeated here: the scheduler
     sends for its deletion later anyhow, and a full queue must not fill the outbox too.
     """
-    async with context.database.connection() as connection:
+    async with context.database.transaction() as connection:
         entries = await outbox.unpublished(connection, kind, BATCH)
     if not entries:
         return 0
@@ -81,11 +81,11 @@ async def _relay(context: Context, sole: Sole, stop: asyncio.Event) -> None:
 
 
 async def _forward(context: Context, publisher: Publisher, kind: Kind, stop: asyncio.Event) -> None:
-    async with context.database.listen("packyard_outbox") as heard:
+    async with context.database.listen("packyard_outbox") as listening:
         while not stop.is_set():
-            heard.clear()
+            listening.forget()
             if await relay_once(context, publisher, kind) == 0:
-                await wait_for_any(stop, heard, within=_POLL)
+                await wait_for_any(stop, listening.heard, within=_POLL)
 
 
 def _deletions(entries: list[Entry]) -> list[str]:

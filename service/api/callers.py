@@ -12,7 +12,7 @@ from schemas.topology import Lane
 from service import access
 from service.access import ANONYMOUS, Caller
 from service.api.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
-from service.errors import InsufficientScopeError, UnauthorizedError
+from service.errors import BadParametersError, InsufficientScopeError, UnauthorizedError
 from service.infra.access_rows import Group, Project
 from service.infra.database import Connection
 from service.infra.deletion_rows import Origin
@@ -37,7 +37,7 @@ class Visit:
             credential=self.caller.credential or Credential.PERSONAL_ACCESS_TOKEN,
             cause=Cause.USER,
             lane=Lane.INTERACTIVE,
-            reason=request.query.get("reason", "")[:_LONGEST_REASON] or None,
+            reason=_reason(request),
             request_id=request[REQUEST_ID],
         )
 
@@ -81,6 +81,13 @@ async def visit(request: web.Request, *, level: AccessLevel, user_required: bool
     async with project_visit(request) as (_, found):
         access.require_level(found.caller, found.project, level)
     return found
+
+
+def _reason(request: web.Request) -> str | None:
+    reason = request.query.get("reason", "")
+    if "\x00" in reason or len(reason) > _LONGEST_REASON:
+        raise BadParametersError("reason is invalid")
+    return reason or None
 
 
 async def _caller(request: web.Request, connection: Connection) -> Caller:

@@ -1,8 +1,11 @@
 """Generic packages: upload and download by name, version and file name."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Final
 
+import structlog
 from aiohttp import web
 from aiohttp.helpers import content_disposition_header
 
@@ -11,11 +14,11 @@ from schemas.queries import Upload
 from service import packages, uploads
 from service.api.callers import project_visit, visit
 from service.api.entities import uploaded_entity
-from service.api.keys import CONTEXT
+from service.api.keys import CONTEXT, REQUEST_ID
 from service.api.links import external_url
 from service.api.parameters import read_query
 from service.api.replies import reply
-from service.errors import BadParametersError
+from service.errors import BadParametersError, NotFoundError, ObjectMissingError, PackyardError
 from service.uploads import GenericFile
 
 routes = web.RouteTableDef()
@@ -28,6 +31,9 @@ _RULES: Final = {
     "file_name": re.compile(r"(?!~)[A-Za-z0-9._+~-]{1,255}(?<!~)"),
 }
 _READ_CHUNK: Final = 256 * 1024
+_READ_TIMEOUT_S: Final = 60
+
+log = structlog.get_logger()
 
 
 @routes.put(_FILE)
@@ -43,7 +49,7 @@ async def upload_generic_file(request: web.Request) -> web.Response:
         project=found.project,
         target=target,
         status=query.status,
-        chunks=request.content.iter_chunked(_READ_CHUNK),
+        chunks=_body(request),
     )
     if query.select is None:
         return reply({"message": "201 Created"}, status=201)
@@ -72,11 +78,44 @@ async def download_generic_file(request: web.Request) -> web.StreamResponse:
     response.content_length = file["size"]
     if request.method == "HEAD":
         return response
-    async with request.app[CONTEXT].store.get(file["storage_key"]) as chunks:
-        await response.prepare(request)
-        async for chunk in chunks:
-            await response.write(chunk)
+    try:
+        async with request.app[CONTEXT].store.get(file["storage_key"]) as chunks:
+            await _send(request, response, chunks)
+    except ObjectMissingError as error:
+        # It was being deleted while we looked.
+        raise NotFoundError from error
     return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse, chunks: AsyncIterable[bytes]) -> None:
+    await response.prepare(request)
+    left = response.content_length or 0
+    reason = "the object is not as long as it was"
+    try:
+        async for chunk in chunks:
+            left -= len(chunk)
+            await response.write(chunk)
+    except PackyardError as error:
+        left, reason = left or 1, str(error)
+    if left:
+        # The status is out already: only a connection that breaks off tells the client that the bytes are not all.
+        log.error("download_broken", request_id=request[REQUEST_ID], reason=reason)
+        if request.transport:
+            request.transport.abort()
+
+
+async def _body(request: web.Request) -> AsyncIterator[bytes]:
+    """Give the body as it comes; a client that sends nothing for a minute is not waited for any longer."""
+    chunks = request.content.iter_chunked(_READ_CHUNK)
+    while True:
+        try:
+            async with asyncio.timeout(_READ_TIMEOUT_S):
+                chunk = await anext(chunks, b"")
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        if not chunk:
+            return
+        yield chunk
 
 
 def _target(request: web.Request) -> GenericFile:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from service.api.keys import LOG_FIELDS, REQUEST_ID
 from service.api.replies import reply
-from service.errors import RefusedError
+from service.errors import DatabaseAwayError, RefusedError
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,8 +51,8 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     try:
         return await handler(request)
     except ConnectionError:
-        # The client went away; there is nobody to answer.
-        raise
+        # The client went away; there is nobody to answer, and nothing is wrong with us.
+        return web.Response(status=_CLIENT_CLOSED)
     except Exception as error:  # noqa: BLE001 - the last resort of a server
         return _answer(request, error)
 
@@ -63,6 +63,8 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             answer = reply(error.body(), status=error.status)
         case web.HTTPMethodNotAllowed():
             answer = reply({"error": "405 Not Allowed"}, status=405, headers={"Allow": error.headers["Allow"]})
+        case DatabaseAwayError():
+            answer = reply({"message": "503 Service Unavailable"}, status=503)
         case web.HTTPException():
             answer = reply({"error": f"{error.status} {error.reason}"}, status=error.status)
         case _:

@@ -64,7 +64,7 @@ def read_unmodified_since(request: web.Request) -> datetime | None:
     """Return the moment in If-Unmodified-Since; a date that cannot be read is ignored."""
     try:
         moment = parsedate_to_datetime(request.headers.get("If-Unmodified-Since", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -137,8 +137,8 @@ async def _find(connection: Connection, kind: str, reference: str, user_id: int 
         if "\x00" in reference:
             return None
         return await fetch_row(connection, f"find_{kind}_by_path", path=reference, user_id=user_id)
-    number = int(reference)
-    if not -_LARGEST <= number < _LARGEST:
+    number = int(reference) if len(reference) <= len(str(_LARGEST)) else 0
+    if not 0 < number < _LARGEST:
         return None
     return await fetch_row(connection, f"find_{kind}_by_id", id=number, user_id=user_id)
 

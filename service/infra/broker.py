@@ -115,6 +115,6 @@ async def require_broker(url: str) -> None:
     try:
         async with open_broker(url, name="packyard-check"):
             pass
-    except BrokerUnavailableError as error:
+    except (*BrokerUnavailableError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise StartError(f"PACKYARD_BROKER_URL: cannot use the broker: {reason}") from error

@@ -13,6 +13,7 @@ from schemas.topology import DEAD_EXCHANGE
 BrokerUnavailableError: Final = (aiormq.exceptions.AMQPError, aiormq.exceptions.ChannelInvalidStateError, OSError)
 """What a driver call raises when the broker is away, or its connection or channel is closed."""
 
+_BURY_TIMEOUT_S: Final = 5
 _REASON_HEADER: Final = "packyard-reason"
 
 
@@ -31,6 +32,11 @@ class Delivery:
         """Say that we are done with it; a broker that is gone will deliver it again, which does no harm."""
         with suppress(*BrokerUnavailableError):
             await self._message.ack()
+
+    async def drop(self) -> None:
+        """Leave it to the policy of the queue, which may keep it as a dead letter."""
+        with suppress(*BrokerUnavailableError):
+            await self._message.reject(requeue=False)
 
     async def give_back(self) -> None:
         """Let another worker have it."""
@@ -86,8 +92,14 @@ class Consumer:
         message = aio_pika.Message(
             delivery.body, headers={_REASON_HEADER: reason}, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
         )
-        await dead.publish(message, "", mandatory=False)
-        await delivery.ack()
+        try:
+            async with asyncio.timeout(_BURY_TIMEOUT_S):
+                await dead.publish(message, "", mandatory=False)
+        except (aiormq.exceptions.DeliveryError, TimeoutError):
+            # Not even dead letters are taken; one message that says nothing must not hold up those that do.
+            await delivery.drop()
+        else:
+            await delivery.ack()
 
     async def _put(self, message: AbstractIncomingMessage) -> None:
         self._waiting.put_nowait(Delivery(message))

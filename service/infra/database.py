@@ -11,7 +11,7 @@ import asyncpg
 from aiosql.adapters.asyncpg import AsyncPGAdapter
 from pydantic_core import from_json
 
-from service.errors import StartError
+from service.errors import DatabaseAwayError, StartError
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = Mapping[str, Any]
@@ -22,11 +22,14 @@ DatabaseUnavailableError: Final = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,  # starting up, shutting down
     asyncpg.TooManyConnectionsError,
+    asyncpg.DeadlockDetectedError,
+    DatabaseAwayError,
 )
 """What a driver call raises when the server is away; the caller may try again."""
 
 _CONNECT_TIMEOUT_S: Final = 5
 _STATEMENT_TIMEOUT_S: Final = 60
+_SLOW_STATEMENT_TIMEOUT_S: Final = 1_800
 _ACQUIRE_TIMEOUT_S: Final = 30
 
 _adapter = AsyncPGAdapter()  # type: ignore[no-untyped-call]  # the library is not annotated there
@@ -36,6 +39,12 @@ _queries = aiosql.from_path(Path(__file__).parent / "sql", lambda: _adapter, man
 async def fetch(connection: Connection, query: str, **values: object) -> list[Record]:
     """Run the named query and return its rows."""
     rows: list[Any] = await connection.fetch(*_prepared(query, values))
+    return rows
+
+
+async def fetch_slowly(connection: Connection, query: str, **values: object) -> list[Record]:
+    """Run a named query whose work grows with the size of a package, and return its rows."""
+    rows: list[Any] = await connection.fetch(*_prepared(query, values), timeout=_SLOW_STATEMENT_TIMEOUT_S)
     return rows
 
 
@@ -75,24 +84,24 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection]:
         """Give a connection on which each statement is its own transaction."""
-        async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection:
+        async with self._acquired() as connection:
             yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
         """Give a connection within a transaction, committed at the end and rolled back by any exception."""
-        async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as connection, connection.transaction():
+        async with self._acquired() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
-    async def listen(self, channel: str) -> AsyncGenerator[asyncio.Event]:
+    async def listen(self, channel: str) -> AsyncGenerator["Listening"]:
         """Give an event that is set at each NOTIFY on *channel*, and when the connection is lost."""
-        heard = asyncio.Event()
         connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S)
         try:
-            connection.add_termination_listener(lambda _connection: heard.set())
-            await connection.add_listener(channel, lambda *_notification: heard.set())
-            yield heard
+            listening = Listening(connection)
+            connection.add_termination_listener(lambda _connection: listening.heard.set())
+            await connection.add_listener(channel, lambda *_notification: listening.heard.set())
+            yield listening
         finally:
             with suppress(*DatabaseUnavailableError):
                 await connection.close(timeout=_CONNECT_TIMEOUT_S)
@@ -107,6 +116,32 @@ class Database:
             with suppress(*DatabaseUnavailableError):
                 await connection.close(timeout=_CONNECT_TIMEOUT_S)
 
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncGenerator[Connection]:
+        try:
+            connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
+        except OSError as error:
+            # A name of our own: to the API, an OSError is a client that went away.
+            raise DatabaseAwayError(str(error) or type(error).__name__) from error
+        try:
+            yield connection
+        finally:
+            await self._pool.release(connection)
+
+
+class Listening:
+    """What comes over a connection that listens."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._connection = connection
+        self.heard = asyncio.Event()
+
+    def forget(self) -> None:
+        """Wait for the next notification; raises when none can come any more."""
+        if self._connection.is_closed():
+            raise ConnectionResetError("the connection that listened was lost")
+        self.heard.clear()
+
 
 class Sole:
     """A lock that only one process can hold; the server frees it when the holder's connection is gone."""
@@ -118,11 +153,12 @@ class Sole:
 
     async def is_held(self) -> bool:
         """Tell whether we hold the lock, after trying to take it if we do not; raises when the server is away."""
-        if not self._held:
+        if self._held:
+            # A server that ended our session without our hearing of it has given the lock to another.
+            await self._connection.fetchval("SELECT 1")
+        else:
             query = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
             self._held = bool(await self._connection.fetchval(query, self._name))
-        if self._connection.is_closed():
-            raise ConnectionResetError("the connection that held the lock was lost")
         return self._held
 
 

@@ -181,6 +181,11 @@ async def newest(
     return [read(row) for row in rows]
 
 
+async def is_package_displayed(connection: Connection, package_id: int) -> bool:
+    """Tell whether the package is not being deleted itself; it stays so until the transaction ends."""
+    return bool(await fetch(connection, "lock_displayed_package", package_id=package_id, statuses=sorted(DISPLAYABLE)))
+
+
 async def restore(connection: Connection, deletion: Deletion) -> Deletion:
     """Give a locked, restorable deletion's package and files back as they were."""
     was_in_error = deletion.prior_status is PackageStatus.ERROR

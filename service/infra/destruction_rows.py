@@ -15,7 +15,7 @@ from schemas.statuses import (
     sources_of,
 )
 from schemas.topology import Lane
-from service.infra.database import Connection, execute, fetch
+from service.infra.database import Connection, execute, fetch, fetch_slowly
 from service.infra.deletion_rows import Deletion, read
 
 
@@ -62,7 +62,7 @@ async def protected(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
 
 async def mark(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Mark packages and files; return the deletions whose first marking this is."""
-    rows = await fetch(
+    rows = await fetch_slowly(
         connection,
         "mark_for_destruction",
         ids=list(ids),
@@ -76,6 +76,21 @@ async def next_files(connection: Connection, ids: Collection[UUID], *, token: UU
     """Return the next chunk of marked files of the deletions that *token* holds."""
     rows = await fetch(connection, "next_files", ids=list(ids), claim=token, limit=limit)
     return [DoomedFile(row["id"], row["storage_key"], row["size"], row["deletion_id"]) for row in rows]
+
+
+async def next_files_of_large(
+    connection: Connection, deletion: Deletion, *, token: UUID, limit: int
+) -> list[DoomedFile]:
+    """Return the next marked files of one package's deletion that *token* holds."""
+    rows = await fetch(
+        connection,
+        "next_files_of_large",
+        package_id=deletion.package_id,
+        deletion_id=deletion.id,
+        claim=token,
+        limit=limit,
+    )
+    return [DoomedFile(row["id"], row["storage_key"], row["size"], deletion.id) for row in rows]
 
 
 async def hold(connection: Connection, ids: Collection[UUID], *, token: UUID) -> dict[UUID, Deletion]:

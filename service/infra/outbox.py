@@ -75,7 +75,10 @@ async def append(connection: Connection, messages: Sequence[Outgoing]) -> None:
 
 
 async def unpublished(connection: Connection, kind: Kind, limit: int) -> list[Entry]:
-    """Return the oldest messages that are to be published now; events have got their final sequence."""
+    """Return, within a transaction, the oldest messages to be published now; events have got their final sequence."""
+    if kind is Kind.EVENT:
+        # A statement of its own: should two relays ever be active, the second one numbers after the first.
+        await fetch(connection, "lock_instance")
     query = "unpublished_commands" if kind is Kind.COMMAND else "number_events"
     return [
         Entry(row["position"], row["id"], Kind(row["kind"]), row["routing_key"], row["body"], row["sequence"])

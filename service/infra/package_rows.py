@@ -62,12 +62,15 @@ async def list_packages(
         f"p.name ILIKE {parameter(_containing(term))}::text" for term in search_terms(listing.package_name or "")
     ]
     direction = "DESC" if listing.sort is Sort.DESC else "ASC"
+    # Within a project its path is always the same, and without it the order is that of an index.
+    within = "" if order_by is OrderBy.PROJECT_PATH else f"{_ORDERS[order_by]} {direction}, "
     rows = await fetch_composed(
         connection,
         "list_packages",
         {
             "projects": projects,
             "conditions": " AND ".join(conditions),
+            "order_within": f"{within}p.id {direction}",
             "order": f"{_ORDERS[order_by]} {direction}, p.id {direction}",
             "limit": parameter(listing.per_page + 1),
             "offset": parameter((listing.page - 1) * listing.per_page),

@@ -24,6 +24,8 @@ DELETE_CHUNK: Final = 1_000
 
 _READ_CHUNK: Final = 256 * 1024
 _SINGLY: Final = 8
+_MARK: Final = ".packyard"
+"""What tells our store from an empty one: a volume that is not mounted, a bucket that is not there."""
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class ObjectStore:
 
     async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
         """Store a stream under a new *key*; when the stream or the store fails, nothing is left under it."""
+        self._check_folder()
         digests = Digests()
         try:
             await obstore.put_async(self._backend, key, _digested(chunks, digests))
@@ -113,7 +116,7 @@ class ObjectStore:
         An object that is gone already counts as removed. A bulk delete says of a chunk only that something
         in it failed, and some stores stop there, so the keys of such a chunk are then taken one by one.
         """
-        self._check_root()
+        self._check_folder()
         try:
             await obstore.delete_async(self._backend, list(keys))
         except (BaseError, OSError):
@@ -122,31 +125,53 @@ class ObjectStore:
 
     async def _delete_singly(self, keys: Sequence[str]) -> Mapping[str, Exception]:
         failures: dict[str, Exception] = {}
+        missing: list[str] = []
         waiting = iter(keys)
 
         async def delete_next() -> None:
             for key in waiting:
-                if failure := await self._delete_one(key):
+                failure = await self._delete_one(key)
+                if isinstance(failure, ObjectMissingError):
+                    missing.append(key)
+                elif failure:
                     failures[key] = failure
 
         async with asyncio.TaskGroup() as group:
             for _ in range(_SINGLY):
                 group.create_task(delete_next())
+        if missing and not await self.is_ours():
+            # Nothing is gone already: we are looking into the wrong place.
+            failures |= dict.fromkeys(missing, StorageUnavailableError("the objects of this yard are not there"))
         return failures
 
     async def _delete_one(self, key: str) -> Exception | None:
         try:
             await obstore.delete_async(self._backend, key)
-        except FileNotFoundError:
-            return None
         except (BaseError, OSError) as error:
             return _translated(error)
         return None
 
-    def _check_root(self) -> None:
-        # A volume that is not mounted would otherwise look like objects that are gone already.
-        if isinstance(self._backend, LocalStore) and not Path(str(self._backend.prefix)).is_dir():
-            raise StorageUnavailableError(f"the storage folder {self._backend.prefix} is not there")
+    async def is_ours(self) -> bool:
+        """Tell whether this is a store that was adopted, and not an empty place where ours should be."""
+        folder = self._folder()
+        return (folder / _MARK).is_dir() if folder else await self.exists(_MARK)
+
+    async def adopt(self) -> None:
+        """Make this store ours; only for one that holds nothing yet."""
+        folder = self._folder()
+        if folder:
+            (folder / _MARK).mkdir(exist_ok=True)
+        else:
+            await obstore.put_async(self._backend, _MARK, b"")
+
+    def _folder(self) -> Path | None:
+        return Path(str(self._backend.prefix)) if isinstance(self._backend, LocalStore) else None
+
+    def _check_folder(self) -> None:
+        # A folder is cheap to look at: nothing is written to, or taken for gone from, a volume that is not mounted.
+        folder = self._folder()
+        if folder and not (folder / _MARK).is_dir():
+            raise StorageUnavailableError(f"the objects of this yard are not in {folder}: is the volume mounted?")
 
 
 def open_store(url: str) -> ObjectStore:
@@ -177,7 +202,7 @@ def memory_store() -> ObjectStore:
 
 def _local(folder: Path) -> LocalStore:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
         return LocalStore(folder, automatic_cleanup=True)

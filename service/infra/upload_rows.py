@@ -45,5 +45,6 @@ async def insert_file(connection: Connection, *, package_id: int, file_name: str
 
 
 async def is_referenced(connection: Connection, storage_key: str) -> bool:
-    """Tell whether some file row refers to the object."""
+    """Tell, within a transaction, whether some file row refers to the object, once its upload is decided."""
+    await fetch(connection, "await_commit_of_key", storage_key=storage_key)
     return bool(await fetch(connection, "file_of_key", storage_key=storage_key))

@@ -1,12 +1,14 @@
 """The API over a real database, as an HTTP client sees it."""
 
 import hashlib
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientPayloadError, ClientResponse
+from yarl import URL
 
 from service.context import Context
 from tests.integration.conftest import Client
@@ -334,3 +336,43 @@ async def test_a_refused_upload_leaves_nothing(
     assert body is None or await _json(answer) == body
     assert await query(filled, "SELECT id FROM package") == []
     assert objects_in(objects) == set()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("DELETE", "/api/v4/projects/100/packages/1?reason=%00", _as("maintainer-token"), 400),
+        ("GET", f"/api/v4/projects/{'9' * 5_000}/packages", {}, 404),
+        ("GET", f"/api/v4/groups/{'9' * 5_000}/packages", {}, 404),
+        ("GET", "/api/v4/projects/100/packages?package_name=%FF%00", {}, 400),
+        ("GET", "/api/v4/projects/%FF/packages", {}, 404),
+        ("GET", "/api/v4/projects/100/packages", _as("t\u00f6ken"), 401),
+        (
+            "DELETE",
+            "/api/v4/projects/100/packages/1",
+            {**_as("maintainer-token"), "If-Unmodified-Since": "Mon, 01 Jan 99999999999 00:00:00 GMT"},
+            404,
+        ),
+    ],
+)
+async def test_odd_input_is_answered_with_4xx(
+    client: Client, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    answer = await client.request(method, URL(path, encoded=True), headers=headers)
+
+    assert answer.status == status
+
+
+async def test_a_download_that_breaks_in_the_middle_is_not_passed_off_as_whole(
+    filled: Context, client: Client, objects: Path
+) -> None:
+    await client.put(_GENERIC, data=BytesIO(b"x" * 3_000_000), headers=_as("developer-token"))
+    (stored,) = objects_in(objects)
+    os.truncate(objects / stored, 1_000_000)
+
+    with pytest.raises(ClientPayloadError):
+        await (await client.get(_GENERIC)).read()
+
+    (objects / stored).unlink()
+    gone = await client.get(_GENERIC)
+    assert (gone.status, await _json(gone)) == (404, {"message": "404 Not found"})

@@ -12,8 +12,15 @@ import pytest
 from schemas.names import AccessLevel
 from schemas.statuses import DeletionState, FileStatus, PackageStatus
 from service import deletions, destruction
-from service.context import Context
-from service.errors import ConflictError, DeletionProtectedError, FileNotFoundInPackageError, NotFoundError
+from service.context import Context, open_context
+from service.errors import (
+    ConflictError,
+    DeletionProtectedError,
+    FileNotFoundInPackageError,
+    NotFoundError,
+    StartError,
+    StorageUnavailableError,
+)
 from service.infra.deletion_rows import Deletion
 from tests.support.catalogue import (
     delete,
@@ -90,7 +97,7 @@ async def test_carrying_out_leaves_no_row_no_object_and_no_empty_folder(
     assert await file_statuses(filled, package_id) == []
     assert await status_of(filled, kept) == "default"
     assert len(objects_in(objects)) == 1
-    assert all(any(folder.iterdir()) for folder in objects.rglob("*") if folder.is_dir())
+    assert all(any(folder.iterdir()) for folder in objects.rglob("[!.]*") if folder.is_dir())
     done = await deletions.find(filled.database, deletion.id)
     assert (done.state, done.files_done, done.bytes_done) == (DeletionState.SUCCEEDED, 3, 15)
     assert await event_topics(filled) == [
@@ -165,7 +172,7 @@ async def test_a_lapsed_claim_is_taken_over_and_the_late_worker_changes_nothing(
     package_id = await publish(filled, files=["a", "b"])
     deletion = await delete(filled, package_id)
     token, _ = await _claim(filled, deletion, lease=timedelta(milliseconds=1))
-    files = await destruction.next_files(filled.database, [deletion.id], token=token, limit=10)
+    files = await destruction.next_files(filled.database, {deletion.id: deletion}, token=token, limit=10)
     await asyncio.sleep(0.01)
 
     _, taken_over = await _claim(filled, deletion)
@@ -266,6 +273,8 @@ async def test_a_failed_deletion_can_be_retried_as_it_is(filled: Context, object
 
     await deletions.retry(filled.database, deletion.id, level=AccessLevel.ADMIN, resend=timedelta(minutes=1))
     assert await status_of(filled, package_id) == "processing"
+    with pytest.raises(ConflictError):
+        await deletions.restore(filled.database, deletion.id)
     await carry_out(filled, [deletion.id], stop)
 
     assert await status_of(filled, package_id) is None
@@ -443,6 +452,61 @@ async def test_deleting_a_file_and_then_its_package_ends_both(filled: Context, s
     assert (await event_topics(filled)).count("package.destroyed") == 1
 
 
+async def test_a_file_in_both_deletions_is_counted_and_announced_once(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    (first, _) = await query(filled, "SELECT id FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
+    both = [await delete_file(filled, package_id, first["id"]), await delete(filled, package_id)]
+
+    await carry_out(filled, [deletion.id for deletion in both], stop)
+
+    done = await query(filled, "SELECT sum(files_done) AS files, sum(bytes_done) AS bytes FROM deletion")
+    assert (done[0]["files"], done[0]["bytes"]) == (2, 10)
+
+
+async def test_a_file_is_not_restored_into_a_package_that_is_being_deleted(filled: Context) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    (first, _) = await query(filled, "SELECT id FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
+    deletion = await delete_file(filled, package_id, first["id"])
+    await delete(filled, package_id)
+
+    with pytest.raises(ConflictError, match="package of the file"):
+        await deletions.restore(filled.database, deletion.id)
+
+
+async def test_a_file_whose_removal_failed_comes_back_in_error_only(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    await _break_object(filled, objects, package_id)
+    (first, _) = await query(filled, "SELECT id FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
+    failed = await delete_file(filled, package_id, first["id"])
+    await carry_out(_with(filled, max_attempts=1), [failed.id], stop)
+    assert await file_statuses(filled, package_id) == ["error", "default"]
+
+    again = await delete_file(filled, package_id, first["id"])
+    await deletions.restore(filled.database, again.id)
+    assert await file_statuses(filled, package_id) == ["error", "default"]
+    whole = await delete(filled, package_id)
+    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [whole.id], stop)
+    await deletions.restore(filled.database, whole.id)
+
+    assert await file_statuses(filled, package_id) == ["error", "default"]
+
+
+async def test_faults_that_pass_do_not_add_up_over_a_large_package(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    await _break_object(filled, objects, package_id)
+    deletion = await delete(filled, package_id)
+    await query(filled, "UPDATE deletion SET attempts = 4")
+
+    await carry_out(filled, [deletion.id], stop)
+
+    put_off = await deletions.find(filled.database, deletion.id)
+    assert (put_off.state, put_off.files_done, put_off.attempts) == (DeletionState.RETRYING, 1, 1)
+
+
 async def test_a_hidden_package_cannot_be_deleted(filled: Context) -> None:
     package_id = await publish(filled)
     await query(filled, "UPDATE package SET status = 'hidden' WHERE id = $1", package_id)
@@ -451,17 +515,25 @@ async def test_a_hidden_package_cannot_be_deleted(filled: Context) -> None:
         await delete(filled, package_id)
 
 
+@pytest.mark.parametrize("mount_point_is_left", [True, False])
 async def test_a_storage_folder_that_is_away_is_not_taken_for_empty(
-    filled: Context, objects: Path, stop: asyncio.Event
+    filled: Context, objects: Path, stop: asyncio.Event, *, mount_point_is_left: bool
 ) -> None:
     package_id = await publish(filled)
     deletion = await delete(filled, package_id)
     objects.rename(objects.with_name("unmounted"))
+    if mount_point_is_left:
+        objects.mkdir()
 
     await carry_out(filled, [deletion.id], stop)
 
     assert await _state(filled, deletion) is DeletionState.RETRYING
     assert await status_of(filled, package_id) == "pending_destruction"
+    with pytest.raises(StorageUnavailableError):
+        await publish(filled, name="another")
+    with pytest.raises(StartError, match="is the volume mounted"):
+        async with open_context(filled.settings):
+            pass
 
 
 async def test_a_command_that_got_lost_is_sent_again(filled: Context) -> None:

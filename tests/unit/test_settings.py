@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from service.errors import StartError
-from service.settings import load_settings, masked
+from service.settings import described, load_settings
 
 _COMPLETE = {
     "PACKYARD_DATABASE_URL": "postgresql://yard:sesame@db/yard",
@@ -32,7 +32,8 @@ def test_durations_are_seconds_or_carry_their_unit(text: str, duration: timedelt
     [
         ("PACKYARD_PORT", "eighty", "PACKYARD_PORT is wrong"),
         ("PACKYARD_PORT", "70000", "PACKYARD_PORT is wrong"),
-        ("PACKYARD_LEASE", "0", "PACKYARD_LEASE is wrong"),
+        ("PACKYARD_LEASE", "0", "PACKYARD_LEASE is wrong: should be more than 0"),
+        ("PACKYARD_GRACE_PERIOD", "99999999999999d", "PACKYARD_GRACE_PERIOD is wrong: should be at most 3650 days"),
         ("PACKYARD_LEASE", "soon", "PACKYARD_LEASE is wrong: should be a number of seconds"),
         ("PACKYARD_MAX_ATTEMPTS", "0", "PACKYARD_MAX_ATTEMPTS is wrong"),
         ("PACKYARD_LOG_FORMAT", "xml", "PACKYARD_LOG_FORMAT is wrong"),
@@ -61,9 +62,19 @@ def test_overrides_come_above_the_environment() -> None:
     assert settings.port == 81
 
 
-def test_secrets_are_masked_and_every_setting_has_a_meaning() -> None:
-    shown = masked(load_settings(environment=_COMPLETE))
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://yard:sesame@db/yard", "postgresql://yard:***@db/yard"),
+        ("postgresql://yard:ses@me@db/yard", "postgresql://yard:***@db/yard"),
+        ("postgresql://db/yard?user=yard&password=sesame&x=1", "postgresql://db/yard?user=yard&password=***&x=1"),
+    ],
+)
+def test_secrets_are_masked_and_every_setting_has_a_meaning(url: str, shown: str) -> None:
+    settings = described(environment={"PACKYARD_DATABASE_URL": url, "PACKYARD_PORT": "eighty"})
 
-    assert shown["PACKYARD_DATABASE_URL"][0] == "postgresql://yard:***@db/yard"
-    assert not any("sesame" in value for value, _ in shown.values())
-    assert all(meaning for _, meaning in shown.values())
+    assert settings["PACKYARD_DATABASE_URL"][0] == shown
+    assert settings["PACKYARD_BROKER_URL"][0] == "(not set)"
+    assert settings["PACKYARD_PORT"][0] == "eighty"
+    assert settings["PACKYARD_LEASE"][0] == "60s"
+    assert all(meaning for _, meaning in settings.values())

@@ -10,7 +10,7 @@ import structlog
 from schemas.topology import Lane
 from service.context import Context, open_context
 from service.logs import configure_logs
-from service.settings import masked
+from service.settings import described
 from workers.cli.options import command_settings
 from workers.process import run_process
 
@@ -63,9 +63,10 @@ def migrate() -> None:
 
 @click.command("settings")
 def print_settings() -> None:
-    """Print every setting with its value and meaning, secrets masked."""
-    for name, (value, meaning) in masked(command_settings()).items():
+    """Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong."""
+    for name, (value, meaning) in described(click.get_current_context().obj or {}).items():
         click.echo(f"{name}={value}\n    {meaning}")
+    command_settings()
 
 
 def _run(process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]]) -> None:

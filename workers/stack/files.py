@@ -38,6 +38,10 @@ def own_folder(folder: Path) -> Iterator[None]:
     Raises:
         StartError: it cannot be written to, or another process holds it.
     """
+    if set(str(folder)) & set("'\"\\"):
+        raise StartError(
+            f"the data folder {folder} should have no quote or backslash in its path: RabbitMQ trips over it"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / "lock").open("a+", encoding="utf-8")

@@ -68,7 +68,7 @@ class Child:
         """Start it in a session of its own, so that Ctrl-C at the terminal reaches us alone."""
         program = self.program
         account = program.account
-        program.log.parent.mkdir(exist_ok=True)
+        program.log.parent.mkdir(mode=0o700, exist_ok=True)
         _rotate(program.log)
         with program.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the programs are ours

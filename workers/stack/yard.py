@@ -21,7 +21,7 @@ PROCESSES: Final = ("serve", "relay", "work", "schedule")
 
 _READY_S: Final = 30
 _GLANCE_S: Final = 0.1
-_PAUSES_S: Final = (1, 2, 5, 10, 30)
+_PAUSES_S: Final = (1, 1, 2, 3, 5)
 _SETTLED_S: Final = 60
 
 

@@ -45,7 +45,7 @@ INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_i
     package_name, package_version, file_name, prior_status, lane, cause, reason, requested_by, requested_level,
     credential, request_id, files_total, bytes_total, wake_at)
 SELECT :deletion_id, :event_id, p.project_id, :root_group_id, p.id, f.id, p.package_type,
-    p.name, p.version, f.file_name, p.status, :lane, :cause, :reason, :requested_by, :requested_level,
+    p.name, p.version, f.file_name, CASE WHEN f.status = 'error' THEN 'error' ELSE p.status END, :lane, :cause, :reason, :requested_by, :requested_level,
     :credential, :request_id, 1, f.size, now() + :resend::interval
   FROM package_file f JOIN package p ON p.id = f.package_id WHERE f.id = :package_file_id
 RETURNING *;
@@ -56,7 +56,8 @@ WITH claimable AS (
     SELECT id, (state = 'queued' AND :grace::interval > interval '0') AS waits
       FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND not_before <= now()
-       AND (state = ANY(:claimable::text[]) OR (state = 'destroying' AND lease_until < now()))
+       AND (state = ANY(:claimable::text[])
+            OR (state = 'destroying' AND (lease_until < now() OR claim = :claim)))
      ORDER BY id
        FOR UPDATE SKIP LOCKED
 )
@@ -115,6 +116,17 @@ SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
  ORDER BY f.files_total, f.deletion_id, f.id
  LIMIT :limit;
 
+-- name: next_files_of_large
+-- Of one package, straight along its index, however many files are left.
+SELECT f.id, f.storage_key, f.size
+  FROM package_file f
+ WHERE f.package_id = :package_id AND f.status = 'pending_destruction'
+   AND EXISTS (SELECT FROM deletion d WHERE d.id = :deletion_id AND d.claim = :claim)
+ ORDER BY f.id LIMIT :limit;
+
+-- name: lock_displayed_package
+SELECT id FROM package WHERE id = :package_id AND status = ANY(:statuses::text[]) FOR UPDATE;
+
 -- name: hold_claims
 -- Those of our deletions that are still ours, held until the transaction ends.
 SELECT * FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE;
@@ -153,14 +165,18 @@ UPDATE deletion d
        claim = CASE WHEN w.ended THEN NULL ELSE d.claim END,
        lease_until = CASE WHEN w.ended THEN NULL ELSE now() + :lease::interval END,
        wake_at = now() + :lease::interval,
+       attempts = CASE WHEN w.files > 0 AND NOT w.ended THEN 1 ELSE d.attempts END,
        finished_at = CASE WHEN w.ended THEN now() END
   FROM unnest(:ids::uuid[], :files::bigint[], :bytes::bigint[], :ended::boolean[]) AS w (id, files, bytes, ended)
  WHERE d.id = w.id
 RETURNING d.*;
 
 -- name: renew_claims!
-UPDATE deletion SET lease_until = now() + :lease::interval, wake_at = now() + :lease::interval
- WHERE id = ANY(:ids::uuid[]) AND claim = :claim;
+WITH held AS (
+    SELECT id FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
+)
+UPDATE deletion d SET lease_until = now() + :lease::interval, wake_at = now() + :lease::interval
+  FROM held WHERE d.id = held.id;
 
 -- name: release_claims!
 -- Gives back what was begun, at once and without counting it as an attempt.
@@ -223,8 +239,11 @@ UPDATE package SET status = :prior_status, updated_at = now()
  WHERE id = :package_id AND status = ANY(:sources::text[]);
 
 -- name: restore_files!
--- A file that is being deleted by itself stays so.
-UPDATE package_file f SET status = :status, updated_at = now()
+-- A file that is being deleted by itself stays so; one whose own deletion failed may have lost its object.
+UPDATE package_file f
+   SET status = CASE WHEN EXISTS (SELECT FROM deletion d WHERE d.package_file_id = f.id AND d.state = 'failed')
+                     THEN 'error' ELSE :status END,
+       updated_at = now()
  WHERE f.package_id = :package_id AND (:package_file_id::bigint IS NULL OR f.id = :package_file_id)
    AND f.status = ANY(:sources::text[])
    AND NOT EXISTS (SELECT FROM deletion d WHERE d.package_file_id = f.id AND d.finished_at IS NULL AND d.id <> :deletion_id);
@@ -233,7 +252,8 @@ UPDATE package_file f SET status = :status, updated_at = now()
 UPDATE deletion SET state = 'restored', finished_at = now() WHERE id = :id RETURNING *;
 
 -- name: queue_again
-UPDATE deletion SET state = 'queued', finished_at = NULL, attempts = 0, wakes = 0, marked_at = NULL,
+-- Not `queued`: objects may be gone, so it must not become restorable.
+UPDATE deletion SET state = 'retrying', finished_at = NULL, attempts = 0, wakes = 0,
        not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
  WHERE id = :id RETURNING *;
 

@@ -27,6 +27,9 @@ SELECT b.position, b.id, b.kind, b.routing_key, b.body, coalesce(n.sequence, b.s
   FROM batch b LEFT JOIN numbered n ON n.position = b.position
  ORDER BY b.position;
 
+-- name: lock_instance
+SELECT id FROM instance FOR UPDATE;
+
 -- name: instance_id
 SELECT id FROM instance;
 

@@ -7,7 +7,7 @@ WITH page AS (
      CROSS JOIN LATERAL (
            SELECT p.* FROM package p
             WHERE p.project_id = wanted.project_id AND {conditions}
-            ORDER BY {order} LIMIT {limit}::bigint + {offset}::bigint) p
+            ORDER BY {order_within} LIMIT {limit}::bigint + {offset}::bigint) p
      ORDER BY {order} LIMIT {limit} OFFSET {offset}
 ), total AS (
     SELECT count(*) AS total FROM (
@@ -29,7 +29,7 @@ SELECT p.id, p.version, p.created_at, package_tags(p.id) AS tags, package_pipeli
   FROM package p
  WHERE p.project_id = :project_id AND p.package_type = :package_type AND p.name = :name
    AND p.version <> :version AND p.status = ANY(:statuses::text[])
- ORDER BY p.version, p.id;
+ ORDER BY p.version, p.id LIMIT 10000;
 
 -- name: list_files
 WITH page AS (
@@ -66,9 +66,17 @@ ON CONFLICT (project_id, package_type, name, version, conan_username, conan_chan
 RETURNING id;
 
 -- name: insert_package_file
+-- The lock lets whoever is in doubt about our commit wait for its end.
 INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key)
-VALUES (:package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key)
+SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key
+  FROM (SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0))) locked
 RETURNING *;
+
+-- name: await_commit_of_key
+SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0));
 
 -- name: file_of_key
 SELECT id FROM package_file WHERE storage_key = :storage_key;
+
+-- name: any_file
+SELECT 1 FROM package_file LIMIT 1;

@@ -152,6 +152,8 @@ CREATE UNIQUE INDEX package_taken ON package
     WHERE status IN ('default', 'hidden', 'deprecated');
 CREATE INDEX package_by_created_at ON package (project_id, created_at, id) INCLUDE (package_type, version)
     WHERE status IN ('default', 'error', 'deprecated');
+CREATE INDEX package_by_id ON package (project_id, id)
+    WHERE status IN ('default', 'error', 'deprecated');
 CREATE INDEX package_by_name ON package (project_id, name, id)
     WHERE status IN ('default', 'error', 'deprecated');
 CREATE INDEX package_by_version ON package (project_id, version, id)
@@ -251,6 +253,7 @@ CREATE UNIQUE INDEX deletion_one_per_file ON deletion (package_file_id)
     WHERE package_file_id IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX deletion_wake ON deletion (wake_at) WHERE finished_at IS NULL;
 CREATE INDEX deletion_neglected ON deletion (lane, not_before) WHERE finished_at IS NULL AND wakes >= 2;
+CREATE INDEX deletion_failed_files ON deletion (package_file_id) WHERE state = 'failed' AND package_file_id IS NOT NULL;
 CREATE INDEX deletion_by_project ON deletion (project_id, id);
 CREATE INDEX deletion_finished ON deletion (finished_at) WHERE finished_at IS NOT NULL;
 
