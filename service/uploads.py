@@ -50,11 +50,12 @@ async def publish_generic(
                 connection, package_id=package_id, file_name=target.file_name, stored=stored
             )
     except BaseException:
-        await _remove_unreferenced(database, store, stored.key)
+        await remove_unreferenced(database, store, stored.key)
         raise
 
 
-async def _remove_unreferenced(database: Database, store: ObjectStore, key: str) -> None:
+async def remove_unreferenced(database: Database, store: ObjectStore, key: str) -> None:
+    """Remove the object unless a file row refers to it, once the transaction that may have written one has ended."""
     # A connection that broke during the commit leaves open whether the row is there, so we ask. When nobody
     # answers the object stays: one too many can be found later, one too few is a lost file.
     try:

@@ -11,6 +11,7 @@ import pytest
 
 from schemas.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
 from service.context import Context
+from service.infra import outbox
 from service.infra.broker import open_broker
 from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
@@ -201,3 +202,36 @@ async def test_a_work_queue_that_brings_nothing_is_bypassed(filled: Context, sto
             while await status_of(filled, package_id) is not None:
                 await asyncio.sleep(0.02)
         stop.set()
+
+
+async def test_two_relays_that_are_active_at_once_give_an_event_the_same_number(filled: Context) -> None:
+    for number in range(10):
+        await delete(filled, await publish(filled, version=str(number)))
+
+    async def numbered() -> dict[int, int | None]:
+        async with filled.database.transaction() as connection:
+            entries = await outbox.unpublished(connection, Kind.EVENT, 10)
+        return {entry.position: entry.sequence for entry in entries}
+
+    async with asyncio.TaskGroup() as group:
+        both = [group.create_task(numbered()) for _ in range(2)]
+
+    assert both[0].result() == both[1].result()
+    assert sorted(number or 0 for number in both[0].result().values()) == list(range(1, 11))
+
+
+async def test_a_command_that_was_not_begun_when_the_worker_stops_goes_to_another(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled)
+    await delete(filled, package_id)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_deleter(filled, list(Lane), stop))
+        await asyncio.sleep(1)
+        stop.set()
+        await relay_once(filled, publisher, Kind.COMMAND)
+
+    queue = await channel.get_queue(Lane.INTERACTIVE.queue)
+    states = await query(filled, "SELECT state FROM deletion")
+    # Ended, or given back by claim, or never begun and in the queue again: in no case only acked.
+    assert states[0]["state"] in {"succeeded", "retrying"} or await queue.get(timeout=5, fail=False) is not None

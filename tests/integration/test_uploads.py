@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,8 +13,10 @@ import pytest
 from aiohttp import web
 
 from schemas.statuses import PackageStatus
+from service import uploads
 from service.app import create_runner
 from service.context import Context
+from service.infra import upload_rows
 from tests.support.catalogue import objects_in, publish, query
 
 _PATH = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
@@ -103,3 +105,21 @@ async def test_a_body_that_says_it_is_compressed_is_stored_as_it_was_sent(
 
     (stored,) = objects_in(objects)
     assert (objects / stored).read_bytes() == body
+
+
+async def test_an_upload_whose_commit_is_in_doubt_keeps_its_object(filled: Context, objects: Path) -> None:
+    package_id = await publish(filled)
+    stored = await filled.store.put("projects/100/aa/doubtful", _once(b"bytes"))
+
+    async with asyncio.TaskGroup() as group, filled.database.transaction() as connection:
+        await upload_rows.insert_file(connection, package_id=package_id, file_name="doubtful", stored=stored)
+        # The client of this transaction has lost its connection and does not know how it will end.
+        asking = group.create_task(uploads.remove_unreferenced(filled.database, filled.store, stored.key))
+        await asyncio.sleep(0.3)
+        assert not asking.done()
+
+    assert stored.key in objects_in(objects)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
