@@ -183,7 +183,9 @@ async def newest(
 
 async def is_package_displayed(connection: Connection, package_id: int) -> bool:
     """Tell whether the package is not being deleted itself; it stays so until the transaction ends."""
-    return bool(await fetch(connection, "lock_displayed_package", package_id=package_id, statuses=sorted(DISPLAYABLE)))
+    return bool(
+        await fetch(connection, "lock_displayed_packages", package_ids=[package_id], statuses=sorted(DISPLAYABLE))
+    )
 
 
 async def restore(connection: Connection, deletion: Deletion) -> Deletion:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,10 @@ async def _delete(observer: Observer, package_id: int) -> None:
         assert answer.status == 204
 
 
+def _has_lost_any(observer: Observer, whole: set[Path]) -> bool:
+    return len(observer.objects()) < len(whole)
+
+
 async def _assert_whole(observer: Observer, database_url: str, packages: int) -> None:
     """Wait for all events, then hold the end against what was promised."""
     ids = range(_FIRST, _FIRST + packages)
@@ -91,14 +96,21 @@ async def test_a_process_killed_in_the_middle_leaves_no_trace(
     rounds = 5
     async with _watched(yard, settings, tmp_path, packages=rounds) as observer:
         for number in range(rounds):
-            delay = random.uniform(0, _LATEST_S)  # noqa: S311 - where in a deletion the kill falls
-            print(f"round {number}: kill -9 of {process} after {delay * 1000:.0f} ms")  # noqa: T201 - to repeat it
+            whole = observer.objects()
             await _delete(observer, _FIRST + number)
-            await asyncio.sleep(delay)
+            if number % 2:
+                await asyncio.sleep(random.uniform(0, _LATEST_S))  # noqa: S311 - where in a deletion the kill falls
+            else:
+                # For certain in the middle: bytes are gone, and the rest is still to be done or to be noted.
+                await observer.until(partial(_has_lost_any, observer, whole), "an object gone")
             await yard.kill(process)
+            gone = len(whole - observer.objects())
+            print(f"round {number}: kill -9 of {process}, {gone} objects were gone")  # noqa: T201 - what was hit
             await yard.start(process, settings=_LEASE)
 
         await _assert_whole(observer, database_url, rounds)
+        (again,) = await rows(database_url, "SELECT count(*) FROM deletion WHERE attempts > 1")
+        print(f"{again['count']} of {rounds} deletions were taken over")  # noqa: T201 - what was hit
 
 
 async def test_all_processes_killed_at_once_go_on_where_they_were(

@@ -124,9 +124,6 @@ SELECT f.id, f.storage_key, f.size
    AND EXISTS (SELECT FROM deletion d WHERE d.id = :deletion_id AND d.claim = :claim)
  ORDER BY f.id LIMIT :limit;
 
--- name: lock_displayed_package
-SELECT id FROM package WHERE id = :package_id AND status = ANY(:statuses::text[]) FOR UPDATE;
-
 -- name: hold_claims
 -- Those of our deletions that are still ours, held until the transaction ends.
 SELECT * FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE;
