@@ -1,0 +1,168 @@
+"""Routes that say what they take and answer: served, checked and documented from the same words."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, TypeAlias
+
+from aiohttp import web
+
+from schemas.queries import Query
+from service.errors import RefusedError
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Refusal: TypeAlias = type[RefusedError] | RefusedError
+"""A class where its text is always the same; an example of it where it is not."""
+
+
+class Carrier(StrEnum):
+    """Where a request may carry a credential."""
+
+    PRIVATE_TOKEN_HEADER = "PRIVATE-TOKEN"  # noqa: S105 - a header's name
+    PRIVATE_TOKEN_PARAMETER = "private_token"  # noqa: S105 - a parameter's name
+    BEARER = "bearer"
+    ACCESS_TOKEN_PARAMETER = "access_token"  # noqa: S105 - a parameter's name
+    JOB_TOKEN_HEADER = "JOB-TOKEN"  # noqa: S105 - a header's name
+    JOB_TOKEN_PARAMETER = "job_token"  # noqa: S105 - a parameter's name
+    DEPLOY_TOKEN_HEADER = "Deploy-Token"  # noqa: S105 - a header's name
+    BASIC = "basic"
+
+
+PERSONAL: Final = frozenset(
+    {
+        Carrier.PRIVATE_TOKEN_HEADER,
+        Carrier.PRIVATE_TOKEN_PARAMETER,
+        Carrier.BEARER,
+        Carrier.ACCESS_TOKEN_PARAMETER,
+    }
+)
+"""What every route reads: a user's own token."""
+
+OF_PROJECT: Final = PERSONAL | {Carrier.JOB_TOKEN_HEADER, Carrier.JOB_TOKEN_PARAMETER}
+"""What routes below a project read."""
+
+OF_PACKAGE_MANAGERS: Final = OF_PROJECT | {Carrier.DEPLOY_TOKEN_HEADER, Carrier.BASIC}
+"""What routes for package managers read."""
+
+NONE: Final = frozenset[Carrier]()
+"""For routes that do not care who asks."""
+
+
+class Media(StrEnum):
+    """What an answer's body is."""
+
+    JSON = "application/json"
+    OCTETS = "application/octet-stream"
+    TEXT = "text/plain"
+    HTML = "text/html"
+    EMPTY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer that goes well."""
+
+    status: int
+    shape: Any = None
+    """The type of the JSON body: a resource, a list of resources, or what pydantic can describe."""
+    media: Media = Media.JSON
+    headers: tuple[str, ...] = ()
+
+
+PAGE_HEADERS: Final = ("Link", "X-Page", "X-Per-Page", "X-Next-Page", "X-Prev-Page", "X-Total", "X-Total-Pages")
+
+
+def one(shape: Any, *, status: int = 200) -> Answer:
+    """Answer with one resource."""
+    return Answer(status, shape)
+
+
+def page_of(shape: Any) -> Answer:
+    """Answer with a page of a list, and the headers that lead to the others."""
+    return Answer(200, list[shape], headers=PAGE_HEADERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method on one path: what it takes, and all that it may answer."""
+
+    method: str
+    path: str
+    tag: str
+    handler: Handler
+    query: type[Query] | None
+    answers: tuple[Answer, ...]
+    refusals: tuple[Refusal, ...]
+    carriers: frozenset[Carrier]
+    takes_bytes: bool = False
+    """The body is a file."""
+
+
+OPERATION: Final = web.RequestKey("operation", Operation)
+"""The operation that a request is for."""
+
+
+class Routes:
+    """The operations of one module, in the order of their definition."""
+
+    def __init__(self, tag: str, *, carriers: frozenset[Carrier]) -> None:
+        """Begin without any; *carriers* hold for each that says nothing else."""
+        self.operations: list[Operation] = []
+        self._tag = tag
+        self._carriers = carriers
+
+    def get(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve GET, and HEAD with it."""
+        return self._add("GET", path, **about)
+
+    def put(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve PUT."""
+        return self._add("PUT", path, **about)
+
+    def delete(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve DELETE."""
+        return self._add("DELETE", path, **about)
+
+    def add_to(self, app: web.Application) -> None:
+        """Serve all of them in *app*."""
+        for operation in self.operations:
+            app.router.add_route(operation.method, operation.path, _served(operation))
+            if operation.method == "GET":
+                app.router.add_route("HEAD", operation.path, _served(operation))
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        *,
+        answers: Answer | Sequence[Answer],
+        query: type[Query] | None = None,
+        refusals: Sequence[Refusal] = (),
+        carriers: frozenset[Carrier] | None = None,
+        takes_bytes: bool = False,
+    ) -> Callable[[Handler], Handler]:
+        def add(handler: Handler) -> Handler:
+            self.operations.append(
+                Operation(
+                    method=method,
+                    path=path,
+                    tag=self._tag,
+                    handler=handler,
+                    query=query,
+                    answers=(answers,) if isinstance(answers, Answer) else tuple(answers),
+                    refusals=tuple(refusals),
+                    carriers=self._carriers if carriers is None else carriers,
+                    takes_bytes=takes_bytes,
+                )
+            )
+            return handler
+
+        return add
+
+
+def _served(operation: Operation) -> Handler:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        request[OPERATION] = operation
+        return await operation.handler(request)
+
+    return serve
