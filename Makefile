@@ -4,10 +4,11 @@ DATA ?= .packyard
 PYTHON ?= python3
 
 BIN := .venv/bin
+CLIENTS := .clients
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check bench requirements clean
+.PHONY: help run test setup system check bench requirements clean clients system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -15,7 +16,7 @@ help: ## List the targets
 run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT=8080 DATA=.packyard
 	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
 
-test: setup ## Run all tests against real PostgreSQL, RabbitMQ and object storage
+test: setup clients ## Run all tests against real PostgreSQL, RabbitMQ and object storage
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
@@ -29,21 +30,38 @@ check: setup ## Format, lint, types, import contracts
 bench: setup ## Measure
 	$(BIN)/python -m tests.benchmarks
 
-requirements: setup ## Pin the dependencies of pyproject.toml anew
+clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed ## Make .clients: GitLab clients for the tests
+
+requirements: setup system-of-tests ## Pin the dependencies of pyproject.toml anew
 	requirements/compile.sh
 
 clean: ## Remove what the targets made, the data of `make run` too
-	rm -rf .venv .demo '$(DATA)' .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv $(CLIENTS) .demo '$(DATA)'
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 
 system:
 	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh
+
+system-of-tests: system
+	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh tests
 
 $(BIN)/python: | system
 	$(PYTHON) -m venv .venv
 
 $(INSTALLED): requirements/dev.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(CLIENTS)/python/installed: tests/clients/requirements.txt | system-of-tests
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(CLIENTS)/node/installed: tests/clients/package.json tests/clients/package-lock.json | system-of-tests
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(DEMO): deploy/demo/download.sh $(wildcard requirements/demo*.txt) | $(INSTALLED)

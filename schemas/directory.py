@@ -1,11 +1,14 @@
-"""The directory file: users, groups and projects as somebody wrote them down."""
+"""The directory file: users, groups and projects as somebody wrote them down.
+
+An id that is known says who is meant, whatever name or path the entry gives: that is what it will be called.
+"""
 
 from typing import Annotated
 
 from pydantic import Field
 
 from schemas.base import Contract
-from schemas.fields import Day, GroupPath, Identifier, Moment, ProjectPath, Text, Token, Username
+from schemas.fields import Day, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, Token, Username
 from schemas.names import DeleteLevel, DeployScope, PackageType, Role, Scope, UserState, Visibility
 
 Members = dict[Username, Role]
@@ -41,6 +44,10 @@ class GroupEntry(Contract):
     name: Text | None = None
     visibility: Visibility | None = None
     members: Members | None = None
+    generic_duplicates_allowed: bool | None = None
+    """Whether a generic package may have a file name twice. None that was written: as the group around it says."""
+    generic_duplicate_exception_regex: Pattern | None = None
+    """The names or versions that may have one twice all the same. None that was written: as the group around says."""
 
 
 class DeployTokenEntry(Contract):
@@ -92,6 +99,8 @@ class ProjectEntry(Contract):
     packages_enabled: bool | None = None
     deploy_tokens: tuple[DeployTokenEntry, ...] | None = None
     job_tokens: tuple[JobTokenEntry, ...] | None = None
+    job_token_allowlist: tuple[ProjectPath, ...] | None = None
+    """The projects whose jobs are let in with their tokens, besides its own."""
     protection_rules: tuple[ProtectionRuleEntry, ...] | None = None
 
 

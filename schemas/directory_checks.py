@@ -7,7 +7,7 @@ from schemas.problems import Location, Problem, written
 
 
 def repetitions(file: DirectoryFile) -> Iterator[Problem]:
-    """Find what may stand in the file only once: names, ids, tokens, members, rules and pipelines."""
+    """Find what may stand in the file only once: names, ids, tokens, members, rules, pipelines and the like."""
     yield from _repeated((("users", i, "username"), user.username.lower()) for i, user in enumerate(file.users))
     for kind in ("users", "groups", "projects"):
         entries = enumerate(getattr(file, kind))
@@ -24,6 +24,8 @@ def repetitions(file: DirectoryFile) -> Iterator[Problem]:
             yield from _repeated(((kind, i, "members", name), name.lower()) for name in names)
     for i, project in enumerate(file.projects):
         yield from _repeated(_rules(i, project))
+        paths = enumerate(project.job_token_allowlist or ())
+        yield from _repeated((("projects", i, "job_token_allowlist", j), path.lower()) for j, path in paths)
     yield from _contradicting_pipelines(file)
 
 

@@ -1,6 +1,7 @@
 """Kinds of values that several contracts share."""
 
 import re
+import warnings
 from datetime import date, datetime
 from typing import Annotated, Final
 
@@ -13,8 +14,9 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
-_DEEPEST: Final = 21
-"""GitLab nests groups 20 deep; the project comes below."""
+
+DEEPEST: Final = 21
+"""How many segments a path may have: GitLab nests groups 20 deep; the project comes below."""
 
 
 def _check_text(value: str) -> str:
@@ -33,8 +35,8 @@ def _check_path(value: str) -> str:
     segments = value.split("/")
     if not all(_SEGMENT.fullmatch(segment) and not _is_dots(segment) for segment in segments):
         raise ValueError("should be segments of letters, digits, `_`, `-` and `.`, with `/` between them")
-    if len(segments) > _DEEPEST:
-        raise ValueError(f"should have at most {_DEEPEST} segments")
+    if len(segments) > DEEPEST:
+        raise ValueError(f"should have at most {DEEPEST} segments")
     return value
 
 
@@ -70,6 +72,18 @@ def _check_year(value: datetime) -> datetime:
     return value
 
 
+def _check_pattern(value: str) -> str:
+    # Such errors as too large a number of repetitions have types of their own.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(value)
+    except (re.error, OverflowError, RecursionError) as error:
+        reason = error.msg if isinstance(error, re.error) else "too much of it"
+        raise ValueError(f"should be a regular expression: {reason}") from None
+    return value
+
+
 def _is_dots(segment: str) -> bool:
     return segment.strip(".") == ""
 
@@ -78,6 +92,9 @@ Identifier = Annotated[int, Field(ge=1, lt=2**53)]
 """An id that somebody chose; what is above is not a number to every JSON reader."""
 
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_check_text)]
+Pattern = Annotated[str, Field(max_length=255), AfterValidator(_check_pattern)]
+"""A regular expression; an empty one is none. PostgreSQL matches it, so it has to be one there, too."""
+
 Username = Annotated[str, AfterValidator(_check_username)]
 GroupPath = Annotated[str, AfterValidator(_check_path)]
 ProjectPath = Annotated[str, AfterValidator(_check_path), AfterValidator(_check_project_path)]

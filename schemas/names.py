@@ -66,10 +66,15 @@ class UserState(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a personal access token may be used for."""
+    """What a personal access token may be used for; all but the first two serve to read one's own user only."""
 
     API = "api"
     READ_API = "read_api"
+    READ_USER = "read_user"
+    READ_REPOSITORY = "read_repository"
+    WRITE_REPOSITORY = "write_repository"
+    READ_REGISTRY = "read_registry"
+    WRITE_REGISTRY = "write_registry"
 
 
 class DeployScope(StrEnum):

@@ -1,27 +1,100 @@
 """HTTP parameters: their types, defaults and lists of allowed values."""
 
+import re
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from schemas.names import PackageType
 from schemas.statuses import PackageStatus
 
 MAX_PER_PAGE: Final = 100
 DEFAULT_PER_PAGE: Final = 20
-_LARGEST_PAGE: Final = 2**31
+_LARGEST: Final = 2**31
+_MOST_TERMS: Final = 50
+"""Each is looked for in every name, so that their number is what a search costs."""
+_TRUE: Final = ("1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES", "Y")
+_FALSE: Final = ("0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N")
+_FLAGS: Final = MappingProxyType({**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
+"""What GitLab's API takes for a boolean."""
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
 
 
 def _blank_is_unset(default: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value in ("", None) else value)
 
 
-Page = Annotated[int, _blank_is_unset(1), Field(le=_LARGEST_PAGE)]
-PerPage = Annotated[int, _blank_is_unset(DEFAULT_PER_PAGE)]
-Flag = Annotated[bool, _blank_is_unset(default=False)]
-"""true, 1, false and 0 in GitLab's forms; blank is not set."""
+def read_integer(value: object) -> object:
+    """Read a text that is a whole number; anything else is left for the validator to judge.
+
+    Raises:
+        ValueError: it is a text, and no number: not all that Python takes for one is one to clients (1.0, 1_0).
+    """
+    if not isinstance(value, str):
+        return value
+    if not _INTEGER.fullmatch(value):
+        raise ValueError("should be a whole number")
+    return int(value)
+
+
+def _read_flag(value: object) -> object:
+    if isinstance(value, str) and value not in _FLAGS:
+        raise ValueError("should be true or false")
+    return _FLAGS[value] if isinstance(value, str) else value
+
+
+def _read_page(value: int) -> int:
+    return max(value, 1)
+
+
+def _read_per_page(value: int) -> int:
+    if value == 0:
+        raise PydanticCustomError("excluded_value", "should not be 0")
+    return DEFAULT_PER_PAGE if value < 0 else min(value, MAX_PER_PAGE)
+
+
+def _check_short_page(value: int) -> int:
+    if not 1 <= value <= DEFAULT_PER_PAGE:
+        raise PydanticCustomError("outside_list", "should be 1 to 20")
+    return value
+
+
+def search_terms(text: str) -> list[str]:
+    """Split a fuzzy search into terms, each once; text in double quotes stays one term."""
+    parts = text.split('"')
+    # Without a closing quote the last part is plain text again.
+    quoted = set(range(1, len(parts) - 1, 2))
+    terms: list[str] = []
+    for index, part in enumerate(parts):
+        words = " ".join(part.split())
+        terms += [words] if index in quoted and words else words.split()
+    return list(dict.fromkeys(terms))
+
+
+def _check_terms(text: str | None) -> str | None:
+    if text is not None and len(search_terms(text)) > _MOST_TERMS:
+        raise ValueError(f"should be at most {_MOST_TERMS} different words")
+    return text
+
+
+Integer = Annotated[int, BeforeValidator(read_integer), Field(ge=-_LARGEST, le=_LARGEST)]
+Page = Annotated[Integer, _blank_is_unset(1), AfterValidator(_read_page)]
+"""From 1 on; what is below counts as 1, as in GitLab 14."""
+PerPage = Annotated[
+    Integer,
+    _blank_is_unset(DEFAULT_PER_PAGE),
+    AfterValidator(_read_per_page),
+    WithJsonSchema({"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST, "not": {"const": 0}}),
+]
+"""1 to 100; more counts as 100, less than 0 as the default, as in GitLab 14."""
+Flag = Annotated[bool, BeforeValidator(_read_flag), _blank_is_unset(default=False)]
+"""true, 1, false and 0 in the forms that GitLab takes; blank is not set."""
 Text = Annotated[str | None, _blank_is_unset(None)]
+Search = Annotated[Text, AfterValidator(_check_terms)]
+"""Terms that must all be found; those in double quotes stay together."""
 
 
 class Sort(StrEnum):
@@ -32,54 +105,126 @@ class Sort(StrEnum):
 
 
 class OrderBy(StrEnum):
-    """What a listing of packages may be ordered by; the last one only in a group."""
+    """What a listing of packages may be ordered by; `project_path` only in a group, `semver` beyond GitLab's."""
 
     CREATED_AT = "created_at"
     NAME = "name"
     VERSION = "version"
     TYPE = "type"
+    SEMVER = "semver"
     PROJECT_PATH = "project_path"
+
+
+class FileOrderBy(StrEnum):
+    """What a listing of files may be ordered by."""
+
+    ID = "id"
+    CREATED_AT = "created_at"
+    FILE_NAME = "file_name"
 
 
 class Query(BaseModel):
     """Parameters of a request; unknown ones are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class Paging(Query):
     """Which part of a list is wanted."""
 
     page: Page = 1
+    """Which page, from 1 on."""
     per_page: PerPage = DEFAULT_PER_PAGE
+    """How many on a page: 20 unless told, at most 100."""
 
 
-class PackageListing(Paging):
+class KeysetPaging(Query):
+    """Paging by cursor: as quick on the last page as on the first, without totals."""
+
+    pagination: Text = None
+    """`keyset` pages by cursor; anything else counts for nothing."""
+    cursor: Text = None
+    """Where the page before ended, from its `Link`; only with `pagination=keyset`."""
+
+    @property
+    def is_keyset(self) -> bool:
+        """Whether pages are told apart by cursors instead of numbers."""
+        return self.pagination == "keyset"
+
+
+class Subtree(Paging):
+    """How much of a group is wanted."""
+
+    exclude_subgroups: Flag = False
+    """Leave out what is in subgroups."""
+
+
+class PackageListing(Paging, KeysetPaging):
     """What the listings of a project and of a group have in common."""
 
+    order_by: OrderBy = OrderBy.CREATED_AT
+    """What the list is ordered by."""
     sort: Sort = Sort.ASC
+    """The direction of the order."""
     package_type: PackageType | None = None
-    package_name: Text = None
+    """Only packages of this type; Terraform modules are listed only when asked for."""
+    package_name: Search = None
+    """Only names that contain all of these words; words in double quotes stay together."""
     package_version: Text = None
+    """Only this version, exactly."""
     include_versionless: Flag = False
+    """Packages without a version, too."""
     status: PackageStatus | None = None
+    """Only packages in this status, instead of those in `default`, `error` and `deprecated`."""
 
 
 class ProjectPackageListing(PackageListing):
     """Parameters of `GET /projects/:id/packages`."""
 
-    order_by: Literal[OrderBy.CREATED_AT, OrderBy.NAME, OrderBy.VERSION, OrderBy.TYPE] = OrderBy.CREATED_AT
+    order_by: Literal[OrderBy.CREATED_AT, OrderBy.NAME, OrderBy.VERSION, OrderBy.TYPE, OrderBy.SEMVER] = (
+        OrderBy.CREATED_AT
+    )
+    """What the list is ordered by; `semver` is Packyard's own."""
 
 
-class GroupPackageListing(PackageListing):
+class GroupPackageListing(PackageListing, Subtree):
     """Parameters of `GET /groups/:id/packages`."""
 
-    order_by: OrderBy = OrderBy.CREATED_AT
-    exclude_subgroups: Flag = False
+
+class FileListing(Paging):
+    """Parameters of a listing of files."""
+
+    order_by: FileOrderBy = FileOrderBy.ID
+    """What the list is ordered by."""
+    sort: Sort = Sort.ASC
+    """The direction of the order."""
+
+
+class PipelineListing(Query):
+    """Parameters of a listing of pipelines, which is paged by cursor only."""
+
+    cursor: Text = None
+    """Where another page ended, from its `Link`."""
+    per_page: Annotated[
+        Integer,
+        _blank_is_unset(DEFAULT_PER_PAGE),
+        AfterValidator(_check_short_page),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": DEFAULT_PER_PAGE}),
+    ] = DEFAULT_PER_PAGE
+    """How many on a page, 1 to 20."""
 
 
 class Upload(Query):
     """Parameters of a generic `PUT`."""
 
     status: Literal[PackageStatus.DEFAULT, PackageStatus.HIDDEN] | None = None
+    """The status that the package is to have."""
     select: Literal["package_file"] | None = None
+    """`package_file` answers with the record of the file."""
+
+
+class Deletion(Query):
+    """Parameters of a `DELETE`."""
+
+    reason: Annotated[Annotated[str, Field(max_length=1_000)] | None, _blank_is_unset(None)] = None
+    """Why; kept with the deletion and told to subscribers."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from schemas.names import PackageType
 from schemas.statuses import FileStatus, PackageStatus
@@ -13,7 +13,11 @@ def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Timestamp = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(_rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 """With exactly three digits of a second, and Z."""
 
 
@@ -125,8 +129,23 @@ class FileLocation(Resource):
     url: str
 
 
+class Status(Resource):
+    """How a process is."""
+
+    status: str
+
+
+class Message(Resource):
+    """What an answer says in words."""
+
+    message: str
+
+
 class UploadedFile(Resource):
-    """The record of a file just uploaded, as `select=package_file` answers it."""
+    """The record of a file just uploaded, as `select=package_file` answers it.
+
+    The keys from `verification_retry_at` on mean something to GitLab only.
+    """
 
     id: int
     package_id: int
@@ -140,3 +159,11 @@ class UploadedFile(Resource):
     file: FileLocation
     file_sha256: str
     status: FileStatus
+    verification_retry_at: None = None
+    verified_at: None = None
+    verification_failure: None = None
+    verification_retry_count: None = None
+    verification_checksum: None = None
+    verification_state: int
+    verification_started_at: None = None
+    new_file_path: None = None

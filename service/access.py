@@ -1,37 +1,46 @@
 """Who is asking, and what that caller may do where."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from schemas.names import AccessLevel, Credential, Scope, UserState, Visibility
+from schemas.names import AccessLevel, Credential, DeployScope, Scope, UserState, Visibility
 from service.digests import token_digest
 from service.errors import (
     BlockedUserError,
     ForbiddenError,
     GroupNotFoundError,
+    JobTokenRefusedError,
     ProjectNotFoundError,
+    RefusedError,
     TokenExpiredError,
     TokenRevokedError,
     UnauthorizedError,
 )
 from service.infra import access_rows
-from service.infra.access_rows import Group, Project
+from service.infra.access_rows import Group, Project, Token
 from service.infra.database import Connection
+
+READING_SCOPES: Final = frozenset({Scope.API, Scope.READ_API})
+WRITING_SCOPES: Final = frozenset({Scope.API})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever asks; anonymous when there is no user."""
+    """Whoever asks; anonymous when there is no credential."""
 
     user_id: int | None = None
     username: str | None = None
     is_admin: bool = False
     is_external: bool = False
     credential: Credential | None = None
-    may_write: bool = False
-    """The credential's scope allows more than reading."""
+    token_id: int | None = None
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    project_id: int | None = None
+    """The project that a job or deploy token belongs to."""
+    pipeline_id: int | None = None
+    """The pipeline that a job belongs to; what it uploads was built there."""
 
     @property
     def is_insider(self) -> bool:
@@ -44,44 +53,55 @@ ANONYMOUS = Caller()
 _Place = TypeVar("_Place", Project, Group)
 
 
-async def caller_of_token(connection: Connection, token: str) -> Caller:
-    """Return the caller whose personal access token this is.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A credential as a request showed it."""
+
+    token: str
+    kinds: frozenset[Credential]
+    """What it may be, to be read at all where it stands."""
+    login: str | None = None
+    """The user name beside it, where there is one."""
+    counts_when_bad: bool = True
+    """Whether a bad one is refused; otherwise it is as if none had been shown."""
+
+
+async def caller_of(connection: Connection, shown: Shown) -> Caller:
+    """Return the caller whose credential this is.
 
     Raises:
-        UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: the token is good for nothing.
+        UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: it is good for nothing.
     """
-    found = await access_rows.find_access_token(connection, token_digest(token))
-    if found is None:
-        raise UnauthorizedError
-    if found.revoked_at is not None:
-        raise TokenRevokedError
-    if found.expires_at is not None and found.expires_at <= datetime.now(UTC).date():
-        raise TokenExpiredError
-    if found.user_state is UserState.BLOCKED:
-        raise BlockedUserError
-    return Caller(
-        user_id=found.user_id,
-        username=found.username,
-        is_admin=found.is_admin,
-        is_external=found.is_external,
-        credential=Credential.PERSONAL_ACCESS_TOKEN,
-        may_write=Scope.API in found.scopes,
-    )
+    token = await access_rows.find_token(connection, token_digest(shown.token))
+    try:
+        return _caller(_good(token, shown))
+    except RefusedError:
+        if shown.counts_when_bad:
+            raise
+        return ANONYMOUS
 
 
 def level_in(caller: Caller, place: Project | Group) -> AccessLevel:
-    """Return the caller's level there, with an admin above all roles."""
+    """Return the caller's level there, with an admin above all roles, and a deploy token at what its scopes need."""
+    if caller.credential is Credential.DEPLOY_TOKEN:
+        is_own = isinstance(place, Project) and place.id == caller.project_id
+        return _deploy_level(caller) if is_own else AccessLevel.NONE
     return AccessLevel.ADMIN if caller.is_admin else place.level
 
 
 async def visible_project(connection: Connection, caller: Caller, reference: str) -> Project:
-    """Return the project with that number or full path.
+    """Return the project with that number or full path, or with one that it had before.
 
     Raises:
         ProjectNotFoundError: there is none, or the caller may not know of it.
+        JobTokenRefusedError: the caller is a job of a project whose jobs are not let in.
     """
     project = await access_rows.find_project(connection, reference, caller.user_id)
-    return _visible(project, caller, ProjectNotFoundError)
+    project = _visible(project, caller, ProjectNotFoundError)
+    is_foreign_job = caller.credential is Credential.JOB_TOKEN and caller.project_id not in {None, project.id}
+    if is_foreign_job and not _is_open_to(caller, project.visibility):
+        await _require_allowance(connection, caller, project)
+    return project
 
 
 async def visible_group(connection: Connection, caller: Caller, reference: str) -> Group:
@@ -92,6 +112,13 @@ async def visible_group(connection: Connection, caller: Caller, reference: str) 
     """
     group = await access_rows.find_group(connection, reference, caller.user_id)
     return _visible(group, caller, GroupNotFoundError)
+
+
+def may_delete(caller: Caller, project: Project) -> bool:
+    """Tell whether a DELETE of the caller would be accepted, as far as its project decides."""
+    is_foreign_job = caller.credential is Credential.JOB_TOKEN and caller.project_id != project.id
+    is_maintainer = level_in(caller, project) >= AccessLevel.MAINTAINER
+    return project.packages_enabled and is_maintainer and not is_foreign_job
 
 
 def require_read(caller: Caller, project: Project) -> None:
@@ -115,21 +142,67 @@ def require_group_read(caller: Caller, group: Group) -> None:
         raise ForbiddenError
 
 
-def require_level(caller: Caller, project: Project, level: AccessLevel) -> None:
-    """Check that the caller has at least that role.
+async def require_level(connection: Connection, caller: Caller, project: Project, level: AccessLevel) -> None:
+    """Check that the caller has at least that role, and that a job may write there.
 
     Raises:
         ForbiddenError: it has not.
+        JobTokenRefusedError: the caller is a job of a project whose jobs are not let in.
     """
     if level_in(caller, project) < level:
         raise ForbiddenError
+    if caller.credential is Credential.JOB_TOKEN and caller.project_id not in {None, project.id}:
+        await _require_allowance(connection, caller, project)
+
+
+def _good(token: Token | None, shown: Shown) -> Token:
+    if (
+        token is None
+        or token.kind not in shown.kinds
+        or (shown.login is not None and token.login not in {None, shown.login})
+    ):
+        raise UnauthorizedError
+    is_personal = token.kind is Credential.PERSONAL_ACCESS_TOKEN
+    if token.revoked_at is not None:
+        raise TokenRevokedError if is_personal else UnauthorizedError
+    if token.expires_at is not None and token.expires_at <= datetime.now(UTC).date():
+        raise TokenExpiredError if is_personal else UnauthorizedError
+    if token.user_state is UserState.BLOCKED:
+        raise BlockedUserError
+    return token
+
+
+def _caller(token: Token) -> Caller:
+    return Caller(
+        user_id=token.user_id,
+        username=token.username,
+        is_admin=token.is_admin,
+        is_external=token.is_external,
+        credential=token.kind,
+        token_id=token.id,
+        scopes=token.scopes,
+        project_id=token.project_id,
+        pipeline_id=token.pipeline_id,
+    )
+
+
+def _deploy_level(caller: Caller) -> AccessLevel:
+    return AccessLevel.DEVELOPER if DeployScope.WRITE_PACKAGE_REGISTRY in caller.scopes else AccessLevel.REPORTER
+
+
+async def _require_allowance(connection: Connection, caller: Caller, project: Project) -> None:
+    source, is_allowed = await access_rows.find_job_allowance(
+        connection, source_project_id=caller.project_id or 0, project_id=project.id
+    )
+    if not is_allowed:
+        raise JobTokenRefusedError(source, project.path)
 
 
 def _visible(place: _Place | None, caller: Caller, missing: Callable[[], Exception]) -> _Place:
     if place is None:
         raise missing()
-    is_member = place.level > AccessLevel.NONE or place.holds_membership
-    if not (caller.is_admin or is_member or _is_open_to(caller, place.visibility)):
+    is_member = level_in(caller, place) > AccessLevel.NONE or place.holds_membership
+    if not (is_member or _is_open_to(caller, place.visibility)):
         raise missing()
     return place
 

@@ -7,9 +7,13 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service.api import generic, health, packages
-from service.api.keys import CONTEXT
+from service.api import browsing, documentation, generic, health, packages
+from service.api.caching import tag_answers
+from service.api.cross_origin import CrossOrigin
+from service.api.keys import CONTEXT, OPERATIONS
 from service.api.middlewares import add_headers, identify, translate_errors
+from service.api.protocol import LONGEST_FIELD, LONGEST_LINE, Runner
+from service.api.rate_limit import RateLimit
 from service.context import Context
 from service.errors import StartError
 
@@ -17,23 +21,40 @@ _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""
 _SHUTDOWN_TIMEOUT_S: Final = 20.0
 
+ROUTES: Final = (generic.routes, packages.routes, browsing.routes, documentation.routes, health.routes)
+"""All that is served; where two paths match, the first counts."""
+
 log = structlog.get_logger()
 
 
 def create_app(context: Context) -> web.Application:
     """Build the application around an open context."""
-    app = web.Application(middlewares=[identify, translate_errors], client_max_size=_LARGEST_BODY)
+    settings = context.settings
+    cors = CrossOrigin(settings.cors_origins)
+    limit = RateLimit(settings.rate_limit, settings.rate_limit_period, proxies=settings.trusted_proxies)
+    app = web.Application(
+        middlewares=[identify, cors.answer_preflight, limit.throttle, tag_answers, translate_errors],
+        client_max_size=_LARGEST_BODY,
+    )
     app[CONTEXT] = context
-    for module in (generic, packages, health):
-        app.add_routes(module.routes)
+    app[OPERATIONS] = tuple(operation for routes in ROUTES for operation in routes.operations)
+    for routes in ROUTES:
+        routes.add_to(app)
     app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(cors.add_headers)
     return app
 
 
 def create_runner(context: Context) -> web.AppRunner:
     """Build what serves the application; a body reaches it as it was sent, whatever its Content-Encoding says."""
-    return web.AppRunner(
-        create_app(context), access_log=None, auto_decompress=False, shutdown_timeout=_SHUTDOWN_TIMEOUT_S
+    return Runner(
+        create_app(context),
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=context.settings.request_timeout.total_seconds(),
+        max_line_size=LONGEST_LINE,
+        max_field_size=LONGEST_FIELD,
+        shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
     )
 
 

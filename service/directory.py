@@ -10,6 +10,7 @@ from schemas.directory import DirectoryFile, GroupEntry, ProjectEntry, UserEntry
 from schemas.directory_checks import repetitions
 from schemas.problems import Location, Problem, problems_of
 from service import directory_objections as objections
+from service import directory_places as places
 from service.directory_writing import write_directory
 from service.errors import PackyardError, StartError
 from service.infra import directory_rows
@@ -69,7 +70,8 @@ async def apply_directory(database: Database, directory: WrittenDirectory) -> Ma
     """Make the directory say what the file says, all of it or nothing; return what was done, by kind.
 
     A user is exactly what the file says, tokens included. Of a group or project, what a key lists is the
-    whole of it, and a key that is left out stays as it was. What the file does not name stays as it was.
+    whole of it, and a key that is left out stays as it was. What the file does not name stays as it was,
+    but goes along when a group around it is renamed or moved.
 
     Raises:
         DirectoryFileError: the file contradicts what is in the database.
@@ -78,7 +80,7 @@ async def apply_directory(database: Database, directory: WrittenDirectory) -> Ma
     async with database.transaction() as connection:
         await directory_rows.lock(connection)
         known = await _find_known(connection, file)
-        directory.refuse(list(objections.objections_to(file, known)))
+        directory.refuse([*objections.objections_to(file, known), *await _find_unreadable(connection, file)])
         counts = await write_directory(connection, file, known=known)
         directory.refuse(await _find_too_visible(connection, file))
     return counts
@@ -90,11 +92,17 @@ def _at_lines(document: Document, problems: Sequence[Problem]) -> DirectoryFileE
 
 async def _find_known(connection: Connection, file: DirectoryFile) -> objections.Known:
     paths = objections.paths_in(file)
+    users = await directory_rows.find_users(connection, objections.usernames_in(file), _ids(file.users))
+    found = await directory_rows.find_groups(connection, paths=paths, ids=_ids(file.groups))
+    if moving := places.moving_groups(file, found):
+        found = await directory_rows.find_groups(connection, paths=paths, ids=_ids(file.groups), around=moving)
+    groups = places.groups_afterwards(file, found)
+    projects = await directory_rows.find_projects(connection, paths=paths, ids=_ids(file.projects), around=moving)
     pipelines = {token.pipeline.id for project in file.projects for token in project.job_tokens or () if token.pipeline}
     return objections.Known(
-        users=await directory_rows.find_users(connection, objections.usernames_in(file), _ids(file.users)),
-        groups=await directory_rows.find_groups(connection, paths, _ids(file.groups)),
-        projects=await directory_rows.find_projects(connection, paths, _ids(file.projects)),
+        users=places.users_afterwards(file, users),
+        groups=groups,
+        projects=places.projects_afterwards(file, projects, groups=groups),
         token_owners=await directory_rows.find_token_owners(connection, objections.digests_in(file)),
         pipeline_projects=await directory_rows.find_pipeline_projects(connection, pipelines),
     )
@@ -104,13 +112,22 @@ def _ids(entries: Sequence[UserEntry] | Sequence[GroupEntry] | Sequence[ProjectE
     return [entry.id for entry in entries if entry.id is not None]
 
 
+async def _find_unreadable(connection: Connection, file: DirectoryFile) -> list[Problem]:
+    return [
+        Problem(("groups", i, "generic_duplicate_exception_regex"), f"should be a regular expression: {reason}")
+        for i, group in enumerate(file.groups)
+        if group.generic_duplicate_exception_regex
+        and (reason := await directory_rows.why_unreadable(connection, group.generic_duplicate_exception_regex))
+    ]
+
+
 async def _find_too_visible(connection: Connection, file: DirectoryFile) -> list[Problem]:
-    places: dict[str, Location] = {group.path.lower(): ("groups", i, "path") for i, group in enumerate(file.groups)}
-    places |= {project.path.lower(): ("projects", i, "path") for i, project in enumerate(file.projects)}
+    locations: dict[str, Location] = {group.path.lower(): ("groups", i, "path") for i, group in enumerate(file.groups)}
+    locations |= {project.path.lower(): ("projects", i, "path") for i, project in enumerate(file.projects)}
     return [
         Problem(
-            places.get(row["path"].lower()) or places[row["parent_path"].lower()],
+            locations.get(row["path"].lower()) or locations[row["parent_path"].lower()],
             "{path} is {visibility}, but {parent_path} around it is {parent_visibility}".format_map(row),
         )
-        for row in await directory_rows.find_too_visible(connection, list(places))
+        for row in await directory_rows.find_too_visible(connection, list(locations))
     ]

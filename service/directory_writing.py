@@ -1,7 +1,7 @@
 """Writing a directory file that nothing objects to: each kind in its turn, parents before children."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from schemas.directory import (
     AccessTokenEntry,
@@ -12,13 +12,16 @@ from schemas.directory import (
     UserEntry,
 )
 from service.digests import token_digest
-from service.directory_objections import Known, parent_of
+from service.directory_objections import Known
+from service.directory_places import Names, Placed, place_groups, place_projects
 from service.infra import directory_rows
 from service.infra.database import Connection
 from service.infra.directory_rows import Counts, Found
 from service.infra.ids import complete_ids
 
 Row = dict[str, Any]
+
+_GROUP_COLUMNS: Final = {"name", "visibility", "generic_duplicates_allowed", "generic_duplicate_exception_regex"}
 
 
 async def write_directory(connection: Connection, file: DirectoryFile, *, known: Known) -> dict[str, Counts]:
@@ -27,9 +30,11 @@ async def write_directory(connection: Connection, file: DirectoryFile, *, known:
     await writing.store_users(file.users)
     await writing.store_groups(file.groups)
     await writing.store_projects(file.projects)
+    await writing.keep_old_paths()
     await writing.store_members()
     await writing.store_deploy_tokens()
     await writing.store_job_tokens()
+    await writing.store_job_token_allowances()
     await writing.store_protection_rules()
     return writing.counts
 
@@ -41,10 +46,12 @@ class _Writing:
         self.counts: dict[str, Counts] = {}
         self._connection = connection
         self._known = known
-        self._user_ids = {name: found.id for name, found in known.users.by_name.items()}
-        self._places = dict(known.groups.by_name)
+        self._user_ids = _ids_of(known.users)
+        self._project_ids = _ids_of(known.projects)
         self._groups: list[tuple[int, GroupEntry]] = []
         self._projects: list[tuple[int, ProjectEntry]] = []
+        self._placed_groups: list[Placed[GroupEntry]] = []
+        self._placed_projects: list[Placed[ProjectEntry]] = []
 
     async def store_users(self, users: Sequence[UserEntry]) -> None:
         known = self._known.users.by_name
@@ -53,6 +60,7 @@ class _Writing:
         )
         numbered = list(zip(ids, users, strict=True))
         self._user_ids |= {user.username.lower(): user_id for user_id, user in numbered}
+        await self._set_aside("users", self._known.users)
         await self._store("users", [_user_row(user_id, user) for user_id, user in numbered])
         tokens = [{"user_id": user_id, **_token_row(token)} for user_id, user in numbered for token in user.tokens]
         await self._store("access_tokens", tokens, user_ids=ids)
@@ -62,8 +70,10 @@ class _Writing:
         ids = await self._complete_ids(
             "directory_group", [(group.id, known.get(group.path.lower())) for group in groups]
         )
-        self._groups = sorted(zip(ids, groups, strict=True), key=lambda pair: pair[1].path.count("/"))
-        await self._store("groups", [self._group_row(*pair) for pair in self._groups])
+        self._groups = list(zip(ids, groups, strict=True))
+        self._placed_groups = place_groups(self._groups, self._known.groups)
+        await self._set_aside("groups", self._known.groups)
+        await self._store("groups", [_group_row(placed) for placed in self._placed_groups if _is_stored(placed)])
 
     async def store_projects(self, projects: Sequence[ProjectEntry]) -> None:
         known = self._known.projects.by_name
@@ -71,7 +81,22 @@ class _Writing:
             "project", [(project.id, known.get(project.path.lower())) for project in projects]
         )
         self._projects = list(zip(ids, projects, strict=True))
-        await self._store("projects", [self._project_row(*pair) for pair in self._projects])
+        self._project_ids |= {project.path.lower(): project_id for project_id, project in self._projects}
+        groups = {placed.place.name.lower(): placed.place for placed in self._placed_groups}
+        self._placed_projects = place_projects(self._projects, self._known.projects, groups=groups)
+        await self._set_aside("projects", self._known.projects)
+        await self._store("projects", [_project_row(placed) for placed in self._placed_projects if _is_stored(placed)])
+
+    async def keep_old_paths(self) -> None:
+        """Let projects be found under the paths that they had, as long as nothing else stands there."""
+        taken = {placed.place.name.lower() for placed in self._placed_groups if placed.is_new_here}
+        taken |= {placed.place.name.lower() for placed in self._placed_projects if placed.is_new_here}
+        if not taken:
+            return
+        renamed = {project.name: project.id for project in self._known.projects.renamed()}
+        await directory_rows.keep_old_paths(self._connection, renamed)
+        paths = taken | {path.lower() for path in renamed}
+        await directory_rows.forget_taken_paths(self._connection, paths)
 
     async def store_members(self) -> None:
         groups = [(group_id, group.members) for group_id, group in self._groups if group.members is not None]
@@ -122,6 +147,17 @@ class _Writing:
         ]
         await self._store("job_tokens", rows, project_ids=[project_id for project_id, _ in owned])
 
+    async def store_job_token_allowances(self) -> None:
+        owned = [
+            (project_id, p.job_token_allowlist) for project_id, p in self._projects if p.job_token_allowlist is not None
+        ]
+        rows = [
+            {"project_id": project_id, "source_project_id": self._project_ids[path.lower()]}
+            for project_id, paths in owned
+            for path in paths
+        ]
+        await self._store("job_token_allowances", rows, project_ids=[project_id for project_id, _ in owned])
+
     async def store_protection_rules(self) -> None:
         owned = [(project_id, p.protection_rules) for project_id, p in self._projects if p.protection_rules is not None]
         rows = [
@@ -139,33 +175,35 @@ class _Writing:
     async def _store(self, kind: str, rows: Sequence[Row], **owners: Sequence[int]) -> None:
         self.counts[kind] = await directory_rows.store(self._connection, kind, rows=rows, **owners)
 
+    async def _set_aside(self, kind: str, known: Names) -> None:
+        if renamed := known.renamed():
+            await directory_rows.set_aside(self._connection, kind, [one.id for one in renamed])
+
     async def _complete_ids(self, table: str, entries: Sequence[tuple[int | None, Found | None]]) -> list[int]:
         ids = [found.id if found else chosen for chosen, found in entries]
         return await complete_ids(self._connection, table, ids)
 
-    def _group_row(self, group_id: int, group: GroupEntry) -> Row:
-        parent = self._places.get(parent_of(group.path.lower()))
-        place = self._places.get(group.path.lower())
-        if place is None:
-            ancestry = (*(parent.ancestry if parent else ()), group_id)
-            place = Found(group_id, _path_below(parent, group.path), ancestry)
-            self._places[group.path.lower()] = place
-        return {
-            "id": group_id,
-            "parent_id": parent.id if parent else None,
-            "ancestry": place.ancestry,
-            "path": place.name,
-            **group.model_dump(include={"name", "visibility"}, mode="json"),
-        }
 
-    def _project_row(self, project_id: int, project: ProjectEntry) -> Row:
-        parent = self._places[parent_of(project.path.lower())]
-        return {
-            "id": project_id,
-            "group_id": parent.id,
-            "path": _path_below(parent, project.path),
-            **project.model_dump(include={"name", "visibility", "packages_enabled"}, mode="json"),
-        }
+def _ids_of(names: Names) -> dict[str, int]:
+    return {name: found.id for name, found in names.by_name.items()}
+
+
+def _is_stored(placed: Placed[GroupEntry] | Placed[ProjectEntry]) -> bool:
+    return placed.entry is not None or placed.place != placed.before
+
+
+def _group_row(placed: Placed[GroupEntry]) -> Row:
+    place, entry = placed.place, placed.entry
+    row = {"id": place.id, "parent_id": place.ancestry[-2] if len(place.ancestry) > 1 else None}
+    said = entry.model_dump(include=_GROUP_COLUMNS, mode="json") if entry else {}
+    written = sorted(entry.model_fields_set) if entry else []
+    return {**row, "ancestry": place.ancestry, "path": place.name, **said, "written": written}
+
+
+def _project_row(placed: Placed[ProjectEntry]) -> Row:
+    place, entry = placed.place, placed.entry
+    said = entry.model_dump(include={"name", "visibility", "packages_enabled"}, mode="json") if entry else {}
+    return {"id": place.id, "group_id": place.ancestry[-1], "path": place.name, **said}
 
 
 def _user_row(user_id: int, user: UserEntry) -> Row:
@@ -176,8 +214,3 @@ def _user_row(user_id: int, user: UserEntry) -> Row:
 def _token_row(token: AccessTokenEntry | DeployTokenEntry) -> Row:
     row = token.model_dump(include={"name", "scopes", "expires_at"}, mode="json")
     return {"digest": token_digest(token.token.get_secret_value()).hex(), **row}
-
-
-def _path_below(parent: Found | None, path: str) -> str:
-    # Spelled as the parent is, whatever case of letters the file refers to it in.
-    return f"{parent.name}/{path.rpartition('/')[2]}" if parent else path

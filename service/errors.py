@@ -123,6 +123,20 @@ class InsufficientScopeError(ForbiddenError):
         }
 
 
+class JobTokenRefusedError(ForbiddenError):
+    """The project does not let in the jobs of that other one."""
+
+    def __init__(self, source: str, target: str) -> None:
+        """Keep the full paths of both projects."""
+        super().__init__(source, target)
+        self._text = f"{ForbiddenError.text} - Authentication by CI/CD job token not allowed from {source} to {target}."
+
+    @override
+    def body(self) -> dict[str, str]:
+        """Name both projects."""
+        return {"message": self._text}
+
+
 class DeletionProtectedError(ForbiddenError):
     """A protection rule of the project demands a higher level."""
 
@@ -136,10 +150,33 @@ class NotFoundError(RefusedError):
     text = "404 Not found"
 
 
+class PageNotFoundError(NotFoundError):
+    """There is nothing under that path."""
+
+    text = "404 Not Found"
+
+    @override
+    def body(self) -> dict[str, str]:
+        """Return the shape that Grape's own errors have."""
+        return {"error": self.text}
+
+
 class FileNotFoundInPackageError(NotFoundError):
     """No such file in that package; GitLab writes this one with a capital F."""
 
     text = "404 Not Found"
+
+
+class PackagesDisabledError(NotFoundError):
+    """Packages are switched off for the whole instance; GitLab writes this one with a capital F."""
+
+    text = "404 Not Found"
+
+
+class PackageNotPresentableError(NotFoundError):
+    """The package is there, but its status has no page of details, hence no pipelines; the wording is GitLab's."""
+
+    text = "404 Package not found Not Found"
 
 
 class ProjectNotFoundError(NotFoundError):
@@ -152,6 +189,13 @@ class GroupNotFoundError(NotFoundError):
     """The group is unknown, or not visible to the caller."""
 
     text = "404 Group Not Found"
+
+
+class MovedProjectWriteError(RefusedError):
+    """Under its old path a project can only be read."""
+
+    status = 405
+    text = "Non GET methods are not allowed for moved projects"
 
 
 class ConflictError(RefusedError):
@@ -171,3 +215,10 @@ class PreconditionFailedError(RefusedError):
 
     status = 412
     text = "412 Precondition Failed"
+
+
+class TooManyRequestsError(RefusedError):
+    """The caller asks more often than the limit allows."""
+
+    status = 429
+    text = "Retry later"

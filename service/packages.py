@@ -1,34 +1,59 @@
 """Reading the catalogue."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.queries import GroupPackageListing, Paging, ProjectPackageListing
+from schemas import cursors
+from schemas.cursors import PackagePosition, PipelinePosition
+from schemas.queries import FileListing, GroupPackageListing, PackageListing, PipelineListing, ProjectPackageListing
+from schemas.statuses import PackageStatus
 from service.access import Caller
-from service.errors import NotFoundError
+from service.errors import (
+    BadParametersError,
+    FileNotFoundInPackageError,
+    NotFoundError,
+    PackageNotPresentableError,
+)
 from service.infra import access_rows, package_rows
 from service.infra.access_rows import Group, Project, ReadableProject
-from service.infra.database import Connection, Record
-from service.infra.package_rows import Slice
+from service.infra.database import Connection, Database, Record
+from service.infra.package_orders import position_of
+from service.infra.slices import Slice
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSlice:
-    """A page of a group's packages, with the projects that the caller may read in it."""
+class Listed:
+    """A part of a listing, and the cursor of what follows it when it was asked for by cursor."""
 
     slice: Slice
-    projects: Mapping[int, ReadableProject]
+    next_cursor: str | None = None
 
 
-async def list_in_project(connection: Connection, project: Project, listing: ProjectPackageListing) -> Slice:
-    """Return a page of the project's packages."""
-    return await package_rows.list_packages(connection, [project.id], listing, listing.order_by)
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Pipelines of a page, newest first, with the cursors of the pages around it."""
+
+    pipelines: list[Record]
+    cursors: Mapping[str, str | None]
+
+
+async def list_in_project(connection: Connection, project: Project, listing: ProjectPackageListing) -> Listed:
+    """Return a page of the project's packages.
+
+    Raises:
+        BadParametersError: the cursor is not one of this listing's.
+    """
+    return await _list(connection, [project.id], listing)
 
 
 async def list_in_group(
     connection: Connection, caller: Caller, group: Group, listing: GroupPackageListing
-) -> GroupSlice:
-    """Return a page of the packages of those projects below the group that the caller may read."""
+) -> tuple[Listed, Mapping[int, ReadableProject]]:
+    """Return a page of the packages of those projects below the group that the caller may read, and the projects.
+
+    Raises:
+        BadParametersError: the cursor is not one of this listing's.
+    """
     projects = await access_rows.readable_projects(
         connection,
         group,
@@ -37,8 +62,7 @@ async def list_in_group(
         is_insider=caller.is_insider,
         exclude_subgroups=listing.exclude_subgroups,
     )
-    found = await package_rows.list_packages(connection, list(projects), listing, listing.order_by)
-    return GroupSlice(found, projects)
+    return await _list(connection, list(projects), listing), projects
 
 
 async def show(connection: Connection, project: Project, package_id: int) -> tuple[Record, list[Record]]:
@@ -47,28 +71,76 @@ async def show(connection: Connection, project: Project, package_id: int) -> tup
     Raises:
         NotFoundError: it is not in the project, or its status cannot be addressed.
     """
-    package = await package_rows.find_package(connection, project_id=project.id, package_id=package_id)
-    if package is None:
-        raise NotFoundError
+    package = await _find(connection, project, package_id)
     return package, await package_rows.other_versions(connection, package)
 
 
-async def list_files(connection: Connection, project: Project, package_id: int, paging: Paging) -> Slice:
+async def list_files(connection: Connection, project: Project, package_id: int, listing: FileListing) -> Slice:
     """Return a page of the package's files.
 
     Raises:
-        NotFoundError: it is not in the project, or its status cannot be addressed.
+        NotFoundError: the package is not in the project, or its status cannot be addressed.
     """
-    package = await package_rows.find_package(connection, project_id=project.id, package_id=package_id)
-    if package is None:
-        raise NotFoundError
-    return await package_rows.list_files(connection, package_id=package_id, page=paging.page, per_page=paging.per_page)
+    await _find(connection, project, package_id)
+    return await package_rows.list_files(connection, package_id=package_id, listing=listing)
+
+
+async def list_pipelines(
+    connection: Connection, project: Project, package_id: int, listing: PipelineListing
+) -> Neighbours:
+    """Return a page of the pipelines that built the package, newest first.
+
+    Raises:
+        NotFoundError: the package is not in the project, or its status cannot be addressed.
+        PackageNotPresentableError: the package is in `error`.
+        BadParametersError: the cursor is not one of ours.
+    """
+    package = await _find(connection, project, package_id)
+    if package["status"] == PackageStatus.ERROR:
+        raise PackageNotPresentableError
+    position = cursors.decoded(listing.cursor, PipelinePosition) if listing.cursor else None
+    if listing.cursor and position is None:
+        raise BadParametersError("cursor is invalid")
+    is_before = position is not None and position.is_before
+    rows = await package_rows.list_pipelines(
+        connection,
+        package_id=package_id,
+        position=position.id if position else None,
+        is_before=is_before,
+        limit=listing.per_page + 1,
+    )
+    has_more = len(rows) > listing.per_page
+    pipelines = [row["pipeline"] for row in rows[: listing.per_page]]
+    if is_before:
+        pipelines.reverse()
+    has_newer, has_older = (has_more, True) if is_before else (position is not None, has_more)
+    return Neighbours(
+        pipelines,
+        {
+            "prev": _beside(pipelines[:1], is_before=True) if has_newer else None,
+            "next": _beside(pipelines[-1:], is_before=False) if has_older else None,
+        },
+    )
+
+
+async def find_file(connection: Connection, project: Project, package_id: int, package_file_id: int) -> Record:
+    """Return a file of a package that can be downloaded.
+
+    Raises:
+        NotFoundError: the package is not in the project, or its status cannot be addressed.
+        FileNotFoundInPackageError: the file is not one of the package, or cannot be downloaded.
+    """
+    await _find(connection, project, package_id)
+    file = await package_rows.find_file(connection, package_id=package_id, package_file_id=package_file_id)
+    if file is None:
+        raise FileNotFoundInPackageError
+    return file
 
 
 async def find_generic_file(
     connection: Connection, project: Project, *, name: str, version: str, file_name: str
 ) -> Record:
-    """Return the newest file of that name and note that it is downloaded.
+    """Return the newest file of that name.
 
     Raises:
         NotFoundError: no installable package has it.
@@ -78,5 +150,34 @@ async def find_generic_file(
     )
     if file is None:
         raise NotFoundError
-    await package_rows.note_download(connection, file["package_id"])
     return file
+
+
+async def note_download(database: Database, file: Record) -> None:
+    """Note that a file of the package is downloaded now."""
+    async with database.connection() as connection:
+        await package_rows.note_download(connection, file["package_id"])
+
+
+async def _list(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Listed:
+    if not listing.is_keyset:
+        return Listed(await package_rows.list_packages(connection, project_ids, listing))
+    position = cursors.decoded(listing.cursor, PackagePosition) if listing.cursor else None
+    found = None
+    if position is not None or not listing.cursor:
+        found = await package_rows.list_packages_behind(connection, project_ids, listing, position)
+    if found is None:
+        raise BadParametersError("cursor is invalid")
+    follows = found.has_more and cursors.encoded(position_of(listing, found.rows[-1]))
+    return Listed(found, follows or None)
+
+
+async def _find(connection: Connection, project: Project, package_id: int) -> Record:
+    package = await package_rows.find_package(connection, project_id=project.id, package_id=package_id)
+    if package is None:
+        raise NotFoundError
+    return package
+
+
+def _beside(pipelines: Sequence[Record], *, is_before: bool) -> str | None:
+    return cursors.encoded(PipelinePosition(id=pipelines[0]["id"], is_before=is_before)) if pipelines else None

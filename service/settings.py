@@ -11,9 +11,11 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     HttpUrl,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
 )
@@ -25,6 +27,7 @@ PREFIX: Final = "PACKYARD_"
 
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST: Final = timedelta(days=3_650)
+_ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 
 
@@ -44,6 +47,16 @@ def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise ValueError("should be more than 0")
     return value
+
+
+def _read_list(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError("should be *, or origins such as https://app.example.com with commas between them")
+    return origins
 
 
 def _scheme_in(*schemes: str) -> AfterValidator:
@@ -90,14 +103,37 @@ class Settings(BaseModel):
     storage_url: Annotated[str, _scheme_in("file", "s3", "gs", "az")]
     """Where objects are kept: file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."""
 
-    external_url: HttpUrl = HttpUrl("http://127.0.0.1:8080")
-    """The address under which clients reach the API; links in answers begin with it."""
+    external_url: HttpUrl | None = None
+    """The address under which clients reach the API; links in answers begin with it. Without it, they begin as the
+    client's request did."""
 
     host: str = "127.0.0.1"
     """The address on which the API listens."""
 
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """The port on which the API listens; 0 takes a free one."""
+
+    packages_enabled: bool = True
+    """Whether packages are served at all; if not, every route of theirs answers 404."""
+
+    generic_max_file_size: ByteSize = ByteSize(5 * 1024**3)
+    """How large an uploaded generic file may be, such as 5GiB; 0 is no limit."""
+
+    rate_limit: Annotated[int, Field(ge=0)] = 0
+    """How many requests one caller may make within a period, in each process of the API; 0 is no limit."""
+
+    rate_limit_period: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
+    """The period of the rate limit."""
+
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_read_list)] = ()
+    """Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8, with commas between them."""
+
+    request_timeout: PositiveDuration = timedelta(seconds=75)
+    """How long a client may take to send a request's header, or its next piece of a body; idle connections are closed
+    after this time, too."""
+
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_read_list), AfterValidator(_check_origins)] = ()
+    """Web origins whose scripts may use the API, with commas between them, or *; none by default."""
 
     grace_period: Duration = timedelta(0)
     """How long a marked package can be restored before its bytes are removed; 0 removes them at once."""
@@ -181,5 +217,7 @@ def _shown(value: object) -> str:
         return "(not set)"
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
-    text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", str(value))
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", "" if value is None else str(value))
     return re.sub(r"(?i)([?&][^=&]*password=)[^&]*", r"\1***", text)

@@ -1,16 +1,21 @@
 """Publishing a file: the bytes first, then the rows; whatever fails leaves neither."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from schemas.statuses import PackageStatus
 from service.access import Caller
+from service.errors import BadRequestError, ConflictError
 from service.infra import upload_rows
 from service.infra.access_rows import Project
-from service.infra.database import Database, DatabaseUnavailableError, Record
-from service.infra.storage import ObjectStore, new_key
+from service.infra.database import Connection, Database, DatabaseUnavailableError, Record, conflicts
+from service.infra.storage import ObjectStore, StoredObject, new_key
+
+_TOO_LARGE: Final = "File is too large"
+_DUPLICATE: Final = "Duplicate package is not allowed"
 
 log = structlog.get_logger()
 
@@ -24,6 +29,14 @@ class GenericFile:
     file_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The bytes of a file as they come in, and how many their sender says there are."""
+
+    chunks: AsyncIterable[bytes]
+    announced: int | None = None
+
+
 async def publish_generic(
     database: Database,
     store: ObjectStore,
@@ -32,10 +45,27 @@ async def publish_generic(
     project: Project,
     target: GenericFile,
     status: PackageStatus | None,
-    chunks: AsyncIterable[bytes],
+    body: Body,
+    max_size: int = 0,
 ) -> Record:
-    """Store the stream and add it as a new file to the package, which is made when it is missing; return the row."""
-    stored = await store.put(new_key(project.id), chunks)
+    """Store the body and add it as a new file to the package, which is made when it is missing; return the row.
+
+    Raises:
+        BadRequestError: it is larger than *max_size* (0: no limit), or there is such a file already and a group
+            around the project does not allow duplicates.
+        ConflictError: somebody else published or restored the same name and version in this very moment.
+    """
+    if max_size and (body.announced or 0) > max_size:
+        raise BadRequestError(_TOO_LARGE)
+    # Asked twice: now, to spare the client the sending; and under the package's lock, where the answer holds.
+    async with database.connection() as connection:
+        is_unique = await upload_rows.must_be_unique(
+            connection, ancestry=project.ancestry, name=target.package_name, version=target.package_version
+        )
+        place = {"name": target.package_name, "version": target.package_version, "file_name": target.file_name}
+        if is_unique and await upload_rows.has_file(connection, project_id=project.id, **place):
+            raise BadRequestError(_DUPLICATE)
+    stored = await store.put(new_key(project.id), _limited(body.chunks, max_size))
     try:
         async with database.transaction() as connection:
             package_id = await upload_rows.find_or_create_generic_package(
@@ -46,9 +76,12 @@ async def publish_generic(
                 status=status,
                 creator_id=caller.user_id,
             )
-            return await upload_rows.insert_file(
-                connection, package_id=package_id, file_name=target.file_name, stored=stored
-            )
+            if is_unique:
+                await _require_unique(connection, package_id=package_id, file_name=target.file_name)
+            return await _insert_file(connection, caller, target, package_id=package_id, stored=stored)
+    except conflicts() as error:
+        await remove_unreferenced(database, store, stored.key)
+        raise ConflictError("Resource lock") from error
     except BaseException:
         await remove_unreferenced(database, store, stored.key)
         raise
@@ -66,3 +99,26 @@ async def remove_unreferenced(database: Database, store: ObjectStore, key: str) 
         return
     if not referenced:
         await store.delete([key])
+
+
+async def _require_unique(connection: Connection, *, package_id: int, file_name: str) -> None:
+    if await upload_rows.has_file_in(connection, package_id=package_id, file_name=file_name):
+        raise BadRequestError(_DUPLICATE)
+
+
+async def _insert_file(
+    connection: Connection, caller: Caller, target: GenericFile, *, package_id: int, stored: StoredObject
+) -> Record:
+    file = await upload_rows.insert_file(connection, package_id=package_id, file_name=target.file_name, stored=stored)
+    if caller.pipeline_id is not None:
+        await upload_rows.insert_build(connection, file, pipeline_id=caller.pipeline_id)
+    return file
+
+
+async def _limited(chunks: AsyncIterable[bytes], max_size: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if max_size and size > max_size:
+            raise BadRequestError(_TOO_LARGE)
+        yield chunk

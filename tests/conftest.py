@@ -1,19 +1,15 @@
 """What every test may ask for; the folder of a test is its mark."""
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
-import aiohttp
-import asyncpg
 import pytest
 
 from service.context import Context, open_context
 from service.settings import Settings, load_settings
-from tests.support.servers import TEMPLATE, Servers, database_in, end_servers_of_run, servers_of_run
-from workers.stack.rabbitmq import put_policies
+from tests.support.servers import Servers, end_servers_of_run, own_database, own_virtual_host, servers_of_run
 
 _MARKED_FOLDERS: Final = ("integration", "acceptance")
 _TESTS: Final = Path(__file__).parent
@@ -41,25 +37,15 @@ def servers(request: pytest.FixtureRequest) -> Servers:
 @pytest.fixture
 async def database_url(servers: Servers) -> AsyncGenerator[str]:
     """A migrated, empty database of this test's own."""
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(servers.database_url)
-    try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        yield database_in(servers.database_url, name)
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await connection.close()
+    async with own_database(servers) as url:
+        yield url
 
 
 @pytest.fixture
-async def broker_url(servers: Servers) -> AsyncIterator[str]:
+async def broker_url(servers: Servers) -> AsyncGenerator[str]:
     """An empty virtual host of this test's own."""
-    name = f"test-{uuid4().hex}"
-    async with aiohttp.ClientSession(servers.management_url, raise_for_status=True) as session:
-        await session.put(f"/api/vhosts/{name}")
-        await put_policies(servers.management_url, name)
-        yield f"{servers.broker_url.rpartition('/')[0]}/{name}"
-        await session.delete(f"/api/vhosts/{name}")
+    async with own_virtual_host(servers) as url:
+        yield url
 
 
 @pytest.fixture
@@ -76,6 +62,7 @@ def settings(database_url: str, broker_url: str, storage_url: str) -> Settings:
             "PACKYARD_DATABASE_URL": database_url,
             "PACKYARD_BROKER_URL": broker_url,
             "PACKYARD_STORAGE_URL": storage_url,
+            "PACKYARD_EXTERNAL_URL": "http://127.0.0.1:8080",
         }
     )
 

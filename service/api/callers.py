@@ -1,6 +1,6 @@
 """Who is asking: from the request's credentials to a caller, a project and a permission."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -10,16 +10,37 @@ from aiohttp import web
 from schemas.names import AccessLevel, Cause, Credential
 from schemas.topology import Lane
 from service import access
-from service.access import ANONYMOUS, Caller
-from service.api.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
-from service.errors import BadParametersError, InsufficientScopeError, UnauthorizedError
+from service.access import ANONYMOUS, Caller, Shown
+from service.api.credentials import shown_credentials
+from service.api.keys import ACCEPTED, CONTEXT, LOG_FIELDS, REQUEST_ID
+from service.api.links import external_url
+from service.api.operations import OPERATION, Carrier, Refusal
+from service.errors import (
+    ForbiddenError,
+    GroupNotFoundError,
+    InsufficientScopeError,
+    JobTokenRefusedError,
+    MovedProjectWriteError,
+    PackagesDisabledError,
+    ProjectNotFoundError,
+    UnauthorizedError,
+)
 from service.infra.access_rows import Group, Project
 from service.infra.database import Connection
 from service.infra.deletion_rows import Origin
 
 _READING: Final = frozenset({"GET", "HEAD"})
-_BEARER: Final = "bearer "
-_LONGEST_REASON: Final = 1_000
+
+PROJECT_REFUSALS: Final[tuple[Refusal, ...]] = (
+    ProjectNotFoundError,
+    PackagesDisabledError,
+    ForbiddenError,
+    JobTokenRefusedError("group/source", "group/target"),
+)
+"""Why a project's packages may not be visited."""
+
+GROUP_REFUSALS: Final[tuple[Refusal, ...]] = (GroupNotFoundError, PackagesDisabledError, ForbiddenError)
+"""Why a group's packages may not be visited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +50,64 @@ class Visit:
     caller: Caller
     project: Project
 
-    def origin(self, request: web.Request) -> Origin:
+    @property
+    def level(self) -> AccessLevel:
+        """The caller's level in the project."""
+        return access.level_in(self.caller, self.project)
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether the caller may delete packages here."""
+        return access.may_delete(self.caller, self.project)
+
+    def origin(self, request: web.Request, *, reason: str | None) -> Origin:
         """Return who asks for a deletion here, with what."""
         return Origin(
             requested_by=self.caller.user_id,
-            requested_level=access.level_in(self.caller, self.project),
+            requested_level=self.level,
             credential=self.caller.credential or Credential.PERSONAL_ACCESS_TOKEN,
             cause=Cause.USER,
             lane=Lane.INTERACTIVE,
-            reason=_reason(request),
+            reason=reason,
             request_id=request[REQUEST_ID],
         )
 
 
 @asynccontextmanager
-async def project_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, Visit]]:
+async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller]]:
+    """Give a connection and the caller, who may be anonymous.
+
+    Raises:
+        RefusedError: the credential is bad, or its scopes do not cover the request.
+    """
+    shown = await shown_credentials(request)
+    async with request.app[CONTEXT].database.connection() as connection:
+        caller = await _caller(connection, shown)
+        if caller.credential is not None:
+            request[ACCEPTED] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
+            request[LOG_FIELDS]["user_id"] = caller.user_id
+        if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
+            needed = request[OPERATION].reading_scopes if request.method in _READING else access.WRITING_SCOPES
+            if not caller.scopes & needed:
+                raise InsufficientScopeError
+        yield connection, caller
+
+
+@asynccontextmanager
+async def project_visit(
+    request: web.Request, *, credential_required: bool = False
+) -> AsyncGenerator[tuple[Connection, Visit]]:
     """Give a connection and the visit, after the checks that come before any parameter is looked at.
 
     Raises:
         RefusedError: the credential is bad, the project is not visible, or its packages may not be read.
+        web.HTTPMovedPermanently: the project was asked for by a path that it had before.
     """
-    async with request.app[CONTEXT].database.connection() as connection:
-        caller = await _caller(request, connection)
-        project = await access.visible_project(connection, caller, request.match_info["id"])
+    async with caller_visit(request) as (connection, caller):
+        _require_packages(request)
+        if credential_required and caller.credential is None:
+            raise UnauthorizedError
+        project = await project_of(request, connection, caller)
         access.require_read(caller, project)
         yield connection, Visit(caller, project)
 
@@ -63,46 +119,49 @@ async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
     Raises:
         RefusedError: the credential is bad, the group is not visible, or its packages may not be read.
     """
-    async with request.app[CONTEXT].database.connection() as connection:
-        caller = await _caller(request, connection)
+    async with caller_visit(request) as (connection, caller):
+        _require_packages(request)
         group = await access.visible_group(connection, caller, request.match_info["id"])
         access.require_group_read(caller, group)
         yield connection, caller, group
 
 
-async def visit(request: web.Request, *, level: AccessLevel, user_required: bool = False) -> Visit:
-    """Return the visit of a caller who has at least *level* in the project, and let the connection go.
+async def project_of(request: web.Request, connection: Connection, caller: Caller) -> Project:
+    """Return the project that the request's path names.
 
     Raises:
-        RefusedError: some check says no.
+        RefusedError: it is not visible; or it was asked for by a path that it had before, not to read it.
+        web.HTTPMovedPermanently: it was asked for by a path that it had before, to read it.
     """
-    if user_required and not _token(request):
-        raise UnauthorizedError
-    async with project_visit(request) as (_, found):
-        access.require_level(found.caller, found.project, level)
-    return found
+    try:
+        project = await access.visible_project(connection, caller, request.match_info["id"])
+    except ProjectNotFoundError:
+        # Routes for package managers tell whoever shows nothing to show something; the others say nothing.
+        if Carrier.BASIC in request[OPERATION].carriers and caller.credential is None:
+            raise UnauthorizedError from None
+        raise
+    if not project.is_moved:
+        return project
+    if request.method not in _READING:
+        raise MovedProjectWriteError
+    raise web.HTTPMovedPermanently(_address_by_number(request, project))
 
 
-def _reason(request: web.Request) -> str | None:
-    reason = request.query.get("reason", "")
-    if "\x00" in reason or len(reason) > _LONGEST_REASON:
-        raise BadParametersError("reason is invalid")
-    return reason or None
+async def _caller(connection: Connection, shown: Sequence[Shown]) -> Caller:
+    for credential in shown:
+        caller = await access.caller_of(connection, credential)
+        if caller.credential is not None:
+            return caller
+    return ANONYMOUS
 
 
-async def _caller(request: web.Request, connection: Connection) -> Caller:
-    token = _token(request)
-    if not token:
-        return ANONYMOUS
-    caller = await access.caller_of_token(connection, token)
-    request[LOG_FIELDS]["user_id"] = caller.user_id
-    if request.method not in _READING and not caller.may_write:
-        raise InsufficientScopeError
-    return caller
+def _address_by_number(request: web.Request, project: Project) -> str:
+    head, _, tail = request.rel_url.raw_path.partition("/projects/")
+    _, slash, rest = tail.partition("/")
+    query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+    return f"{external_url(request)}{head}/projects/{project.id}{slash}{rest}{query}"
 
 
-def _token(request: web.Request) -> str:
-    """Return the personal token that the request shows, in whichever of its places."""
-    authorization = request.headers.get("Authorization", "")
-    bearer = authorization[len(_BEARER) :].strip() if authorization.lower().startswith(_BEARER) else ""
-    return request.headers.get("PRIVATE-TOKEN") or bearer or request.query.get("private_token", "")
+def _require_packages(request: web.Request) -> None:
+    if not request.app[CONTEXT].settings.packages_enabled:
+        raise PackagesDisabledError

@@ -77,9 +77,23 @@ def file_entity(file: Record, *, base: str) -> PackageFile:
     return PackageFile.model_validate(values)
 
 
+def pipeline_entity(pipeline: Mapping[str, Any], base: str) -> Pipeline:
+    """Return a pipeline, with the user who started it."""
+    values = {key: value for key, value in pipeline.items() if key not in {"user", "project_path"}}
+    user = pipeline["user"]
+    return Pipeline(
+        **values,
+        web_url=f"{base}/{pipeline['project_path']}/-/pipelines/{pipeline['id']}",
+        user=None if user is None else User(**user, avatar_url=None, web_url=f"{base}/{user['username']}"),
+    )
+
+
 def uploaded_entity(file: Record, *, url: str) -> UploadedFile:
     """Return the record of a file just uploaded; GitLab tells only the SHA-256 of a generic one."""
+    unused = dict.fromkeys(name for name, field in UploadedFile.model_fields.items() if field.default is None)
     return UploadedFile(
+        **unused,
+        verification_state=0,
         id=file["id"],
         package_id=file["package_id"],
         created_at=file["created_at"],
@@ -115,17 +129,7 @@ def _tags(package: Record) -> list[Tag]:
 
 
 def _pipelines(record: Record, base: str) -> list[Pipeline]:
-    return [_pipeline(pipeline, base) for pipeline in record["pipelines"] or ()]
-
-
-def _pipeline(pipeline: Mapping[str, Any], base: str) -> Pipeline:
-    values = {key: value for key, value in pipeline.items() if key not in {"user", "project_path"}}
-    user = pipeline["user"]
-    return Pipeline(
-        **values,
-        web_url=f"{base}/{pipeline['project_path']}/-/pipelines/{pipeline['id']}",
-        user=None if user is None else User(**user, avatar_url=None, web_url=f"{base}/{user['username']}"),
-    )
+    return [pipeline_entity(pipeline, base) for pipeline in record["pipelines"] or ()]
 
 
 def _hex(digest: bytes | None) -> str | None:

@@ -1,65 +1,110 @@
 """Generic packages: upload and download by name, version and file name."""
 
 import asyncio
-import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Final
 
-import structlog
 from aiohttp import web
-from aiohttp.helpers import content_disposition_header
 
 from schemas.names import AccessLevel
 from schemas.queries import Upload
-from service import packages, uploads
-from service.api.callers import project_visit, visit
+from schemas.resources import Message, UploadedFile
+from service import access, packages, uploads
+from service.api.callers import PROJECT_REFUSALS, project_visit
+from service.api.downloads import send_file
 from service.api.entities import uploaded_entity
-from service.api.keys import CONTEXT, REQUEST_ID
+from service.api.expectation import let_body_come
+from service.api.keys import CONTEXT
 from service.api.links import external_url
-from service.api.parameters import read_query
+from service.api.operations import FILE_BYTES, MOVED, OF_PACKAGE_MANAGERS, Answer, Routes, one
+from service.api.parameters import read_path, read_query
 from service.api.replies import reply
-from service.errors import BadParametersError, NotFoundError, ObjectMissingError, PackyardError
+from service.errors import (
+    BadParametersError,
+    BadRequestError,
+    MovedProjectWriteError,
+    NotFoundError,
+)
 from service.uploads import GenericFile
 
-routes = web.RouteTableDef()
+routes = Routes("Generic packages", carriers=OF_PACKAGE_MANAGERS)
+
+_SEGMENT: Final = r"(?!\.{1,2}(?:/|$)|~)[A-Za-z0-9._+~-]{1,255}(?<!~)"
+
+PATH_RULES: Final = {
+    "package_name": r"(?!\.{1,2}$)[A-Za-z0-9._+-]{1,255}",
+    "package_version": r"(?!\.$|.*\.\.)[A-Za-z0-9_.+-]{1,255}",
+    "file_name": _SEGMENT,
+    "path": rf"{_SEGMENT}(?:/{_SEGMENT}){{0,19}}",
+}
+"""What the parts of a path have to look like, each as a whole."""
 
 _FILE: Final = "/api/v4/projects/{id}/packages/generic/{package_name}/{package_version}/{file_name}"
-_NAME: Final = re.compile(r"[A-Za-z0-9._+-]{1,255}")
-_RULES: Final = {
-    "package_name": _NAME,
-    "package_version": re.compile(r"(?!.*\.\.)[A-Za-z0-9_.+-]{1,255}"),
-    "file_name": re.compile(r"(?!~)[A-Za-z0-9._+~-]{1,255}(?<!~)"),
-}
+_FILE_BELOW: Final = (
+    "/api/v4/projects/{id}/packages/generic/{package_name}/{package_version}/{path:(?s:.+)}/{file_name}"
+)
 _READ_CHUNK: Final = 256 * 1024
-_READ_TIMEOUT_S: Final = 60
+_LEAST_PROGRESS: Final = 16 * 1024
+"""Bytes that a client has to send within the time that is waited for one of its pieces."""
 
-log = structlog.get_logger()
+_UPLOADED: Final = (Answer(201, Message), one(UploadedFile))
+_UPLOADING: Final = (
+    *PROJECT_REFUSALS,
+    MovedProjectWriteError,
+    BadRequestError("File is too large"),
+    BadRequestError("Duplicate package is not allowed"),
+)
+_DOWNLOADED: Final = (FILE_BYTES, MOVED)
 
 
-@routes.put(_FILE)
+@routes.put(_FILE_BELOW, query=Upload, answers=_UPLOADED, refusals=_UPLOADING, takes_bytes=True, path_rules=PATH_RULES)
+async def upload_generic_file_below(request: web.Request) -> web.Response:
+    """Store the body as a new file of the package, in a sub-directory."""
+    return await _upload(request)
+
+
+@routes.put(_FILE, query=Upload, answers=_UPLOADED, refusals=_UPLOADING, takes_bytes=True, path_rules=PATH_RULES)
 async def upload_generic_file(request: web.Request) -> web.Response:
     """Store the body as a new file of the package; the stored bytes are the sent bytes."""
-    found = await visit(request, level=AccessLevel.DEVELOPER, user_required=True)
-    target, query = _target(request), read_query(request, Upload)
+    return await _upload(request)
+
+
+@routes.get(_FILE_BELOW, answers=_DOWNLOADED, refusals=(*PROJECT_REFUSALS, NotFoundError), path_rules=PATH_RULES)
+async def download_generic_file_below(request: web.Request) -> web.StreamResponse:
+    """Download the newest file of that name in a sub-directory."""
+    return await _download(request)
+
+
+@routes.get(_FILE, answers=_DOWNLOADED, refusals=(*PROJECT_REFUSALS, NotFoundError), path_rules=PATH_RULES)
+async def download_generic_file(request: web.Request) -> web.StreamResponse:
+    """Download the newest file of that name."""
+    return await _download(request)
+
+
+async def _upload(request: web.Request) -> web.Response:
+    async with project_visit(request, credential_required=True) as (connection, found):
+        query = read_query(request, Upload)
+        _require_body(request)
+        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
     context = request.app[CONTEXT]
     file = await uploads.publish_generic(
         context.database,
         context.store,
         caller=found.caller,
         project=found.project,
-        target=target,
+        target=_target(request),
         status=query.status,
-        chunks=_body(request),
+        body=uploads.Body(_body(request), announced=request.content_length),
+        max_size=context.settings.generic_max_file_size,
     )
     if query.select is None:
-        return reply({"message": "201 Created"}, status=201)
+        return reply(Message(message="201 Created"), status=201)
     return reply(uploaded_entity(file, url=external_url(request) + request.rel_url.raw_path))
 
 
-@routes.get(_FILE)
-async def download_generic_file(request: web.Request) -> web.StreamResponse:
-    """Answer with the newest file of that name."""
+async def _download(request: web.Request) -> web.StreamResponse:
     async with project_visit(request) as (connection, found):
+        read_path(request)
         target = _target(request)
         file = await packages.find_generic_file(
             connection,
@@ -68,63 +113,41 @@ async def download_generic_file(request: web.Request) -> web.StreamResponse:
             version=target.package_version,
             file_name=target.file_name,
         )
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "application/octet-stream",
-            "Content-Disposition": content_disposition_header("attachment", filename=target.file_name),
-            "X-Checksum-SHA256": file["sha256"].hex(),
-        }
-    )
-    response.content_length = file["size"]
-    if request.method == "HEAD":
-        return response
-    try:
-        async with request.app[CONTEXT].store.get(file["storage_key"]) as chunks:
-            await _send(request, response, chunks)
-    except ObjectMissingError as error:
-        # It was being deleted while we looked.
-        raise NotFoundError from error
-    return response
-
-
-async def _send(request: web.Request, response: web.StreamResponse, chunks: AsyncIterable[bytes]) -> None:
-    await response.prepare(request)
-    left = response.content_length or 0
-    reason = "the object is not as long as it was"
-    try:
-        async for chunk in chunks:
-            left -= len(chunk)
-            await response.write(chunk)
-    except PackyardError as error:
-        left, reason = left or 1, str(error)
-    if left:
-        # The status is out already: only a connection that breaks off tells the client that the bytes are not all.
-        log.error("download_broken", request_id=request[REQUEST_ID], reason=reason)
-        if request.transport:
-            request.transport.abort()
+    return await send_file(request, file)
 
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    """Give the body as it comes; a client that sends nothing for a minute is not waited for any longer."""
+    """Give the body as it comes; a client that sends nothing, or next to nothing, for too long is given up."""
+    # Only now: whoever is refused has not sent the file for nothing.
+    await let_body_come(request)
+    patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
+    now = asyncio.get_running_loop().time
     chunks = request.content.iter_chunked(_READ_CHUNK)
+    due, progress = now() + patience, 0
     while True:
         try:
-            async with asyncio.timeout(_READ_TIMEOUT_S):
+            async with asyncio.timeout_at(due):
                 chunk = await anext(chunks, b"")
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
         if not chunk:
             return
+        progress += len(chunk)
+        handed_on = now()
         yield chunk
+        # The time that the store takes is not the client's.
+        due += now() - handed_on
+        if progress >= _LEAST_PROGRESS:
+            due, progress = now() + patience, 0
+
+
+def _require_body(request: web.Request) -> None:
+    if request.content_length is None and "Transfer-Encoding" not in request.headers:
+        raise BadParametersError("file is missing")
 
 
 def _target(request: web.Request) -> GenericFile:
-    values = {name: request.match_info[name] for name in _RULES}
-    wrong = [
-        f"{name} is invalid"
-        for name, rule in _RULES.items()
-        if not rule.fullmatch(values[name]) or values[name] in {".", ".."}
-    ]
-    if wrong:
-        raise BadParametersError(*wrong)
-    return GenericFile(**values)
+    parts = request.match_info
+    # Kept as one name, in the encoding that the client would use for it.
+    folders = parts["path"].replace("/", "%2F") + "%2F" if "path" in parts else ""
+    return GenericFile(parts["package_name"], parts["package_version"], folders + parts["file_name"])

@@ -10,3 +10,9 @@ CONTEXT: Final = web.AppKey("context", Context)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
 """What a handler adds to the request's one log line."""
+
+ACCEPTED: Final = web.RequestKey("accepted", str)
+"""For whom the credential stands that the request showed; set only when it is good."""
+
+OPERATIONS: Final = web.AppKey("operations", tuple)
+"""Everything that the application serves."""

@@ -1,10 +1,22 @@
 """Addresses in answers."""
 
+import re
+from typing import Final
+
 from aiohttp import web
 
 from service.api.keys import CONTEXT
 
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+
 
 def external_url(request: web.Request) -> str:
-    """Return the address under which clients reach us, without a slash at the end."""
-    return str(request.app[CONTEXT].settings.external_url).rstrip("/")
+    """Return the address under which the client reaches us, without a slash at the end.
+
+    It is the one of the settings, or else the one that the client itself used.
+    """
+    settings = request.app[CONTEXT].settings
+    if settings.external_url is not None:
+        return str(settings.external_url).rstrip("/")
+    host = request.headers.get("Host", "")
+    return f"http://{host if _HOST.fullmatch(host) else f'{settings.host}:{settings.port}'}"

@@ -2,21 +2,22 @@
 
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from collections.abc import Mapping
+from typing import Final
 from uuid import uuid4
 
 import structlog
 from aiohttp import web
 
+from service.api.expectation import hang_up_unless_it_came
 from service.api.keys import LOG_FIELDS, REQUEST_ID
-from service.api.replies import reply
+from service.api.operations import OPERATION, Carrier, Handler
+from service.api.replies import COMMON_HEADERS, reply, reply_text
 from service.errors import DatabaseAwayError, RefusedError
-
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_CLOSED: Final = 499
+_UNAUTHORIZED: Final = 401
 
 log = structlog.get_logger()
 
@@ -32,6 +33,8 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         response = await handler(request)
         status = response.status
+        if (operation := request.get(OPERATION)) and operation.takes_bytes:
+            hang_up_unless_it_came(request, response)
     finally:
         log.info(
             "request",
@@ -60,9 +63,12 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 def _answer(request: web.Request, error: Exception) -> web.Response:
     match error:
         case RefusedError():
-            answer = reply(error.body(), status=error.status)
+            answer = reply(error.body(), status=error.status, headers=_challenge(request, error.status))
         case web.HTTPMethodNotAllowed():
             answer = reply({"error": "405 Not Allowed"}, status=405, headers={"Allow": error.headers["Allow"]})
+        case web.HTTPMovedPermanently():
+            text = f"This resource has been moved permanently to {error.location}"
+            answer = reply_text(text, status=301, headers={"Location": str(error.location)})
         case DatabaseAwayError():
             answer = reply({"message": "503 Service Unavailable"}, status=503)
         case web.HTTPException():
@@ -73,9 +79,15 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
     return answer
 
 
+def _challenge(request: web.Request, status: int) -> Mapping[str, str]:
+    # Package managers show their credentials only when they are asked to.
+    operation = request.get(OPERATION)
+    is_asked = status == _UNAUTHORIZED and operation is not None and Carrier.BASIC in operation.carriers
+    return {"WWW-Authenticate": 'Basic realm="GitLab Packages Registry"'} if is_asked else {}
+
+
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what every answer carries, before its headers are sent."""
-    response.headers["X-Frame-Options"] = "SAMEORIGIN"
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.update(COMMON_HEADERS)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]

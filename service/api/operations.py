@@ -1,14 +1,16 @@
 """Routes that say what they take and answer: served, checked and documented from the same words."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
 from schemas.queries import Query
-from service.errors import RefusedError
+from service.access import READING_SCOPES
+from service.api.expectation import wait_to_be_read
+from service.errors import RefusedError, UnauthorizedError
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Refusal: TypeAlias = type[RefusedError] | RefusedError
@@ -44,7 +46,7 @@ OF_PROJECT: Final = PERSONAL | {Carrier.JOB_TOKEN_HEADER, Carrier.JOB_TOKEN_PARA
 OF_PACKAGE_MANAGERS: Final = OF_PROJECT | {Carrier.DEPLOY_TOKEN_HEADER, Carrier.BASIC}
 """What routes for package managers read."""
 
-NONE: Final = frozenset[Carrier]()
+NO_CREDENTIALS: Final = frozenset[Carrier]()
 """For routes that do not care who asks."""
 
 
@@ -82,7 +84,17 @@ def page_of(shape: Any) -> Answer:
     return Answer(200, list[shape], headers=PAGE_HEADERS)
 
 
-@dataclass(frozen=True, slots=True)
+MOVED: Final = Answer(301, media=Media.TEXT, headers=("Location",))
+"""Where a project is now that had the path of the request before."""
+
+FILE_BYTES: Final = Answer(200, media=Media.OCTETS, headers=("X-Checksum-SHA256", "Content-Disposition"))
+"""The bytes of a file."""
+
+ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id",))
+"""A deletion that was accepted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
     """One method on one path: what it takes, and all that it may answer."""
 
@@ -90,12 +102,28 @@ class Operation:
     path: str
     tag: str
     handler: Handler
-    query: type[Query] | None
     answers: tuple[Answer, ...]
     refusals: tuple[Refusal, ...]
     carriers: frozenset[Carrier]
+    query: type[Query] | None = None
+    reading_scopes: frozenset[str] = READING_SCOPES
+    """Any of these lets a user's own token read here."""
     takes_bytes: bool = False
     """The body is a file."""
+    path_rules: Mapping[str, str] = field(default_factory=dict)
+    """Regular expressions for parts of the path."""
+    is_hidden: bool = False
+    """Not worth a word in the documentation."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is served to whoever shows no credential, as far as that caller sees anything."""
+        return not self.takes_bytes and UnauthorizedError not in self.refusals
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether its answers carry an ETag."""
+        return self.method == "GET" and self.path.startswith("/api/")
 
 
 OPERATION: Final = web.RequestKey("operation", Operation)
@@ -126,7 +154,8 @@ class Routes:
     def add_to(self, app: web.Application) -> None:
         """Serve all of them in *app*."""
         for operation in self.operations:
-            app.router.add_route(operation.method, operation.path, _served(operation))
+            expect = wait_to_be_read if operation.takes_bytes else None
+            app.router.add_route(operation.method, operation.path, _served(operation), expect_handler=expect)
             if operation.method == "GET":
                 app.router.add_route("HEAD", operation.path, _served(operation))
 
@@ -136,23 +165,20 @@ class Routes:
         path: str,
         *,
         answers: Answer | Sequence[Answer],
-        query: type[Query] | None = None,
         refusals: Sequence[Refusal] = (),
-        carriers: frozenset[Carrier] | None = None,
-        takes_bytes: bool = False,
+        **about: Any,
     ) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
+            about.setdefault("carriers", self._carriers)
             self.operations.append(
                 Operation(
                     method=method,
                     path=path,
                     tag=self._tag,
                     handler=handler,
-                    query=query,
                     answers=(answers,) if isinstance(answers, Answer) else tuple(answers),
                     refusals=tuple(refusals),
-                    carriers=self._carriers if carriers is None else carriers,
-                    takes_bytes=takes_bytes,
+                    **about,
                 )
             )
             return handler

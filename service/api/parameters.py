@@ -1,75 +1,111 @@
 """Reading parameters, with the texts that Grape has for wrong ones."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from aiohttp import web
 from pydantic import ValidationError
 
-from schemas.queries import MAX_PER_PAGE, Paging, Query
+from schemas.queries import Query
+from service.api.operations import OPERATION
 from service.errors import BadParametersError
 
-_OUT_OF_LIST: Final = frozenset({"enum", "literal_error"})
+_UNREADABLE: Final = "is invalid"
+_OWN: Final = frozenset({"pagination", "cursor", "reason"})
+"""Parameters that GitLab does not know where we read them."""
+_OUT_OF_LIST: Final = "does not have a valid value"
+_SENTENCES: Final = MappingProxyType(
+    {
+        "enum": _OUT_OF_LIST,
+        "literal_error": _OUT_OF_LIST,
+        "outside_list": _OUT_OF_LIST,
+        "excluded_value": "has a value not allowed",
+    }
+)
+_ID: Final = r"-?[0-9]+"
 _LARGEST: Final = 2**63
 _Query = TypeVar("_Query", bound=Query)
-_Paging = TypeVar("_Paging", bound=Paging)
 
 
 def read_query(request: web.Request, kind: type[_Query]) -> _Query:
-    """Return the request's parameters.
+    """Return the request's parameters; of one that stands twice, the last counts.
 
     Raises:
         BadParametersError: some cannot be read or stand outside their list; each is named.
     """
+    return read_request(request, kind)[0]
+
+
+def read_request(request: web.Request, kind: type[_Query], *names: str) -> tuple[_Query, tuple[int, ...]]:
+    """Return the request's parameters, and numbers from its path; one that no record can have becomes 0.
+
+    Raises:
+        BadParametersError: some cannot be read or stand outside their list; each is named, in GitLab's order.
+    """
+    if request[OPERATION].query is not kind:
+        raise TypeError(f"{request[OPERATION].path} is documented with other parameters than {kind.__name__}")
     values = {name: request.query.getall(name)[-1] for name in request.query if name in kind.model_fields}
+    wrong: dict[str, str] = {}
+    query: _Query | None = None
     try:
         query = kind.model_validate(values)
     except ValidationError as error:
-        raise BadParametersError(*(_sentence(dict(problem)) for problem in error.errors())) from None
-    nul = [f"{name} is invalid" for name, value in values.items() if "\x00" in value]
-    if nul:
-        raise BadParametersError(*nul)
-    return query
+        wrong = {str(problem["loc"][0]): _SENTENCES.get(problem["type"], _UNREADABLE) for problem in error.errors()}
+    wrong |= {name: _UNREADABLE for name in kind.model_fields if _is_unreadable(request, name, values.get(name, ""))}
+    sentences = [
+        *_wrong_parts(request, names),
+        *(f"{name} {wrong[name]}" for name in kind.model_fields if name in wrong),
+    ]
+    if query is None or sentences:
+        raise BadParametersError(*sentences)
+    return query, _ids(request, names)
 
 
-def read_page_query(request: web.Request, kind: type[_Paging]) -> _Paging:
-    """Return the parameters of a listing, with the page size clamped to 100.
-
-    Raises:
-        BadParametersError: some cannot be read, or a page or its size is below 1.
-    """
-    query = read_query(request, kind)
-    below = [name for name in ("page", "per_page") if getattr(query, name) < 1]
-    if below:
-        raise BadParametersError(*(f"{name} does not have a valid value" for name in below))
-    return query.model_copy(update={"per_page": min(query.per_page, MAX_PER_PAGE)})
-
-
-def read_id(request: web.Request, name: str) -> int:
-    """Return a number from the path; one that no record can have becomes 0.
+def read_path(request: web.Request, *names: str) -> tuple[int, ...]:
+    """Return numbers from the path, as `read_request` does.
 
     Raises:
-        BadParametersError: it is not a number.
+        BadParametersError: some part of the path is not what it has to be; each is named.
     """
-    text = request.match_info[name]
-    if not text.removeprefix("-").isdecimal() or not text.isascii():
-        raise BadParametersError(f"{name} is invalid")
+    wrong = _wrong_parts(request, names)
+    if wrong:
+        raise BadParametersError(*wrong)
+    return _ids(request, names)
+
+
+def read_unmodified_since(request: web.Request) -> datetime | None:
+    """Return the moment in If-Unmodified-Since, an HTTP date or one of ISO 8601; what cannot be read is ignored."""
+    text = request.headers.get("If-Unmodified-Since", "")
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(text)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _wrong_parts(request: web.Request, names: Collection[str]) -> list[str]:
+    rules = {**dict.fromkeys(names, _ID), **request[OPERATION].path_rules}
+    parts = {name: part for name, part in request.match_info.items() if name in rules}
+    return [f"{name} {_UNREADABLE}" for name, part in parts.items() if not re.fullmatch(rules[name], part)]
+
+
+def _ids(request: web.Request, names: Iterable[str]) -> tuple[int, ...]:
+    return tuple(_id(request.match_info[name]) for name in names)
+
+
+def _id(text: str) -> int:
     number = int(text) if len(text) < len(str(_LARGEST)) else 0
     return number if 0 < number < _LARGEST else 0
 
 
-def read_unmodified_since(request: web.Request) -> datetime | None:
-    """Return the moment in If-Unmodified-Since; a date that cannot be read is ignored."""
-    try:
-        moment = parsedate_to_datetime(request.headers.get("If-Unmodified-Since", ""))
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _sentence(problem: Mapping[str, object]) -> str:
-    location = problem["loc"]
-    name = location[0] if isinstance(location, tuple) and location else "query"
-    return f"{name} does not have a valid value" if problem["type"] in _OUT_OF_LIST else f"{name} is invalid"
+def _is_unreadable(request: web.Request, name: str, value: str) -> bool:
+    # A text that the database cannot hold; and a list or mapping where one value is wanted, unless GitLab would not
+    # look at it at all.
+    is_nested = name not in _OWN and any(key.startswith(f"{name}[") for key in request.query)
+    return "\x00" in value or is_nested

@@ -1,17 +1,29 @@
 """Answers: JSON whose Content-Type has no charset, as GitLab's clients know it."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from aiohttp import web
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-_JSON = "application/json"
+_JSON: Final = "application/json"
+
+COMMON_HEADERS: Final = MappingProxyType(
+    {"X-Frame-Options": "SAMEORIGIN", "X-Content-Type-Options": "nosniff", "Server": "packyard"}
+)
+"""What every answer carries."""
 
 
 def reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with JSON; of a resource, only the keys that were set."""
     return web.Response(body=to_json(_dumped(body)), status=status, headers={**(headers or {}), "Content-Type": _JSON})
+
+
+def reply_text(text: str, *, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with plain text."""
+    return web.Response(text=text, status=status, headers=headers)
 
 
 def no_content(headers: Mapping[str, str] | None = None) -> web.Response:

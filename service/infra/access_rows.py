@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from schemas.names import AccessLevel, Scope, UserState, Visibility
+from schemas.names import AccessLevel, Credential, UserState, Visibility
 from service.infra.database import Connection, Record, fetch, fetch_row
 
 _NUMBER: Final = re.compile(r"-?[0-9]+")
@@ -13,14 +13,21 @@ _LARGEST: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A personal access token with its user."""
+class Token:
+    """A token of any kind, with the user for whom it stands; a deploy token stands for none."""
 
-    scopes: frozenset[Scope]
+    kind: Credential
+    id: int
+    scopes: frozenset[str]
     expires_at: date | None
     revoked_at: datetime | None
-    user_id: int
-    username: str
+    login: str | None
+    """The user name that goes with it where one is asked for; None: any."""
+    project_id: int | None
+    """The project of a job or deploy token."""
+    pipeline_id: int | None
+    user_id: int | None
+    username: str | None
     is_admin: bool
     is_external: bool
     user_state: UserState
@@ -35,9 +42,17 @@ class Project:
     name: str
     visibility: Visibility
     packages_enabled: bool
-    root_group_id: int
+    ancestry: tuple[int, ...]
+    """The ids of the groups around it, from the root down."""
     level: AccessLevel
+    is_moved: bool = False
+    """It was asked for by a path that it had before."""
     holds_membership: bool = False
+
+    @property
+    def root_group_id(self) -> int:
+        """The group at the root."""
+        return self.ancestry[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +73,24 @@ class ReadableProject:
 
     id: int
     path: str
+    packages_enabled: bool
     level: AccessLevel
 
 
-async def find_access_token(connection: Connection, digest: bytes) -> AccessToken | None:
+async def find_token(connection: Connection, digest: bytes) -> Token | None:
     """Return the token with that digest."""
-    row = await fetch_row(connection, "find_access_token", digest=digest)
+    row = await fetch_row(connection, "find_credential", digest=digest)
     if row is None:
         return None
-    return AccessToken(
-        scopes=frozenset(Scope(scope) for scope in row["scopes"]),
+    return Token(
+        kind=Credential(row["kind"]),
+        id=row["token_id"],
+        scopes=frozenset(row["scopes"]),
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        login=row["login"],
+        project_id=row["project_id"],
+        pipeline_id=row["pipeline_id"],
         user_id=row["user_id"],
         username=row["username"],
         is_admin=row["admin"],
@@ -89,9 +110,16 @@ async def find_project(connection: Connection, reference: str, user_id: int | No
         name=row["name"],
         visibility=Visibility(row["visibility"]),
         packages_enabled=row["packages_enabled"],
-        root_group_id=row["root_group_id"],
+        ancestry=tuple(row["ancestry"]),
         level=_level(row),
+        is_moved=row["is_moved"],
     )
+
+
+async def find_job_allowance(connection: Connection, *, source_project_id: int, project_id: int) -> tuple[str, bool]:
+    """Return the path of the project that a job comes from, and whether the other project lets its jobs in."""
+    (row,) = await fetch(connection, "find_job_allowance", source_project_id=source_project_id, project_id=project_id)
+    return row["path"], row["is_allowed"]
 
 
 async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:
@@ -129,7 +157,7 @@ async def readable_projects(
         exclude_subgroups=exclude_subgroups,
         reader_level=AccessLevel.REPORTER,
     )
-    return {row["id"]: ReadableProject(row["id"], row["path"], _level(row)) for row in rows}
+    return {row["id"]: ReadableProject(row["id"], row["path"], row["packages_enabled"], _level(row)) for row in rows}
 
 
 async def _find(connection: Connection, kind: str, reference: str, user_id: int | None) -> Record | None:

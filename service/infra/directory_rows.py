@@ -3,18 +3,29 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import asyncpg
 
 from service.infra.database import Connection, Record, execute, fetch, fetch_row
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A user, group or project that is in the database; a group's ancestry ends with itself."""
+    """A user, group or project that is in the database, with its name or path."""
 
     id: int
     name: str
     ancestry: tuple[int, ...] = ()
+    """The ids of the groups from the root down: to itself for a group, to the one around it for a project."""
+
+
+class Owner(NamedTuple):
+    """Whose a token is."""
+
+    kind: str
+    id: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,44 +38,35 @@ class Counts:
     removed: int
 
 
-class Names:
-    """Those of one kind that are in the database, by name in any case of letters, and by id."""
-
-    def __init__(self, found: Iterable[Found]) -> None:
-        self.by_name: dict[str, Found] = {}
-        self.by_id: dict[int, Found] = {}
-        for one in found:
-            self.by_name[one.name.lower()] = one
-            self.by_id[one.id] = one
-
-
 async def lock(connection: Connection) -> None:
     """Wait until nobody else applies a directory file, and keep others waiting until the transaction ends."""
     await execute(connection, "lock_directory")
 
 
-async def find_users(connection: Connection, usernames: Iterable[str], ids: Iterable[int]) -> Names:
+async def find_users(connection: Connection, usernames: Iterable[str], ids: Iterable[int]) -> list[Found]:
     """Find users by name in lower case, or by id."""
     rows = await fetch(connection, "find_users", usernames=list(usernames), ids=list(ids))
-    return Names(Found(row["id"], row["username"]) for row in rows)
+    return [Found(row["id"], row["username"]) for row in rows]
 
 
-async def find_groups(connection: Connection, paths: Iterable[str], ids: Iterable[int]) -> Names:
-    """Find groups by path in lower case, or by id."""
-    rows = await fetch(connection, "find_groups", paths=list(paths), ids=list(ids))
-    return Names(Found(row["id"], row["path"], tuple(row["ancestry"])) for row in rows)
+async def find_groups(
+    connection: Connection, *, paths: Iterable[str], ids: Iterable[int], around: Iterable[int] = ()
+) -> list[Found]:
+    """Find groups by path in lower case, by id, or by the id of a group *around* them, however far."""
+    return await _find_places(connection, "find_groups", paths=paths, ids=ids, around=around)
 
 
-async def find_projects(connection: Connection, paths: Iterable[str], ids: Iterable[int]) -> Names:
-    """Find projects by path in lower case, or by id."""
-    rows = await fetch(connection, "find_projects", paths=list(paths), ids=list(ids))
-    return Names(Found(row["id"], row["path"]) for row in rows)
+async def find_projects(
+    connection: Connection, *, paths: Iterable[str], ids: Iterable[int], around: Iterable[int] = ()
+) -> list[Found]:
+    """Find projects by path in lower case, by id, or by the id of a group *around* them, however far."""
+    return await _find_places(connection, "find_projects", paths=paths, ids=ids, around=around)
 
 
-async def find_token_owners(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, tuple[str, str]]:
-    """Return whose the known ones of these tokens are: digest -> (kind of owner, name), revoked ones too."""
+async def find_token_owners(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Owner]:
+    """Return whose the known ones of these tokens are, revoked ones too."""
     rows = await fetch(connection, "find_tokens", digests=list(digests))
-    return {row["digest"]: (row["owner"], row["name"]) for row in rows}
+    return {row["digest"]: Owner(row["owner"], row["owner_id"], row["name"]) for row in rows}
 
 
 async def find_pipeline_projects(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
@@ -73,9 +75,34 @@ async def find_pipeline_projects(connection: Connection, ids: Iterable[int]) -> 
     return {row["id"]: row["project_id"] for row in rows}
 
 
+async def why_unreadable(connection: Connection, pattern: str) -> str | None:
+    """Return why the database cannot read a regular expression, if it cannot."""
+    try:
+        async with connection.transaction():
+            await fetch(connection, "try_pattern", pattern=pattern)
+    except asyncpg.InvalidRegularExpressionError as error:
+        return str(error).removeprefix("invalid regular expression: ")
+    return None
+
+
 async def find_too_visible(connection: Connection, paths: Sequence[str]) -> list[Record]:
     """Return what, among these and the groups' children, is more visible than the group around it."""
     return await fetch(connection, "find_too_visible", paths=paths)
+
+
+async def set_aside(connection: Connection, kind: str, ids: Iterable[int]) -> None:
+    """Free the names of these users, groups or projects, which are about to be stored under others."""
+    await execute(connection, f"set_aside_{kind}", ids=list(ids))
+
+
+async def keep_old_paths(connection: Connection, project_ids: Mapping[str, int]) -> None:
+    """Remember these paths for the projects that had them."""
+    await execute(connection, "keep_old_paths", paths=list(project_ids), project_ids=list(project_ids.values()))
+
+
+async def forget_taken_paths(connection: Connection, paths: Iterable[str]) -> None:
+    """Forget those of the paths, in lower case, that some project had once and that lead to something by now."""
+    await execute(connection, "forget_taken_paths", paths=list(paths))
 
 
 async def store(
@@ -85,3 +112,8 @@ async def store(
     record = await fetch_row(connection, f"store_{kind}", rows=json.dumps(rows), **owners)
     created, updated, removed = (record[key] if record else 0 for key in ("created", "updated", "removed"))
     return Counts(created, updated, unchanged=len(rows) - created - updated, removed=removed)
+
+
+async def _find_places(connection: Connection, query: str, **of: Iterable[object]) -> list[Found]:
+    rows = await fetch(connection, query, **{key: list(values) for key, values in of.items()})
+    return [Found(row["id"], row["path"], tuple(row["ancestry"])) for row in rows]

@@ -1,90 +1,94 @@
 """Reading packages and their files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from schemas.cursors import PackagePosition
 from schemas.names import PackageType
-from schemas.queries import OrderBy, PackageListing, Sort
-from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES
+from schemas.queries import FileListing, PackageListing
+from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES, FileStatus
+from service.infra import package_orders
+from service.infra.composing import Values, containing, ordering
 from service.infra.database import Connection, Record, execute, fetch, fetch_composed, fetch_row
+from service.infra.slices import COUNT_LIMIT, Slice, slice_of
 
-COUNT_LIMIT: Final = 10_000
-"""Totals are told up to this many matches (GitLab's rule)."""
+_MERGED: Final = """
+    unnest({projects}) AS wanted (project_id) CROSS JOIN LATERAL (
+        SELECT p.* FROM package p WHERE p.project_id = wanted.project_id AND {conditions}
+         ORDER BY {order_within} LIMIT {limit} + {offset}) p"""
+"""Each project gives its first rows in the wanted order, as its indexes have them; only those are merged."""
 
-_ORDERS: Final = {
-    OrderBy.CREATED_AT: "p.created_at",
-    OrderBy.NAME: "p.name",
-    OrderBy.VERSION: "p.version",
-    OrderBy.TYPE: "p.type_number",
-    OrderBy.PROJECT_PATH: "(SELECT substring(j.path FROM '[^/]*$') FROM project j WHERE j.id = p.project_id)",
-}
+_AT_ONCE: Final = "package p WHERE p.project_id = ANY({projects}) AND {conditions}"
+"""Over all projects at once: where few rows match, the index on names finds them; and a page far down is as far in each
+project when they are merged."""
 
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A part of a list: its rows, the matches there are (None: more than are counted), and whether more follow."""
-
-    rows: list[Record]
-    total: int | None
-    has_more: bool
+_DEEP: Final = 1_000
+"""Rows before a page that is far down."""
 
 
-async def list_packages(
-    connection: Connection, project_ids: Sequence[int], listing: PackageListing, order_by: OrderBy
-) -> Slice:
+async def list_packages(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Slice:
     """Return a page of the packages of these projects; counting and fetching are one round trip.
 
     Conditions are composed, not switched by parameters, so that the planner sees what it can use an index for.
     """
-    values: list[object] = []
+    values = Values()
+    parts = _page_parts(values, project_ids, listing, _conditions(values, listing))
+    parts["count_limit"] = values.place(COUNT_LIMIT + 1, "bigint")
+    rows = await fetch_composed(connection, "list_packages", parts, values.all)
+    return slice_of(rows, size=listing.per_page)
 
-    def parameter(value: object) -> str:
-        values.append(value)
-        return f"${len(values)}"
 
-    projects = parameter(list(project_ids))
+async def list_packages_behind(
+    connection: Connection, project_ids: Sequence[int], listing: PackageListing, position: PackagePosition | None
+) -> Slice | None:
+    """Return the packages behind a position (None: from the start), uncounted.
+
+    None: the position is not one of this listing's.
+    """
+    values = Values()
+    conditions = _conditions(values, listing)
+    if position is not None:
+        condition = package_orders.behind(listing, position, values)
+        if condition is None:
+            return None
+        conditions.append(condition)
+    parts = _page_parts(values, project_ids, listing, conditions)
+    rows = await fetch_composed(connection, "list_packages_behind", parts, values.all)
+    return Slice(rows=rows[: listing.per_page], total=None, has_more=len(rows) > listing.per_page)
+
+
+def _page_parts(
+    values: Values, project_ids: Sequence[int], listing: PackageListing, conditions: Sequence[str]
+) -> dict[str, str]:
+    offset = 0 if listing.is_keyset else (listing.page - 1) * listing.per_page
+    parts = {
+        "projects": values.place(list(project_ids), "bigint[]"),
+        "conditions": " AND ".join(conditions),
+        "order_within": package_orders.ordering_within_project(listing),
+        "order": package_orders.ordering(listing),
+        "limit": values.place(listing.per_page + 1, "bigint"),
+        "offset": values.place(offset, "bigint"),
+    }
+    is_merged = not listing.package_name and offset < _DEEP
+    return {**parts, "source": (_MERGED if is_merged else _AT_ONCE).format_map(parts)}
+
+
+def _conditions(values: Values, listing: PackageListing) -> list[str]:
     conditions: list[str] = []
     if listing.status is None:
         # Written out, so that the partial indexes on just this set apply.
         conditions.append("p.status IN ('default', 'error', 'deprecated')")
     else:
-        conditions.append(f"p.status = {parameter(listing.status.value)}::text")
+        conditions.append(f"p.status = {values.place(listing.status.value, 'text')}")
     if listing.package_type is None:
         conditions.append("p.package_type <> 'terraform_module'")
     else:
-        conditions.append(f"p.package_type = {parameter(listing.package_type.value)}::text")
+        conditions.append(f"p.package_type = {values.place(listing.package_type.value, 'text')}")
     if not listing.include_versionless or listing.package_version is not None:
         conditions.append("p.version IS NOT NULL")
     if listing.package_version is not None:
-        conditions.append(f"p.version = {parameter(listing.package_version)}::text")
-    conditions += [
-        f"p.name ILIKE {parameter(_containing(term))}::text" for term in search_terms(listing.package_name or "")
-    ]
-    direction = "DESC" if listing.sort is Sort.DESC else "ASC"
-    # Within a project its path is always the same, and without it the order is that of an index.
-    within = "" if order_by is OrderBy.PROJECT_PATH else f"{_ORDERS[order_by]} {direction}, "
-    rows = await fetch_composed(
-        connection,
-        "list_packages",
-        {
-            "projects": projects,
-            "conditions": " AND ".join(conditions),
-            "order_within": f"{within}p.id {direction}",
-            "order": f"{_ORDERS[order_by]} {direction}, p.id {direction}",
-            "limit": parameter(listing.per_page + 1),
-            "offset": parameter((listing.page - 1) * listing.per_page),
-            "count_limit": parameter(COUNT_LIMIT + 1),
-        },
-        values,
-    )
-    found = [row for row in rows if row["id"] is not None]
-    total = rows[0]["total"]
-    return Slice(
-        rows=found[: listing.per_page],
-        total=total if total <= COUNT_LIMIT else None,
-        has_more=len(found) > listing.per_page,
-    )
+        conditions.append(f"p.version = {values.place(listing.package_version, 'text')}")
+    return conditions + containing(values, listing.package_name or "", ["p.name"])
 
 
 async def find_package(connection: Connection, *, project_id: int, package_id: int) -> Record | None:
@@ -111,20 +115,34 @@ async def other_versions(connection: Connection, package: Record) -> list[Record
     )
 
 
-async def list_files(connection: Connection, *, package_id: int, page: int, per_page: int) -> Slice:
-    """Return a page of the package's files, ascending by id."""
-    rows = await fetch(
-        connection,
-        "list_files",
-        package_id=package_id,
-        statuses=sorted(DISPLAYABLE_FILES),
-        limit=per_page + 1,
-        offset=(page - 1) * per_page,
-        count_limit=COUNT_LIMIT + 1,
+async def list_files(connection: Connection, *, package_id: int, listing: FileListing) -> Slice:
+    """Return a page of the package's files; the id decides between equals."""
+    values = Values()
+    parts = {
+        "package_id": values.place(package_id, "bigint"),
+        "statuses": values.place(sorted(DISPLAYABLE_FILES), "text[]"),
+        "order": ordering(f"f.{listing.order_by.value}", "f.id", listing.sort),
+        "limit": values.place(listing.per_page + 1, "bigint"),
+        "offset": values.place((listing.page - 1) * listing.per_page, "bigint"),
+        "count_limit": values.place(COUNT_LIMIT + 1, "bigint"),
+    }
+    rows = await fetch_composed(connection, "list_files", parts, values.all)
+    return slice_of(rows, size=listing.per_page)
+
+
+async def find_file(connection: Connection, *, package_id: int, package_file_id: int) -> Record | None:
+    """Return a file of the package that can be downloaded."""
+    return await fetch_row(
+        connection, "find_file", package_id=package_id, package_file_id=package_file_id, status=FileStatus.DEFAULT
     )
-    found = [row for row in rows if row["id"] is not None]
-    total = rows[0]["total"]
-    return Slice(rows=found[:per_page], total=total if total <= COUNT_LIMIT else None, has_more=len(found) > per_page)
+
+
+async def list_pipelines(
+    connection: Connection, *, package_id: int, position: int | None, is_before: bool, limit: int
+) -> list[Record]:
+    """Return the pipelines of a package next to a position, the nearest first: older ones, or newer if *is_before*."""
+    query = "pipelines_before" if is_before else "pipelines_behind"
+    return await fetch(connection, query, package_id=package_id, position=position, limit=limit)
 
 
 async def find_newest_file(
@@ -139,20 +157,3 @@ async def find_newest_file(
 async def note_download(connection: Connection, package_id: int) -> None:
     """Note that a file of the package was downloaded now."""
     await execute(connection, "note_download", package_id=package_id)
-
-
-def search_terms(text: str) -> list[str]:
-    """Split a fuzzy search into terms; text in double quotes stays one term."""
-    parts = text.split('"')
-    # Without a closing quote the last part is plain text again.
-    quoted = set(range(1, len(parts) - 1, 2))
-    terms: list[str] = []
-    for index, part in enumerate(parts):
-        words = " ".join(part.split())
-        terms += [words] if index in quoted and words else words.split()
-    return terms
-
-
-def _containing(term: str) -> str:
-    escaped = term.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"

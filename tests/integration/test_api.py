@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientPayloadError, ClientResponse
+from aiohttp import ClientPayloadError, ClientResponse, MultipartWriter, encode_basic_auth
 from yarl import URL
 
 from service.context import Context
@@ -235,7 +235,7 @@ async def test_lists_are_filtered_and_ordered(
         ("order_by=project_path", "order_by does not have a valid value"),
         ("status=", "status does not have a valid value"),
         ("page=x", "page is invalid"),
-        ("per_page=0", "per_page does not have a valid value"),
+        ("per_page=0", "per_page has a value not allowed"),
         ("sort=up&include_versionless=perhaps", "sort does not have a valid value, include_versionless is invalid"),
     ],
 )
@@ -376,3 +376,115 @@ async def test_a_download_that_breaks_in_the_middle_is_not_passed_off_as_whole(
     (objects / stored).unlink()
     gone = await client.get(_GENERIC)
     assert (gone.status, await _json(gone)) == (404, {"message": "404 Not found"})
+
+
+async def test_the_first_pipeline_is_that_of_the_first_build(filled: Context, client: Client) -> None:
+    package_id = await publish(filled)
+    for pipeline_id in (901, 900):
+        await query(
+            filled,
+            "WITH made AS (INSERT INTO pipeline (id, iid, project_id, sha, ref, status)"
+            " VALUES ($2, 1, 100, '2f1b3c', 'main', 'success') RETURNING id)"
+            " INSERT INTO package_build (package_id, pipeline_id) SELECT $1, id FROM made",
+            package_id,
+            pipeline_id,
+        )
+
+    shown = await _json(await client.get(f"/api/v4/projects/100/packages/{package_id}"))
+
+    assert shown["pipeline"]["id"] == 901
+    assert [pipeline["id"] for pipeline in shown["pipelines"]] == [901, 900]
+
+
+async def test_a_package_without_a_version_shows_those_that_have_one(filled: Context, client: Client) -> None:
+    versioned, versionless = await publish(filled), await publish(filled, version="2.0")
+    await query(filled, "UPDATE package SET version = NULL WHERE id = $1", versionless)
+
+    shown = await _json(await client.get(f"/api/v4/projects/100/packages/{versionless}"))
+
+    assert [version["id"] for version in shown["versions"]] == [versioned]
+
+
+async def test_neither_head_nor_304_is_a_download(filled: Context, client: Client) -> None:
+    package_id = await publish(filled)
+    last = "SELECT last_downloaded_at AS moment FROM package"
+
+    head = await client.head(_GENERIC)
+    known = await client.get(_GENERIC, headers={"If-None-Match": head.headers["ETag"]})
+    before = await query(filled, last)
+    await (await client.get(_GENERIC)).read()
+    after = await query(filled, last)
+
+    assert (head.status, known.status) == (200, 304)
+    assert before[0]["moment"] is None
+    assert after[0]["moment"] is not None
+    assert package_id
+
+
+async def test_of_several_credentials_the_first_good_one_counts(client: Client) -> None:
+    path = "/api/v4/projects/102/packages"
+    basic = encode_basic_auth("anybody", "maintainer-token")
+
+    last_counts = await client.get(f"{path}?private_token=x&private_token=maintainer-token")
+    passed_over = await client.get(
+        f"{path}/generic/app/1.0/app.bin", headers={"Deploy-Token": "x", "Authorization": basic}
+    )
+    form = await client.delete(f"{path}/1", data={"private_token": "maintainer-token"})
+    parts = MultipartWriter("form-data")
+    parts.append("maintainer-token").set_content_disposition("form-data", name="private_token")
+    multipart = await client.delete(f"{path}/1", data=parts)
+
+    assert last_counts.status == 200
+    assert await _json(passed_over) == {"message": "404 Not found"}
+    assert await _json(form) == await _json(multipart) == {"message": "404 Not found"}
+
+
+@pytest.mark.parametrize(
+    "query_string",
+    [
+        "package_name=a&package_name=%00",
+        "package_version=%00",
+        "pagination=keyset&cursor=eyJvcmRlciI6ImNyZWF0ZWRfYXQuYXNjIiwidmFsdWUiOiI5OTk5LTEyLTMxVDIzOjU5OjU5LTIzOjU5IiwiaWQiOjF9",
+        "package_name=" + "+".join(f"word{number}" for number in range(51)),
+    ],
+)
+async def test_what_the_database_could_not_take_is_400(client: Client, query_string: str) -> None:
+    assert (await client.get(f"/api/v4/projects/100/packages?{query_string}")).status == 400
+
+
+async def test_every_wrong_part_of_an_upload_is_named(client: Client) -> None:
+    answer = await client.put(
+        URL("/api/v4/projects/100/packages/generic/se~l/1../f~?status=x&select=y", encoded=True),
+        data=b"x",
+        headers=_as("developer-token"),
+    )
+
+    assert await _json(answer) == {
+        "error": "package_name is invalid, package_version is invalid, file_name is invalid,"
+        " status does not have a valid value, select does not have a valid value"
+    }
+
+
+async def test_what_is_published_again_after_a_failed_deletion_is_no_duplicate(filled: Context, client: Client) -> None:
+    package_id = await publish(filled)
+    await client.delete(f"/api/v4/projects/100/packages/{package_id}", headers=_as("maintainer-token"))
+    await query(filled, "UPDATE deletion SET state = 'failed', finished_at = now()")
+    await query(filled, "UPDATE package SET status = 'error'")
+    await query(filled, "UPDATE package_file SET status = 'error'")
+    await query(filled, "UPDATE directory_group SET generic_duplicates_allowed = false")
+
+    statuses = [(await client.put(_GENERIC, data=b"x", headers=_as("developer-token"))).status for _ in range(2)]
+
+    assert statuses == [201, 400]
+
+
+async def test_the_exception_of_an_outer_group_holds_where_an_inner_one_says_none(
+    filled: Context, client: Client
+) -> None:
+    path = "/api/v4/projects/102/packages/generic/app/1.0/app.bin"
+    await query(filled, "UPDATE directory_group SET generic_duplicate_exception_regex = 'a[p]+' WHERE path = 'acme'")
+    await query(filled, "UPDATE directory_group SET generic_duplicates_allowed = false WHERE path = 'acme/labs'")
+
+    statuses = [(await client.put(path, data=b"x", headers=_as("developer-token"))).status for _ in range(2)]
+
+    assert statuses == [201, 201]

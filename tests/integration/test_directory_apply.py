@@ -2,57 +2,18 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from service.digests import token_digest
-from service.directory import DirectoryFileError, apply_directory, read_directory
-from service.infra.database import Database, open_database
-from service.infra.directory_rows import Counts
+from service.directory import apply_directory, read_directory
+from service.infra.database import open_database
+from tests.support.directories import Directory
 from tests.unit.test_directory_file import EXAMPLE
 
 OTHERS = "users: [{username: bob, id: 2}, {username: carol, id: 3}, {username: dave, id: 4}]\n"
-TABLES = (
-    "directory_user",
-    "access_token",
-    "directory_group",
-    "project",
-    "membership",
-    "deploy_token",
-    "job_token",
-    "pipeline",
-    "protection_rule",
-)
-
-
-class Directory:
-    """The directory in the test's database."""
-
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.database = database
-        self._path = folder / "directory.yaml"
-
-    async def apply(self, text: str) -> Mapping[str, Counts]:
-        self._path.write_text(text, encoding="utf-8")
-        return await apply_directory(self.database, read_directory(self._path))
-
-    async def refusals(self, text: str) -> list[str]:
-        before = await self.everything()
-        with pytest.raises(DirectoryFileError) as refused:
-            await self.apply(text)
-        assert await self.everything() == before, "nothing is half-applied"
-        return [f"line {line}: {problem.sentence()}" for line, problem in refused.value.problems]
-
-    async def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        async with self.database.connection() as connection:
-            return [tuple(row) for row in await connection.fetch(query, *values)]
-
-    async def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        # xmin tells which transaction wrote a row last, so that a rewrite with the same values shows too.
-        return {table: await self.rows(f"SELECT xmin::text, * FROM {table} ORDER BY id") for table in TABLES}  # noqa: S608
 
 
 @pytest.fixture
@@ -205,7 +166,7 @@ projects:
     refusals = await directory.refusals(
         """\
 users:
-  - {username: bob, id: 5, tokens: [{name: n, token: s3cret, scopes: [api]}]}
+  - {username: bob, tokens: [{name: n, token: s3cret, scopes: [api]}]}
   - {username: alice, id: 6}
 groups:
   - {path: nowhere/labs, members: {nobody: guest}}
@@ -217,7 +178,6 @@ projects:
     )
 
     assert refusals == [
-        "line 2: users[0].id: id 5 belongs to alice",
         "line 2: users[0].tokens[0].token: is already a token of another owner (user alice)",
         "line 3: users[1].id: alice has the id 5, which cannot change",
         "line 5: groups[0].path: there is no group nowhere",
@@ -245,6 +205,66 @@ async def test_ids_that_are_given_out_stay_clear_of_chosen_ones(directory: Direc
     ids = dict(await directory.rows("SELECT username, id FROM directory_user"))
     assert (ids["a"], ids["c"], ids["e"]) == (3, 20_000, 7)
     assert 20_000 < ids["b"] < ids["d"] < ids["f"]
+
+
+async def duplicates(directory: Directory) -> list[tuple[bool | None, str | None]]:
+    query = "SELECT generic_duplicates_allowed, generic_duplicate_exception_regex FROM directory_group"
+    return [(allowed, exception) for allowed, exception in await directory.rows(query)]
+
+
+async def test_what_a_group_says_of_duplicates_stays_when_left_out_and_goes_with_null(directory: Directory) -> None:
+    group = "groups: [{path: acme, %s}]"
+    await directory.apply_twice(
+        group % "generic_duplicates_allowed: false, generic_duplicate_exception_regex: '.*-snap'"
+    )
+    assert await duplicates(directory) == [(False, ".*-snap")]
+
+    await directory.apply_twice(group % "name: Acme, generic_duplicate_exception_regex: ''")
+    assert await duplicates(directory) == [(False, "")]
+
+    counts = await directory.apply_twice(
+        group % "generic_duplicates_allowed: null, generic_duplicate_exception_regex: ~"
+    )
+    assert await duplicates(directory) == [(None, None)]
+    assert counts["groups"].updated == 1
+
+
+async def test_the_projects_whose_jobs_may_come_in_are_those_that_the_file_lists(directory: Directory) -> None:
+    query = """SELECT p.path, s.path FROM job_token_allowance a
+        JOIN project p ON p.id = a.project_id JOIN project s ON s.id = a.source_project_id ORDER BY 1, 2"""
+    await directory.apply_twice(
+        "groups: [{path: a}]\n"
+        "projects: [{path: a/one, job_token_allowlist: [a/two, A/Three]}, {path: a/two}, {path: a/three}]"
+    )
+    assert await directory.rows(query) == [("a/one", "a/three"), ("a/one", "a/two")]
+
+    await directory.apply_twice("projects: [{path: a/one, name: One}]")
+    assert len(await directory.rows(query)) == 2
+
+    counts = await directory.apply_twice("projects: [{path: a/one, job_token_allowlist: [a/three, a/one]}]")
+    done = counts["job_token_allowances"]
+    assert (done.created, done.unchanged, done.removed) == (1, 1, 1)
+    assert await directory.rows(query) == [("a/one", "a/one"), ("a/one", "a/three")]
+
+    await directory.apply_twice("projects: [{path: a/one, job_token_allowlist: []}]")
+    assert await directory.rows(query) == []
+
+
+async def test_a_project_whose_jobs_may_come_in_must_be_there(directory: Directory) -> None:
+    refusals = await directory.refusals(
+        "groups: [{path: a}]\nprojects:\n- path: a/one\n  job_token_allowlist:\n  - a/one\n  - a/two\n"
+    )
+    assert refusals == ["line 6: projects[0].job_token_allowlist[1]: there is no project a/two"]
+
+
+async def test_every_scope_that_is_known_is_stored(directory: Directory) -> None:
+    scopes = ["api", "read_api", "read_user", "read_repository", "write_repository", "read_registry", "write_registry"]
+
+    await directory.apply_twice(
+        f"users: [{{username: eve, tokens: [{{name: n, token: t, scopes: [{', '.join(scopes)}]}}]}}]"
+    )
+
+    assert await directory.rows("SELECT scopes FROM access_token") == [(scopes,)]
 
 
 async def test_a_pipeline_is_brought_up_to_date(directory: Directory) -> None:

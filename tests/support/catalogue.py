@@ -14,7 +14,7 @@ from service.context import Context
 from service.directory import apply_directory, read_directory
 from service.infra.access_rows import find_project
 from service.infra.deletion_rows import Deletion, Origin
-from service.uploads import GenericFile, publish_generic
+from service.uploads import Body, GenericFile, publish_generic
 
 DIRECTORY: Final = Path(__file__).parent / "directory.yaml"
 OPEN: Final = 100
@@ -50,7 +50,7 @@ async def publish(
             project=project,
             target=GenericFile(name, version, file_name),
             status=status,
-            chunks=_once(content),
+            body=Body(_once(content)),
         )
         package_id = row["package_id"]
     return package_id

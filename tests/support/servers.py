@@ -19,7 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import aiohttp
 import asyncpg
 import psutil
 
@@ -27,7 +29,7 @@ from service.infra.migrations.run import migrate
 from workers.stack.files import write_private
 from workers.stack.postgres import Postgres
 from workers.stack.processes import end_leftovers
-from workers.stack.rabbitmq import RabbitMQ
+from workers.stack.rabbitmq import RabbitMQ, put_policies
 from workers.stack.state import State
 
 TEMPLATE: Final = "packyard_template"
@@ -161,6 +163,30 @@ async def _make_template(servers: Servers) -> None:
     finally:
         await connection.close()
     await asyncio.to_thread(migrate, database_in(servers.database_url, TEMPLATE))
+
+
+@asynccontextmanager
+async def own_database(servers: Servers) -> AsyncGenerator[str]:
+    """Give the address of a migrated, empty database that nobody else uses; it is dropped at the end."""
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(servers.database_url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        yield database_in(servers.database_url, name)
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def own_virtual_host(servers: Servers) -> AsyncGenerator[str]:
+    """Give the address of an empty virtual host that nobody else uses; it is deleted at the end."""
+    name = f"test-{uuid4().hex}"
+    async with aiohttp.ClientSession(servers.management_url, raise_for_status=True) as session:
+        await session.put(f"/api/vhosts/{name}")
+        await put_policies(servers.management_url, name)
+        yield f"{servers.broker_url.rpartition('/')[0]}/{name}"
+        await session.delete(f"/api/vhosts/{name}")
 
 
 def database_in(url: str, name: str) -> str:

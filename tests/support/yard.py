@@ -22,7 +22,8 @@ _GLANCE_S: Final = 0.05
 
 def environment_of(settings: Settings) -> dict[str, str]:
     """Return *settings* as the variables that would give them."""
-    return {PREFIX + name.upper(): _text(getattr(settings, name)) for name in Settings.model_fields}
+    values = {name: getattr(settings, name) for name in Settings.model_fields}
+    return {PREFIX + name.upper(): _text(value) for name, value in values.items() if value is not None}
 
 
 class Yard:
@@ -143,4 +144,4 @@ def _text(value: object) -> str:
         return value.get_secret_value()
     if isinstance(value, timedelta):
         return f"{value.total_seconds()}s"
-    return str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -190,6 +190,10 @@ def test_a_token_is_never_repeated_in_a_message(path: Path, token: str) -> None:
             "projects[0].protection_rules[1]: stands already at projects[0].protection_rules[0]",
         ),
         (
+            "projects: [{path: a/b, job_token_allowlist: [a/c, A/C]}]",
+            "projects[0].job_token_allowlist[1]: stands already at projects[0].job_token_allowlist[0]",
+        ),
+        (
             (
                 "projects:\n- path: a/b\n  job_tokens:\n"
                 "  - {token: t1, user: a, pipeline: {id: 1, status: success, ref: main, sha: aa}}\n"
@@ -201,6 +205,37 @@ def test_a_token_is_never_repeated_in_a_message(path: Path, token: str) -> None:
 )
 def test_what_can_stand_once_only_is_refused_the_second_time(path: Path, text: str, problem: str) -> None:
     assert [found.partition(": ")[2] for found in problems(path, text)] == [problem]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "rule"),
+    [
+        ("(", "should be a regular expression: missing ), unterminated subpattern"),
+        ("*", "should be a regular expression: nothing to repeat"),
+        ("a{99999999999999999999}", "should be a regular expression: too much of it"),
+        ("(" * 120 + ")" * 120, ""),
+        ("[[a]", ""),
+        ("", ""),
+        ("a" * 255, ""),
+        ("a" * 256, "string should have at most 255 characters"),
+    ],
+)
+def test_an_exception_from_the_rule_on_duplicates_is_a_regular_expression(path: Path, pattern: str, rule: str) -> None:
+    text = f"groups:\n- path: a\n  generic_duplicate_exception_regex: '{pattern}'\n"
+
+    if rule:
+        assert problems(path, text) == [f"line 3: groups[0].generic_duplicate_exception_regex: {rule}"]
+    else:
+        assert read(path, text).groups[0].generic_duplicate_exception_regex == pattern
+
+
+def test_a_scope_that_is_not_known_is_refused_with_those_that_are(path: Path) -> None:
+    text = "users:\n- username: a\n  tokens:\n  - {name: n, token: t, scopes: [api, sudo]}\n"
+
+    (problem,) = problems(path, text)
+
+    assert problem.startswith("line 4: users[0].tokens[0].scopes[1]: should be 'api', 'read_api', 'read_user', ")
+    assert problem.endswith("'read_repository', 'write_repository', 'read_registry' or 'write_registry'")
 
 
 @given(st.text(alphabet=st.sampled_from("ab:-[]{}&*!|>'\"%@#,? \n\t\0\ud800~0")))

@@ -1,6 +1,6 @@
 import pytest
 
-from service.infra.package_rows import search_terms
+from schemas.queries import search_terms
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def apply(file: Path) -> None:
     """Make the directory say what FILE (YAML) says: all of it, or nothing when anything in it is wrong.
 
     A user is exactly what FILE says, tokens included. Of a group or project, a key's list is the whole of it,
-    and a key that is left out stays as it was, as does everything that FILE does not name.
+    and a key that is left out stays as it was, as does everything that FILE does not name. An entry with a known id
+    renames or moves: what counts as updated then includes all that is below a group.
     """
     try:
         counts = asyncio.run(_apply(read_directory(file)))

@@ -1,15 +1,23 @@
-"""How alembic runs a migration: one transaction, one process at a time, never waiting long for a lock."""
+"""How alembic runs migrations: one process at a time, each migration a transaction, never waiting long for a lock."""
+
+import time
 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 _LOCK: int = 7_223_117_001
-"""The advisory lock that keeps two migrations apart."""
+"""The advisory lock that keeps two processes apart."""
+
+_GLANCE_S: float = 0.2
 
 engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
-with engine.connect() as connection:
-    context.configure(connection=connection, version_table="schema_version", transaction_per_migration=False)
+# The lock is held by a connection of its own: it outlives every transaction, and is in the way of none.
+with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard, engine.connect() as connection:
+    # Asked for again and again: CREATE INDEX CONCURRENTLY would wait for whoever waits for it within a statement.
+    while not guard.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar():
+        time.sleep(_GLANCE_S)
+    connection.execute(text("SET lock_timeout = '5s'"))
+    connection.commit()
+    context.configure(connection=connection, version_table="schema_version", transaction_per_migration=True)
     with context.begin_transaction():
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         context.run_migrations()

@@ -10,18 +10,18 @@ from service.errors import StartError
 from service.infra.schema_version import newest_version
 
 
-def migrate(url: str) -> str:
-    """Bring the database at *url* to the newest version and return that version.
+def migrate(url: str, *, target: str = "head") -> str:
+    """Bring the database at *url* to the newest version, or to *target*, and return the newest.
 
     Raises:
-        StartError: the database cannot be reached, or a statement failed; nothing has changed then.
+        StartError: the database cannot be reached, or a statement failed; what it belongs to can be repeated.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
     config.attributes["url"] = "postgresql+psycopg://" + url.partition("://")[2]
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, target)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
         raise StartError(f"PACKYARD_DATABASE_URL: cannot migrate: {reason}") from error

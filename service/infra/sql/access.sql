@@ -1,21 +1,43 @@
--- name: find_access_token
-SELECT t.scopes, t.expires_at, t.revoked_at, u.id AS user_id, u.username, u.admin, u.external, u.state
+-- name: find_credential
+-- Whatever kind of token has that digest; no two have the same.
+SELECT 'personal_access_token' AS kind, t.id AS token_id, t.scopes, t.expires_at, t.revoked_at,
+       NULL::bigint AS project_id, NULL::bigint AS pipeline_id, NULL::text AS login,
+       u.id AS user_id, u.username, u.admin, u.external, u.state
   FROM access_token t JOIN directory_user u ON u.id = t.user_id
+ WHERE t.digest = :digest
+ UNION ALL
+SELECT 'job_token', t.id, ARRAY['api'], NULL, t.revoked_at, t.project_id, t.pipeline_id, 'gitlab-ci-token',
+       u.id, u.username, u.admin, u.external, u.state
+  FROM job_token t JOIN directory_user u ON u.id = t.user_id
+ WHERE t.digest = :digest
+ UNION ALL
+SELECT 'deploy_token', t.id, t.scopes, t.expires_at, t.revoked_at, t.project_id, NULL, t.username,
+       NULL, NULL, false, false, 'active'
+  FROM deploy_token t
  WHERE t.digest = :digest;
 
 -- name: find_project_by_id
-SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry[1] AS root_group_id,
+SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false AS is_moved,
        (SELECT max(m.access_level) FROM membership m
          WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level
   FROM project p JOIN directory_group g ON g.id = p.group_id
  WHERE p.id = :id;
 
 -- name: find_project_by_path
-SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry[1] AS root_group_id,
+-- By its path, or else by one that it had before.
+SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, lower(p.path) <> lower(:path) AS is_moved,
        (SELECT max(m.access_level) FROM membership m
          WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level
   FROM project p JOIN directory_group g ON g.id = p.group_id
- WHERE lower(p.path) = lower(:path);
+ WHERE p.id = coalesce((SELECT id FROM project WHERE lower(path) = lower(:path)),
+                       (SELECT project_id FROM project_alias WHERE lower(path) = lower(:path)));
+
+-- name: find_job_allowance
+-- The path of the project that a job comes from, and whether the other one lets its jobs in.
+SELECT p.path, EXISTS (SELECT FROM job_token_allowance a
+                        WHERE a.project_id = :project_id AND a.source_project_id = p.id) AS is_allowed
+  FROM project p
+ WHERE p.id = :source_project_id;
 
 -- name: find_group_by_id
 -- holds_membership: the caller has no role in the group, but one somewhere below it.
@@ -42,7 +64,7 @@ SELECT g.id, g.path, g.name, g.visibility,
 
 -- name: readable_projects
 -- The projects of a group, or of its whole subtree, whose packages the caller may read.
-SELECT p.id, p.path,
+SELECT p.id, p.path, p.packages_enabled,
        (SELECT max(m.access_level) FROM membership m
          WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level
   FROM project p JOIN directory_group g ON g.id = p.group_id

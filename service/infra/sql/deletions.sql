@@ -150,8 +150,9 @@ SELECT d.id FROM deletion d
 SELECT id FROM package WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:statuses::text[]) ORDER BY id FOR UPDATE;
 
 -- name: forget_emptied_packages
+-- A model is there even without a file, as in GitLab.
 DELETE FROM package p
- WHERE p.id = ANY(:package_ids::bigint[])
+ WHERE p.id = ANY(:package_ids::bigint[]) AND p.package_type <> 'ml_model'
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.package_id = p.id)
 RETURNING p.id;
 

@@ -4,26 +4,55 @@
 -- name: lock_directory!
 SELECT pg_advisory_xact_lock(hashtextextended('packyard.directory', 0));
 
+-- name: try_pattern
+SELECT '' ~ ('^(?:' || :pattern::text || ')$');
+
 -- name: find_users
 SELECT id, username FROM directory_user
  WHERE lower(username) = ANY(:usernames::text[]) OR id = ANY(:ids::bigint[]);
 
 -- name: find_groups
 SELECT id, path, ancestry FROM directory_group
- WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[]);
+ WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[]) OR ancestry && :around::bigint[];
 
 -- name: find_projects
-SELECT id, path FROM project WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[]);
+SELECT p.id, p.path, g.ancestry FROM project p JOIN directory_group g ON g.id = p.group_id
+ WHERE p.id IN (SELECT id FROM project WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[])
+                 UNION
+                SELECT id FROM project
+                 WHERE group_id IN (SELECT id FROM directory_group WHERE ancestry && :around::bigint[]));
 
 -- name: find_tokens
-SELECT 'user' AS owner, u.username AS name, t.digest FROM access_token t JOIN directory_user u ON u.id = t.user_id
+SELECT 'user' AS owner, u.id AS owner_id, u.username AS name, t.digest
+  FROM access_token t JOIN directory_user u ON u.id = t.user_id
  WHERE t.digest = ANY(:digests::bytea[])
  UNION ALL
-SELECT 'deploy token of', p.path, t.digest FROM deploy_token t JOIN project p ON p.id = t.project_id
+SELECT 'deploy token of', p.id, p.path, t.digest FROM deploy_token t JOIN project p ON p.id = t.project_id
  WHERE t.digest = ANY(:digests::bytea[])
  UNION ALL
-SELECT 'job token of', p.path, t.digest FROM job_token t JOIN project p ON p.id = t.project_id
+SELECT 'job token of', p.id, p.path, t.digest FROM job_token t JOIN project p ON p.id = t.project_id
  WHERE t.digest = ANY(:digests::bytea[]);
+
+-- name: set_aside_users!
+-- Under a name that nobody can have, so that names can go from one to the other, or round.
+UPDATE directory_user SET username = '/' || id WHERE id = ANY(:ids::bigint[]);
+
+-- name: set_aside_groups!
+UPDATE directory_group SET path = '/' || id WHERE id = ANY(:ids::bigint[]);
+
+-- name: set_aside_projects!
+UPDATE project SET path = '/' || id WHERE id = ANY(:ids::bigint[]);
+
+-- name: keep_old_paths!
+INSERT INTO project_alias (path, project_id)
+SELECT path, project_id FROM unnest(:paths::text[], :project_ids::bigint[]) AS kept(path, project_id)
+    ON CONFLICT (lower(path)) DO UPDATE SET (path, project_id) = (excluded.path, excluded.project_id);
+
+-- name: forget_taken_paths!
+DELETE FROM project_alias a
+ WHERE lower(a.path) = ANY(:paths::text[])
+   AND (EXISTS (SELECT FROM project p WHERE lower(p.path) = lower(a.path))
+        OR EXISTS (SELECT FROM directory_group g WHERE lower(g.path) = lower(a.path)));
 
 -- name: store_users
 WITH stored AS (
@@ -42,17 +71,31 @@ SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT cr
   FROM stored;
 
 -- name: store_groups
+-- written: the keys that the entry has, since a null that somebody wrote is not a key that was left out.
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(:rows::jsonb)
-        AS g(id bigint, parent_id bigint, ancestry bigint[], path text, name text, visibility text)
+        AS g(id bigint, parent_id bigint, ancestry bigint[], path text, name text, visibility text,
+             generic_duplicates_allowed boolean, generic_duplicate_exception_regex text, written text[])
 ), stored AS (
-    INSERT INTO directory_group AS d (id, parent_id, ancestry, path, name, visibility)
+    INSERT INTO directory_group AS d (id, parent_id, ancestry, path, name, visibility,
+                                      generic_duplicates_allowed, generic_duplicate_exception_regex)
     SELECT g.id, g.parent_id, g.ancestry, g.path,
            coalesce(g.name, old.name, regexp_replace(g.path, '.*/', '')),
-           coalesce(g.visibility, old.visibility, 'private')
+           coalesce(g.visibility, old.visibility, 'private'),
+           CASE WHEN 'generic_duplicates_allowed' = ANY(g.written)
+                THEN g.generic_duplicates_allowed ELSE old.generic_duplicates_allowed END,
+           CASE WHEN 'generic_duplicate_exception_regex' = ANY(g.written)
+                THEN g.generic_duplicate_exception_regex ELSE old.generic_duplicate_exception_regex END
       FROM given g LEFT JOIN directory_group old ON old.id = g.id
-        ON CONFLICT (id) DO UPDATE SET (name, visibility) = (excluded.name, excluded.visibility)
-     WHERE (d.name, d.visibility) IS DISTINCT FROM (excluded.name, excluded.visibility)
+        ON CONFLICT (id) DO UPDATE
+       SET (parent_id, ancestry, path, name, visibility,
+            generic_duplicates_allowed, generic_duplicate_exception_regex)
+         = (excluded.parent_id, excluded.ancestry, excluded.path, excluded.name, excluded.visibility,
+            excluded.generic_duplicates_allowed, excluded.generic_duplicate_exception_regex)
+     WHERE (d.parent_id, d.ancestry, d.path, d.name, d.visibility,
+            d.generic_duplicates_allowed, d.generic_duplicate_exception_regex) IS DISTINCT FROM
+           (excluded.parent_id, excluded.ancestry, excluded.path, excluded.name, excluded.visibility,
+            excluded.generic_duplicates_allowed, excluded.generic_duplicate_exception_regex)
  RETURNING d.xmax = 0 AS created
 )
 SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated, 0 AS removed
@@ -69,10 +112,11 @@ WITH given AS (
            coalesce(g.visibility, old.visibility, 'private'),
            coalesce(g.packages_enabled, old.packages_enabled, true)
       FROM given g LEFT JOIN project old ON old.id = g.id
-        ON CONFLICT (id) DO UPDATE SET (name, visibility, packages_enabled)
-                                     = (excluded.name, excluded.visibility, excluded.packages_enabled)
-     WHERE (d.name, d.visibility, d.packages_enabled) IS DISTINCT FROM
-           (excluded.name, excluded.visibility, excluded.packages_enabled)
+        ON CONFLICT (id) DO UPDATE
+       SET (group_id, path, name, visibility, packages_enabled)
+         = (excluded.group_id, excluded.path, excluded.name, excluded.visibility, excluded.packages_enabled)
+     WHERE (d.group_id, d.path, d.name, d.visibility, d.packages_enabled) IS DISTINCT FROM
+           (excluded.group_id, excluded.path, excluded.name, excluded.visibility, excluded.packages_enabled)
  RETURNING d.xmax = 0 AS created
 )
 SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated, 0 AS removed
@@ -213,3 +257,19 @@ WITH wanted AS (
 )
 SELECT (SELECT count(*) FROM stored WHERE created) AS created,
        (SELECT count(*) FROM stored WHERE NOT created) AS updated, (SELECT count(*) FROM removed) AS removed;
+
+-- name: store_job_token_allowances
+WITH wanted AS (
+    SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS g(project_id bigint, source_project_id bigint)
+), removed AS (
+    DELETE FROM job_token_allowance
+     WHERE project_id = ANY(:project_ids::bigint[])
+       AND (project_id, source_project_id) NOT IN (SELECT project_id, source_project_id FROM wanted)
+ RETURNING 1
+), created AS (
+    INSERT INTO job_token_allowance (project_id, source_project_id)
+    SELECT project_id, source_project_id FROM wanted
+        ON CONFLICT (project_id, source_project_id) DO NOTHING
+ RETURNING 1
+)
+SELECT (SELECT count(*) FROM created) AS created, 0 AS updated, (SELECT count(*) FROM removed) AS removed;

@@ -47,11 +47,16 @@ SELECT id, project_id, package_type, name, version, status, conan_username, cona
 -- name: insert_imported_tags!
 INSERT INTO package_tag (package_id, name, created_at, updated_at)
 SELECT package_id, g.name, p.created_at, p.created_at
-  FROM jsonb_to_recordset(:rows::jsonb) AS g(package_id bigint, name text) JOIN package p ON p.id = g.package_id;
+  FROM ROWS FROM (jsonb_to_recordset(:rows::jsonb) AS (package_id bigint, name text)) WITH ORDINALITY
+       AS g(package_id, name, place) JOIN package p ON p.id = g.package_id
+ ORDER BY g.place;
 
 -- name: insert_imported_builds!
 INSERT INTO package_build (package_id, pipeline_id)
-SELECT package_id, pipeline_id FROM jsonb_to_recordset(:rows::jsonb) AS g(package_id bigint, pipeline_id bigint);
+SELECT package_id, pipeline_id
+  FROM ROWS FROM (jsonb_to_recordset(:rows::jsonb) AS (package_id bigint, pipeline_id bigint)) WITH ORDINALITY
+       AS g(package_id, pipeline_id, place)
+ ORDER BY place;
 
 -- name: insert_imported_files!
 INSERT INTO package_file (id, package_id, file_name, size, md5, sha1, sha256, storage_key, created_at, updated_at)
@@ -63,7 +68,9 @@ SELECT g.id, package_id, file_name, size, decode(md5, 'hex'), decode(sha1, 'hex'
 -- name: insert_imported_file_builds!
 INSERT INTO package_file_build (package_file_id, pipeline_id)
 SELECT package_file_id, pipeline_id
-  FROM jsonb_to_recordset(:rows::jsonb) AS g(package_file_id bigint, pipeline_id bigint);
+  FROM ROWS FROM (jsonb_to_recordset(:rows::jsonb) AS (package_file_id bigint, pipeline_id bigint)) WITH ORDINALITY
+       AS g(package_file_id, pipeline_id, place)
+ ORDER BY place;
 
 -- name: find_kept_objects
 SELECT storage_key FROM package_file WHERE storage_key = ANY(:keys::text[]);

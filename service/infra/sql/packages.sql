@@ -1,22 +1,22 @@
 -- name: list_packages
 -- Composed: see package_rows.list_packages. A page beyond the end still tells the total.
--- Each project gives its first rows in the wanted order, as its indexes have them; only those are merged.
 WITH page AS (
-    SELECT p.*
-      FROM unnest({projects}::bigint[]) AS wanted (project_id)
-     CROSS JOIN LATERAL (
-           SELECT p.* FROM package p
-            WHERE p.project_id = wanted.project_id AND {conditions}
-            ORDER BY {order_within} LIMIT {limit}::bigint + {offset}::bigint) p
-     ORDER BY {order} LIMIT {limit} OFFSET {offset}
+    SELECT p.* FROM {source} ORDER BY {order} LIMIT {limit} OFFSET {offset}
 ), total AS (
     SELECT count(*) AS total FROM (
-        SELECT FROM package p WHERE p.project_id = ANY({projects}::bigint[]) AND {conditions}
+        SELECT FROM package p WHERE p.project_id = ANY({projects}) AND {conditions}
          LIMIT {count_limit}) counted
 )
 SELECT total.total, p.*, package_tags(p.id) AS tags, package_pipelines(p.id) AS pipelines,
        (SELECT j.path FROM project j WHERE j.id = p.project_id) AS project_path
   FROM total LEFT JOIN page p ON true
+ ORDER BY {order};
+
+-- name: list_packages_behind
+-- Composed: the same without a total, from a position on.
+SELECT p.*, package_tags(p.id) AS tags, package_pipelines(p.id) AS pipelines,
+       (SELECT j.path FROM project j WHERE j.id = p.project_id) AS project_path
+  FROM (SELECT p.* FROM {source} ORDER BY {order} LIMIT {limit} OFFSET {offset}) p
  ORDER BY {order};
 
 -- name: find_package
@@ -28,22 +28,41 @@ SELECT p.*, package_tags(p.id) AS tags, package_pipelines(p.id) AS pipelines
 SELECT p.id, p.version, p.created_at, package_tags(p.id) AS tags, package_pipelines(p.id) AS pipelines
   FROM package p
  WHERE p.project_id = :project_id AND p.package_type = :package_type AND p.name = :name
-   AND p.version <> :version AND p.status = ANY(:statuses::text[])
+   AND p.version IS DISTINCT FROM :version::text AND p.version IS NOT NULL AND p.status = ANY(:statuses::text[])
  ORDER BY p.version, p.id LIMIT 10000;
 
 -- name: list_files
+-- Composed: see package_rows.list_files.
 WITH page AS (
     SELECT f.* FROM package_file f
-     WHERE f.package_id = :package_id AND f.status = ANY(:statuses::text[])
-     ORDER BY f.id LIMIT :limit OFFSET :offset
+     WHERE f.package_id = {package_id} AND f.status = ANY({statuses})
+     ORDER BY {order} LIMIT {limit} OFFSET {offset}
 ), total AS (
     SELECT count(*) AS total FROM (
         SELECT FROM package_file f
-         WHERE f.package_id = :package_id AND f.status = ANY(:statuses::text[]) LIMIT :count_limit) counted
+         WHERE f.package_id = {package_id} AND f.status = ANY({statuses})
+         LIMIT {count_limit}) counted
 )
 SELECT total.total, f.*, package_file_pipelines(f.id) AS pipelines
   FROM total LEFT JOIN page f ON true
- ORDER BY f.id;
+ ORDER BY {order};
+
+-- name: find_file
+SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key
+  FROM package_file f
+ WHERE f.id = :package_file_id AND f.package_id = :package_id AND f.status = :status;
+
+-- name: pipelines_behind
+SELECT pipeline_entity(p) AS pipeline
+  FROM package_build b JOIN pipeline p ON p.id = b.pipeline_id
+ WHERE b.package_id = :package_id AND (:position::bigint IS NULL OR b.pipeline_id < :position)
+ ORDER BY b.pipeline_id DESC LIMIT :limit;
+
+-- name: pipelines_before
+SELECT pipeline_entity(p) AS pipeline
+  FROM package_build b JOIN pipeline p ON p.id = b.pipeline_id
+ WHERE b.package_id = :package_id AND (:position::bigint IS NULL OR b.pipeline_id > :position)
+ ORDER BY b.pipeline_id ASC LIMIT :limit;
 
 -- name: find_newest_file
 SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key
@@ -57,13 +76,63 @@ UPDATE package SET last_downloaded_at = now()
  WHERE id = :package_id AND (last_downloaded_at IS NULL OR last_downloaded_at < now() - interval '1 minute');
 
 -- name: find_or_create_generic_package
--- Takes the row's lock either way, so that no deletion comes between this and the file.
-INSERT INTO package (project_id, package_type, name, version, status, creator_id)
-VALUES (:project_id, 'generic', :name, :version, coalesce(:status::text, 'default'), :creator_id)
-ON CONFLICT (project_id, package_type, name, version, conan_username, conan_channel)
-      WHERE status IN ('default', 'hidden', 'deprecated')
-   DO UPDATE SET status = coalesce(:status::text, package.status), updated_at = now()
-RETURNING id;
+-- Takes the row lock either way, so that no deletion comes between this and the file. One in error is taken only
+-- where no installable one has the name, and no deletion was ever asked for it.
+WITH broken AS (
+    SELECT e.id FROM package e
+     WHERE e.project_id = :project_id AND e.package_type = 'generic' AND e.name = :name AND e.version = :version
+       AND e.status = 'error'
+       AND NOT EXISTS (SELECT FROM package i
+                        WHERE i.project_id = :project_id AND i.package_type = 'generic' AND i.name = :name
+                          AND i.version = :version AND i.status IN ('default', 'hidden', 'deprecated'))
+       AND NOT EXISTS (SELECT FROM deletion d
+                        WHERE d.project_id = :project_id AND d.package_id = e.id AND d.package_file_id IS NULL)
+     ORDER BY e.id DESC LIMIT 1 FOR UPDATE
+), taken AS (
+    UPDATE package p SET status = coalesce(:status::text, p.status), updated_at = now()
+      FROM broken WHERE p.id = broken.id
+ RETURNING p.id
+), made AS (
+    INSERT INTO package (project_id, package_type, name, version, status, creator_id)
+    SELECT :project_id, 'generic', :name, :version, coalesce(:status::text, 'default'), :creator_id
+     WHERE NOT EXISTS (SELECT FROM taken)
+        ON CONFLICT (project_id, package_type, name, version, conan_username, conan_channel)
+     WHERE status IN ('default', 'hidden', 'deprecated')
+        DO UPDATE SET status = coalesce(:status::text, package.status), updated_at = now()
+ RETURNING id
+)
+SELECT id FROM taken UNION ALL SELECT id FROM made;
+
+-- name: find_duplicates_setting
+-- The nearest of the groups that says anything counts, for each of the two things that can be said.
+-- PostgreSQL reads the pattern: in a time that grows with the name, whatever the pattern is.
+SELECT coalesce((SELECT g.generic_duplicates_allowed FROM directory_group g
+                  WHERE g.id = ANY(:ancestry::bigint[]) AND g.generic_duplicates_allowed IS NOT NULL
+                  ORDER BY cardinality(g.ancestry) DESC LIMIT 1), true) AS is_allowed,
+       coalesce((SELECT g.generic_duplicate_exception_regex <> ''
+                        AND (:name::text ~ ('^(?:' || g.generic_duplicate_exception_regex || ')$')
+                             OR :version::text ~ ('^(?:' || g.generic_duplicate_exception_regex || ')$'))
+                   FROM directory_group g
+                  WHERE g.id = ANY(:ancestry::bigint[]) AND g.generic_duplicate_exception_regex IS NOT NULL
+                  ORDER BY cardinality(g.ancestry) DESC LIMIT 1), false) AS is_excepted;
+
+-- name: find_duplicate
+-- In the package that stands under that name now; or, once it is known and locked, in that one.
+SELECT f.id FROM package p JOIN package_file f ON f.package_id = p.id
+ WHERE p.project_id = :project_id AND p.package_type = 'generic' AND p.name = :name AND p.version = :version
+   AND p.status IN ('default', 'hidden', 'deprecated') AND f.file_name = :file_name AND f.status = 'default'
+ LIMIT 1;
+
+-- name: find_duplicate_in
+SELECT f.id FROM package_file f
+ WHERE f.package_id = :package_id AND f.file_name = :file_name AND f.status = 'default'
+ LIMIT 1;
+
+-- name: insert_build!
+WITH package_has_it AS (
+    INSERT INTO package_build (package_id, pipeline_id) VALUES (:package_id, :pipeline_id) ON CONFLICT DO NOTHING
+)
+INSERT INTO package_file_build (package_file_id, pipeline_id) VALUES (:package_file_id, :pipeline_id);
 
 -- name: insert_package_file
 -- The lock lets whoever is in doubt about our commit wait for its end.

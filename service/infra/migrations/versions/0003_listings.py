@@ -1,4 +1,4 @@
-"""What listings by semantic version need."""
+"""What listings by semantic version need; and the order of a package's builds."""
 
 from service.infra.migrations.script import run_script
 

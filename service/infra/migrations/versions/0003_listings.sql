@@ -1,19 +1,20 @@
--- What listings by semantic version need.
+-- What listings by semantic version need; and the order of a package's builds.
 
 -- A text that sorts, byte by byte, as semantic versions do (semver.org, section 11): numbers by their size, a
 -- pre-release before its release, build data of no weight. More or fewer than three numbers are fine, a leading v is
 -- ignored, and what is no semantic version comes before all that are, as text.
 CREATE FUNCTION semver_key(version text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    parts text[] := regexp_match(version, '^[vV]?(\d{1,60}(?:\.\d{1,60}){0,20})(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$');
+    parts text[] := regexp_match(version, '^[vV]?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$');
     numbers text[];
     result text := '1';
     part text;
 BEGIN
-    IF parts IS NULL THEN
+    numbers := string_to_array(parts[1], '.');
+    -- A number's length is written as one letter.
+    IF parts IS NULL OR (SELECT max(length(n)) FROM unnest(numbers) n) > 60 THEN
         RETURN '0' || version;
     END IF;
-    numbers := string_to_array(parts[1], '.');
     WHILE cardinality(numbers) < 3 LOOP
         numbers := numbers || '0'::text;
     END LOOP;
@@ -26,7 +27,7 @@ BEGIN
     END IF;
     result := result || '!';
     FOREACH part IN ARRAY string_to_array(parts[2], '.') LOOP
-        IF part ~ '^\d{1,60}$' THEN
+        IF part ~ '^\d+$' AND length(part) <= 60 THEN
             part := ltrim(part, '0');
             result := result || '0' || chr(65 + length(part)) || part || ' ';
         ELSE
@@ -37,5 +38,32 @@ BEGIN
 END
 $$;
 
-CREATE INDEX package_by_semver ON package (project_id, (semver_key(version) COLLATE "C"), id)
-    WHERE status IN ('default', 'error', 'deprecated');
+-- Kept, since a list of what was searched for sorts many rows that no index has in order. A trigger keeps it: unlike a
+-- generated column it asks for no rewriting of the table, and writers of the release before need not know of it.
+ALTER TABLE package ADD COLUMN version_key text COLLATE "C";
+
+CREATE FUNCTION keep_version_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.version_key := semver_key(NEW.version);
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER keep_version_key BEFORE INSERT OR UPDATE OF version ON package
+    FOR EACH ROW EXECUTE FUNCTION keep_version_key();
+
+-- Which build came first: that of a pipeline with a lower number may have come later. What was there before has no
+-- position, and comes first in the order of its numbers.
+CREATE SEQUENCE build_position;
+ALTER TABLE package_build ADD COLUMN position bigint;
+ALTER TABLE package_build ALTER COLUMN position SET DEFAULT nextval('build_position');
+ALTER TABLE package_file_build ADD COLUMN position bigint;
+ALTER TABLE package_file_build ALTER COLUMN position SET DEFAULT nextval('build_position');
+
+CREATE OR REPLACE FUNCTION package_pipelines(package_id bigint) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE RETURN
+    (SELECT jsonb_agg(pipeline_entity(p) ORDER BY b.position NULLS FIRST, p.id)
+       FROM package_build b JOIN pipeline p ON p.id = b.pipeline_id WHERE b.package_id = $1);
+
+CREATE OR REPLACE FUNCTION package_file_pipelines(package_file_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE RETURN
+    (SELECT jsonb_agg(pipeline_entity(p) ORDER BY b.position NULLS FIRST, p.id)
+       FROM package_file_build b JOIN pipeline p ON p.id = b.pipeline_id WHERE b.package_file_id = $1);

@@ -1,0 +1,102 @@
+"""Finding the credential that a request carries, in the places that its operation reads, and in no others."""
+
+import asyncio
+import json
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+from multidict import MultiDict, MultiMapping
+
+from schemas.names import Credential
+from service.access import Shown
+from service.api.keys import CONTEXT
+from service.api.operations import OPERATION, Carrier
+
+_BEARER: Final = "bearer "
+_BASIC: Final = "basic "
+_JSON: Final = "application/json"
+_FORMS: Final = frozenset({_JSON, "application/x-www-form-urlencoded", "multipart/form-data"})
+_LARGEST_FORM: Final = 64 * 1024
+_PERSONAL: Final = frozenset({Credential.PERSONAL_ACCESS_TOKEN})
+_JOB: Final = frozenset({Credential.JOB_TOKEN})
+_DEPLOY: Final = frozenset({Credential.DEPLOY_TOKEN})
+
+
+async def shown_credentials(request: web.Request) -> Sequence[Shown]:
+    """Return the credentials that the request carries where its operation reads one; the first good one counts.
+
+    Raises:
+        web.HTTPRequestTimeout: the body of a DELETE, which might hold one, does not come.
+    """
+    operation = request[OPERATION]
+    found = list(_shown(request, operation.carriers, request.query))
+    # GitLab reads these parameters from a form as well; a file that is uploaded is never looked into.
+    if not found and request.method == "DELETE" and request.can_read_body:
+        patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
+        try:
+            async with asyncio.timeout(patience):
+                form = await _read_form(request)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        found = list(_shown(request, _parameters_of(operation.carriers), form))
+    return found
+
+
+def _shown(request: web.Request, carriers: frozenset[Carrier], parameters: MultiMapping[str]) -> Iterator[Shown]:
+    places = (
+        (Carrier.PRIVATE_TOKEN_PARAMETER, _PERSONAL, _last(parameters, "private_token")),
+        (Carrier.PRIVATE_TOKEN_HEADER, _PERSONAL, request.headers.get("PRIVATE-TOKEN")),
+        (Carrier.BEARER, _kinds(carriers), _after(_BEARER, request)),
+        (Carrier.ACCESS_TOKEN_PARAMETER, _PERSONAL, _last(parameters, "access_token")),
+        (Carrier.JOB_TOKEN_HEADER, _JOB, request.headers.get("JOB-TOKEN")),
+        (Carrier.JOB_TOKEN_PARAMETER, _JOB, _last(parameters, "job_token")),
+    )
+    for carrier, kinds, token in places:
+        if token and carrier in carriers:
+            yield Shown(token, kinds)
+    if Carrier.DEPLOY_TOKEN_HEADER in carriers and (token := request.headers.get("Deploy-Token")):
+        yield Shown(token, _DEPLOY, counts_when_bad=False)
+    if Carrier.BASIC in carriers and (basic := _basic(request)):
+        login, password = basic
+        yield Shown(password, _PERSONAL | _JOB | _DEPLOY, login=login, counts_when_bad=False)
+
+
+def _kinds(carriers: frozenset[Carrier]) -> frozenset[Credential]:
+    jobs = _JOB if Carrier.JOB_TOKEN_HEADER in carriers else frozenset()
+    deploys = _DEPLOY if Carrier.DEPLOY_TOKEN_HEADER in carriers else frozenset()
+    return _PERSONAL | jobs | deploys
+
+
+def _parameters_of(carriers: frozenset[Carrier]) -> frozenset[Carrier]:
+    return carriers & {Carrier.PRIVATE_TOKEN_PARAMETER, Carrier.ACCESS_TOKEN_PARAMETER, Carrier.JOB_TOKEN_PARAMETER}
+
+
+def _after(scheme: str, request: web.Request) -> str:
+    authorization = request.headers.get("Authorization", "")
+    return authorization[len(scheme) :].strip() if authorization.lower().startswith(scheme) else ""
+
+
+def _basic(request: web.Request) -> tuple[str, str] | None:
+    try:
+        login, colon, password = b64decode(_after(_BASIC, request), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (login, password) if colon else None
+
+
+def _last(parameters: MultiMapping[str], name: str) -> str:
+    return parameters.getall(name, [""])[-1]
+
+
+async def _read_form(request: web.Request) -> MultiMapping[str]:
+    # Whatever else a DELETE carries is ignored, so nothing in here is an error.
+    if request.content_type not in _FORMS or (request.content_length or 0) > _LARGEST_FORM:
+        return MultiDict()
+    try:
+        found = json.loads(await request.text()) if request.content_type == _JSON else await request.post()
+    except (ValueError, LookupError, RecursionError, web.HTTPRequestEntityTooLarge):
+        return MultiDict()
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    return MultiDict((key, value) for key, value in pairs if isinstance(value, str))

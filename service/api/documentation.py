@@ -1,0 +1,78 @@
+"""The OpenAPI document, and a page to browse it; the page's scripts and styles come from here, from nowhere else."""
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+from pydantic_core import to_json
+
+from service.api.keys import OPERATIONS
+from service.api.openapi import openapi_document
+from service.api.operations import NO_CREDENTIALS, Answer, Media, Operation, Routes, one
+from service.errors import PageNotFoundError
+
+routes = Routes("Documentation", carriers=NO_CREDENTIALS)
+
+_PACKAGE: Final = "drf_spectacular_sidecar"
+_ASSETS: Final = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+}
+_START: Final = """\
+SwaggerUIBundle({ url: "/api/openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null });
+"""
+_PAGE: Final = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Packyard API</title>
+<link rel="icon" href="/api/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/api/docs/swagger-ui.css">
+<div id="page"></div>
+<script src="/api/docs/swagger-ui-bundle.js"></script>
+<script src="/api/docs/start.js"></script>
+</html>
+"""
+_POLICY: Final = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
+
+
+@routes.get("/api/openapi.json", answers=one(dict[str, Any]))
+async def show_openapi_document(request: web.Request) -> web.Response:
+    """Show this document."""
+    return web.Response(body=_document(request.app[OPERATIONS]), content_type=Media.JSON.value)
+
+
+@routes.get("/api/docs", answers=Answer(200, media=Media.HTML))
+async def show_documentation(_request: web.Request) -> web.Response:
+    """Show this document as a page."""
+    return web.Response(
+        text=_PAGE, content_type=Media.HTML.value, headers={"Content-Security-Policy": _POLICY}, charset="utf-8"
+    )
+
+
+@routes.get("/api/docs/{asset}", answers=Answer(200, media=Media.TEXT), refusals=(PageNotFoundError,), is_hidden=True)
+async def show_asset(request: web.Request) -> web.Response:
+    """Show a script or style of the page."""
+    name = request.match_info["asset"]
+    if name == "start.js":
+        return web.Response(text=_START, content_type="text/javascript")
+    if name not in _ASSETS:
+        raise PageNotFoundError
+    return web.Response(body=_read(name), content_type=_ASSETS[name])
+
+
+@cache
+def _document(operations: tuple[Operation, ...]) -> bytes:
+    return to_json(openapi_document([operation for operation in operations if not operation.is_hidden]))
+
+
+@cache
+def _read(name: str) -> bytes:
+    # Found, not imported: importing would ask for Django, whose static files these are made to be.
+    package = find_spec(_PACKAGE)
+    (location,) = (package and package.submodule_search_locations) or ("",)
+    return (Path(location) / "static" / _PACKAGE / "swagger-ui-dist" / name).read_bytes()

@@ -1,0 +1,31 @@
+"""`Expect: 100-continue` (RFC 9110, 10.1.1): a client that asks before it sends a body hears of a refusal first."""
+
+from typing import Final
+
+from aiohttp import web
+
+_IS_COMING: Final = web.RequestKey("body_is_coming", bool)
+_EXPECTATION: Final = "100-continue"
+
+
+async def wait_to_be_read(_request: web.Request) -> None:
+    """Say nothing yet; whoever reads the body lets it come."""
+
+
+async def let_body_come(request: web.Request) -> None:
+    """Tell a client that asked that it may send the body."""
+    if _asks(request):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The answer itself has not begun.
+        request.writer.output_size = 0
+    request[_IS_COMING] = True
+
+
+def hang_up_unless_it_came(request: web.Request, response: web.StreamResponse) -> None:
+    """End the connection of a client that was refused: what it sends next may be the body, or another request."""
+    if _asks(request) and _IS_COMING not in request:
+        response.force_close()
+
+
+def _asks(request: web.Request) -> bool:
+    return request.headers.get("Expect", "").lower() == _EXPECTATION

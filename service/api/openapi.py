@@ -1,0 +1,289 @@
+"""The OpenAPI document, made from the operations that are served: their parameters, bodies and refusals."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from typing_extensions import override
+
+from schemas.errors import Fault, OAuthFault, Refused
+from schemas.queries import Query
+from service.api.examples import example_of
+from service.api.operations import Answer, Carrier, Media, Operation, Refusal
+from service.errors import (
+    BadParametersError,
+    BlockedUserError,
+    InsufficientScopeError,
+    PageNotFoundError,
+    RefusedError,
+    TokenExpiredError,
+    TokenRevokedError,
+    TooManyRequestsError,
+    UnauthorizedError,
+)
+
+Json = dict[str, Any]
+
+_REFERENCE: Final = "#/components/schemas/{model}"
+_PLACE: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+"""A part of a path; what it has to look like to the router stands behind a colon."""
+_AUTHENTICATION: Final[tuple[Refusal, ...]] = (
+    UnauthorizedError,
+    TokenExpiredError,
+    TokenRevokedError,
+    BlockedUserError,
+    InsufficientScopeError,
+)
+_FAULTS: Final = MappingProxyType({500: "500 Internal Server Error", 503: "503 Service Unavailable"})
+_NO_NUL: Final = r"^[^\x00]*$"
+_BOUNDS: Final = MappingProxyType({"ge": "minimum", "le": "maximum"})
+_UNREADABLE: Final = MappingProxyType({414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"})
+
+_SECURITY_SCHEMES: Final[Mapping[Carrier, Json]] = MappingProxyType(
+    {
+        Carrier.PRIVATE_TOKEN_HEADER: {"type": "apiKey", "in": "header", "name": "PRIVATE-TOKEN"},
+        Carrier.PRIVATE_TOKEN_PARAMETER: {"type": "apiKey", "in": "query", "name": "private_token"},
+        Carrier.BEARER: {"type": "http", "scheme": "bearer"},
+        Carrier.ACCESS_TOKEN_PARAMETER: {"type": "apiKey", "in": "query", "name": "access_token"},
+        Carrier.JOB_TOKEN_HEADER: {"type": "apiKey", "in": "header", "name": "JOB-TOKEN"},
+        Carrier.JOB_TOKEN_PARAMETER: {"type": "apiKey", "in": "query", "name": "job_token"},
+        Carrier.DEPLOY_TOKEN_HEADER: {"type": "apiKey", "in": "header", "name": "Deploy-Token"},
+        Carrier.BASIC: {"type": "http", "scheme": "basic"},
+    }
+)
+
+
+def openapi_document(operations: Sequence[Operation]) -> Json:
+    """Return the document (OpenAPI 3.1) of everything that is served."""
+    schemas = _Schemas()
+    paths: dict[str, Json] = {}
+    for operation in operations:
+        paths.setdefault(_PLACE.sub(r"{\1}", operation.path), {})[operation.method.lower()] = _operation(
+            operation, schemas
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Packyard",
+            "version": version("packyard"),
+            "summary": "A package catalogue that speaks the GitLab Packages API; its reason to exist is deletion.",
+            "description": "HEAD is served wherever GET is. Unknown parameters are ignored.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys(operation.tag for operation in operations)],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.definitions,
+            "securitySchemes": {carrier.value: scheme for carrier, scheme in _SECURITY_SCHEMES.items()},
+        },
+    }
+
+
+class _Generator(GenerateJsonSchema):
+    """A key that is left out has no default that a reader would see."""
+
+    @override
+    def default_schema(self, schema: Any) -> Json:
+        return self.generate_inner(schema["schema"])
+
+
+class _Schemas:
+    """The schemas of all models met so far; they refer to each other by name."""
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Json] = {}
+
+    def of(self, shape: Any, mode: JsonSchemaMode) -> Json:
+        generator = _Generator if mode == "serialization" else GenerateJsonSchema
+        schema = TypeAdapter(shape).json_schema(
+            mode=mode, by_alias=True, ref_template=_REFERENCE, schema_generator=generator
+        )
+        self.definitions |= {name: _tidy(found) for name, found in schema.pop("$defs", {}).items()}
+        if isinstance(shape, type) and issubclass(shape, BaseModel) and not issubclass(shape, Query):
+            self.definitions[shape.__name__] = _tidy(schema)
+            return {"$ref": _REFERENCE.format(model=shape.__name__)}
+        tidy: Json = _tidy(schema)
+        return tidy
+
+
+def _operation(operation: Operation, schemas: _Schemas) -> Json:
+    summary, _, description = (operation.handler.__doc__ or "").strip().partition("\n")
+    document: Json = {
+        "operationId": operation.handler.__name__,
+        "tags": [operation.tag],
+        "summary": summary.rstrip("."),
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation, schemas), *_headers(operation)],
+        "responses": _responses(operation, schemas),
+    }
+    if description.strip():
+        document["description"] = description.strip()
+    if operation.takes_bytes:
+        document["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": {}}}}
+    if operation.carriers:
+        schemes: list[Json] = [{carrier.value: []} for carrier in Carrier if carrier in operation.carriers]
+        document["security"] = [{}, *schemes] if operation.is_open else schemes
+    return document
+
+
+def _path_parameters(operation: Operation) -> Iterator[Json]:
+    for name in _PLACE.findall(operation.path):
+        schema: Json = {"type": "string", "minLength": 1}
+        description = "The number of the project or group, or its full path, percent-encoded."
+        if name.endswith("_id"):
+            schema, description = {"type": "integer", "format": "int64"}, "A number from a listing."
+        elif name != "id":
+            rule = operation.path_rules.get(name)
+            schema, description = ({"type": "string", "pattern": f"^(?:{rule})$"} if rule else schema), ""
+        yield {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": schema,
+            **({"description": description} if description else {}),
+        }
+
+
+def _query_parameters(operation: Operation, schemas: _Schemas) -> Iterator[Json]:
+    if operation.query is None:
+        return
+    for name, schema in schemas.of(operation.query, "validation")["properties"].items():
+        found = _without_null(schema)
+        if found.get("type") == "string" and not found.keys() & {"enum", "pattern"}:
+            found["pattern"] = _NO_NUL
+        description = found.pop("description", "")
+        yield {"name": name, "in": "query", "required": False, "description": description, "schema": found}
+
+
+def _headers(operation: Operation) -> Iterator[Json]:
+    if operation.method == "DELETE":
+        yield _header("If-Unmodified-Since", "Delete only what was not changed since; 412 otherwise.")
+    elif operation.method == "GET" and operation.is_tagged:
+        yield _header("If-None-Match", "The ETag of the answer that is at hand; 304 when it still holds.")
+
+
+def _header(name: str, description: str) -> Json:
+    return {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
+
+
+def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Json]:
+    responses = {str(answer.status): _answer(answer, schemas) for answer in operation.answers}
+    if operation.method == "GET" and operation.is_tagged:
+        responses["304"] = {"description": "The client has it already."}
+    by_status: dict[int, list[RefusedError]] = {}
+    for refusal in _refusals(operation):
+        error = refusal() if isinstance(refusal, type) else refusal
+        by_status.setdefault(error.status, []).append(error)
+    responses |= {str(status): _refused(errors, schemas) for status, errors in sorted(by_status.items())}
+    for status, text in _FAULTS.items():
+        responses.setdefault(str(status), _fault({"message": text}, schemas))
+    for status, text in _UNREADABLE.items():
+        responses[str(status)] = _fault({"error": text}, schemas)
+    if operation.takes_bytes:
+        responses["408"] = _fault({"error": "408 Request Timeout"}, schemas)
+    if operation.carriers:
+        responses["429"] = {
+            "description": TooManyRequestsError.text,
+            "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+            "content": {Media.TEXT.value: {"schema": {"type": "string"}, "example": TooManyRequestsError.text}},
+        }
+    return responses
+
+
+def _refusals(operation: Operation) -> Iterator[Refusal]:
+    if operation.carriers:
+        yield from _AUTHENTICATION
+    if "{" in operation.path:
+        yield PageNotFoundError
+    if operation.query is not None or operation.path_rules or "_id}" in operation.path:
+        yield BadParametersError(*_bad_parameters(operation))
+    yield from operation.refusals
+
+
+def _bad_parameters(operation: Operation) -> Iterator[str]:
+    for name in _PLACE.findall(operation.path):
+        if name != "id":
+            yield f"{name} is invalid"
+    if operation.query is not None and "order_by" in operation.query.model_fields:
+        yield "order_by does not have a valid value"
+
+
+def _answer(answer: Answer, schemas: _Schemas) -> Json:
+    found: Json = {"description": _describe(answer)}
+    if answer.headers:
+        found["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
+    if answer.media is Media.JSON:
+        schema = schemas.of(answer.shape, "serialization")
+        found["content"] = {Media.JSON.value: {"schema": schema, "example": example_of(schema, schemas.definitions)}}
+    elif answer.media is not Media.EMPTY:
+        schema = {} if answer.media is Media.OCTETS else {"type": "string"}
+        found["content"] = {answer.media.value: {"schema": schema}}
+    return found
+
+
+def _describe(answer: Answer) -> str:
+    match answer.status:
+        case 201:
+            return "Created."
+        case 204:
+            return "Accepted; there is nothing to read."
+        case 301:
+            return "The project has another path now."
+        case _:
+            return "As asked for."
+
+
+def _refused(errors: Sequence[RefusedError], schemas: _Schemas) -> Json:
+    bodies = {type(error).__name__.removesuffix("Error") + str(i or ""): error.body() for i, error in enumerate(errors)}
+    return {
+        "description": "; ".join(dict.fromkeys((type(error).__doc__ or "").partition("\n")[0] for error in errors)),
+        "content": {
+            Media.JSON.value: {
+                "schema": _fault_schema(bodies.values(), schemas),
+                "examples": {name: {"value": body} for name, body in bodies.items()},
+            }
+        },
+    }
+
+
+def _fault(body: Mapping[str, str], schemas: _Schemas) -> Json:
+    schema = _fault_schema([body], schemas)
+    text = next(iter(body.values()))
+    return {"description": text, "content": {Media.JSON.value: {"schema": schema, "example": dict(body)}}}
+
+
+def _fault_schema(bodies: Any, schemas: _Schemas) -> Json:
+    kinds: dict[type[BaseModel], None] = {}
+    for body in bodies:
+        kinds[Refused if "message" in body else OAuthFault if "error_description" in body else Fault] = None
+    found = [schemas.of(kind, "serialization") for kind in kinds]
+    return found[0] if len(found) == 1 else {"anyOf": found}
+
+
+def _tidy(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_tidy(element) for element in schema]
+    if not isinstance(schema, dict):
+        return schema
+    # Bounds of what a validator reads first come under Python's names.
+    bounds = {_BOUNDS[key]: value for key, value in schema.items() if key in _BOUNDS}
+    # Titles repeat the names; in a mapping of properties `title` is a name itself.
+    return bounds | {
+        key: _properties(value) if key == "properties" else _tidy(value)
+        for key, value in schema.items()
+        if key not in _BOUNDS and not (key == "title" and isinstance(value, str))
+    }
+
+
+def _properties(properties: Mapping[str, Any]) -> Json:
+    return {name: _tidy(schema) for name, schema in properties.items()}
+
+
+def _without_null(schema: Json) -> Json:
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key != "anyOf" and not (key == "default" and value is None)}
+    return {**rest, **(options[0] if len(options) == 1 else {"anyOf": options})} if options else rest

@@ -1,0 +1,70 @@
+"""The HTTP connection: what cannot be read as HTTP is answered as everything else is, and never quoted."""
+
+from typing import Final
+
+import structlog
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from typing_extensions import override
+
+from service.api.replies import COMMON_HEADERS, reply
+
+LONGEST_LINE: Final = 8_192
+"""Bytes of a request's first line."""
+LONGEST_FIELD: Final = 16_384
+"""Bytes of one header field; also what tells in an error of the parser which of the two was too long."""
+_TEXTS: Final = {400: "400 Bad Request", 414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"}
+
+log = structlog.get_logger()
+
+
+class Connection(web.RequestHandler):
+    """One connection of a client."""
+
+    __slots__ = ()
+
+    @override
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that could not be read, or whose handler broke outside all of ours, and hang up."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        if status == web.HTTPInternalServerError.status_code:
+            log.error("request_failed", exc_info=exc)
+            answer = reply({"message": "500 Internal Server Error"}, status=status, headers=COMMON_HEADERS)
+        else:
+            status = _status_of(exc)
+            log.info("request_unreadable", status=status, reason=type(exc).__name__)
+            answer = reply({"error": _TEXTS[status]}, status=status, headers=COMMON_HEADERS)
+        answer.force_close()
+        return answer
+
+
+class Server(web.Server):
+    """Makes a `Connection` of each that comes in."""
+
+    @override
+    def __call__(self) -> Connection:
+        """Return the protocol of a new connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Serves an application over such connections."""
+
+    @override
+    async def _make_server(self) -> Server:
+        server = await super()._make_server()
+        return Server(server.request_handler, request_factory=server.request_factory, **self._kwargs)
+
+
+def _status_of(error: BaseException | None) -> int:
+    if not isinstance(error, LineTooLong):
+        return web.HTTPBadRequest.status_code
+    is_field = error.args[1] == LONGEST_FIELD
+    return (web.HTTPRequestHeaderFieldsTooLarge if is_field else web.HTTPRequestURITooLong).status_code

@@ -1,0 +1,83 @@
+"""Migrations over a database that is in use."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from service.infra.migrations.run import migrate
+from service.infra.schema_version import newest_version
+from tests.support.servers import Servers, database_in
+
+
+@pytest.fixture
+async def first_release(servers: Servers) -> AsyncGenerator[str]:
+    """The address of a database as the first release left it, with packages in it."""
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(servers.database_url)
+    await admin.execute(f"CREATE DATABASE {name}")
+    url = database_in(servers.database_url, name)
+    await asyncio.to_thread(migrate, url, target="0001")
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "INSERT INTO directory_group (id, ancestry, path, name, visibility)"
+        " VALUES (10, '{10}', 'acme', 'Acme', 'public');"
+        "INSERT INTO project (id, group_id, path, name, visibility) VALUES (100, 10, 'acme/open', 'Open', 'public');"
+        "INSERT INTO package (project_id, package_type, name, version)"
+        " SELECT 100, 'npm', 'part-' || n, CASE WHEN n % 10 > 0 THEN '1.' || n || '.0' END"
+        " FROM generate_series(1, 12000) n"
+    )
+    await connection.close()
+    yield url
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+async def test_what_was_there_before_is_filled_in(first_release: str) -> None:
+    assert await asyncio.to_thread(migrate, first_release) == newest_version()
+
+    connection = await asyncpg.connect(first_release)
+    (row,) = await connection.fetch(
+        "SELECT count(*) FILTER (WHERE version_key = semver_key(version)) AS filled, count(version) AS versions,"
+        " (SELECT indisvalid FROM pg_index WHERE indexrelid = 'package_by_version_key'::regclass) AS is_valid"
+        " FROM package"
+    )
+    version = await connection.fetchval("SELECT version_num FROM schema_version")
+    await connection.close()
+
+    assert (row["filled"], row["versions"], row["is_valid"]) == (10_800, 10_800, True)
+    assert version == newest_version()
+
+
+async def test_a_migration_that_is_done_can_be_asked_for_again_and_by_two_at_once(first_release: str) -> None:
+    program = f"from service.infra.migrations.run import migrate; migrate({first_release!r})"
+    both = [await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(2)]
+    async with asyncio.timeout(60):
+        statuses = [await process.wait() for process in both]
+
+    assert statuses == [0, 0]
+    assert await asyncio.to_thread(migrate, first_release) == newest_version()
+
+
+async def test_readers_and_writers_of_the_release_before_go_on_meanwhile(first_release: str) -> None:
+    connection = await asyncpg.connect(first_release, command_timeout=3)
+    migrating = asyncio.create_task(asyncio.to_thread(migrate, first_release))
+    turns = 0
+    while not migrating.done():
+        await connection.fetch("SELECT p.id FROM project p JOIN directory_group g ON g.id = p.group_id")
+        await connection.execute(
+            "INSERT INTO package (project_id, package_type, name, version) VALUES (100, 'npm', 'late', $1)",
+            f"2.{turns}.0",
+        )
+        turns += 1
+    await migrating
+    missing = await connection.fetchval(
+        "SELECT count(*) FROM package WHERE version IS NOT NULL AND version_key IS NULL"
+    )
+    await connection.close()
+
+    assert turns > 1
+    assert missing == 0

@@ -1,0 +1,9 @@
+"""What the API says of itself."""
+
+from service.api.operations import Operation
+from service.app import ROUTES
+
+
+def served_operations() -> list[Operation]:
+    """Return the operations that are documented."""
+    return [operation for routes in ROUTES for operation in routes.operations if not operation.is_hidden]

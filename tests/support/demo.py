@@ -1,0 +1,44 @@
+"""A running yard with the demo's directory, made once for all tests of a module."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from service.settings import Settings, load_settings
+from tests.support.servers import Servers, own_database, own_virtual_host
+from tests.support.yard import Yard
+from workers.stack.demo import Demo
+from workers.stack.plan import Plan
+from workers.stack.reporter import Reporter
+
+
+@asynccontextmanager
+async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | None = None) -> AsyncGenerator[Yard]:
+    """Give a yard that serves, relays and works, filled as `packyard up` fills an empty one.
+
+    Without *distributions* it has the demo's users, groups and projects, and no packages.
+    """
+    async with AsyncExitStack() as stack:
+        settings = load_settings(
+            environment={
+                "PACKYARD_DATABASE_URL": await stack.enter_async_context(own_database(servers)),
+                "PACKYARD_BROKER_URL": await stack.enter_async_context(own_virtual_host(servers)),
+                "PACKYARD_STORAGE_URL": (folder / "objects").as_uri(),
+            }
+        )
+        yard = Yard(settings, folder)
+        stack.push_async_callback(yard.aclose)
+        await yard.start("serve", "relay", "work")
+        await _fill(yard, distributions or folder / "no-distributions")
+        yield yard
+
+
+async def _fill(yard: Yard, distributions: Path) -> None:
+    settings: Settings = load_settings(environment=yard.environment)
+    plan = Plan(yard.folder, yard.environment, settings, postgres=None, rabbitmq=None)
+    said = StringIO()
+    await Demo(plan, Reporter(Console(file=said)), yard.folder / "packyard.env").fill(distributions)
+    assert "not complete" not in said.getvalue(), said.getvalue()

@@ -1,0 +1,61 @@
+"""The OpenAPI document, as far as it can be judged without a server."""
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from service.api.openapi import openapi_document
+from service.app import ROUTES
+from tests.support.contracts import served_operations
+
+_DOCUMENT = openapi_document(served_operations())
+
+
+def _answers() -> list[Any]:
+    return [
+        pytest.param(content, id=f"{method} {path} {status}")
+        for path, methods in _DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+        for status, answer in operation["responses"].items()
+        for content in answer.get("content", {}).values()
+    ]
+
+
+def test_every_route_is_in_the_document_but_the_hidden_ones() -> None:
+    documented = {(method.upper(), path) for path, methods in _DOCUMENT["paths"].items() for method in methods}
+    served = {
+        (operation.method, operation.path.replace(":(?s:.+)", ""))
+        for routes in ROUTES
+        for operation in routes.operations
+        if not operation.is_hidden
+    }
+
+    assert documented == served
+
+
+@pytest.mark.parametrize("content", _answers())
+def test_every_example_fits_its_schema(content: dict[str, Any]) -> None:
+    examples = [content["example"]] if "example" in content else []
+    examples += [example["value"] for example in content.get("examples", {}).values()]
+    schema = {**content["schema"], "components": _DOCUMENT["components"]}
+
+    for example in examples:
+        jsonschema_rs.validate(schema, example)
+
+
+def test_every_operation_has_a_name_of_its_own_and_a_summary() -> None:
+    operations = [operation for methods in _DOCUMENT["paths"].values() for operation in methods.values()]
+
+    assert len({operation["operationId"] for operation in operations}) == len(operations)
+    assert all(operation["summary"] for operation in operations)
+
+
+def test_parameters_are_those_that_the_handlers_read() -> None:
+    listing = _DOCUMENT["paths"]["/api/v4/groups/{id}/packages"]["get"]
+    by_name = {parameter["name"]: parameter for parameter in listing["parameters"]}
+
+    assert by_name["exclude_subgroups"]["schema"] == {"default": False, "type": "boolean"}
+    assert "semver" in _DOCUMENT["components"]["schemas"]["OrderBy"]["enum"]
+    assert by_name["id"]["in"] == "path"
+    assert all(parameter["description"] for parameter in listing["parameters"])
