@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang).
+# Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang);
+# with the argument `tests` also the clients that the tests use: Node with npm, and curl.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -21,6 +22,18 @@ have_rabbitmq() {
     command -v rabbitmq-server >/dev/null
 }
 [ -n "${PACKYARD_BROKER_URL:-}" ] || have_rabbitmq || missing="$missing rabbitmq-server"
+
+check_node() {
+    if ! node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; then
+        echo "packyard: Node 18 or later is needed for the tests; this machine's is $(node --version)" >&2
+        exit 1
+    fi
+}
+if [ "${1:-}" = tests ]; then
+    if command -v node >/dev/null; then check_node; else missing="$missing nodejs"; fi
+    command -v npm >/dev/null || missing="$missing npm"
+    command -v curl >/dev/null || missing="$missing curl"
+fi
 
 [ -n "$missing" ] || exit 0
 
@@ -48,3 +61,4 @@ echo "Installing:$missing"
 $as_root apt-get update -qq
 # shellcheck disable=SC2086 # words on purpose
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+[ "${1:-}" != tests ] || check_node
