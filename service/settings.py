@@ -190,7 +190,7 @@ def described(
     for mapping in overrides:
         values |= _named(mapping)
     return {
-        PREFIX + name.upper(): (_shown(values.get(name, field.default)), field.description or "")
+        PREFIX + name.upper(): (_shown(values.get(name, field.default)), " ".join((field.description or "").split()))
         for name, field in Settings.model_fields.items()
     }
 
@@ -213,11 +213,18 @@ def _sentence(problem: Mapping[str, object]) -> str:
 
 
 def _shown(value: object) -> str:
-    if value is PydanticUndefined:
-        return "(not set)"
-    if isinstance(value, timedelta):
-        return f"{value.total_seconds():g}s"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", "" if value is None else str(value))
+    match value:
+        case None | ():
+            text = "(not set)"
+        case bool():
+            text = str(value).lower()
+        case ByteSize():
+            text = value.human_readable()
+        case timedelta():
+            text = f"{value.total_seconds():g}s"
+        case tuple():
+            text = ",".join(map(str, value))
+        case _:
+            text = "(not set)" if value is PydanticUndefined else str(value)
+    text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", text)
     return re.sub(r"(?i)([?&][^=&]*password=)[^&]*", r"\1***", text)

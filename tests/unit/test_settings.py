@@ -27,6 +27,21 @@ def test_durations_are_seconds_or_carry_their_unit(text: str, duration: timedelt
     assert settings.grace_period == duration
 
 
+def test_lists_have_commas_and_sizes_have_units() -> None:
+    settings = load_settings(
+        environment={
+            **_COMPLETE,
+            "PACKYARD_CORS_ORIGINS": "https://a.example.com, http://localhost:3000",
+            "PACKYARD_TRUSTED_PROXIES": "10.0.0.0/8,::1",
+            "PACKYARD_GENERIC_MAX_FILE_SIZE": "10 MiB",
+        }
+    )
+
+    assert settings.cors_origins == ("https://a.example.com", "http://localhost:3000")
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert settings.generic_max_file_size == 10 * 1024**2
+
+
 @pytest.mark.parametrize(
     ("name", "value", "part"),
     [
@@ -44,6 +59,12 @@ def test_durations_are_seconds_or_carry_their_unit(text: str, duration: timedelt
             "PACKYARD_DATABASE_URL is wrong: should begin with postgresql://",
         ),
         ("PACKYARD_BROKER_URL", "", "PACKYARD_BROKER_URL is not set"),
+        ("PACKYARD_GENERIC_MAX_FILE_SIZE", "much", "PACKYARD_GENERIC_MAX_FILE_SIZE is wrong"),
+        ("PACKYARD_RATE_LIMIT", "-1", "PACKYARD_RATE_LIMIT is wrong"),
+        ("PACKYARD_RATE_LIMIT_PERIOD", "10ms", "PACKYARD_RATE_LIMIT_PERIOD is wrong"),
+        ("PACKYARD_TRUSTED_PROXIES", "10.0.0.0/8, 1.2.3.4/99", "PACKYARD_TRUSTED_PROXIES is wrong"),
+        ("PACKYARD_CORS_ORIGINS", "app.example.com", "PACKYARD_CORS_ORIGINS is wrong: should be *, or origins such as"),
+        ("PACKYARD_EXTERNAL_URL", "yard", "PACKYARD_EXTERNAL_URL is wrong"),
         ("PACKYARD_GRACE_PERIODE", "1", "unknown setting: PACKYARD_GRACE_PERIODE"),
     ],
 )
@@ -77,4 +98,6 @@ def test_secrets_are_masked_and_every_setting_has_a_meaning(url: str, shown: str
     assert settings["PACKYARD_BROKER_URL"][0] == "(not set)"
     assert settings["PACKYARD_PORT"][0] == "eighty"
     assert settings["PACKYARD_LEASE"][0] == "60s"
+    assert settings["PACKYARD_GENERIC_MAX_FILE_SIZE"][0] == "5.0GiB"
+    assert settings["PACKYARD_CORS_ORIGINS"][0] == settings["PACKYARD_EXTERNAL_URL"][0] == "(not set)"
     assert all(meaning for _, meaning in settings.values())
