@@ -69,7 +69,7 @@ def _page_parts(
         "limit": values.place(listing.per_page + 1, "bigint"),
         "offset": values.place(offset, "bigint"),
     }
-    is_merged = not listing.package_name and offset < _DEEP
+    is_merged = len(project_ids) == 1 or (not listing.package_name and offset < _DEEP)
     return {**parts, "source": (_MERGED if is_merged else _AT_ONCE).format_map(parts)}
 
 
