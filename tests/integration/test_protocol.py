@@ -267,3 +267,15 @@ async def test_a_download_that_nobody_reads_is_given_up(wire: Wire, hasty: Conte
     writer.close()
 
     assert 0 < received < 32 * 1024 * 1024
+
+
+async def test_a_bomb_in_the_form_of_a_delete_does_no_harm(wire: Wire) -> None:
+    deep = b"[" * 50_000
+    for body in (deep, b'{"private_token":' + deep, b'{"a":1' + b"0" * 40_000 + b"}", b'"\\ud800"', b"\xff\xfe"):
+        head = (
+            f"DELETE {_PATH}/1 HTTP/1.1\r\nHost: yard\r\nContent-Type: application/json\r\n"
+            f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        answer = await wire.send(head.encode() + body)
+
+        assert (answer.status, json.loads(answer.body)) == (403, {"message": "403 Forbidden"})
