@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 from pydantic import Field, StrictInt, StrictStr, ValidationError
 
@@ -25,6 +26,12 @@ class PipelinePosition(Contract):
 
     id: Id
     is_before: bool = False
+
+
+class DeletionPosition(Contract):
+    """The last deletion of a part of a list."""
+
+    id: UUID
 
 
 def encoded(position: Contract) -> str:

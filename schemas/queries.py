@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from schemas.names import PackageType
-from schemas.statuses import PackageStatus
+from schemas.statuses import DeletionState, PackageStatus
 
 MAX_PER_PAGE: Final = 100
 DEFAULT_PER_PAGE: Final = 20
@@ -212,6 +212,21 @@ class PipelineListing(Query):
         WithJsonSchema({"type": "integer", "minimum": 1, "maximum": DEFAULT_PER_PAGE}),
     ] = DEFAULT_PER_PAGE
     """How many on a page, 1 to 20."""
+
+
+class DeletionListing(Query):
+    """Parameters of a listing of deletions, which is paged by cursor only."""
+
+    cursor: Text = None
+    """Where the page before ended, from its `Link`."""
+    per_page: PerPage = DEFAULT_PER_PAGE
+    """How many on a page: 20 unless told, at most 100."""
+    state: DeletionState | None = None
+    """Only deletions in this state."""
+    package_type: PackageType | None = None
+    """Only those of packages of this type."""
+    package_name: Search = None
+    """Only names that contain all of these words; words in double quotes stay together."""
 
 
 class Upload(Query):

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service.api import browsing, documentation, generic, health, packages
+from service.api import browsing, deletions, documentation, generic, health, packages
 from service.api.caching import tag_answers
 from service.api.cross_origin import CrossOrigin
 from service.api.keys import CONTEXT, OPERATIONS
@@ -21,7 +21,14 @@ _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""
 _SHUTDOWN_TIMEOUT_S: Final = 20.0
 
-ROUTES: Final = (generic.routes, packages.routes, browsing.routes, documentation.routes, health.routes)
+ROUTES: Final = (
+    generic.routes,
+    packages.routes,
+    deletions.routes,
+    browsing.routes,
+    documentation.routes,
+    health.routes,
+)
 """All that is served; where two paths match, the first counts."""
 
 log = structlog.get_logger()

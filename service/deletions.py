@@ -1,21 +1,37 @@
 """Accepting, undoing and repeating deletions: each one transaction, with its messages in it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from schemas import cursors
+from schemas.cursors import DeletionPosition
 from schemas.names import AccessLevel
+from schemas.queries import DeletionListing
 from schemas.statuses import RESTORABLE, DeletionState
 from service import deletion_events
+from service.access import Caller
 from service.errors import (
+    BadParametersError,
     ConflictError,
     DeletionProtectedError,
     FileNotFoundInPackageError,
     NotFoundError,
     PreconditionFailedError,
 )
-from service.infra import deletion_rows, outbox
+from service.infra import access_rows, deletion_rows, deletion_view_rows, outbox
+from service.infra.access_rows import Group, Project
 from service.infra.database import Connection, Database, Record, conflicts
 from service.infra.deletion_rows import Deletion, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Deletions of a page, newest first, and the cursor of the page behind it."""
+
+    rows: list[Record]
+    next_cursor: str | None
 
 
 async def delete_package(
@@ -91,16 +107,16 @@ async def delete_package_file(
     return deletion
 
 
-async def restore(database: Database, deletion_id: UUID) -> Deletion:
+async def restore(database: Database, deletion_id: UUID, *, project_id: int | None = None) -> Deletion:
     """Undo a deletion of which no object can have been removed yet.
 
     Raises:
-        NotFoundError: there is no such deletion.
+        NotFoundError: there is no such deletion, or none of that project.
         ConflictError: it is too late, or the name and version were published again.
     """
     try:
         async with database.transaction() as connection:
-            deletion = await _lock_deletion(connection, deletion_id)
+            deletion = await _lock_deletion(connection, deletion_id, project_id)
             if deletion.state not in RESTORABLE:
                 raise ConflictError(f"the deletion is {deletion.state} and cannot be restored any more")
             is_of_file = deletion.package_file_id is not None
@@ -113,15 +129,17 @@ async def restore(database: Database, deletion_id: UUID) -> Deletion:
     return deletion
 
 
-async def retry(database: Database, deletion_id: UUID, *, level: AccessLevel, resend: timedelta) -> Deletion:
+async def retry(
+    database: Database, deletion_id: UUID, *, level: AccessLevel, resend: timedelta, project_id: int | None = None
+) -> Deletion:
     """Begin a failed deletion anew, with all its attempts; protection is judged against *level*.
 
     Raises:
-        NotFoundError: there is no such deletion.
+        NotFoundError: there is no such deletion, or none of that project.
         ConflictError: it has not failed, or what it was about is not in `error` any more.
     """
     async with database.transaction() as connection:
-        deletion = await _lock_deletion(connection, deletion_id)
+        deletion = await _lock_deletion(connection, deletion_id, project_id)
         if deletion.state is not DeletionState.FAILED:
             raise ConflictError(f"the deletion is {deletion.state}, only a failed one can be retried")
         again = await deletion_rows.queue_again(connection, deletion, level=level, resend=resend)
@@ -152,6 +170,55 @@ async def newest(
         return await deletion_rows.newest(connection, state=state, project_id=project_id, limit=limit)
 
 
+async def show(connection: Connection, project_id: int, deletion_id: UUID) -> Record:
+    """Return a deletion of the project, with who asked for it.
+
+    Raises:
+        NotFoundError: the project has no such deletion.
+    """
+    row = await deletion_view_rows.find_in_project(connection, project_id=project_id, deletion_id=deletion_id)
+    if row is None:
+        raise NotFoundError
+    return row
+
+
+async def list_in_project(connection: Connection, project: Project, listing: DeletionListing) -> Listed:
+    """Return a page of the project's deletions.
+
+    Raises:
+        BadParametersError: the cursor is not one of ours.
+    """
+    return await _list(connection, [project.id], listing)
+
+
+async def list_in_group(connection: Connection, caller: Caller, group: Group, listing: DeletionListing) -> Listed:
+    """Return a page of the deletions in those projects below the group whose packages the caller may read.
+
+    Raises:
+        BadParametersError: the cursor is not one of ours.
+    """
+    projects = await access_rows.readable_projects(
+        connection,
+        group,
+        user_id=caller.user_id,
+        is_admin=caller.is_admin,
+        is_insider=caller.is_insider,
+        exclude_subgroups=False,
+    )
+    return await _list(connection, [project.id for project in projects.values() if project.packages_enabled], listing)
+
+
+async def _list(connection: Connection, project_ids: Sequence[int], listing: DeletionListing) -> Listed:
+    position = cursors.decoded(listing.cursor, DeletionPosition) if listing.cursor else None
+    if listing.cursor and position is None:
+        raise BadParametersError("cursor is invalid")
+    found = await deletion_view_rows.list_newest(
+        connection, project_ids, listing, behind=position.id if position else None
+    )
+    follows = cursors.encoded(DeletionPosition(id=found.rows[-1]["id"])) if found.has_more else None
+    return Listed(found.rows, follows)
+
+
 async def _lock_package(connection: Connection, origin: Origin, project_id: int, package_id: int) -> Record:
     packages = await deletion_rows.lock_packages(
         connection, project_id=project_id, package_ids=[package_id], level=origin.requested_level
@@ -161,9 +228,9 @@ async def _lock_package(connection: Connection, origin: Origin, project_id: int,
     return packages[0]
 
 
-async def _lock_deletion(connection: Connection, deletion_id: UUID) -> Deletion:
+async def _lock_deletion(connection: Connection, deletion_id: UUID, project_id: int | None) -> Deletion:
     deletion = await deletion_rows.lock(connection, deletion_id)
-    if deletion is None:
+    if deletion is None or project_id not in {None, deletion.project_id}:
         raise NotFoundError
     return deletion
 

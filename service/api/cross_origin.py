@@ -9,8 +9,14 @@ from aiohttp.typedefs import Middleware
 from service.api.operations import PAGE_HEADERS, Handler
 from service.api.rate_limit import LIMIT_HEADERS
 
-_METHODS: Final = "GET, HEAD, PUT, DELETE"
-_EXPOSED: Final = ", ".join((*PAGE_HEADERS, *LIMIT_HEADERS, "ETag", "Deletion-Id", "X-Checksum-SHA256", "X-Request-Id"))
+_METHODS: Final = "GET, HEAD, PUT, POST, DELETE"
+_EXPOSED: Final = ", ".join(
+    (
+        *PAGE_HEADERS,
+        *LIMIT_HEADERS,
+        *("ETag", "Deletion-Id", "Preference-Applied", "X-Checksum-SHA256", "X-Request-Id"),
+    )
+)
 _PREFLIGHT_AGE_S: Final = 600
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 _REFERENCE: Final = "#/components/schemas/"
 _MOMENT: Final = "2022-04-22T08:15:30.000Z"
+_UUID: Final = "018059e5-2c60-7cc1-9b1e-6f3a1d0c5b42"
 _DIGESTS: Final = MappingProxyType(
     {
         "file_md5": "d41d8cd98f00b204e9800998ecf8427e",
@@ -33,6 +34,7 @@ _TEXTS: Final = MappingProxyType(
         "path_with_namespace": "acme/anvil",
         "name_with_namespace": "Acme / Anvil",
         "message": "201 Created",
+        "package": "https://yard.example.com/api/v4/projects/1/packages/1",
         **_DIGESTS,
     }
 )
@@ -65,6 +67,8 @@ def _scalar(schema: Mapping[str, Any], name: str) -> object:
             example = True
         case {"format": "date-time"}:
             example = _MOMENT
+        case {"format": "uuid"}:
+            example = _UUID
         case {"format": "date"}:
             example = _MOMENT[:10]
         case {"type": "string"}:

@@ -41,6 +41,14 @@ _AUTHENTICATION: Final[tuple[Refusal, ...]] = (
 _FAULTS: Final = MappingProxyType({500: "500 Internal Server Error", 503: "503 Service Unavailable"})
 _NO_NUL: Final = r"^[^\x00]*$"
 _BOUNDS: Final = MappingProxyType({"ge": "minimum", "le": "maximum"})
+_DESCRIPTIONS: Final = MappingProxyType(
+    {
+        201: "Created.",
+        202: "Accepted; this is how far it is.",
+        204: "Accepted; there is nothing to read.",
+        301: "The project has another path now.",
+    }
+)
 _UNREADABLE: Final = MappingProxyType({414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"})
 
 _SECURITY_SCHEMES: Final[Mapping[Carrier, Json]] = MappingProxyType(
@@ -134,11 +142,12 @@ def _path_parameters(operation: Operation) -> Iterator[Json]:
     for name in _PLACE.findall(operation.path):
         schema: Json = {"type": "string", "minLength": 1}
         description = "The number of the project or group, or its full path, percent-encoded."
-        if name.endswith("_id"):
+        if rule := operation.path_rules.get(name):
+            schema, description = {"type": "string", "pattern": f"^(?:{rule})$"}, ""
+        elif name.endswith("_id"):
             schema, description = {"type": "integer", "format": "int64"}, "A number from a listing."
         elif name != "id":
-            rule = operation.path_rules.get(name)
-            schema, description = ({"type": "string", "pattern": f"^(?:{rule})$"} if rule else schema), ""
+            description = ""
         yield {
             "name": name,
             "in": "path",
@@ -162,6 +171,7 @@ def _query_parameters(operation: Operation, schemas: _Schemas) -> Iterator[Json]
 def _headers(operation: Operation) -> Iterator[Json]:
     if operation.method == "DELETE":
         yield _header("If-Unmodified-Since", "Delete only what was not changed since; 412 otherwise.")
+        yield _header("Prefer", "`respond-async` answers 202 with the deletion, in place of 204.")
     elif operation.method == "GET" and operation.is_tagged:
         yield _header("If-None-Match", "The ETag of the answer that is at hand; 304 when it still holds.")
 
@@ -213,7 +223,7 @@ def _bad_parameters(operation: Operation) -> Iterator[str]:
 
 
 def _answer(answer: Answer, schemas: _Schemas) -> Json:
-    found: Json = {"description": _describe(answer)}
+    found: Json = {"description": _DESCRIPTIONS.get(answer.status, "As asked for.")}
     if answer.headers:
         found["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
     if answer.media is Media.JSON:
@@ -223,18 +233,6 @@ def _answer(answer: Answer, schemas: _Schemas) -> Json:
         schema = {} if answer.media is Media.OCTETS else {"type": "string"}
         found["content"] = {answer.media.value: {"schema": schema}}
     return found
-
-
-def _describe(answer: Answer) -> str:
-    match answer.status:
-        case 201:
-            return "Created."
-        case 204:
-            return "Accepted; there is nothing to read."
-        case 301:
-            return "The project has another path now."
-        case _:
-            return "As asked for."
 
 
 def _refused(errors: Sequence[RefusedError], schemas: _Schemas) -> Json:

@@ -90,7 +90,7 @@ MOVED: Final = Answer(301, media=Media.TEXT, headers=("Location",))
 FILE_BYTES: Final = Answer(200, media=Media.OCTETS, headers=("X-Checksum-SHA256", "Content-Disposition"))
 """The bytes of a file."""
 
-ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id",))
+ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id", "Link"))
 """A deletion that was accepted."""
 
 
@@ -146,6 +146,10 @@ class Routes:
     def put(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
         """Serve PUT."""
         return self._add("PUT", path, **about)
+
+    def post(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve POST."""
+        return self._add("POST", path, **about)
 
     def delete(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
         """Serve DELETE."""

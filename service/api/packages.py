@@ -4,6 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.deletion_resources import Deletion as DeletionResource
 from schemas.names import AccessLevel
 from schemas.queries import Deletion as DeletionParameters
 from schemas.queries import FileListing, GroupPackageListing, PipelineListing, ProjectPackageListing
@@ -11,7 +12,14 @@ from schemas.resources import Package, PackageFile, Pipeline
 from service import access, deletions, packages
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
 from service.api.downloads import send_file
-from service.api.entities import file_entity, package_entity, pipeline_entity, version_entity
+from service.api.entities import (
+    deletion_entity,
+    deletion_url,
+    file_entity,
+    package_entity,
+    pipeline_entity,
+    version_entity,
+)
 from service.api.keys import CONTEXT, LOG_FIELDS
 from service.api.links import external_url
 from service.api.operations import (
@@ -26,7 +34,7 @@ from service.api.operations import (
     page_of,
 )
 from service.api.paging import by_cursor, reply_page, reply_part
-from service.api.parameters import read_path, read_query, read_request, read_unmodified_since
+from service.api.parameters import prefers_async, read_path, read_query, read_request, read_unmodified_since
 from service.api.replies import no_content, reply
 from service.errors import (
     DeletionProtectedError,
@@ -46,6 +54,7 @@ _PACKAGE: Final = _PROJECT + "/{package_id}"
 _FILES: Final = _PACKAGE + "/package_files"
 _FILE: Final = _FILES + "/{package_file_id}"
 
+_ACCEPTED: Final = (ACCEPTED, Answer(202, DeletionResource, headers=(*ACCEPTED.headers, "Preference-Applied")))
 _DELETING: Final = (
     *PROJECT_REFUSALS,
     NotFoundError,
@@ -152,7 +161,7 @@ async def download_package_file(request: web.Request) -> web.StreamResponse:
     return await send_file(request, file)
 
 
-@routes.delete(_PACKAGE, query=DeletionParameters, answers=ACCEPTED, refusals=_DELETING)
+@routes.delete(_PACKAGE, query=DeletionParameters, answers=_ACCEPTED, refusals=_DELETING)
 async def delete_package(request: web.Request) -> web.Response:
     """Accept the deletion of a package; the work happens later, elsewhere."""
     async with project_visit(request) as (connection, found):
@@ -168,10 +177,10 @@ async def delete_package(request: web.Request) -> web.Response:
         unmodified_since=read_unmodified_since(request),
         resend=context.settings.resend,
     )
-    return _accepted(request, deletion)
+    return await _accepted(request, deletion)
 
 
-@routes.delete(_FILE, query=DeletionParameters, answers=ACCEPTED, refusals=(*_DELETING, FileNotFoundInPackageError))
+@routes.delete(_FILE, query=DeletionParameters, answers=_ACCEPTED, refusals=(*_DELETING, FileNotFoundInPackageError))
 async def delete_package_file(request: web.Request) -> web.Response:
     """Accept the deletion of one file of a package."""
     async with project_visit(request) as (connection, found):
@@ -190,7 +199,7 @@ async def delete_package_file(request: web.Request) -> web.Response:
         unmodified_since=read_unmodified_since(request),
         resend=context.settings.resend,
     )
-    return _accepted(request, deletion)
+    return await _accepted(request, deletion)
 
 
 def _reply_listed(
@@ -204,6 +213,14 @@ def _reply_listed(
     return reply_page(request, entities, listed.slice, query)
 
 
-def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
+async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
     request[LOG_FIELDS]["deletion_id"] = str(deletion.id)
-    return no_content({"Deletion-Id": str(deletion.id)})
+    base = external_url(request)
+    address = deletion_url(base, deletion.project_id, deletion.id)
+    headers = {"Deletion-Id": str(deletion.id), "Link": f'<{address}>; rel="status"'}
+    if not prefers_async(request):
+        return no_content(headers)
+    async with request.app[CONTEXT].database.connection() as connection:
+        row = await deletions.show(connection, deletion.project_id, deletion.id)
+    headers["Preference-Applied"] = "respond-async"
+    return reply(deletion_entity(row, base=base), status=202, headers=headers)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Final, TypeVar
+from uuid import UUID
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -28,6 +29,10 @@ _SENTENCES: Final = MappingProxyType(
 )
 _ID: Final = r"-?[0-9]+"
 _LARGEST: Final = 2**63
+_RESPOND_ASYNC: Final = "respond-async"
+
+UUID_RULE: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+"""What a part of a path has to look like that is a UUID."""
 _Query = TypeVar("_Query", bound=Query)
 
 
@@ -75,6 +80,22 @@ def read_path(request: web.Request, *names: str) -> tuple[int, ...]:
     if wrong:
         raise BadParametersError(*wrong)
     return _ids(request, names)
+
+
+def read_deletion_id(request: web.Request) -> UUID:
+    """Return the id of a deletion from the path.
+
+    Raises:
+        BadParametersError: it is not a UUID.
+    """
+    read_path(request)
+    return UUID(request.match_info["deletion_id"])
+
+
+def prefers_async(request: web.Request) -> bool:
+    """Tell whether the client prefers to be shown what becomes of the request (RFC 7240, section 4.1)."""
+    told = ",".join(request.headers.getall("Prefer", []))
+    return any(part.partition(";")[0].strip().lower() == _RESPOND_ASYNC for part in told.split(","))
 
 
 def read_unmodified_since(request: web.Request) -> datetime | None:

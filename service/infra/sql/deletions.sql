@@ -268,3 +268,11 @@ SELECT * FROM deletion WHERE id = :id;
 SELECT * FROM deletion
  WHERE (:state::text IS NULL OR state = :state) AND (:project_id::bigint IS NULL OR project_id = :project_id)
  ORDER BY id DESC LIMIT :limit;
+
+-- name: show_deletions
+-- Composed: see deletion_view_rows. The user is null where nobody asked, or somebody who is not known any more.
+SELECT d.*, u.username, u.name AS user_name,
+       EXISTS (SELECT FROM package p WHERE p.id = d.package_id) AS has_package
+  FROM (SELECT d.* FROM {source} ORDER BY d.id DESC LIMIT {limit}) d
+  LEFT JOIN directory_user u ON u.id = d.requested_by
+ ORDER BY d.id DESC;

@@ -1,0 +1,387 @@
+"""Deletions over HTTP: what is seen of them, who may see it, and how they are undone and tried again."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import pytest
+from aiohttp import ClientResponse
+from yarl import URL
+
+from service.context import Context
+from tests.integration.conftest import Client
+from tests.support.catalogue import delete, delete_file, file_statuses, objects_in, publish, query, status_of
+from tests.support.packages import (
+    API,
+    DEVELOPER,
+    FORBIDDEN,
+    MAINTAINER,
+    NO_PACKAGE,
+    NO_PROJECT,
+    PUBLIC,
+    REPORTER,
+    file_ids,
+    json_of,
+    listed,
+    next_page,
+    token,
+    told,
+)
+from workers.batch import carry_out
+
+_DELETIONS: Final = f"{API}/projects/100/deletions"
+_GROUP: Final = f"{API}/groups/acme/deletions"
+_EXTERNAL: Final = "http://127.0.0.1:8080"
+_UNKNOWN: Final = UUID(int=7)
+_SUCCEEDED: Final = "409 Conflict: the deletion is succeeded and cannot be restored any more"
+
+
+def _with(context: Context, **settings: object) -> Context:
+    return replace(context, settings=context.settings.model_copy(update=settings))
+
+
+async def _names(client: Client, address: str) -> list[str]:
+    """Return whose deletions are listed."""
+    return sorted(package["name"] for package in await listed(await client.get(address), "package"))
+
+
+def _status_path(answer: ClientResponse) -> URL:
+    """Return where the answer says that the deletion is, without the server's address."""
+    return URL(answer.links["status"]["url"]).relative()
+
+
+async def _fail(context: Context, deletion_id: UUID, objects: Path, stop: asyncio.Event) -> Path:
+    """Let the deletion of the only object fail for good; return what is in its way."""
+    (key,) = objects_in(objects)
+    place = objects / key
+    place.unlink()
+    place.mkdir()
+    (place / "in the way").touch()
+    await carry_out(_with(context, max_attempts=1), [deletion_id], stop)
+    return place
+
+
+async def test_a_deletion_is_shown_with_all_that_is_known_of_it(filled: Context, client: Client) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    gone = await client.delete(f"{PUBLIC}/{package_id}?reason=by+mistake", headers=MAINTAINER)
+    path = f"{_DELETIONS}/{gone.headers['Deletion-Id']}"
+
+    answer = await client.get(path)
+
+    body = await json_of(answer)
+    assert body.pop("requested_at").endswith("Z")
+    assert body == {
+        "id": gone.headers["Deletion-Id"],
+        "project_id": 100,
+        "package": {"id": package_id, "type": "generic", "name": "app", "version": "1.0"},
+        "package_file_id": None,
+        "file_name": None,
+        "cause": "user",
+        "reason": "by mistake",
+        "requested_by": {"id": 3, "username": "mary", "name": "Mary Maintainer"},
+        "credential": "personal_access_token",
+        "state": "queued",
+        "files_total": 2,
+        "files_done": 0,
+        "bytes_total": 10,
+        "bytes_done": 0,
+        "attempts": 0,
+        "last_error": None,
+        "destroy_after": None,
+        "finished_at": None,
+        "lane": "interactive",
+        "_links": {"self": f"{_EXTERNAL}{path}", "package": f"{_EXTERNAL}{PUBLIC}/{package_id}"},
+    }
+
+
+async def test_the_deletion_of_a_file_names_the_file(filled: Context, client: Client) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    (_, file_id) = await file_ids(filled, package_id)
+    deletion = await delete_file(filled, package_id, file_id)
+
+    body = await json_of(await client.get(f"{_DELETIONS}/{deletion.id}"))
+
+    assert (body["package_file_id"], body["file_name"], body["files_total"]) == (file_id, "b", 1)
+
+
+async def test_in_its_grace_a_deletion_says_until_when(filled: Context, client: Client, stop: asyncio.Event) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+
+    body = await json_of(await client.get(f"{_DELETIONS}/{deletion.id}"))
+
+    (row,) = await query(filled, "SELECT not_before FROM deletion")
+    assert body["state"] == "grace"
+    assert body["destroy_after"] == row["not_before"].isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def test_when_all_is_gone_there_is_no_package_to_lead_to(
+    filled: Context, client: Client, stop: asyncio.Event
+) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await carry_out(filled, [deletion.id], stop)
+
+    body = await json_of(await client.get(f"{_DELETIONS}/{deletion.id}"))
+
+    assert (body["state"], body["files_done"], body["bytes_done"]) == ("succeeded", 1, 5)
+    assert body["finished_at"] is not None
+    assert body["_links"]["package"] is None
+
+
+async def test_who_is_not_known_any_more_is_null(filled: Context, client: Client) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await query(filled, "UPDATE deletion SET requested_by = 999")
+
+    assert (await json_of(await client.get(f"{_DELETIONS}/{deletion.id}")))["requested_by"] is None
+
+
+async def test_a_deletion_that_is_not_there_or_of_another_project_is_404(filled: Context, client: Client) -> None:
+    deletion = await delete(filled, await publish(filled))
+    elsewhere = f"{API}/projects/101/deletions/{deletion.id}"
+
+    for action in ("", "/restore", "/retry"):
+        method = "POST" if action else "GET"
+        for path in (f"{_DELETIONS}/{_UNKNOWN}", elsewhere):
+            assert await told(await client.request(method, path + action, headers=MAINTAINER)) == NO_PACKAGE
+
+    assert await listed(await client.get(_DELETIONS), "state") == ["queued"]
+
+
+@pytest.mark.parametrize("wrong", ["1", "x", "0" * 32, f"{_UNKNOWN}0"])
+async def test_an_id_that_is_none_is_named(client: Client, wrong: str) -> None:
+    for method, action in (("GET", ""), ("POST", "/restore"), ("POST", "/retry")):
+        answer = await client.request(method, f"{_DELETIONS}/{wrong}{action}", headers=MAINTAINER)
+
+        assert await told(answer) == (400, {"error": "deletion_id is invalid"})
+
+
+async def test_the_newest_come_first_and_a_cursor_leads_on(filled: Context, client: Client) -> None:
+    made = [str((await delete(filled, await publish(filled, name=f"app-{n}"))).id) for n in range(5)]
+
+    for path in (_DELETIONS, _GROUP):
+        first = await client.get(f"{path}?per_page=2")
+        pages, answer = [await listed(first, "id")], first
+        while (follows := next_page(answer)) is not None:
+            answer = await client.get(follows.relative())
+            pages.append(await listed(answer, "id"))
+
+        assert pages == [made[:2:-1], made[2:0:-1], made[:1]]
+        assert not {"X-Total", "X-Page"} & first.headers.keys()
+        assert list(first.links) == ["next"]
+
+
+async def test_lists_are_filtered_by_state_name_and_type(filled: Context, client: Client, stop: asyncio.Event) -> None:
+    done = await delete(filled, await publish(filled, name="left-pad"))
+    await carry_out(filled, [done.id], stop)
+    await delete(filled, await publish(filled, name="right-pad"))
+    await delete(filled, await publish(filled, name="anvil"))
+
+    everything = ["anvil", "left-pad", "right-pad"]
+
+    for path in (_DELETIONS, _GROUP):
+        assert await _names(client, f"{path}?package_name=pad") == ["left-pad", "right-pad"]
+        assert await _names(client, f"{path}?package_name=pad+RIGHT") == ["right-pad"]
+        assert await _names(client, f"{path}?package_name=pad&state=succeeded") == ["left-pad"]
+        assert await _names(client, f"{path}?state=queued") == ["anvil", "right-pad"]
+        assert await _names(client, f"{path}?package_type=npm") == []
+        assert await _names(client, f"{path}?package_type=generic&per_page=1000&package_name=") == everything
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ("state=gone", "state does not have a valid value"),
+        ("package_type=x", "package_type does not have a valid value"),
+        ("per_page=0", "per_page has a value not allowed"),
+        ("cursor=x", "cursor is invalid"),
+        ("cursor=eyJpZCI6MX0", "cursor is invalid"),
+    ],
+)
+async def test_wrong_parameters_of_a_list_are_named(client: Client, wrong: str, error: str) -> None:
+    for path in (_DELETIONS, _GROUP):
+        assert await told(await client.get(f"{path}?{wrong}")) == (400, {"error": error})
+
+
+async def test_a_project_shows_its_deletions_to_those_who_may_read_its_packages(
+    filled: Context, client: Client
+) -> None:
+    deletion = await delete(filled, await publish(filled, project_id=102), project_id=102)
+    path = f"{API}/projects/102/deletions"
+
+    for rest in ("", f"/{deletion.id}"):
+        assert (await client.get(path + rest, headers=REPORTER)).status == 200
+        assert (await client.get(path + rest, headers=token("maintainer-reading-token"))).status == 200
+        assert await told(await client.get(path + rest, headers=token("guest-token"))) == FORBIDDEN
+        assert await told(await client.get(path + rest, headers=token("stranger-token"))) == NO_PROJECT
+    assert await told(await client.get(f"{API}/projects/103/deletions", headers=MAINTAINER)) == FORBIDDEN
+
+
+async def test_a_group_shows_what_the_caller_may_read_below_it(filled: Context, client: Client) -> None:
+    for project_id in (100, 101, 102, 200):
+        await delete(filled, await publish(filled, project_id=project_id), project_id=project_id)
+
+    async def seen(name: str) -> list[int]:
+        return await listed(await client.get(_GROUP, headers=token(name)), "project_id")
+
+    assert await seen("") == [100]
+    assert await seen("stranger-token") == [101, 100]
+    assert await seen("reporter-token") == [102, 101, 100]
+    await query(filled, "UPDATE project SET packages_enabled = false WHERE id = 101")
+    assert await seen("reporter-token") == [102, 100]
+
+
+async def test_a_delete_leads_to_its_deletion(filled: Context, client: Client) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    (file_id, _) = await file_ids(filled, package_id)
+
+    for path in (f"{PUBLIC}/{package_id}/package_files/{file_id}", f"{PUBLIC}/{package_id}"):
+        gone = await client.delete(path, headers=MAINTAINER)
+
+        assert (gone.status, await gone.read()) == (204, b"")
+        assert str(_status_path(gone)) == f"{_DELETIONS}/{gone.headers['Deletion-Id']}"
+        assert (await client.get(_status_path(gone))).status == 200
+        assert "Preference-Applied" not in gone.headers
+
+
+@pytest.mark.parametrize("prefer", ["respond-async", "wait=10, Respond-Async ; x=y"])
+async def test_who_prefers_it_is_answered_with_the_deletion(filled: Context, client: Client, prefer: str) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    (file_id, _) = await file_ids(filled, package_id)
+
+    for path in (f"{PUBLIC}/{package_id}/package_files/{file_id}", f"{PUBLIC}/{package_id}"):
+        gone = await client.delete(path, headers={**MAINTAINER, "Prefer": prefer})
+
+        status, body = await told(gone)
+        assert (status, gone.headers["Preference-Applied"]) == (202, "respond-async")
+        assert body["id"] == gone.headers["Deletion-Id"]
+        assert body["_links"]["self"] == str(gone.links["status"]["url"])
+        assert await json_of(await client.get(_status_path(gone))) == body
+
+
+@pytest.mark.parametrize("prefer", ["respond-asynchronously", "return=minimal", 'x="respond-async"', ""])
+async def test_other_preferences_change_nothing(filled: Context, client: Client, prefer: str) -> None:
+    package_id = await publish(filled)
+
+    gone = await client.delete(f"{PUBLIC}/{package_id}", headers={**MAINTAINER, "Prefer": prefer})
+
+    assert gone.status == 204
+
+
+async def test_a_restored_package_is_there_again(filled: Context, client: Client, stop: asyncio.Event) -> None:
+    package_id = await publish(filled, files=["a", "b"])
+    deletion = await delete(filled, package_id)
+    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+
+    answer = await client.post(f"{_DELETIONS}/{deletion.id}/restore", headers=MAINTAINER)
+
+    status, body = await told(answer)
+    assert (status, body["state"], body["destroy_after"]) == (200, "restored", None)
+    assert body == await json_of(await client.get(f"{_DELETIONS}/{deletion.id}"))
+    assert (await client.get(f"{PUBLIC}/{package_id}")).status == 200
+    assert await file_statuses(filled, package_id) == ["default", "default"]
+
+
+async def test_what_is_gone_is_not_restored(filled: Context, client: Client, stop: asyncio.Event) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await carry_out(filled, [deletion.id], stop)
+
+    answer = await client.post(f"{_DELETIONS}/{deletion.id}/restore", headers=MAINTAINER)
+
+    assert await told(answer) == (409, {"message": _SUCCEEDED})
+
+
+async def test_what_was_published_again_is_not_overwritten(filled: Context, client: Client) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await publish(filled)
+
+    answer = await client.post(f"{_DELETIONS}/{deletion.id}/restore", headers=MAINTAINER)
+
+    assert await told(answer) == (409, {"message": "409 Conflict: the same name and version has been published again"})
+
+
+async def test_a_failed_deletion_says_why_and_is_tried_again(
+    filled: Context, client: Client, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    place = await _fail(filled, deletion.id, objects, stop)
+    failed = await json_of(await client.get(f"{_DELETIONS}/{deletion.id}"))
+    (place / "in the way").unlink()
+    place.rmdir()
+
+    status, body = await told(await client.post(f"{_DELETIONS}/{deletion.id}/retry", headers=MAINTAINER))
+
+    assert (failed["state"], bool(failed["last_error"]), failed["_links"]["package"] is None) == ("failed", True, False)
+    assert (status, body["state"], body["finished_at"]) == (200, "retrying", None)
+    await carry_out(filled, [deletion.id], stop)
+    assert await status_of(filled, package_id) is None
+
+
+async def test_only_what_failed_is_tried_again(filled: Context, client: Client) -> None:
+    deletion = await delete(filled, await publish(filled))
+
+    answer = await client.post(f"{_DELETIONS}/{deletion.id}/retry", headers=MAINTAINER)
+
+    reason = "409 Conflict: the deletion is queued, only a failed one can be retried"
+    assert await told(answer) == (409, {"message": reason})
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "state"), [("maintainer-token", 40, "failed"), ("owner-token", 50, "succeeded")]
+)
+async def test_what_protects_a_package_is_held_against_who_tries_again(
+    filled: Context, client: Client, objects: Path, stop: asyncio.Event, name: str, level: int, state: str
+) -> None:
+    deletion = await delete(filled, await publish(filled, name="app"))
+    place = await _fail(filled, deletion.id, objects, stop)
+    (place / "in the way").unlink()
+    place.rmdir()
+    await query(
+        filled,
+        "INSERT INTO protection_rule"
+        " (project_id, package_name_pattern, package_type, minimum_access_level_for_delete)"
+        " VALUES (100, 'app', 'generic', 50)",
+    )
+
+    again = await client.post(f"{_DELETIONS}/{deletion.id}/retry", headers=token(name))
+    await carry_out(filled, [deletion.id], stop)
+
+    rows = await query(filled, "SELECT requested_level, state FROM deletion")
+    assert again.status == 200
+    assert [tuple(row.values()) for row in rows] == [(level, state)]
+
+
+@pytest.mark.parametrize("action", ["restore", "retry"])
+async def test_only_maintainers_undo_and_try_again(filled: Context, client: Client, action: str) -> None:
+    deletion = await delete(filled, await publish(filled))
+    path = f"{_DELETIONS}/{deletion.id}/{action}"
+    before = await query(filled, "SELECT * FROM deletion")
+
+    for headers in ({}, DEVELOPER, {"JOB-TOKEN": "open-developer-job"}):
+        assert await told(await client.post(path, headers=headers)) == FORBIDDEN
+    unscoped = await client.post(path, headers=token("maintainer-reading-token"))
+    assert (unscoped.status, (await json_of(unscoped))["error"]) == (403, "insufficient_scope")
+    assert await query(filled, "SELECT * FROM deletion") == before
+
+
+async def test_a_job_of_a_maintainer_may_undo(filled: Context, client: Client) -> None:
+    deletion = await delete(filled, await publish(filled))
+
+    answer = await client.post(f"{_DELETIONS}/{deletion.id}/restore", headers={"JOB-TOKEN": "open-maintainer-job"})
+
+    assert (await json_of(answer))["state"] == "restored"
+
+
+async def test_under_an_old_path_deletions_can_be_read_only(filled: Context, client: Client) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await query(filled, "INSERT INTO project_alias (path, project_id) VALUES ('acme/before', 100)")
+    path = f"{API}/projects/acme%2Fbefore/deletions/{deletion.id}"
+
+    moved = await client.get(path, allow_redirects=False)
+    refused = await client.post(f"{path}/restore", headers=MAINTAINER)
+
+    assert (moved.status, URL(moved.headers["Location"]).path) == (301, f"{_DELETIONS}/{deletion.id}")
+    assert await told(refused) == (405, {"message": "Non GET methods are not allowed for moved projects"})
