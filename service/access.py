@@ -19,7 +19,7 @@ from service.errors import (
     UnauthorizedError,
 )
 from service.infra import access_rows
-from service.infra.access_rows import Group, Project, Token
+from service.infra.access_rows import Group, Project, ReadableProject, Token
 from service.infra.database import Connection
 
 READING_SCOPES: Final = frozenset({Scope.API, Scope.READ_API})
@@ -112,6 +112,20 @@ async def visible_group(connection: Connection, caller: Caller, reference: str) 
     """
     group = await access_rows.find_group(connection, reference, caller.user_id)
     return _visible(group, caller, GroupNotFoundError)
+
+
+async def readable_projects(
+    connection: Connection, caller: Caller, group: Group, *, exclude_subgroups: bool = False
+) -> dict[int, ReadableProject]:
+    """Return, by id, the projects below a group whose packages the caller may read."""
+    return await access_rows.readable_projects(
+        connection,
+        group,
+        user_id=caller.user_id,
+        is_admin=caller.is_admin,
+        is_insider=caller.is_insider,
+        exclude_subgroups=exclude_subgroups,
+    )
 
 
 def may_delete(caller: Caller, project: Project) -> bool:

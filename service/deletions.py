@@ -10,7 +10,7 @@ from schemas.cursors import DeletionPosition
 from schemas.names import AccessLevel
 from schemas.queries import DeletionListing
 from schemas.statuses import RESTORABLE, DeletionState
-from service import deletion_events
+from service import access, deletion_events
 from service.access import Caller
 from service.errors import (
     BadParametersError,
@@ -20,7 +20,7 @@ from service.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
-from service.infra import access_rows, deletion_rows, deletion_view_rows, outbox
+from service.infra import deletion_rows, deletion_view_rows, outbox
 from service.infra.access_rows import Group, Project
 from service.infra.database import Connection, Database, Record, conflicts
 from service.infra.deletion_rows import Deletion, Origin
@@ -197,14 +197,7 @@ async def list_in_group(connection: Connection, caller: Caller, group: Group, li
     Raises:
         BadParametersError: the cursor is not one of ours.
     """
-    projects = await access_rows.readable_projects(
-        connection,
-        group,
-        user_id=caller.user_id,
-        is_admin=caller.is_admin,
-        is_insider=caller.is_insider,
-        exclude_subgroups=False,
-    )
+    projects = await access.readable_projects(connection, caller, group)
     return await _list(connection, [project.id for project in projects.values() if project.packages_enabled], listing)
 
 

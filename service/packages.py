@@ -7,6 +7,7 @@ from schemas import cursors
 from schemas.cursors import PackagePosition, PipelinePosition
 from schemas.queries import FileListing, GroupPackageListing, PackageListing, PipelineListing, ProjectPackageListing
 from schemas.statuses import PackageStatus
+from service import access
 from service.access import Caller
 from service.errors import (
     BadParametersError,
@@ -14,7 +15,7 @@ from service.errors import (
     NotFoundError,
     PackageNotPresentableError,
 )
-from service.infra import access_rows, package_rows
+from service.infra import package_rows
 from service.infra.access_rows import Group, Project, ReadableProject
 from service.infra.database import Connection, Database, Record
 from service.infra.package_orders import position_of
@@ -54,14 +55,7 @@ async def list_in_group(
     Raises:
         BadParametersError: the cursor is not one of this listing's.
     """
-    projects = await access_rows.readable_projects(
-        connection,
-        group,
-        user_id=caller.user_id,
-        is_admin=caller.is_admin,
-        is_insider=caller.is_insider,
-        exclude_subgroups=listing.exclude_subgroups,
-    )
+    projects = await access.readable_projects(connection, caller, group, exclude_subgroups=listing.exclude_subgroups)
     return await _list(connection, list(projects), listing), projects
 
 
