@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import pytest
 
 from schemas.names import PackageType
 from tests.support.catalogue import DIRECTORY
@@ -17,6 +18,7 @@ from workers.stack.processes import inherited
 _FOLDER: Final = Path(__file__).parent
 _ROOT: Final = _FOLDER.parents[1]
 _SECONDS: Final = int(os.environ.get("SCHEMATHESIS_SECONDS", "40"))  # noqa: TID251 - of the trial, not of the service
+_SEED: Final = os.environ.get("SCHEMATHESIS_SEED", "1")  # noqa: TID251 - likewise; the same unless another is wanted
 
 
 def _packages() -> list[dict[str, object]]:
@@ -36,6 +38,7 @@ def _packages() -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.timeout(_SECONDS + 120)
 async def test_every_answer_is_one_that_the_document_describes(yard: Yard) -> None:
     lines = yard.folder / "packages.ndjson"
     lines.write_text("".join(json.dumps(package) + "\n" for package in _packages()), encoding="utf-8")
@@ -47,6 +50,7 @@ async def test_every_answer_is_one_that_the_document_describes(yard: Yard) -> No
         Path(sys.executable).parent / "schemathesis",
         *("--config-file", _FOLDER / "schemathesis.toml", "run", f"{yard.base_url}/api/openapi.json"),
         *("--header", "PRIVATE-TOKEN: maintainer-token", "--checks", "all", "--max-time", str(_SECONDS)),
+        *("--seed", _SEED),
         *("--continue-on-failure", "--no-color"),
         cwd=yard.folder,
         env={
