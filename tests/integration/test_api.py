@@ -488,3 +488,19 @@ async def test_the_exception_of_an_outer_group_holds_where_an_inner_one_says_non
     statuses = [(await client.put(path, data=b"x", headers=_as("developer-token"))).status for _ in range(2)]
 
     assert statuses == [201, 201]
+
+
+async def test_no_link_leads_to_a_deletion_that_would_be_refused(filled: Context, client: Client) -> None:
+    await publish(filled, project_id=103)
+    await publish(filled)
+
+    listed = await _json(await client.get("/api/v4/groups/acme/packages", headers=_as("maintainer-token")))
+    own = await _json(await client.get("/api/v4/projects/100/packages", headers={"JOB-TOKEN": "open-maintainer-job"}))
+    job = {"JOB-TOKEN": "anvil-maintainer-job"}
+    foreign = await _json(await client.get("/api/v4/projects/100/packages", headers=job))
+
+    assert {package["project_id"]: "delete_api_path" in package["_links"] for package in listed} == {
+        100: True,
+        103: False,
+    }
+    assert ["delete_api_path" in package["_links"] for package in own + foreign] == [True, False]

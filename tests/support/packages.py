@@ -32,6 +32,24 @@ NO_PACKAGE: Final = (404, {"message": "404 Not found"})
 NO_FILE: Final = (404, {"message": "404 Not Found"})
 PROTECTED: Final = (403, {"message": "403 Forbidden - Package is deletion protected."})
 
+TYPES_BY_NUMBER: Final = (
+    "maven",
+    "npm",
+    "conan",
+    "nuget",
+    "pypi",
+    "composer",
+    "generic",
+    "golang",
+    "debian",
+    "rubygems",
+    "helm",
+    "terraform_module",
+    "rpm",
+    "ml_model",
+)
+"""The types of packages in the order of their numbers, as the contract lists them."""
+
 
 def token(name: str) -> dict[str, str]:
     """Return the header that carries the token; none for an anonymous caller."""

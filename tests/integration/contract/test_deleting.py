@@ -147,7 +147,7 @@ async def test_the_same_name_and_version_can_be_published_again_at_once(
     assert await (await client.get(GENERIC)).read() == b"new"
 
 
-async def test_a_deletion_cannot_be_undone_by_this_api(filled: Context, client: Client) -> None:
+async def test_gitlabs_paths_undo_no_deletion(filled: Context, client: Client) -> None:
     package_id = await publish(filled)
     await _delete(client, f"{package_id}")
 

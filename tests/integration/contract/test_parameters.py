@@ -12,6 +12,7 @@ from tests.support.packages import (
     GROUP,
     MAINTAINER,
     PUBLIC,
+    TYPES_BY_NUMBER,
     bring_in,
     bring_in_many,
     bring_in_pipelines,
@@ -24,23 +25,7 @@ from tests.support.packages import (
     told,
 )
 
-_TYPES = [
-    "maven",
-    "npm",
-    "conan",
-    "nuget",
-    "pypi",
-    "composer",
-    "generic",
-    "golang",
-    "debian",
-    "rubygems",
-    "helm",
-    "terraform_module",
-    "rpm",
-    "ml_model",
-    "cargo",
-]
+_TYPES = [*TYPES_BY_NUMBER, "cargo"]
 _STATUSES = ["default", "hidden", "processing", "error", "pending_destruction", "deprecated"]
 _BOTH = pytest.mark.parametrize("listing", [PUBLIC, GROUP])
 

@@ -5,25 +5,9 @@ import pytest
 from service.context import Context
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query
-from tests.support.packages import GROUP, MAINTAINER, PUBLIC, REPORTER, bring_in, listed
+from tests.support.packages import GROUP, MAINTAINER, PUBLIC, REPORTER, TYPES_BY_NUMBER, bring_in, listed
 
 _BOTH = pytest.mark.parametrize("listing", [PUBLIC, GROUP])
-_BY_NUMBER = [
-    "maven",
-    "npm",
-    "conan",
-    "nuget",
-    "pypi",
-    "composer",
-    "generic",
-    "golang",
-    "debian",
-    "rubygems",
-    "helm",
-    "terraform_module",
-    "rpm",
-    "ml_model",
-]
 
 
 @_BOTH
@@ -98,7 +82,7 @@ async def test_versionless_is_last_ascending_and_first_descending(
 
 @_BOTH
 async def test_type_is_the_number_of_the_type(filled: Context, client: Client, listing: str) -> None:
-    shown = [package_type for package_type in _BY_NUMBER if package_type != "terraform_module"]
+    shown = [package_type for package_type in TYPES_BY_NUMBER if package_type != "terraform_module"]
     for package_type in sorted(shown):
         await bring_in(filled, package_type=package_type)
 
