@@ -1,6 +1,7 @@
 """Deletions, which GitLab does not show: list, show, undo, try again."""
 
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ from service.api.parameters import UUID_RULE, read_deletion_id, read_query
 from service.api.replies import reply
 from service.deletions import Listed
 from service.errors import ConflictError, MovedProjectWriteError, NotFoundError
-from service.infra.database import Connection, Record
+from service.infra.database import Record
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
 
@@ -65,14 +66,9 @@ async def show_deletion(request: web.Request) -> web.Response:
 )
 async def restore_deletion(request: web.Request) -> web.Response:
     """Undo a deletion of which no byte is gone yet."""
-    async with project_visit(request) as (connection, found):
-        deletion_id = read_deletion_id(request)
-        await _require_maintainer(connection, found)
-    database = request.app[CONTEXT].database
-    request[LOG_FIELDS]["deletion_id"] = str(deletion_id)
-    await deletions.restore(database, deletion_id, project_id=found.project.id)
-    async with database.connection() as connection:
-        return _reply(request, await deletions.show(connection, found.project.id, deletion_id))
+    found, deletion_id = await _visit_to_change(request)
+    await deletions.restore(request.app[CONTEXT].database, deletion_id, project_id=found.project.id)
+    return await _reply_changed(request, found, deletion_id)
 
 
 @routes.post(
@@ -83,11 +79,8 @@ async def restore_deletion(request: web.Request) -> web.Response:
 )
 async def retry_deletion(request: web.Request) -> web.Response:
     """Begin a failed deletion anew; what protects the package is held against the caller."""
-    async with project_visit(request) as (connection, found):
-        deletion_id = read_deletion_id(request)
-        await _require_maintainer(connection, found)
+    found, deletion_id = await _visit_to_change(request)
     context = request.app[CONTEXT]
-    request[LOG_FIELDS]["deletion_id"] = str(deletion_id)
     await deletions.retry(
         context.database,
         deletion_id,
@@ -95,12 +88,20 @@ async def retry_deletion(request: web.Request) -> web.Response:
         resend=context.settings.resend,
         project_id=found.project.id,
     )
-    async with context.database.connection() as connection:
+    return await _reply_changed(request, found, deletion_id)
+
+
+async def _visit_to_change(request: web.Request) -> tuple[Visit, UUID]:
+    async with project_visit(request) as (connection, found):
+        deletion_id = read_deletion_id(request)
+        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+    request[LOG_FIELDS]["deletion_id"] = str(deletion_id)
+    return found, deletion_id
+
+
+async def _reply_changed(request: web.Request, found: Visit, deletion_id: UUID) -> web.Response:
+    async with request.app[CONTEXT].database.connection() as connection:
         return _reply(request, await deletions.show(connection, found.project.id, deletion_id))
-
-
-async def _require_maintainer(connection: Connection, found: Visit) -> None:
-    await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
 
 
 def _reply(request: web.Request, deletion: Record) -> web.Response:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 _IS_COMING: Final = web.RequestKey("body_is_coming", bool)
 _EXPECTATION: Final = "100-continue"
@@ -13,7 +13,7 @@ async def wait_to_be_read(_request: web.Request) -> None:
 
 
 async def let_body_come(request: web.Request) -> None:
-    """Tell a client that asked that it may send the body."""
+    """Tell a client that asked that it may send the body; any other expectation is passed over."""
     if _asks(request):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # The answer itself has not begun.
@@ -28,4 +28,4 @@ def hang_up_unless_it_came(request: web.Request, response: web.StreamResponse) -
 
 
 def _asks(request: web.Request) -> bool:
-    return request.headers.get("Expect", "").lower() == _EXPECTATION
+    return request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == _EXPECTATION

@@ -22,6 +22,7 @@ from service.api.replies import reply
 from service.errors import (
     BadParametersError,
     BadRequestError,
+    ConflictError,
     MovedProjectWriteError,
     NotFoundError,
 )
@@ -53,6 +54,7 @@ _UPLOADING: Final = (
     MovedProjectWriteError,
     BadRequestError("File is too large"),
     BadRequestError("Duplicate package is not allowed"),
+    ConflictError("Resource lock"),
 )
 _DOWNLOADED: Final = (FILE_BYTES, MOVED)
 

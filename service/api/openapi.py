@@ -193,7 +193,7 @@ def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Json]:
         responses.setdefault(str(status), _fault({"message": text}, schemas))
     for status, text in _UNREADABLE.items():
         responses[str(status)] = _fault({"error": text}, schemas)
-    if operation.takes_bytes:
+    if operation.reads_body:
         responses["408"] = _fault({"error": "408 Request Timeout"}, schemas)
     if operation.carriers:
         responses["429"] = {

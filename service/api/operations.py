@@ -9,7 +9,7 @@ from aiohttp import web
 
 from schemas.queries import Query
 from service.access import READING_SCOPES
-from service.api.expectation import wait_to_be_read
+from service.api.expectation import let_body_come, wait_to_be_read
 from service.errors import RefusedError, UnauthorizedError
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -121,6 +121,11 @@ class Operation:
         return not self.takes_bytes and UnauthorizedError not in self.refusals
 
     @property
+    def reads_body(self) -> bool:
+        """Whether the body is waited for: a file, or the form of a DELETE, which may hold a credential."""
+        return self.takes_bytes or self.method == "DELETE"
+
+    @property
     def is_tagged(self) -> bool:
         """Whether its answers carry an ETag."""
         return self.method == "GET" and self.path.startswith("/api/")
@@ -158,10 +163,9 @@ class Routes:
     def add_to(self, app: web.Application) -> None:
         """Serve all of them in *app*."""
         for operation in self.operations:
-            expect = wait_to_be_read if operation.takes_bytes else None
-            app.router.add_route(operation.method, operation.path, _served(operation), expect_handler=expect)
-            if operation.method == "GET":
-                app.router.add_route("HEAD", operation.path, _served(operation))
+            expect = wait_to_be_read if operation.takes_bytes else let_body_come
+            for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
+                app.router.add_route(method, operation.path, _served(operation), expect_handler=expect)
 
     def _add(
         self,

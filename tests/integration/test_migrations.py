@@ -3,11 +3,13 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from service.errors import StartError
 from service.infra.migrations.run import migrate
 from service.infra.schema_version import newest_version
 from tests.support.servers import Servers, database_in
@@ -81,3 +83,14 @@ async def test_readers_and_writers_of_the_release_before_go_on_meanwhile(first_r
 
     assert turns > 1
     assert missing == 0
+
+
+async def test_a_migration_that_does_not_end_is_not_waited_for_without_end(first_release: str) -> None:
+    other = await asyncpg.connect(first_release)
+    await other.execute("SELECT pg_advisory_lock(7223117001)")
+
+    with pytest.raises(StartError, match="another process is migrating"):
+        await asyncio.to_thread(migrate, first_release, patience=timedelta(seconds=0.5))
+    await other.close()
+
+    assert await asyncio.to_thread(migrate, first_release) == newest_version()

@@ -279,3 +279,14 @@ async def test_a_bomb_in_the_form_of_a_delete_does_no_harm(wire: Wire) -> None:
         answer = await wire.send(head.encode() + body)
 
         assert (answer.status, json.loads(answer.body)) == (403, {"message": "403 Forbidden"})
+
+
+async def test_an_expectation_that_nobody_knows_is_passed_over_and_an_old_client_gets_no_100(wire: Wire) -> None:
+    strange = await wire.send(_get(_PATH.encode(), b"Expect: sesame-0001"))
+    old = await wire.send(
+        f"PUT {_UPLOAD} HTTP/1.0\r\nHost: yard\r\nPRIVATE-TOKEN: developer-token\r\n"
+        "Expect: 100-continue\r\nContent-Length: 3\r\n\r\nabc".encode()
+    )
+
+    assert strange.status == 200
+    assert old.status == 201

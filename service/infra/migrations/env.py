@@ -5,6 +5,8 @@ import time
 from alembic import context
 from sqlalchemy import create_engine, pool, text
 
+from service.errors import StartError
+
 _LOCK: int = 7_223_117_001
 """The advisory lock that keeps two processes apart."""
 
@@ -14,7 +16,10 @@ engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool
 # The lock is held by a connection of its own: it outlives every transaction, and is in the way of none.
 with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard, engine.connect() as connection:
     # Asked for again and again: CREATE INDEX CONCURRENTLY would wait for whoever waits for it within a statement.
+    deadline = time.monotonic() + context.config.attributes["patience_s"]
     while not guard.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar():
+        if time.monotonic() > deadline:
+            raise StartError("another process is migrating this database, and has not come to an end: try again later")
         time.sleep(_GLANCE_S)
     connection.execute(text("SET lock_timeout = '5s'"))
     connection.commit()

@@ -1,5 +1,6 @@
 """Bringing a database to the newest version of the schema."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from alembic import command
@@ -10,15 +11,19 @@ from service.errors import StartError
 from service.infra.schema_version import newest_version
 
 
-def migrate(url: str, *, target: str = "head") -> str:
+def migrate(url: str, *, target: str = "head", patience: timedelta = timedelta(minutes=10)) -> str:
     """Bring the database at *url* to the newest version, or to *target*, and return the newest.
 
+    While another process does so, it is waited for with *patience*.
+
     Raises:
-        StartError: the database cannot be reached, or a statement failed; what it belongs to can be repeated.
+        StartError: the other one does not end; or the database cannot be reached; or a statement failed, and what it
+            belongs to can be repeated.
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
+    config.attributes["patience_s"] = patience.total_seconds()
     config.attributes["url"] = "postgresql+psycopg://" + url.partition("://")[2]
     try:
         command.upgrade(config, target)
