@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Contract
-from schemas.fields import Day, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, Token, Username
+from schemas.fields import Day, Duration, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, Token, Username
 from schemas.names import DeleteLevel, DeployScope, PackageType, Role, Scope, UserState, Visibility
 
 Members = dict[Username, Role]
@@ -36,7 +36,18 @@ class UserEntry(Contract):
     tokens: tuple[AccessTokenEntry, ...] = ()
 
 
-class GroupEntry(Contract):
+class DeletionRules(Contract):
+    """What a group or project says of deletions below it; a key that is left out stays as it was."""
+
+    grace_period: Duration | None = None
+    """How long a marked package can be restored. None that was written: as the group around it says."""
+    grace_periods: dict[PackageType, Duration] | None = None
+    """The types of packages for which it is another one. None that was written: as the group around it says."""
+    deletion_hold: Text | None = None
+    """Why nothing below may be deleted. None that was written lifts the hold."""
+
+
+class GroupEntry(DeletionRules):
     """A group; a key that is left out stays as it was."""
 
     path: GroupPath
@@ -88,7 +99,7 @@ class ProtectionRuleEntry(Contract):
     minimum_access_level_for_delete: DeleteLevel
 
 
-class ProjectEntry(Contract):
+class ProjectEntry(DeletionRules):
     """A project; a key that is left out stays as it was."""
 
     path: ProjectPath

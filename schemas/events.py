@@ -80,6 +80,9 @@ class PackageRestored(DeletionEvent):
     entity = "package"
     action = "restored"
 
+    restored_as: str | None = None
+    """The version that it has now, if it is another one than it had."""
+
 
 class PackageDestroyed(DeletionEvent):
     """The last byte is gone, and so is the package; counts are of all that was reclaimed."""

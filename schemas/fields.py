@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
@@ -12,6 +12,9 @@ _TOKEN: Final = re.compile(r"[!-~]{1,1024}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]")
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST: Final = timedelta(days=3_650)
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
 
@@ -72,6 +75,19 @@ def _check_year(value: datetime) -> datetime:
     return value
 
 
+def _read_duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    # A number in YAML is one of seconds.
+    match = _DURATION.fullmatch(str(value).strip())
+    if match is None:
+        raise ValueError("should be a number of seconds, or a number with ms, s, m, h or d, such as 30s or 7d")
+    seconds = float(match[1]) * _UNITS[match[2] or "s"]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"should be at most {_LONGEST.days} days")
+    return timedelta(seconds=seconds)
+
+
 def _check_pattern(value: str) -> str:
     # Such errors as too large a number of repetitions have types of their own.
     try:
@@ -101,3 +117,6 @@ ProjectPath = Annotated[str, AfterValidator(_check_path), AfterValidator(_check_
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Day = Annotated[date, BeforeValidator(_check_day)]
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_check_moment), AfterValidator(_check_year)]
+
+Duration = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=timedelta(0))]
+"""A number of seconds, or one with its unit."""

@@ -112,3 +112,11 @@ class Credential(StrEnum):
     JOB_TOKEN = "job_token"  # noqa: S105 - a kind, not a token
     DEPLOY_TOKEN = "deploy_token"  # noqa: S105 - a kind, not a token
     COMMAND_LINE = "command_line"
+
+
+class Action(StrEnum):
+    """What somebody may ask of a deletion once it is accepted."""
+
+    RESTORE = "restore"
+    RETRY = "retry"
+    DESTROY_NOW = "destroy_now"

@@ -20,6 +20,7 @@ _RULES: Final = MappingProxyType(
         "string_type": "should be text",
         "enum": "should be {expected}",
         "too_short": "should not be empty",
+        "too_long": "should have at most {max_length} elements",
     }
 )
 

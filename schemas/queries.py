@@ -4,6 +4,7 @@ import re
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -74,7 +75,12 @@ def search_terms(text: str) -> list[str]:
     return list(dict.fromkeys(terms))
 
 
-def _check_terms(text: str | None) -> str | None:
+def check_terms(text: str | None) -> str | None:
+    """Return the text of a search.
+
+    Raises:
+        ValueError: it has too many words.
+    """
     if text is not None and len(search_terms(text)) > _MOST_TERMS:
         raise ValueError(f"should be at most {_MOST_TERMS} different words")
     return text
@@ -93,7 +99,7 @@ PerPage = Annotated[
 Flag = Annotated[bool, BeforeValidator(_read_flag), _blank_is_unset(default=False)]
 """true, 1, false and 0 in the forms that GitLab takes; blank is not set."""
 Text = Annotated[str | None, _blank_is_unset(None)]
-Search = Annotated[Text, AfterValidator(_check_terms)]
+Search = Annotated[Text, AfterValidator(check_terms)]
 """Terms that must all be found; those in double quotes stay together."""
 
 
@@ -227,6 +233,8 @@ class DeletionListing(Query):
     """Only those of packages of this type."""
     package_name: Search = None
     """Only names that contain all of these words; words in double quotes stay together."""
+    batch_id: Annotated[UUID | None, _blank_is_unset(None)] = None
+    """Only those that one call asked for at once."""
 
 
 class Upload(Query):

@@ -51,7 +51,7 @@ PACKAGE_MOVES: Final[Mapping[PackageStatus, frozenset[PackageStatus]]] = Mapping
         _P.DEFAULT: frozenset({_P.PROCESSING, _P.HIDDEN}),
         _P.HIDDEN: frozenset({_P.DEFAULT}),
         _P.DEPRECATED: frozenset({_P.PROCESSING}),
-        _P.ERROR: frozenset({_P.PROCESSING}),
+        _P.ERROR: frozenset({_P.PROCESSING, _P.DEFAULT, _P.DEPRECATED}),
         _P.PROCESSING: frozenset({_P.PENDING_DESTRUCTION, _P.ERROR, _P.DEFAULT, _P.DEPRECATED}),
         _P.PENDING_DESTRUCTION: frozenset({_P.ERROR, _P.DEFAULT, _P.DEPRECATED}),
     }
@@ -63,7 +63,7 @@ FILE_MOVES: Final[Mapping[FileStatus, frozenset[FileStatus]]] = MappingProxyType
         _F.DEFAULT: frozenset({_F.PROCESSING, _F.PENDING_DESTRUCTION}),
         _F.PROCESSING: frozenset({_F.PENDING_DESTRUCTION, _F.DEFAULT, _F.ERROR}),
         _F.PENDING_DESTRUCTION: frozenset({_F.DEFAULT, _F.ERROR}),
-        _F.ERROR: frozenset({_F.PROCESSING, _F.PENDING_DESTRUCTION}),
+        _F.ERROR: frozenset({_F.PROCESSING, _F.PENDING_DESTRUCTION, _F.DEFAULT}),
     }
 )
 """File status -> the statuses it may move to. A file goes to `processing` only when it is deleted by itself."""
@@ -75,7 +75,7 @@ DELETION_MOVES: Final[Mapping[DeletionState, frozenset[DeletionState]]] = Mappin
         _D.DESTROYING: frozenset({_D.RETRYING, _D.SUCCEEDED, _D.FAILED}),
         _D.RETRYING: frozenset({_D.DESTROYING, _D.FAILED}),
         _D.SUCCEEDED: frozenset(),
-        _D.FAILED: frozenset({_D.RETRYING}),
+        _D.FAILED: frozenset({_D.RETRYING, _D.RESTORED}),
         _D.RESTORED: frozenset(),
     }
 )
@@ -94,7 +94,7 @@ ENDED: Final = frozenset({_D.SUCCEEDED, _D.FAILED, _D.RESTORED})
 """States in which nothing more happens to a deletion by itself."""
 
 RESTORABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.RESTORED in moves)
-"""States in which no object can have been removed yet."""
+"""States in which no object need have been removed yet; of a failed deletion, its record tells whether one may have."""
 
 CLAIMABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.DESTROYING in moves)
 """States in which a worker may claim a deletion that is due; besides, a `destroying` one with a lapsed lease."""

@@ -128,6 +128,18 @@ async def readable_projects(
     )
 
 
+async def deletable_projects(
+    connection: Connection, caller: Caller, group: Group, *, exclude_subgroups: bool = False
+) -> dict[int, AccessLevel]:
+    """Return the caller's level, by id, in those projects below a group whose packages the caller may read."""
+    projects = await readable_projects(connection, caller, group, exclude_subgroups=exclude_subgroups)
+    return {
+        project.id: AccessLevel.ADMIN if caller.is_admin else project.level
+        for project in projects.values()
+        if project.packages_enabled
+    }
+
+
 def may_delete(caller: Caller, project: Project) -> bool:
     """Tell whether a DELETE of the caller would be accepted, as far as its project decides."""
     is_foreign_job = caller.credential is Credential.JOB_TOKEN and caller.project_id != project.id

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service.api import browsing, deletions, documentation, generic, health, packages
+from service.api import browsing, bulk, deletions, documentation, generic, health, packages
 from service.api.caching import tag_answers
 from service.api.cross_origin import CrossOrigin
 from service.api.keys import CONTEXT, OPERATIONS
@@ -24,6 +24,7 @@ _SHUTDOWN_TIMEOUT_S: Final = 20.0
 ROUTES: Final = (
     generic.routes,
     packages.routes,
+    bulk.routes,
     deletions.routes,
     browsing.routes,
     documentation.routes,

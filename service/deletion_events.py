@@ -1,6 +1,9 @@
 """What is announced of a deletion, and when: the one place where rows become events."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 from schemas.events import (
@@ -16,9 +19,19 @@ from schemas.events import (
     PackageMarkedForDestruction,
     PackageRestored,
 )
+from schemas.topology import Lane
 from service.infra import outbox
 from service.infra.deletion_rows import Deletion
 from service.infra.outbox import Outgoing
+
+_COMMAND_SIZES: Final = MappingProxyType({Lane.INTERACTIVE: 1, Lane.BULK: 100})
+"""How many deletions one command of a lane is about."""
+
+
+def commands(lane: Lane, deletion_ids: Sequence[UUID]) -> list[Outgoing]:
+    """Return the commands to carry these deletions out."""
+    size = _COMMAND_SIZES[lane]
+    return [outbox.command(lane, deletion_ids[start : start + size]) for start in range(0, len(deletion_ids), size)]
 
 
 def requested(deletion: Deletion) -> Outgoing:
@@ -38,8 +51,10 @@ def marked(deletion: Deletion, *, destroy_after: datetime | None) -> Outgoing:
 
 def restored(deletion: Deletion) -> Outgoing:
     """Announce that the deletion was undone."""
-    kind = PackageRestored if deletion.package_file_id is None else PackageFileRestored
-    return _caused(_fact(kind, deletion, deletion.files_total, deletion.bytes_total), deletion)
+    counts = deletion.files_total, deletion.bytes_total
+    if deletion.package_file_id is not None:
+        return _caused(_fact(PackageFileRestored, deletion, *counts), deletion)
+    return _caused(_fact(PackageRestored, deletion, *counts, restored_as=deletion.restored_as), deletion)
 
 
 def files_destroyed(deletion: Deletion, *, package_file_ids: tuple[int, ...], size: int) -> Outgoing:

@@ -1,4 +1,4 @@
-"""Accepting, undoing and repeating deletions: each one transaction, with its messages in it."""
+"""Accepting deletions, each one transaction with its messages in it; and looking at them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ from uuid import UUID
 
 from schemas import cursors
 from schemas.cursors import DeletionPosition
-from schemas.names import AccessLevel
 from schemas.queries import DeletionListing
-from schemas.statuses import RESTORABLE, DeletionState
+from schemas.statuses import DeletionState
 from service import access, deletion_events
 from service.access import Caller
 from service.errors import (
     BadParametersError,
-    ConflictError,
+    DeletionHeldError,
     DeletionProtectedError,
     FileNotFoundInPackageError,
     NotFoundError,
@@ -22,8 +21,8 @@ from service.errors import (
 )
 from service.infra import deletion_rows, deletion_view_rows, outbox
 from service.infra.access_rows import Group, Project
-from service.infra.database import Connection, Database, Record, conflicts
-from service.infra.deletion_rows import Deletion, Origin
+from service.infra.database import Connection, Record, Sessions
+from service.infra.deletion_rows import Deletion, Doomed, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +34,10 @@ class Listed:
 
 
 async def delete_package(
-    database: Database,
+    database: Sessions,
     origin: Origin,
     *,
     project_id: int,
-    root_group_id: int,
     package_id: int,
     unmodified_since: datetime | None,
     resend: timedelta,
@@ -48,32 +46,23 @@ async def delete_package(
 
     Raises:
         NotFoundError: the package is not in the project, or its status cannot be addressed.
-        DeletionProtectedError: a protection rule demands a higher level.
+        DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
         PreconditionFailedError: it was changed after *unmodified_since*.
     """
     async with database.transaction() as connection:
         package = await _lock_package(connection, origin, project_id, package_id)
-        if package["protected"]:
-            raise DeletionProtectedError
         _check_unmodified(package, unmodified_since)
-        (deletion,) = await deletion_rows.insert_for_packages(
-            connection,
-            origin,
-            root_group_id=root_group_id,
-            prior_statuses={package_id: package["status"]},
-            new_ids=[(outbox.new_id(), outbox.new_id())],
-            resend=resend,
-        )
+        doomed = Doomed(package_id, package["status"], origin.requested_level, outbox.new_id(), outbox.new_id())
+        (deletion,) = await deletion_rows.insert_for_packages(connection, origin, [doomed], resend=resend)
         await _announce(connection, deletion)
     return deletion
 
 
 async def delete_package_file(
-    database: Database,
+    database: Sessions,
     origin: Origin,
     *,
     project_id: int,
-    root_group_id: int,
     package_id: int,
     package_file_id: int,
     unmodified_since: datetime | None,
@@ -83,14 +72,12 @@ async def delete_package_file(
 
     Raises:
         NotFoundError: the package is not in the project, or its status cannot be addressed.
-        DeletionProtectedError: a protection rule demands a higher level.
+        DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
         FileNotFoundInPackageError: the file is not one of the package, or is being deleted already.
         PreconditionFailedError: it was changed after *unmodified_since*.
     """
     async with database.transaction() as connection:
-        package = await _lock_package(connection, origin, project_id, package_id)
-        if package["protected"]:
-            raise DeletionProtectedError
+        await _lock_package(connection, origin, project_id, package_id)
         file = await deletion_rows.lock_file(connection, package_id=package_id, package_file_id=package_file_id)
         if file is None:
             raise FileNotFoundInPackageError
@@ -98,7 +85,6 @@ async def delete_package_file(
         deletion = await deletion_rows.insert_for_file(
             connection,
             origin,
-            root_group_id=root_group_id,
             package_file_id=package_file_id,
             new_ids=(outbox.new_id(), outbox.new_id()),
             resend=resend,
@@ -107,49 +93,7 @@ async def delete_package_file(
     return deletion
 
 
-async def restore(database: Database, deletion_id: UUID, *, project_id: int | None = None) -> Deletion:
-    """Undo a deletion of which no object can have been removed yet.
-
-    Raises:
-        NotFoundError: there is no such deletion, or none of that project.
-        ConflictError: it is too late, or the name and version were published again.
-    """
-    try:
-        async with database.transaction() as connection:
-            deletion = await _lock_deletion(connection, deletion_id, project_id)
-            if deletion.state not in RESTORABLE:
-                raise ConflictError(f"the deletion is {deletion.state} and cannot be restored any more")
-            is_of_file = deletion.package_file_id is not None
-            if is_of_file and not await deletion_rows.is_package_displayed(connection, deletion.package_id):
-                raise ConflictError("the package of the file is being deleted itself")
-            deletion = await deletion_rows.restore(connection, deletion)
-            await outbox.append(connection, [deletion_events.restored(deletion)])
-    except conflicts() as error:
-        raise ConflictError("the same name and version has been published again") from error
-    return deletion
-
-
-async def retry(
-    database: Database, deletion_id: UUID, *, level: AccessLevel, resend: timedelta, project_id: int | None = None
-) -> Deletion:
-    """Begin a failed deletion anew, with all its attempts; protection is judged against *level*.
-
-    Raises:
-        NotFoundError: there is no such deletion, or none of that project.
-        ConflictError: it has not failed, or what it was about is not in `error` any more.
-    """
-    async with database.transaction() as connection:
-        deletion = await _lock_deletion(connection, deletion_id, project_id)
-        if deletion.state is not DeletionState.FAILED:
-            raise ConflictError(f"the deletion is {deletion.state}, only a failed one can be retried")
-        again = await deletion_rows.queue_again(connection, deletion, level=level, resend=resend)
-        if again is None:
-            raise ConflictError("what is left of the package is not in status error any more")
-        await outbox.append(connection, [outbox.command(again.lane, [again.id])])
-    return again
-
-
-async def find(database: Database, deletion_id: UUID) -> Deletion:
+async def find(database: Sessions, deletion_id: UUID) -> Deletion:
     """Return the deletion.
 
     Raises:
@@ -163,7 +107,7 @@ async def find(database: Database, deletion_id: UUID) -> Deletion:
 
 
 async def newest(
-    database: Database, *, state: DeletionState | None, project_id: int | None, limit: int
+    database: Sessions, *, state: DeletionState | None, project_id: int | None, limit: int
 ) -> list[Deletion]:
     """Return at most *limit* deletions, newest first."""
     async with database.connection() as connection:
@@ -176,10 +120,16 @@ async def show(connection: Connection, project_id: int, deletion_id: UUID) -> Re
     Raises:
         NotFoundError: the project has no such deletion.
     """
-    row = await deletion_view_rows.find_in_project(connection, project_id=project_id, deletion_id=deletion_id)
-    if row is None:
-        raise NotFoundError
-    return row
+    return await _show(connection, [project_id], deletion_id)
+
+
+async def show_in_group(connection: Connection, caller: Caller, group: Group, deletion_id: UUID) -> Record:
+    """Return a deletion in one of those projects below the group whose packages the caller may read.
+
+    Raises:
+        NotFoundError: there is no such deletion.
+    """
+    return await _show(connection, await readable_ids(connection, caller, group), deletion_id)
 
 
 async def list_in_project(connection: Connection, project: Project, listing: DeletionListing) -> Listed:
@@ -197,8 +147,20 @@ async def list_in_group(connection: Connection, caller: Caller, group: Group, li
     Raises:
         BadParametersError: the cursor is not one of ours.
     """
+    return await _list(connection, await readable_ids(connection, caller, group), listing)
+
+
+async def readable_ids(connection: Connection, caller: Caller, group: Group) -> list[int]:
+    """Return the projects below the group whose deletions the caller may see."""
     projects = await access.readable_projects(connection, caller, group)
-    return await _list(connection, [project.id for project in projects.values() if project.packages_enabled], listing)
+    return [project.id for project in projects.values() if project.packages_enabled]
+
+
+async def _show(connection: Connection, project_ids: Sequence[int], deletion_id: UUID) -> Record:
+    row = await deletion_view_rows.find(connection, project_ids=project_ids, deletion_id=deletion_id)
+    if row is None:
+        raise NotFoundError
+    return row
 
 
 async def _list(connection: Connection, project_ids: Sequence[int], listing: DeletionListing) -> Listed:
@@ -218,14 +180,11 @@ async def _lock_package(connection: Connection, origin: Origin, project_id: int,
     )
     if not packages:
         raise NotFoundError
+    if (hold := packages[0]["hold"]) is not None:
+        raise DeletionHeldError(hold)
+    if packages[0]["protected"]:
+        raise DeletionProtectedError
     return packages[0]
-
-
-async def _lock_deletion(connection: Connection, deletion_id: UUID, project_id: int | None) -> Deletion:
-    deletion = await deletion_rows.lock(connection, deletion_id)
-    if deletion is None or project_id not in {None, deletion.project_id}:
-        raise NotFoundError
-    return deletion
 
 
 async def _announce(connection: Connection, deletion: Deletion) -> None:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 from schemas.statuses import DeletionState
@@ -19,9 +20,6 @@ from service.infra.database import Connection, Database
 from service.infra.deletion_rows import Deletion
 from service.infra.destruction_rows import DoomedFile, Progress
 
-COMMAND_SIZE = 100
-"""How many deletions the scheduler puts into one command of the bulk lane."""
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -29,6 +27,15 @@ class Failure:
 
     reason: str
     pause: timedelta | None
+
+
+class Standing(Enum):
+    """How a deletion stands after a chunk."""
+
+    ENDED = auto()
+    GOES_ON = auto()
+    ON_HOLD = auto()
+    """It goes on when the hold on its project is lifted."""
 
 
 async def claim(
@@ -40,9 +47,10 @@ async def claim(
     grace: timedelta,
     max_attempts: int,
 ) -> dict[UUID, Deletion]:
-    """Claim what is due, mark its packages and files, and return what may be destroyed now.
+    """Claim what is due and under no hold, mark its packages and files, and return what may be destroyed now.
 
-    What a rule protects by now, and what has no attempt left (its workers died in the middle), fails instead.
+    Of several, only those are claimed that were never attempted before. What a rule protects by now, and what has no
+    attempt left (its workers died in the middle), fails instead.
     """
     async with database.transaction() as connection:
         claimed = {
@@ -70,8 +78,14 @@ async def claim(
     }
 
 
+async def attempted(database: Database, ids: Collection[UUID]) -> list[UUID]:
+    """Return those that are due and were attempted before: they are claimed one by one, each by itself."""
+    async with database.connection() as connection:
+        return await destruction_rows.attempted(connection, ids)
+
+
 async def next_files(database: Database, held: Mapping[UUID, Deletion], *, token: UUID, limit: int) -> list[DoomedFile]:
-    """Return the next marked files of what *token* holds, each once; their objects may be removed now.
+    """Return the next marked files of what *token* holds, each once, none under a hold; their objects may go now.
 
     Small deletions come first, so that a large one holds up nobody; a large one is read along its index.
     """
@@ -96,16 +110,16 @@ async def record_destroyed(
     *,
     token: UUID,
     lease: timedelta,
-) -> dict[UUID, bool]:
-    """Note that the objects of *files* are gone; return deletion -> whether that was its end.
+) -> dict[UUID, Standing]:
+    """Note that the objects of *files* are gone; return how each deletion stands.
 
     A deletion that *token* does not hold any more is left out of the answer, and nothing is noted for it.
     """
     async with database.transaction() as connection:
         held = await destruction_rows.hold(connection, ids, token=token)
-        ours = [file for file in files if file.deletion_id in held]
-        gone = await destruction_rows.forget_files(connection, [file.id for file in ours])
-        chunks = _by_deletion([file for file in ours if file.id in gone])
+        of_ours = [file for file in files if file.deletion_id in held]
+        gone = await destruction_rows.forget_files(connection, [file.id for file in of_ours])
+        chunks = _by_deletion([file for file in of_ours if file.id in gone])
         ended = await destruction_rows.forget_packages(connection, held)
         ended |= await destruction_rows.finished_file_deletions(connection, held)
         progress = [
@@ -121,7 +135,10 @@ async def record_destroyed(
         messages = [_destroyed(now[deletion_id], chunk) for deletion_id, chunk in chunks.items() if chunk]
         messages += await _packages_gone(connection, [now[deletion_id] for deletion_id in sorted(ended)])
         await outbox.append(connection, messages)
-    return {deletion_id: deletion_id in ended for deletion_id in held}
+    going_on = {
+        deletion_id: Standing.ON_HOLD if ours.is_on_hold else Standing.GOES_ON for deletion_id, ours in held.items()
+    }
+    return going_on | dict.fromkeys(ended, Standing.ENDED)
 
 
 async def record_failures(database: Database, failures: Mapping[UUID, Failure], *, token: UUID) -> None:
@@ -157,20 +174,23 @@ async def neglected(database: Database, lanes: Collection[Lane], *, limit: int) 
 
 
 async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
-    """Send for deletions that are due and that nobody has taken; return how many."""
+    """Send for deletions that are due and that nobody has taken; return how many were looked at."""
     async with database.transaction() as connection:
         if await outbox.is_behind(connection, resend):
             # The broker is away: its commands wait in the outbox already, more of them would help nobody.
             return 0
-        lanes = await destruction_rows.wake(connection, resend=resend, limit=limit)
-        sizes = {Lane.INTERACTIVE: 1, Lane.BULK: COMMAND_SIZE}
+        woken = await destruction_rows.wake(connection, resend=resend, limit=limit)
+        free = [one for one in woken if not one.is_held]
+        fresh = [one for one in free if not one.was_attempted]
         messages = [
-            outbox.command(lane, ids[start : start + sizes[lane]])
-            for lane, ids in lanes.items()
-            for start in range(0, len(ids), sizes[lane])
+            message
+            for lane in Lane
+            for message in deletion_events.commands(lane, [one.id for one in fresh if one.lane is lane])
         ]
+        # What was attempted before is carried out alone, whatever its lane.
+        messages += [outbox.command(one.lane, [one.id]) for one in free if one.was_attempted]
         await outbox.append(connection, messages)
-    return sum(len(ids) for ids in lanes.values())
+    return len(woken)
 
 
 def _marked(deletion: Deletion) -> outbox.Outgoing:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from schemas.directory import (
     AccessTokenEntry,
+    DeletionRules,
     DeployTokenEntry,
     DirectoryFile,
     GroupEntry,
@@ -14,7 +15,7 @@ from schemas.directory import (
 from service.digests import token_digest
 from service.directory_objections import Known
 from service.directory_places import Names, Placed, place_groups, place_projects
-from service.infra import directory_rows
+from service.infra import directory_rows, hold_rows
 from service.infra.database import Connection
 from service.infra.directory_rows import Counts, Found
 from service.infra.ids import complete_ids
@@ -36,6 +37,7 @@ async def write_directory(connection: Connection, file: DirectoryFile, *, known:
     await writing.store_job_tokens()
     await writing.store_job_token_allowances()
     await writing.store_protection_rules()
+    await writing.store_deletion_rules()
     return writing.counts
 
 
@@ -172,6 +174,17 @@ class _Writing:
         ]
         await self._store("protection_rules", rows, project_ids=[project_id for project_id, _ in owned])
 
+    async def store_deletion_rules(self) -> None:
+        owned: list[tuple[str, int, DeletionRules]] = [("group", group_id, group) for group_id, group in self._groups]
+        owned += [("project", project_id, project) for project_id, project in self._projects]
+        rows = [
+            {"owner": owner, "id": owner_id, "written": sorted(written), **_rules_of(entry)}
+            for owner, owner_id, entry in owned
+            if (written := entry.model_fields_set & DeletionRules.model_fields.keys())
+        ]
+        await self._store("deletion_rules", rows)
+        await hold_rows.wake_released(self._connection)
+
     async def _store(self, kind: str, rows: Sequence[Row], **owners: Sequence[int]) -> None:
         self.counts[kind] = await directory_rows.store(self._connection, kind, rows=rows, **owners)
 
@@ -209,6 +222,10 @@ def _project_row(placed: Placed[ProjectEntry]) -> Row:
 def _user_row(user_id: int, user: UserEntry) -> Row:
     row = user.model_dump(include={"username", "admin", "external", "state"}, mode="json")
     return {"id": user_id, "name": user.name or user.username, **row}
+
+
+def _rules_of(entry: DeletionRules) -> Row:
+    return entry.model_dump(include=set(DeletionRules.model_fields), mode="json")
 
 
 def _token_row(token: AccessTokenEntry | DeployTokenEntry) -> Row:

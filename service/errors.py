@@ -143,6 +143,15 @@ class DeletionProtectedError(ForbiddenError):
     text = "403 Forbidden - Package is deletion protected."
 
 
+class DeletionHeldError(ForbiddenError):
+    """A hold keeps everything in the project from being deleted."""
+
+    @override
+    def body(self) -> dict[str, str]:
+        """Tell the reason of the hold."""
+        return {"message": f"{self.text} - Deletions are on hold: {self}"}
+
+
 class NotFoundError(RefusedError):
     """No such record, or none that may be addressed in its status."""
 
@@ -215,6 +224,13 @@ class PreconditionFailedError(RefusedError):
 
     status = 412
     text = "412 Precondition Failed"
+
+
+class KeyReusedError(RefusedError):
+    """The Idempotency-Key was used for another request before."""
+
+    status = 422
+    text = "422 Unprocessable Entity - the Idempotency-Key was used for another request"
 
 
 class TooManyRequestsError(RefusedError):

@@ -21,26 +21,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticUndefined
 
+from schemas.fields import Duration
 from service.errors import StartError
 
 PREFIX: Final = "PACKYARD_"
 
-_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_LONGEST: Final = timedelta(days=3_650)
 _ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
-
-
-def _read_duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value.strip())
-    if match is None:
-        raise ValueError("should be a number of seconds, or a number with ms, s, m, h or d, such as 30s or 7d")
-    seconds = float(match[1]) * _UNITS[match[2] or "s"]
-    if seconds > _LONGEST.total_seconds():
-        raise ValueError(f"should be at most {_LONGEST.days} days")
-    return timedelta(seconds=seconds)
 
 
 def _positive(value: timedelta) -> timedelta:
@@ -69,8 +55,7 @@ def _scheme_in(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Duration = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=timedelta(0))]
-PositiveDuration = Annotated[timedelta, BeforeValidator(_read_duration), AfterValidator(_positive)]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 
 
 class LogFormat(StrEnum):
@@ -136,7 +121,8 @@ class Settings(BaseModel):
     """Web origins whose scripts may use the API, with commas between them, or *; none by default."""
 
     grace_period: Duration = timedelta(0)
-    """How long a marked package can be restored before its bytes are removed; 0 removes them at once."""
+    """How long a marked package can be restored before its bytes are removed; 0 removes them at once. Groups and
+    projects may say otherwise in the directory file."""
 
     lease: PositiveDuration = timedelta(seconds=60)
     """How long a worker may hold a deletion without renewing; twice this is the longest that a crash can delay it."""
@@ -155,6 +141,12 @@ class Settings(BaseModel):
 
     outbox_retention: PositiveDuration = timedelta(days=7)
     """How long a published message is kept in the outbox."""
+
+    deletion_retention: PositiveDuration = timedelta(days=90)
+    """How long the record of a deletion outlives its end; that of a failed one stays as long as its package."""
+
+    idempotency_retention: PositiveDuration = timedelta(days=1)
+    """How long an answer is kept for a client that asks again with the same Idempotency-Key."""
 
     log_level: LogLevel = LogLevel.INFO
     """The least severe line that is logged: debug, info, warning or error."""

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ import structlog
 
 from service import destruction
 from service.context import Context
+from service.destruction import Standing
 from service.errors import PackyardError, StorageUnavailableError
 from service.infra.deletion_rows import Deletion
 from service.infra.destruction_rows import DoomedFile
@@ -20,6 +22,8 @@ from workers.attempts import judge
 from workers.loop import wait_for_any
 
 _RENEWALS_A_LEASE: Final = 3
+_SINGLY_FOR: Final = timedelta(seconds=60)
+"""How long the deletions of one command may be carried out one by one; the scheduler sends again for the others."""
 
 log = structlog.get_logger()
 
@@ -34,8 +38,20 @@ async def carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event
     The end of each deletion stands in the database; what fails with one does not touch the others. Who calls
     again after a failure with the same *token* goes on with the claims that it still holds.
     """
-    settings = context.settings
     token = token or uuid4()
+    claimed = await _carry_out(context, ids, stop, token=token)
+    if claimed == len(ids) or len(ids) == 1:
+        return
+    # What broke an attempt, or a worker with it, may do so again: it shall not take others along.
+    deadline = asyncio.get_running_loop().time() + _SINGLY_FOR.total_seconds()
+    for deletion_id in await destruction.attempted(context.database, ids):
+        if stop.is_set() or asyncio.get_running_loop().time() > deadline:
+            return
+        await _carry_out(context, [deletion_id], stop, token=token)
+
+
+async def _carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event, *, token: UUID) -> int:
+    settings = context.settings
     claimed = await destruction.claim(
         context.database,
         ids,
@@ -48,6 +64,7 @@ async def carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event
         batch = _Batch(context, token, claimed)
         async with batch.renewing():
             await batch.destroy(stop)
+    return len(claimed)
 
 
 class _Batch:
@@ -93,18 +110,26 @@ class _Batch:
         database = self._context.database
         files = await destruction.next_files(database, self._left, token=self._token, limit=DELETE_CHUNK)
         failures = await self._remove(files)
-        ended = await destruction.record_destroyed(
+        standings = await destruction.record_destroyed(
             database,
             self._left,
             [file for file in files if file.storage_key not in failures],
             token=self._token,
             lease=self._context.settings.lease,
         )
-        self._drop_lost(ended)
-        for deletion_id in [deletion_id for deletion_id, has_ended in ended.items() if has_ended]:
-            _log(self._left.pop(deletion_id), "destruction_succeeded")
+        self._drop_lost(standings)
+        for deletion_id, standing in standings.items():
+            if standing is Standing.ENDED:
+                _log(self._left.pop(deletion_id), "destruction_succeeded")
+        await self._let_go_held([each for each, standing in standings.items() if standing is Standing.ON_HOLD])
         self._begin_counting_anew({file.deletion_id for file in files if file.storage_key not in failures})
         await self._give_up(self._failed(files, failures))
+
+    async def _let_go_held(self, ids: Sequence[UUID]) -> None:
+        if ids:
+            await destruction.release(self._context.database, ids, token=self._token)
+        for deletion_id in ids:
+            _log(self._left.pop(deletion_id), "destruction_on_hold")
 
     async def _remove(self, files: Sequence[DoomedFile]) -> Mapping[str, Exception]:
         if not files:

@@ -1,4 +1,4 @@
-"""The scheduler: makes due what waits, takes over lapsed claims, prunes the outbox; one is active."""
+"""The scheduler: makes due what waits, takes over lapsed claims, prunes what is old; one is active."""
 
 import asyncio
 from datetime import timedelta
@@ -6,9 +6,8 @@ from typing import Final
 
 import structlog
 
-from service import destruction
+from service import destruction, housekeeping
 from service.context import Context
-from service.infra import outbox
 from workers.loop import reopen_until, wait_for_any
 
 _PERIOD: Final = timedelta(seconds=1)
@@ -26,8 +25,7 @@ async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
 async def schedule_once(context: Context) -> int:
     """Do what is due now, one batch of each kind; return how much that was."""
     woken = await destruction.wake(context.database, resend=context.settings.resend, limit=_WAKE_AT_ONCE)
-    async with context.database.connection() as connection:
-        pruned = await outbox.prune(connection, older_than=context.settings.outbox_retention, limit=_PRUNE_AT_ONCE)
+    pruned = await housekeeping.prune(context.database, context.settings, limit=_PRUNE_AT_ONCE)
     if woken or pruned:
         log.info("scheduled", woken=woken, pruned=pruned)
     return woken + pruned

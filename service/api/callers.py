@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 
@@ -28,6 +29,7 @@ from service.errors import (
 from service.infra.access_rows import Group, Project
 from service.infra.database import Connection
 from service.infra.deletion_rows import Origin
+from service.infra.second_thought_rows import Actor
 
 _READING: Final = frozenset({"GET", "HEAD"})
 
@@ -62,15 +64,36 @@ class Visit:
 
     def origin(self, request: web.Request, *, reason: str | None) -> Origin:
         """Return who asks for a deletion here, with what."""
-        return Origin(
-            requested_by=self.caller.user_id,
-            requested_level=self.level,
-            credential=self.caller.credential or Credential.PERSONAL_ACCESS_TOKEN,
-            cause=Cause.USER,
-            lane=Lane.INTERACTIVE,
-            reason=reason,
-            request_id=request[REQUEST_ID],
-        )
+        return origin_of(request, self.caller, level=self.level, cause=Cause.USER, lane=Lane.INTERACTIVE, reason=reason)
+
+
+def origin_of(
+    request: web.Request,
+    caller: Caller,
+    *,
+    cause: Cause,
+    lane: Lane,
+    reason: str | None,
+    level: AccessLevel = AccessLevel.NONE,
+    batch_id: UUID | None = None,
+) -> Origin:
+    """Return who asks for deletions, with what; the *level* counts where it is the same for all of them."""
+    return Origin(
+        requested_by=caller.user_id,
+        requested_level=level,
+        credential=caller.credential or Credential.PERSONAL_ACCESS_TOKEN,
+        cause=cause,
+        lane=lane,
+        reason=reason,
+        request_id=request[REQUEST_ID],
+        batch_id=batch_id,
+    )
+
+
+def actor_of(request: web.Request, caller: Caller) -> Actor:
+    """Return who acts on a deletion, with what."""
+    credential = caller.credential or Credential.PERSONAL_ACCESS_TOKEN
+    return Actor(caller.user_id, credential, request_id=request[REQUEST_ID])
 
 
 @asynccontextmanager

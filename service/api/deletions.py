@@ -4,29 +4,35 @@ from typing import Final
 from uuid import UUID
 
 from aiohttp import web
+from pydantic_core import to_json
 
+from schemas.bulk import Nothing, Restore
 from schemas.deletion_resources import Deletion
 from schemas.names import AccessLevel
 from schemas.queries import DeletionListing
-from service import access, deletions
-from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, group_visit, project_visit
-from service.api.entities import deletion_entity
+from service import access, deletions, second_thoughts
+from service.api.bodies import answer, read_body
+from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, actor_of, group_visit, project_visit
+from service.api.deletion_entities import deletion_entity
 from service.api.keys import CONTEXT, LOG_FIELDS
 from service.api.links import external_url
-from service.api.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Routes, one
+from service.api.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
 from service.api.paging import by_cursor, reply_part
 from service.api.parameters import UUID_RULE, read_deletion_id, read_query
-from service.api.replies import reply
+from service.api.replies import dumped, reply
 from service.deletions import Listed
-from service.errors import ConflictError, MovedProjectWriteError, NotFoundError
-from service.infra.database import Record
+from service.errors import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
+from service.idempotency import Answer as Given
+from service.infra.database import Record, Sessions
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
 
 _PROJECT: Final = "/api/v4/projects/{id}/deletions"
+_ID: Final = "/{deletion_id:(?!bulk_restore$)[^/]+}"
 _DELETION: Final = _PROJECT + "/{deletion_id}"
 _RULES: Final = {"deletion_id": UUID_RULE}
 _LIST: Final = Answer(200, list[Deletion], headers=("Link",))
+_HELD: Final = DeletionHeldError("an audit is under way")
 _CHANGING: Final = (*PROJECT_REFUSALS, NotFoundError, MovedProjectWriteError)
 
 
@@ -50,7 +56,9 @@ async def list_group_deletions(request: web.Request) -> web.Response:
     return _reply_listed(request, listed, query)
 
 
-@routes.get(_DELETION, path_rules=_RULES, answers=(one(Deletion), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError))
+@routes.get(
+    _PROJECT + _ID, path_rules=_RULES, answers=(one(Deletion), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError)
+)
 async def show_deletion(request: web.Request) -> web.Response:
     """Show how far a deletion is."""
     async with project_visit(request) as (connection, found):
@@ -61,47 +69,115 @@ async def show_deletion(request: web.Request) -> web.Response:
 @routes.post(
     _DELETION + "/restore",
     path_rules=_RULES,
+    body=Restore,
+    takes_key=True,
     answers=one(Deletion),
-    refusals=(*_CHANGING, ConflictError("the deletion is succeeded and cannot be restored any more")),
+    refusals=(*_CHANGING, ConflictError("the deletion is succeeded and cannot be restored any more"), KeyReusedError),
 )
 async def restore_deletion(request: web.Request) -> web.Response:
     """Undo a deletion of which no byte is gone yet."""
-    found, deletion_id = await _visit_to_change(request)
-    await deletions.restore(request.app[CONTEXT].database, deletion_id, project_id=found.project.id)
-    return await _reply_changed(request, found, deletion_id)
+    found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
+    body = await read_body(request, Restore)
+
+    async def act(database: Sessions) -> Given:
+        actor = actor_of(request, found.caller)
+        await second_thoughts.restore(
+            database, deletion_id, actor=actor, project_id=found.project.id, rename_to=body.rename_to
+        )
+        return await _changed(request, database, found, deletion_id)
+
+    return await answer(request, found.caller, body, act)
 
 
 @routes.post(
     _DELETION + "/retry",
     path_rules=_RULES,
+    body=Nothing,
+    takes_key=True,
     answers=one(Deletion),
-    refusals=(*_CHANGING, ConflictError("the deletion is queued, only a failed one can be retried")),
+    refusals=(
+        *_CHANGING,
+        ConflictError("the deletion is queued, only a failed one can be retried"),
+        _HELD,
+        KeyReusedError,
+    ),
 )
 async def retry_deletion(request: web.Request) -> web.Response:
     """Begin a failed deletion anew; what protects the package is held against the caller."""
-    found, deletion_id = await _visit_to_change(request)
-    context = request.app[CONTEXT]
-    await deletions.retry(
-        context.database,
-        deletion_id,
-        level=found.level,
-        resend=context.settings.resend,
-        project_id=found.project.id,
-    )
-    return await _reply_changed(request, found, deletion_id)
+    found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
+    body = await read_body(request, Nothing)
+
+    async def act(database: Sessions) -> Given:
+        await second_thoughts.retry(
+            database,
+            deletion_id,
+            level=found.level,
+            actor=actor_of(request, found.caller),
+            resend=request.app[CONTEXT].settings.resend,
+            project_id=found.project.id,
+        )
+        return await _changed(request, database, found, deletion_id)
+
+    return await answer(request, found.caller, body, act)
 
 
-async def _visit_to_change(request: web.Request) -> tuple[Visit, UUID]:
+@routes.post(
+    _DELETION + "/destroy_now",
+    path_rules=_RULES,
+    body=Nothing,
+    takes_key=True,
+    answers=one(Deletion),
+    refusals=(
+        *_CHANGING,
+        ConflictError("the deletion is succeeded and waits for no grace"),
+        _HELD,
+        KeyReusedError,
+    ),
+)
+async def destroy_deletion_now(request: web.Request) -> web.Response:
+    """End the grace of a deletion early; takes an owner."""
+    found, deletion_id = await _visit_to_change(request, AccessLevel.OWNER)
+    body = await read_body(request, Nothing)
+
+    async def act(database: Sessions) -> Given:
+        await second_thoughts.destroy_now(
+            database,
+            deletion_id,
+            actor=actor_of(request, found.caller),
+            resend=request.app[CONTEXT].settings.resend,
+            project_id=found.project.id,
+        )
+        return await _changed(request, database, found, deletion_id)
+
+    return await answer(request, found.caller, body, act)
+
+
+@routes.get(
+    "/api/v4/groups/{id}/deletions" + _ID,
+    path_rules=_RULES,
+    answers=one(Deletion),
+    refusals=(*GROUP_REFUSALS, NotFoundError),
+    carriers=PERSONAL,
+)
+async def show_deletion_in_group(request: web.Request) -> web.Response:
+    """Show how far a deletion is in a project below the group."""
+    async with group_visit(request) as (connection, caller, group):
+        deletion = await deletions.show_in_group(connection, caller, group, read_deletion_id(request))
+    return _reply(request, deletion)
+
+
+async def _visit_to_change(request: web.Request, level: AccessLevel) -> tuple[Visit, UUID]:
     async with project_visit(request) as (connection, found):
         deletion_id = read_deletion_id(request)
-        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+        await access.require_level(connection, found.caller, found.project, level)
     request[LOG_FIELDS]["deletion_id"] = str(deletion_id)
     return found, deletion_id
 
 
-async def _reply_changed(request: web.Request, found: Visit, deletion_id: UUID) -> web.Response:
-    async with request.app[CONTEXT].database.connection() as connection:
-        return _reply(request, await deletions.show(connection, found.project.id, deletion_id))
+async def _changed(request: web.Request, database: Sessions, found: Visit, deletion_id: UUID) -> Given:
+    async with database.connection() as connection:
+        row = await deletions.show(connection, found.project.id, deletion_id)
+    return Given(200, Media.JSON, to_json(dumped(deletion_entity(row, base=external_url(request)))))
 
 
 def _reply(request: web.Request, deletion: Record) -> web.Response:

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
-from schemas.deletion_resources import DeletedPackage, Deletion, DeletionLinks, Requester
 from schemas.names import PackageType
 from schemas.resources import (
     FileLocation,
@@ -17,11 +15,8 @@ from schemas.resources import (
     UploadedFile,
     User,
 )
-from schemas.statuses import DeletionState, FileStatus
+from schemas.statuses import FileStatus
 from service.infra.database import Record
-
-_SAME: Final = frozenset(Deletion.model_fields) - {"package", "requested_by", "destroy_after", "links"}
-"""What a deletion's row and resource have under the same name."""
 
 _LOCAL_STORE: Final = 1
 """GitLab's number for a file that clients fetch through the API."""
@@ -112,39 +107,6 @@ def uploaded_entity(file: Record, *, url: str) -> UploadedFile:
         file_sha256=file["sha256"].hex(),
         status=FileStatus(file["status"]),
     )
-
-
-def deletion_entity(deletion: Record, *, base: str) -> Deletion:
-    """Return a deletion, with who asked for it."""
-    project_id, package_id = deletion["project_id"], deletion["package_id"]
-    package_url = f"{base}/api/v4/projects/{project_id}/packages/{package_id}"
-    values: dict[str, Any] = {
-        **{name: deletion[name] for name in _SAME},
-        "package": DeletedPackage(
-            id=package_id,
-            type=deletion["package_type"],
-            name=deletion["package_name"],
-            version=deletion["package_version"],
-        ),
-        "requested_by": _requester(deletion),
-        "destroy_after": deletion["not_before"] if deletion["state"] == DeletionState.GRACE else None,
-        "_links": DeletionLinks(
-            itself=deletion_url(base, project_id, deletion["id"]),
-            package=package_url if deletion["has_package"] else None,
-        ),
-    }
-    return Deletion.model_validate(values)
-
-
-def deletion_url(base: str, project_id: int, deletion_id: UUID) -> str:
-    """Return where a deletion is."""
-    return f"{base}/api/v4/projects/{project_id}/deletions/{deletion_id}"
-
-
-def _requester(deletion: Record) -> Requester | None:
-    if deletion["username"] is None:
-        return None
-    return Requester(id=deletion["requested_by"], username=deletion["username"], name=deletion["user_name"])
 
 
 def _links(package: Record, *, base: str, project_path: str, may_delete: bool) -> Links:

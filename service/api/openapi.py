@@ -132,6 +132,9 @@ def _operation(operation: Operation, schemas: _Schemas) -> Json:
         document["description"] = description.strip()
     if operation.takes_bytes:
         document["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": {}}}}
+    if operation.body is not None:
+        schema = schemas.of(operation.body, "validation")
+        document["requestBody"] = {"required": operation.needs_body, "content": {Media.JSON.value: {"schema": schema}}}
     if operation.carriers:
         schemes: list[Json] = [{carrier.value: []} for carrier in Carrier if carrier in operation.carriers]
         document["security"] = [{}, *schemes] if operation.is_open else schemes
@@ -169,11 +172,19 @@ def _query_parameters(operation: Operation, schemas: _Schemas) -> Iterator[Json]
 
 
 def _headers(operation: Operation) -> Iterator[Json]:
+    if operation.takes_key:
+        yield _key_header()
     if operation.method == "DELETE":
         yield _header("If-Unmodified-Since", "Delete only what was not changed since; 412 otherwise.")
         yield _header("Prefer", "`respond-async` answers 202 with the deletion, in place of 204.")
     elif operation.method == "GET" and operation.is_tagged:
         yield _header("If-None-Match", "The ETag of the answer that is at hand; 304 when it still holds.")
+
+
+def _key_header() -> Json:
+    header = _header("Idempotency-Key", "Asked again with the same key, it does nothing and answers the same.")
+    header["schema"] |= {"pattern": "^[!-~]{1,255}$"}
+    return header
 
 
 def _header(name: str, description: str) -> Json:
@@ -209,15 +220,21 @@ def _refusals(operation: Operation) -> Iterator[Refusal]:
         yield from _AUTHENTICATION
     if "{" in operation.path:
         yield PageNotFoundError
-    if operation.query is not None or operation.path_rules or "_id}" in operation.path:
+    if operation.query is not None or operation.path_rules or _numbers(operation) or operation.body:
         yield BadParametersError(*_bad_parameters(operation))
     yield from operation.refusals
+
+
+def _numbers(operation: Operation) -> list[str]:
+    return [name for name in _PLACE.findall(operation.path) if name.endswith("_id")]
 
 
 def _bad_parameters(operation: Operation) -> Iterator[str]:
     for name in _PLACE.findall(operation.path):
         if name != "id":
             yield f"{name} is invalid"
+    if operation.body is not None:
+        yield "body should be a JSON object"
     if operation.query is not None and "order_by" in operation.query.model_fields:
         yield "order_by does not have a valid value"
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
+from schemas.base import Contract
 from schemas.queries import Query
 from service.access import READING_SCOPES
 from service.api.expectation import let_body_come, wait_to_be_read
@@ -55,6 +56,7 @@ class Media(StrEnum):
 
     JSON = "application/json"
     OCTETS = "application/octet-stream"
+    NDJSON = "application/x-ndjson"
     TEXT = "text/plain"
     HTML = "text/html"
     EMPTY = ""
@@ -110,6 +112,10 @@ class Operation:
     """Any of these lets a user's own token read here."""
     takes_bytes: bool = False
     """The body is a file."""
+    body: type[Contract] | None = None
+    """What the body is, as JSON."""
+    takes_key: bool = False
+    """An Idempotency-Key makes it answer the same request only once."""
     path_rules: Mapping[str, str] = field(default_factory=dict)
     """Regular expressions for parts of the path."""
     is_hidden: bool = False
@@ -121,9 +127,14 @@ class Operation:
         return not self.takes_bytes and UnauthorizedError not in self.refusals
 
     @property
+    def needs_body(self) -> bool:
+        """Whether a body has to come: an empty object would not do."""
+        return self.body is not None and bool(self.body.model_json_schema().keys() & {"oneOf", "required"})
+
+    @property
     def reads_body(self) -> bool:
-        """Whether the body is waited for: a file, or the form of a DELETE, which may hold a credential."""
-        return self.takes_bytes or self.method == "DELETE"
+        """Whether the body is waited for: a file, JSON, or the form of a DELETE, which may hold a credential."""
+        return self.takes_bytes or self.body is not None or self.method == "DELETE"
 
     @property
     def is_tagged(self) -> bool:

@@ -11,10 +11,9 @@ from schemas.queries import FileListing, GroupPackageListing, PipelineListing, P
 from schemas.resources import Package, PackageFile, Pipeline
 from service import access, deletions, packages
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.api.deletion_entities import deletion_entity, deletion_url
 from service.api.downloads import send_file
 from service.api.entities import (
-    deletion_entity,
-    deletion_url,
     file_entity,
     package_entity,
     pipeline_entity,
@@ -37,6 +36,7 @@ from service.api.paging import by_cursor, reply_page, reply_part
 from service.api.parameters import prefers_async, read_path, read_query, read_request, read_unmodified_since
 from service.api.replies import no_content, reply
 from service.errors import (
+    DeletionHeldError,
     DeletionProtectedError,
     FileNotFoundInPackageError,
     MovedProjectWriteError,
@@ -50,14 +50,15 @@ from service.packages import Listed
 routes = Routes("Packages", carriers=OF_PROJECT)
 
 _PROJECT: Final = "/api/v4/projects/{id}/packages"
-_PACKAGE: Final = _PROJECT + "/{package_id}"
-_FILES: Final = _PACKAGE + "/package_files"
+_PACKAGE: Final = _PROJECT + "/{package_id:(?!bulk_delete$)[^/]+}"
+_FILES: Final = _PROJECT + "/{package_id}/package_files"
 _FILE: Final = _FILES + "/{package_file_id}"
 
 _ACCEPTED: Final = (ACCEPTED, Answer(202, DeletionResource, headers=(*ACCEPTED.headers, "Preference-Applied")))
 _DELETING: Final = (
     *PROJECT_REFUSALS,
     NotFoundError,
+    DeletionHeldError("an audit is under way"),
     DeletionProtectedError,
     MovedProjectWriteError,
     PreconditionFailedError,
@@ -134,7 +135,7 @@ async def list_package_files(request: web.Request) -> web.Response:
 
 
 @routes.get(
-    _PACKAGE + "/pipelines",
+    _PROJECT + "/{package_id}/pipelines",
     query=PipelineListing,
     answers=(Answer(200, list[Pipeline], headers=("Link",)), MOVED),
     refusals=(*PROJECT_REFUSALS, NotFoundError, PackageNotPresentableError),
@@ -172,7 +173,6 @@ async def delete_package(request: web.Request) -> web.Response:
         context.database,
         found.origin(request, reason=query.reason),
         project_id=found.project.id,
-        root_group_id=found.project.root_group_id,
         package_id=package_id,
         unmodified_since=read_unmodified_since(request),
         resend=context.settings.resend,
@@ -193,7 +193,6 @@ async def delete_package_file(request: web.Request) -> web.Response:
         context.database,
         found.origin(request, reason=query.reason),
         project_id=found.project.id,
-        root_group_id=found.project.root_group_id,
         package_id=package_id,
         package_file_id=package_file_id,
         unmodified_since=read_unmodified_since(request),

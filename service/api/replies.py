@@ -18,7 +18,7 @@ COMMON_HEADERS: Final = MappingProxyType(
 
 def reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with JSON; of a resource, only the keys that were set."""
-    return web.Response(body=to_json(_dumped(body)), status=status, headers={**(headers or {}), "Content-Type": _JSON})
+    return web.Response(body=to_json(dumped(body)), status=status, headers={**(headers or {}), "Content-Type": _JSON})
 
 
 def reply_text(text: str, *, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -31,9 +31,10 @@ def no_content(headers: Mapping[str, str] | None = None) -> web.Response:
     return web.Response(status=204, headers=headers)
 
 
-def _dumped(body: object) -> object:
+def dumped(body: object) -> object:
+    """Return what stands in JSON for a resource, or a list of them."""
     if isinstance(body, BaseModel):
         return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(body, Sequence) and not isinstance(body, str):
-        return [_dumped(element) for element in body]
+        return [dumped(element) for element in body]
     return body

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 import aiosql
 import asyncpg
@@ -72,6 +72,37 @@ async def fetch_composed(
 def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:
     ordered = _adapter.maybe_order_params(query, values)  # type: ignore[no-untyped-call]  # nor there
     return getattr(_queries, query).sql, *ordered
+
+
+class Sessions(Protocol):
+    """What a use case needs of the database."""
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """Give a connection on which each statement is its own transaction."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Give a connection within a transaction, committed at the end and rolled back by any exception."""
+        ...
+
+
+class Within:
+    """Sessions within a transaction that is open already: what they do is committed with it, or not at all."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Use this connection, on which the transaction is."""
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Give the connection."""
+        yield self._connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """Give the connection within a part of the transaction that can be rolled back by itself."""
+        async with self._connection.transaction():
+            yield self._connection
 
 
 class Database:
@@ -210,3 +241,8 @@ async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
 def conflicts() -> tuple[type[Exception], ...]:
     """Return what a statement raises when a unique index refuses it."""
     return (asyncpg.UniqueViolationError,)
+
+
+def interferences() -> tuple[type[Exception], ...]:
+    """Return what a statement raises when somebody else changes the same rows: another try may succeed."""
+    return (*conflicts(), asyncpg.DeadlockDetectedError)

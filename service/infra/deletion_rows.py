@@ -1,6 +1,6 @@
 """Deletions and the rows that they move: one function a query, each guarded by the table of moves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,6 +41,7 @@ class Deletion:
     requested_by: int | None
     credential: Credential
     request_id: str | None
+    batch_id: UUID | None
     request_event_id: UUID
     requested_at: datetime
     state: DeletionState
@@ -52,7 +53,11 @@ class Deletion:
     last_error: str | None
     not_before: datetime
     marked_at: datetime | None
+    removal_began_at: datetime | None
+    """The first moment at which an object may have gone."""
     finished_at: datetime | None
+    restored_as: str | None
+    """The version under which a restored package came back, if it is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,20 @@ class Origin:
     lane: Lane
     reason: str | None = None
     request_id: str | None = None
+    batch_id: UUID | None = None
+    """The call that asks for many deletions at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A locked package that is to be deleted, with the ids that this will have."""
+
+    id: int
+    status: str
+    level: AccessLevel
+    """The caller's, in the package's project."""
+    deletion_id: UUID
+    event_id: UUID
 
 
 _ENUMS = {
@@ -113,24 +132,18 @@ async def lock_file(connection: Connection, *, package_id: int, package_file_id:
 
 
 async def insert_for_packages(
-    connection: Connection,
-    origin: Origin,
-    *,
-    root_group_id: int,
-    prior_statuses: Mapping[int, str],
-    new_ids: Sequence[tuple[UUID, UUID]],
-    resend: timedelta,
+    connection: Connection, origin: Origin, packages: Sequence[Doomed], *, resend: timedelta
 ) -> list[Deletion]:
-    """Move locked packages (id -> status) to `processing` and insert their deletions; *new_ids*: (deletion, event)."""
+    """Move locked packages to `processing` and insert their deletions."""
     rows = await fetch(
         connection,
         "insert_package_deletions",
-        package_ids=list(prior_statuses),
-        prior_statuses=list(prior_statuses.values()),
-        deletion_ids=[deletion_id for deletion_id, _ in new_ids],
-        event_ids=[event_id for _, event_id in new_ids],
+        package_ids=[package.id for package in packages],
+        prior_statuses=[package.status for package in packages],
+        levels=[package.level for package in packages],
+        deletion_ids=[package.deletion_id for package in packages],
+        event_ids=[package.event_id for package in packages],
         sources=sources_of(PACKAGE_MOVES, PackageStatus.PROCESSING),
-        root_group_id=root_group_id,
         resend=resend,
         **_origin(origin),
     )
@@ -141,12 +154,11 @@ async def insert_for_file(
     connection: Connection,
     origin: Origin,
     *,
-    root_group_id: int,
     package_file_id: int,
     new_ids: tuple[UUID, UUID],
     resend: timedelta,
 ) -> Deletion:
-    """Move the locked file to `processing` and insert its deletion."""
+    """Move the locked file to `processing` and insert its deletion; *new_ids*: (deletion, event)."""
     (row,) = await fetch(
         connection,
         "insert_file_deletion",
@@ -154,7 +166,7 @@ async def insert_for_file(
         deletion_id=new_ids[0],
         event_id=new_ids[1],
         sources=sources_of(FILE_MOVES, FileStatus.PROCESSING),
-        root_group_id=root_group_id,
+        requested_level=origin.requested_level,
         resend=resend,
         **_origin(origin),
     )
@@ -167,12 +179,6 @@ async def find(connection: Connection, deletion_id: UUID) -> Deletion | None:
     return read(row) if row else None
 
 
-async def lock(connection: Connection, deletion_id: UUID) -> Deletion | None:
-    """Return the deletion, held until the transaction ends."""
-    row = await fetch_row(connection, "lock_deletion", id=deletion_id)
-    return read(row) if row else None
-
-
 async def newest(
     connection: Connection, *, state: DeletionState | None, project_id: int | None, limit: int
 ) -> list[Deletion]:
@@ -181,51 +187,11 @@ async def newest(
     return [read(row) for row in rows]
 
 
-async def is_package_displayed(connection: Connection, package_id: int) -> bool:
-    """Tell whether the package is not being deleted itself; it stays so until the transaction ends."""
-    return bool(
-        await fetch(connection, "lock_displayed_packages", package_ids=[package_id], statuses=sorted(DISPLAYABLE))
-    )
-
-
-async def restore(connection: Connection, deletion: Deletion) -> Deletion:
-    """Give a locked, restorable deletion's package and files back as they were."""
-    was_in_error = deletion.prior_status is PackageStatus.ERROR
-    file_status = FileStatus.ERROR if was_in_error else FileStatus.DEFAULT
-    if deletion.package_file_id is None:
-        await execute(
-            connection,
-            "restore_package",
-            package_id=deletion.package_id,
-            prior_status=deletion.prior_status,
-            sources=sources_of(PACKAGE_MOVES, deletion.prior_status),
-        )
-    await execute(
-        connection,
-        "restore_files",
-        package_id=deletion.package_id,
-        package_file_id=deletion.package_file_id,
-        status=file_status,
-        sources=sources_of(FILE_MOVES, file_status),
-        deletion_id=deletion.id,
-    )
-    (row,) = await fetch(connection, "end_as_restored", id=deletion.id)
-    return read(row)
-
-
-async def queue_again(
-    connection: Connection, deletion: Deletion, *, level: AccessLevel, resend: timedelta
-) -> Deletion | None:
-    """Begin a locked, failed deletion anew; None when what it was about is not in `error` any more."""
-    if deletion.package_file_id is None:
-        reopened = await execute(connection, "reopen_package", package_id=deletion.package_id)
-    else:
-        reopened = await execute(connection, "reopen_file", package_file_id=deletion.package_file_id)
-    if not reopened:
-        return None
-    (row,) = await fetch(connection, "queue_again", id=deletion.id, resend=resend, requested_level=level)
-    return read(row)
+async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
+    """Remove records of deletions that ended longer ago than that; return how many."""
+    return await execute(connection, "prune_deletions", older_than=older_than, limit=limit)
 
 
 def _origin(origin: Origin) -> dict[str, object]:
-    return {column.name: getattr(origin, column.name) for column in fields(origin)}
+    names = {column.name for column in fields(origin)} - {"requested_level"}
+    return {name: getattr(origin, name) for name in names}

@@ -19,13 +19,13 @@ _MERGED: Final = """
 """Each project tells its newest, as its index has it. A page of n can only come from the n projects whose newest are
 the newest of all, so only those give more of theirs."""
 
-_ONE: Final = "deletion d WHERE d.id = {id} AND d.project_id = {project}"
+_ONE: Final = "deletion d WHERE d.id = {id} AND d.project_id = ANY({projects})"
 
 
-async def find_in_project(connection: Connection, *, project_id: int, deletion_id: UUID) -> Record | None:
-    """Return the deletion, if it is one of the project."""
+async def find(connection: Connection, *, project_ids: Sequence[int], deletion_id: UUID) -> Record | None:
+    """Return the deletion, if it is one of these projects."""
     values = Values()
-    source = _ONE.format(id=values.place(deletion_id, "uuid"), project=values.place(project_id, "bigint"))
+    source = _ONE.format(id=values.place(deletion_id, "uuid"), projects=values.place(list(project_ids), "bigint[]"))
     parts = {"source": source, "limit": values.place(1, "bigint")}
     rows = await fetch_composed(connection, "show_deletions", parts, values.all)
     return rows[0] if rows else None
@@ -54,4 +54,6 @@ def _conditions(values: Values, listing: DeletionListing, behind: UUID | None) -
         conditions.append(f"d.state = {values.place(listing.state.value, 'text')}")
     if listing.package_type is not None:
         conditions.append(f"d.package_type = {values.place(listing.package_type.value, 'text')}")
+    if listing.batch_id is not None:
+        conditions.append(f"d.batch_id = {values.place(listing.batch_id, 'uuid')}")
     return conditions + containing(values, listing.package_name or "", ["d.package_name"])

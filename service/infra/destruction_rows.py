@@ -39,6 +39,25 @@ class Progress:
     ended: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A deletion that is still ours."""
+
+    is_on_hold: bool
+    """A hold on its project keeps it from going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """A deletion that should have moved on by now."""
+
+    id: UUID
+    lane: Lane
+    was_attempted: bool
+    is_held: bool
+    """A hold keeps it from going on."""
+
+
 async def claim(
     connection: Connection, ids: Collection[UUID], *, token: UUID, lease: timedelta, grace: timedelta
 ) -> list[Deletion]:
@@ -53,6 +72,12 @@ async def claim(
         claimable=sorted(CLAIMABLE),
     )
     return [read(row) for row in rows]
+
+
+async def attempted(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
+    """Return those that are due and were attempted before, the least often attempted first."""
+    rows = await fetch(connection, "attempted_deletions", ids=list(ids), claimable=sorted(CLAIMABLE))
+    return [row["id"] for row in rows]
 
 
 async def protected(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
@@ -93,10 +118,10 @@ async def next_files_of_large(
     return [DoomedFile(row["id"], row["storage_key"], row["size"], deletion.id) for row in rows]
 
 
-async def hold(connection: Connection, ids: Collection[UUID], *, token: UUID) -> dict[UUID, Deletion]:
+async def hold(connection: Connection, ids: Collection[UUID], *, token: UUID) -> dict[UUID, Held]:
     """Return those of the deletions that *token* still holds, locked until the transaction ends."""
     rows = await fetch(connection, "hold_claims", ids=list(ids), claim=token)
-    return {row["id"]: read(row) for row in rows}
+    return {row["id"]: Held(is_on_hold=row["hold"] is not None) for row in rows}
 
 
 async def forget_files(connection: Connection, package_file_ids: Sequence[int]) -> set[int]:
@@ -179,7 +204,7 @@ async def neglected(connection: Connection, lanes: Collection[Lane], *, limit: i
     return [row["id"] for row in rows]
 
 
-async def wake(connection: Connection, *, resend: timedelta, limit: int) -> dict[Lane, list[UUID]]:
-    """Return, by lane, the deletions that should have moved on by now; each is returned again ever later."""
+async def wake(connection: Connection, *, resend: timedelta, limit: int) -> list[Woken]:
+    """Return the deletions that should have moved on by now; each is returned again ever later."""
     rows = await fetch(connection, "wake_deletions", resend=resend, limit=limit)
-    return {lane: [row["id"] for row in rows if row["lane"] == lane] for lane in Lane}
+    return [Woken(row["id"], Lane(row["lane"]), row["was_attempted"], row["held"]) for row in rows]

@@ -1,12 +1,12 @@
 """Reading packages and their files."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from schemas.cursors import PackagePosition
 from schemas.names import PackageType
 from schemas.queries import FileListing, PackageListing
-from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES, FileStatus
+from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES, FileStatus, PackageStatus
 from service.infra import package_orders
 from service.infra.composing import Values, containing, ordering
 from service.infra.database import Connection, Record, execute, fetch, fetch_composed, fetch_row
@@ -32,7 +32,7 @@ async def list_packages(connection: Connection, project_ids: Sequence[int], list
     Conditions are composed, not switched by parameters, so that the planner sees what it can use an index for.
     """
     values = Values()
-    parts = _page_parts(values, project_ids, listing, _conditions(values, listing))
+    parts = _page_parts(values, project_ids, listing, selection(values, listing))
     parts["count_limit"] = values.place(COUNT_LIMIT + 1, "bigint")
     rows = await fetch_composed(connection, "list_packages", parts, values.all)
     return slice_of(rows, size=listing.per_page)
@@ -46,7 +46,7 @@ async def list_packages_behind(
     None: the position is not one of this listing's.
     """
     values = Values()
-    conditions = _conditions(values, listing)
+    conditions = selection(values, listing)
     if position is not None:
         condition = package_orders.behind(listing, position, values)
         if condition is None:
@@ -73,7 +73,37 @@ def _page_parts(
     return {**parts, "source": (_MERGED if is_merged else _AT_ONCE).format_map(parts)}
 
 
-def _conditions(values: Values, listing: PackageListing) -> list[str]:
+class Selection(Protocol):
+    """The words of a listing that say which packages it is about."""
+
+    @property
+    def status(self) -> PackageStatus | None:
+        """The one status that is wanted."""
+        ...
+
+    @property
+    def package_type(self) -> PackageType | None:
+        """The type that is wanted."""
+        ...
+
+    @property
+    def package_name(self) -> str | None:
+        """Words of the name."""
+        ...
+
+    @property
+    def package_version(self) -> str | None:
+        """The one version that is wanted."""
+        ...
+
+    @property
+    def include_versionless(self) -> bool:
+        """Whether packages without a version are wanted, too."""
+        ...
+
+
+def selection(values: Values, listing: Selection) -> list[str]:
+    """Return the conditions that packages `p` of a listing meet."""
     conditions: list[str] = []
     if listing.status is None:
         # Written out, so that the partial indexes on just this set apply.

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from schemas.names import AccessLevel
 from schemas.statuses import DeletionState, FileStatus, PackageStatus
 from service import deletions, destruction
 from service.context import Context, open_context
@@ -30,6 +29,8 @@ from tests.support.catalogue import (
     objects_in,
     publish,
     query,
+    restore,
+    retry,
     status_of,
 )
 from workers.batch import carry_out
@@ -271,15 +272,15 @@ async def test_a_failed_deletion_can_be_retried_as_it_is(filled: Context, object
     (place / "in the way").unlink()
     place.rmdir()
 
-    await deletions.retry(filled.database, deletion.id, level=AccessLevel.ADMIN, resend=timedelta(minutes=1))
+    await retry(filled, deletion.id)
     assert await status_of(filled, package_id) == "processing"
     with pytest.raises(ConflictError):
-        await deletions.restore(filled.database, deletion.id)
+        await restore(filled, deletion.id)
     await carry_out(filled, [deletion.id], stop)
 
     assert await status_of(filled, package_id) is None
     with pytest.raises(ConflictError):
-        await deletions.retry(filled.database, deletion.id, level=AccessLevel.ADMIN, resend=timedelta(minutes=1))
+        await retry(filled, deletion.id)
 
 
 async def test_a_deletion_whose_workers_all_died_ends_in_error(filled: Context) -> None:
@@ -317,7 +318,7 @@ async def test_a_deletion_in_grace_is_undone_wholly(filled: Context, objects: Pa
     deletion = await delete(filled, package_id)
     await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
 
-    restored = await deletions.restore(filled.database, deletion.id)
+    restored = await restore(filled, deletion.id)
 
     assert restored.state is DeletionState.RESTORED
     assert await status_of(filled, package_id) == "default"
@@ -325,7 +326,7 @@ async def test_a_deletion_in_grace_is_undone_wholly(filled: Context, objects: Pa
     assert len(objects_in(objects)) == 2
     assert (await event_topics(filled))[-1] == "package.restored"
     with pytest.raises(ConflictError):
-        await deletions.restore(filled.database, deletion.id)
+        await restore(filled, deletion.id)
 
 
 async def test_what_was_published_again_meanwhile_is_not_replaced_by_a_restore(filled: Context) -> None:
@@ -334,7 +335,7 @@ async def test_what_was_published_again_meanwhile_is_not_replaced_by_a_restore(f
     again = await publish(filled)
 
     with pytest.raises(ConflictError, match="published again"):
-        await deletions.restore(filled.database, deletion.id)
+        await restore(filled, deletion.id)
 
     assert await status_of(filled, again) == "default"
     assert await status_of(filled, package_id) == "processing"
@@ -470,7 +471,7 @@ async def test_a_file_is_not_restored_into_a_package_that_is_being_deleted(fille
     await delete(filled, package_id)
 
     with pytest.raises(ConflictError, match="package of the file"):
-        await deletions.restore(filled.database, deletion.id)
+        await restore(filled, deletion.id)
 
 
 async def test_a_file_whose_removal_failed_comes_back_in_error_only(
@@ -484,11 +485,11 @@ async def test_a_file_whose_removal_failed_comes_back_in_error_only(
     assert await file_statuses(filled, package_id) == ["error", "default"]
 
     again = await delete_file(filled, package_id, first["id"])
-    await deletions.restore(filled.database, again.id)
+    await restore(filled, again.id)
     assert await file_statuses(filled, package_id) == ["error", "default"]
     whole = await delete(filled, package_id)
     await carry_out(_with(filled, grace_period=timedelta(hours=1)), [whole.id], stop)
-    await deletions.restore(filled.database, whole.id)
+    await restore(filled, whole.id)
 
     assert await file_statuses(filled, package_id) == ["error", "default"]
 

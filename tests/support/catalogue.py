@@ -4,22 +4,24 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from schemas.names import AccessLevel, Cause, Credential
 from schemas.statuses import PackageStatus
 from schemas.topology import Lane
-from service import deletions
+from service import deletions, second_thoughts
 from service.access import Caller
 from service.context import Context
 from service.directory import apply_directory, read_directory
 from service.infra.access_rows import find_project
 from service.infra.deletion_rows import Deletion, Origin
+from service.infra.second_thought_rows import Actor
 from service.uploads import Body, GenericFile, publish_generic
 
 DIRECTORY: Final = Path(__file__).parent / "directory.yaml"
 OPEN: Final = 100
-ROOT_GROUP: Final = 10
 MARY: Final = 3
+ACTOR: Final = Actor(MARY, Credential.PERSONAL_ACCESS_TOKEN)
 
 
 async def fill_directory(context: Context) -> None:
@@ -67,7 +69,6 @@ async def delete(context: Context, package_id: int, *, project_id: int = OPEN) -
         context.database,
         origin(),
         project_id=project_id,
-        root_group_id=ROOT_GROUP,
         package_id=package_id,
         unmodified_since=None,
         resend=timedelta(minutes=1),
@@ -80,11 +81,22 @@ async def delete_file(context: Context, package_id: int, package_file_id: int, *
         context.database,
         origin(),
         project_id=project_id,
-        root_group_id=ROOT_GROUP,
         package_id=package_id,
         package_file_id=package_file_id,
         unmodified_since=None,
         resend=timedelta(minutes=1),
+    )
+
+
+async def restore(context: Context, deletion_id: UUID, *, rename_to: str | None = None) -> Deletion:
+    """Undo a deletion, as Mary."""
+    return await second_thoughts.restore(context.database, deletion_id, actor=ACTOR, rename_to=rename_to)
+
+
+async def retry(context: Context, deletion_id: UUID) -> Deletion:
+    """Try a failed deletion again, as an admin."""
+    return await second_thoughts.retry(
+        context.database, deletion_id, level=AccessLevel.ADMIN, actor=ACTOR, resend=timedelta(minutes=1)
     )
 
 

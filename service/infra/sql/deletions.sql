@@ -1,6 +1,6 @@
 -- name: lock_packages
 -- The packages that may be deleted, held until the transaction ends, with what their deletions need to know.
-SELECT p.id, p.package_type, p.name, p.version, p.status, p.updated_at,
+SELECT p.id, p.package_type, p.name, p.version, p.status, p.updated_at, deletion_hold_on(p.project_id) AS hold,
        EXISTS (SELECT FROM protection_rule r
                 WHERE r.project_id = p.project_id AND r.package_type = p.package_type
                   AND r.minimum_access_level_for_delete > :level
@@ -17,23 +17,26 @@ SELECT f.id, f.file_name, f.size, f.updated_at FROM package_file f
    FOR UPDATE;
 
 -- name: insert_package_deletions
+-- level: of the caller, in the project of each package.
 WITH moved AS (
     UPDATE package SET status = 'processing', updated_at = now()
      WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:sources::text[])
 ), wanted AS (
-    SELECT * FROM unnest(:deletion_ids::uuid[], :event_ids::uuid[], :package_ids::bigint[], :prior_statuses::text[])
-        AS w (deletion_id, event_id, package_id, prior_status)
+    SELECT * FROM unnest(:deletion_ids::uuid[], :event_ids::uuid[], :package_ids::bigint[], :prior_statuses::text[],
+        :levels::smallint[]) AS w (deletion_id, event_id, package_id, prior_status, level)
 ), totals AS (
     SELECT package_id, count(*) AS files, sum(size)::bigint AS bytes FROM package_file
      WHERE package_id = ANY(:package_ids::bigint[]) GROUP BY package_id
 )
 INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_type, package_name,
-    package_version, prior_status, lane, cause, reason, requested_by, requested_level, credential, request_id,
+    package_version, prior_status, lane, cause, reason, requested_by, requested_level, credential, request_id, batch_id,
     files_total, bytes_total, wake_at)
-SELECT w.deletion_id, w.event_id, p.project_id, :root_group_id, p.id, p.package_type, p.name,
-    p.version, w.prior_status, :lane, :cause, :reason, :requested_by, :requested_level, :credential, :request_id,
+SELECT w.deletion_id, w.event_id, p.project_id, g.ancestry[1], p.id, p.package_type, p.name,
+    p.version, w.prior_status, :lane, :cause, :reason, :requested_by, w.level, :credential, :request_id, :batch_id::uuid,
     coalesce(t.files, 0), coalesce(t.bytes, 0), now() + :resend::interval
-  FROM wanted w JOIN package p ON p.id = w.package_id LEFT JOIN totals t ON t.package_id = w.package_id
+  FROM wanted w JOIN package p ON p.id = w.package_id
+  JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
+  LEFT JOIN totals t ON t.package_id = w.package_id
 RETURNING *;
 
 -- name: insert_file_deletion
@@ -44,34 +47,49 @@ WITH moved AS (
 INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_file_id, package_type,
     package_name, package_version, file_name, prior_status, lane, cause, reason, requested_by, requested_level,
     credential, request_id, files_total, bytes_total, wake_at)
-SELECT :deletion_id, :event_id, p.project_id, :root_group_id, p.id, f.id, p.package_type,
-    p.name, p.version, f.file_name, CASE WHEN f.status = 'error' THEN 'error' ELSE p.status END, :lane, :cause, :reason, :requested_by, :requested_level,
-    :credential, :request_id, 1, f.size, now() + :resend::interval
-  FROM package_file f JOIN package p ON p.id = f.package_id WHERE f.id = :package_file_id
+SELECT :deletion_id, :event_id, p.project_id, g.ancestry[1], p.id, f.id, p.package_type,
+    p.name, p.version, f.file_name, CASE WHEN f.status = 'error' THEN 'error' ELSE p.status END, :lane, :cause, :reason,
+    :requested_by, :requested_level, :credential, :request_id, 1, f.size, now() + :resend::interval
+  FROM package_file f JOIN package p ON p.id = f.package_id
+  JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
+ WHERE f.id = :package_file_id
 RETURNING *;
 
 -- name: claim_deletions
--- Of those asked for, the ones that are due and that nobody else holds. A fresh one waits for its grace first.
+-- Of those asked for, the ones that are due, that nobody else holds, and that no hold stops. A fresh one waits for its
+-- grace first. One that was attempted before comes alone: whatever broke that attempt shall not break others again.
 WITH claimable AS (
-    SELECT id, (state = 'queued' AND :grace::interval > interval '0') AS waits
+    SELECT id, CASE WHEN state = 'queued' AND NOT grace_waived
+                    THEN grace_of(project_id, package_type, :grace::interval) ELSE interval '0' END AS grace
       FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND not_before <= now()
        AND (state = ANY(:claimable::text[])
             OR (state = 'destroying' AND (lease_until < now() OR claim = :claim)))
+       AND (attempts = 0 OR claim = :claim OR cardinality(:ids::uuid[]) = 1)
+       AND deletion_hold_on(project_id) IS NULL
      ORDER BY id
        FOR UPDATE SKIP LOCKED
+), claimed AS (
+    SELECT *, grace > interval '0' AS waits FROM claimable
 )
 UPDATE deletion d
    SET state = CASE WHEN c.waits THEN 'grace' ELSE 'destroying' END,
        claim = CASE WHEN c.waits THEN NULL ELSE :claim::uuid END,
        lease_until = CASE WHEN c.waits THEN NULL ELSE now() + :lease::interval END,
-       not_before = CASE WHEN c.waits THEN now() + :grace::interval ELSE d.not_before END,
-       wake_at = now() + CASE WHEN c.waits THEN :grace::interval ELSE :lease::interval END,
+       not_before = CASE WHEN c.waits THEN now() + c.grace ELSE d.not_before END,
+       wake_at = now() + CASE WHEN c.waits THEN c.grace ELSE :lease::interval END,
        attempts = d.attempts + CASE WHEN c.waits THEN 0 ELSE 1 END,
-       wakes = 0
-  FROM claimable c
+       wakes = 0, held = false
+  FROM claimed c
  WHERE d.id = c.id
 RETURNING d.*;
+
+-- name: attempted_deletions
+-- Those of a command that were attempted before, and are due: each is claimed by itself.
+SELECT id FROM deletion
+ WHERE id = ANY(:ids::uuid[]) AND not_before <= now() AND attempts > 0
+   AND (state = ANY(:claimable::text[]) OR (state = 'destroying' AND lease_until < now()))
+ ORDER BY attempts, id;
 
 -- name: protected_deletions
 -- Protection may have come in since acceptance; it counts as long as nothing was removed.
@@ -102,16 +120,19 @@ UPDATE deletion d SET marked_at = now()
 RETURNING d.id;
 
 -- name: next_files
--- The next chunk of our claim's files, small deletions first, so that a large one holds up nobody.
+-- The next chunk of our claim's files, small deletions first, so that a large one holds up nobody; none under a hold.
+WITH ours AS MATERIALIZED (
+    SELECT d.* FROM deletion d
+     WHERE d.id = ANY(:ids::uuid[]) AND d.claim = :claim AND deletion_hold_on(d.project_id) IS NULL
+)
 SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
     SELECT f.id, f.storage_key, f.size, d.id AS deletion_id, d.files_total
-      FROM deletion d JOIN package_file f ON f.package_id = d.package_id
-     WHERE d.id = ANY(:ids::uuid[]) AND d.claim = :claim AND d.package_file_id IS NULL
-       AND f.status = 'pending_destruction'
+      FROM ours d JOIN package_file f ON f.package_id = d.package_id
+     WHERE d.package_file_id IS NULL AND f.status = 'pending_destruction'
     UNION ALL
     SELECT f.id, f.storage_key, f.size, d.id, d.files_total
-      FROM deletion d JOIN package_file f ON f.id = d.package_file_id
-     WHERE d.id = ANY(:ids::uuid[]) AND d.claim = :claim AND f.status = 'pending_destruction'
+      FROM ours d JOIN package_file f ON f.id = d.package_file_id
+     WHERE f.status = 'pending_destruction'
 ) f
  ORDER BY f.files_total, f.deletion_id, f.id
  LIMIT :limit;
@@ -121,12 +142,14 @@ SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
 SELECT f.id, f.storage_key, f.size
   FROM package_file f
  WHERE f.package_id = :package_id AND f.status = 'pending_destruction'
-   AND EXISTS (SELECT FROM deletion d WHERE d.id = :deletion_id AND d.claim = :claim)
+   AND EXISTS (SELECT FROM deletion d
+                WHERE d.id = :deletion_id AND d.claim = :claim AND deletion_hold_on(d.project_id) IS NULL)
  ORDER BY f.id LIMIT :limit;
 
 -- name: hold_claims
 -- Those of our deletions that are still ours, held until the transaction ends.
-SELECT * FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE;
+SELECT *, deletion_hold_on(project_id) AS hold
+  FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE;
 
 -- name: forget_files
 -- Only after their objects are gone.
@@ -190,8 +213,9 @@ UPDATE deletion d
  WHERE d.id = w.id;
 
 -- name: fail_deletions
+-- Of what was claimed in this very transaction for the first time, nothing has been removed.
 UPDATE deletion d
-   SET state = 'failed', claim = NULL, lease_until = NULL, last_error = w.error, finished_at = now()
+   SET removal_began_at = nullif(d.removal_began_at, now()), state = 'failed', claim = NULL, lease_until = NULL, last_error = w.error, finished_at = now()
   FROM unnest(:ids::uuid[], :errors::text[]) AS w (id, error)
  WHERE d.id = w.id
 RETURNING d.*;
@@ -211,16 +235,20 @@ UPDATE package_file f SET status = 'error', updated_at = now()
   FROM failed w WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[]);
 
 -- name: wake_deletions
--- What should have moved on by now is sent for again, each time after a longer pause.
+-- What should have moved on by now is sent for again, each time after a longer pause. What a hold stops is only looked
+-- at again, in case the end of the hold went unnoticed.
 WITH due AS (
-    SELECT id FROM deletion WHERE finished_at IS NULL AND wake_at <= now()
+    SELECT id, deletion_hold_on(project_id) IS NOT NULL AS is_held
+      FROM deletion WHERE finished_at IS NULL AND wake_at <= now()
      ORDER BY wake_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE deletion d
-   SET wakes = d.wakes + 1,
-       wake_at = now() + least(:resend::interval * power(2, least(d.wakes, 10)), greatest(:resend::interval, interval '1 hour'))
+   SET held = due.is_held,
+       wakes = CASE WHEN due.is_held THEN 0 ELSE d.wakes + 1 END,
+       wake_at = now() + CASE WHEN due.is_held THEN interval '10 minutes' ELSE least(
+           :resend::interval * power(2, least(d.wakes, 10)), greatest(:resend::interval, interval '1 hour')) END
   FROM due WHERE d.id = due.id
-RETURNING d.id, d.lane;
+RETURNING d.id, d.lane, d.held, d.attempts > 0 AS was_attempted;
 
 -- name: neglected_deletions
 -- Sent for twice in vain: the queue between the scheduler and the workers is broken.
@@ -229,37 +257,13 @@ SELECT id FROM deletion
    AND (lease_until IS NULL OR lease_until < now())
  ORDER BY not_before LIMIT :limit;
 
--- name: lock_deletion
-SELECT * FROM deletion WHERE id = :id FOR UPDATE;
-
--- name: restore_package!
-UPDATE package SET status = :prior_status, updated_at = now()
- WHERE id = :package_id AND status = ANY(:sources::text[]);
-
--- name: restore_files!
--- A file that is being deleted by itself stays so; one whose own deletion failed may have lost its object.
-UPDATE package_file f
-   SET status = CASE WHEN EXISTS (SELECT FROM deletion d WHERE d.package_file_id = f.id AND d.state = 'failed')
-                     THEN 'error' ELSE :status END,
-       updated_at = now()
- WHERE f.package_id = :package_id AND (:package_file_id::bigint IS NULL OR f.id = :package_file_id)
-   AND f.status = ANY(:sources::text[])
-   AND NOT EXISTS (SELECT FROM deletion d WHERE d.package_file_id = f.id AND d.finished_at IS NULL AND d.id <> :deletion_id);
-
--- name: end_as_restored
-UPDATE deletion SET state = 'restored', finished_at = now() WHERE id = :id RETURNING *;
-
--- name: queue_again
--- Not `queued`: objects may be gone, so it must not become restorable.
-UPDATE deletion SET state = 'retrying', finished_at = NULL, attempts = 0, wakes = 0,
-       not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
- WHERE id = :id RETURNING *;
-
--- name: reopen_package!
-UPDATE package SET status = 'processing', updated_at = now() WHERE id = :package_id AND status = 'error';
-
--- name: reopen_file!
-UPDATE package_file SET status = 'processing', updated_at = now() WHERE id = :package_file_id AND status = 'error';
+-- name: prune_deletions!
+-- A failed one stays as long as what it is about: it can be tried again, and what is published later stays apart.
+DELETE FROM deletion WHERE id IN (
+    SELECT d.id FROM deletion d
+     WHERE d.finished_at < now() - :older_than::interval
+       AND (d.state <> 'failed' OR NOT EXISTS (SELECT FROM package p WHERE p.id = d.package_id))
+     LIMIT :limit FOR UPDATE SKIP LOCKED);
 
 -- name: find_deletion
 SELECT * FROM deletion WHERE id = :id;
@@ -272,7 +276,11 @@ SELECT * FROM deletion
 -- name: show_deletions
 -- Composed: see deletion_view_rows. The user is null where nobody asked, or somebody who is not known any more.
 SELECT d.*, u.username, u.name AS user_name,
-       EXISTS (SELECT FROM package p WHERE p.id = d.package_id) AS has_package
+       EXISTS (SELECT FROM package p WHERE p.id = d.package_id) AS has_package,
+       CASE WHEN d.finished_at IS NULL THEN deletion_hold_on(d.project_id) END AS hold,
+       (SELECT jsonb_agg(jsonb_build_object('action', a.action, 'credential', a.credential, 'acted_at', a.acted_at,
+                   'user_id', o.id, 'username', o.username, 'name', o.name) ORDER BY a.id)
+          FROM deletion_act a LEFT JOIN directory_user o ON o.id = a.user_id WHERE a.deletion_id = d.id) AS acts
   FROM (SELECT d.* FROM {source} ORDER BY d.id DESC LIMIT {limit}) d
   LEFT JOIN directory_user u ON u.id = d.requested_by
  ORDER BY d.id DESC;

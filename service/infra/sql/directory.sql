@@ -273,3 +273,34 @@ WITH wanted AS (
  RETURNING 1
 )
 SELECT (SELECT count(*) FROM created) AS created, 0 AS updated, (SELECT count(*) FROM removed) AS removed;
+
+-- name: store_deletion_rules
+-- written: the keys that the entry has, since a null that somebody wrote is not a key that was left out.
+WITH given AS (
+    SELECT * FROM jsonb_to_recordset(:rows::jsonb)
+        AS g(owner text, id bigint, written text[], grace_period interval, grace_periods jsonb, deletion_hold text)
+), merged AS (
+    SELECT g.owner, g.id,
+           CASE WHEN 'grace_period' = ANY(g.written) THEN g.grace_period ELSE o.grace_period END AS grace_period,
+           CASE WHEN 'grace_periods' = ANY(g.written) THEN g.grace_periods ELSE o.grace_periods END AS grace_periods,
+           CASE WHEN 'deletion_hold' = ANY(g.written) THEN g.deletion_hold ELSE o.deletion_hold END AS deletion_hold,
+           (o.grace_period, o.grace_periods, o.deletion_hold) AS before
+      FROM given g JOIN (
+        SELECT 'group' AS owner, id, grace_period, grace_periods, deletion_hold FROM directory_group
+         UNION ALL
+        SELECT 'project', id, grace_period, grace_periods, deletion_hold FROM project
+      ) o ON o.owner = g.owner AND o.id = g.id
+), changed AS (
+    SELECT * FROM merged WHERE (grace_period, grace_periods, deletion_hold) IS DISTINCT FROM before
+), groups AS (
+    UPDATE directory_group d SET (grace_period, grace_periods, deletion_hold)
+                               = (c.grace_period, c.grace_periods, c.deletion_hold)
+      FROM changed c WHERE c.owner = 'group' AND d.id = c.id
+ RETURNING 1
+), projects AS (
+    UPDATE project d SET (grace_period, grace_periods, deletion_hold)
+                       = (c.grace_period, c.grace_periods, c.deletion_hold)
+      FROM changed c WHERE c.owner = 'project' AND d.id = c.id
+ RETURNING 1
+)
+SELECT 0 AS created, (SELECT count(*) FROM groups) + (SELECT count(*) FROM projects) AS updated, 0 AS removed;

@@ -1,0 +1,135 @@
+"""Deleting many packages in one call: planned, then carried out as planned, in one transaction."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from schemas.bulk import PackageFilter
+from schemas.names import AccessLevel
+from service import deletion_events
+from service.errors import (
+    ConflictError,
+    DeletionHeldError,
+    DeletionProtectedError,
+    ForbiddenError,
+    NotFoundError,
+)
+from service.infra import bulk_rows, deletion_rows, outbox
+from service.infra.bulk_rows import Candidate
+from service.infra.database import Connection, Record, Sessions, interferences
+from service.infra.deletion_rows import Doomed, Origin
+
+_AT_ONCE: Final = 500
+"""How many deletions one statement writes; between two, other requests have their turn."""
+_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be deleted, and what has to hold."""
+
+    what: PackageFilter | tuple[int, ...]
+    """A filter, or the ids of packages."""
+    levels: Mapping[int, AccessLevel]
+    """The caller's level in each project that the call is about."""
+    expected_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would go, what would be refused and why, and how many more match."""
+
+    accepted: Sequence[Candidate]
+    refused: Mapping[int, str]
+    remaining: int
+    deletion_ids: Mapping[int, UUID] = field(default_factory=dict)
+    """Package -> the deletion that was accepted; none in a plan that was only made."""
+
+    @property
+    def files(self) -> int:
+        """How many files go."""
+        return sum(package.files for package in self.accepted)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes go."""
+        return sum(package.bytes for package in self.accepted)
+
+
+async def plan_deletion(database: Sessions, wanted: Wanted) -> Plan:
+    """Tell what would go, and change nothing.
+
+    Raises:
+        ConflictError: it is not as many packages as were expected.
+    """
+    async with database.connection() as connection:
+        return await _plan(connection, wanted, lock=False)
+
+
+async def delete_packages(database: Sessions, origin: Origin, wanted: Wanted, *, resend: timedelta) -> Plan:
+    """Accept the deletions of what is planned now; it stays as planned until they are accepted.
+
+    Raises:
+        ConflictError: it is not as many packages as were expected; or others change the same packages all the time.
+    """
+    for _ in range(_TRIES):
+        try:
+            async with database.transaction() as connection:
+                plan = await _plan(connection, wanted, lock=True)
+                return replace(plan, deletion_ids=await _accept(connection, origin, plan.accepted, resend=resend))
+        except interferences():
+            continue
+    raise ConflictError("others are changing the same packages: try again")
+
+
+async def progress_of(
+    connection: Connection, batch_id: UUID, *, project_ids: Collection[int] | None
+) -> Sequence[Record]:
+    """Return how far a batch is, one row for each state that its deletions in these projects (None: all) are in.
+
+    Raises:
+        NotFoundError: the batch has no deletion there.
+    """
+    rows = await bulk_rows.summarise(connection, batch_id, None if project_ids is None else list(project_ids))
+    if not rows:
+        raise NotFoundError
+    return rows
+
+
+async def _plan(connection: Connection, wanted: Wanted, *, lock: bool) -> Plan:
+    found = await bulk_rows.plan(connection, wanted.levels, wanted.what, lock=lock)
+    refused = {package.id: reason for package in found.packages if (reason := _why_not(package))}
+    if isinstance(wanted.what, tuple):
+        known = {package.id for package in found.packages}
+        refused |= {package_id: NotFoundError.text for package_id in wanted.what if package_id not in known}
+    accepted = [package for package in found.packages if package.id not in refused]
+    if wanted.expected_count is not None and wanted.expected_count != len(accepted):
+        raise ConflictError(f"{len(accepted)} packages would be deleted, {wanted.expected_count} were expected")
+    return Plan(accepted, dict(sorted(refused.items())), found.remaining)
+
+
+def _why_not(package: Candidate) -> str | None:
+    if package.level < AccessLevel.MAINTAINER:
+        return ForbiddenError.text
+    if package.hold is not None:
+        return DeletionHeldError(package.hold).body()["message"]
+    return DeletionProtectedError.text if package.is_protected else None
+
+
+async def _accept(
+    connection: Connection, origin: Origin, packages: Sequence[Candidate], *, resend: timedelta
+) -> dict[int, UUID]:
+    accepted: dict[int, UUID] = {}
+    for start in range(0, len(packages), _AT_ONCE):
+        doomed = [
+            Doomed(package.id, package.status, package.level, outbox.new_id(), outbox.new_id())
+            for package in packages[start : start + _AT_ONCE]
+        ]
+        deletions = await deletion_rows.insert_for_packages(connection, origin, doomed, resend=resend)
+        ids = [deletion.id for deletion in deletions]
+        messages = [deletion_events.requested(deletion) for deletion in deletions]
+        await outbox.append(connection, [*messages, *deletion_events.commands(origin.lane, ids)])
+        accepted |= {deletion.package_id: deletion.id for deletion in deletions}
+    return accepted

@@ -1,0 +1,14 @@
+"""Removing our own rows when they have served their time."""
+
+from service.infra import deletion_rows, kept_answers, outbox
+from service.infra.database import Database
+from service.settings import Settings
+
+
+async def prune(database: Database, settings: Settings, *, limit: int) -> int:
+    """Remove at most *limit* of each kind: messages, records of deletions, kept answers; return how many."""
+    async with database.connection() as connection:
+        messages = await outbox.prune(connection, older_than=settings.outbox_retention, limit=limit)
+        records = await deletion_rows.prune(connection, older_than=settings.deletion_retention, limit=limit)
+        answers = await kept_answers.prune(connection, older_than=settings.idempotency_retention, limit=limit)
+    return messages + records + answers

@@ -1,0 +1,51 @@
+"""Holds: what keeps everything below a project or group from being deleted."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.infra.database import Connection, Record, execute, fetch, fetch_row
+
+
+class Place(StrEnum):
+    """What can be on hold."""
+
+    PROJECT = "project"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold on a project or group; one without a reason is lifted."""
+
+    place: Place
+    id: int
+    path: str
+    reason: str | None
+
+
+async def put(connection: Connection, place: Place, reference: str, *, reason: str | None) -> Hold | None:
+    """Put the project or group with that number or path on hold, or lift the hold; None when there is none such."""
+    row = await fetch_row(connection, f"put_{place}_on_hold", reference=reference, reason=reason)
+    return None if row is None else Hold(place, row["id"], row["path"], row["deletion_hold"])
+
+
+async def wake_released(connection: Connection) -> int:
+    """Let the scheduler send for what waited for the end of a hold that is lifted; return how many."""
+    return await execute(connection, "wake_released")
+
+
+async def list_all(connection: Connection, *, limit: int) -> list[Hold]:
+    """Return the holds that there are, by path."""
+    rows = await fetch(connection, "list_holds", limit=limit)
+    return [Hold(Place(row["kind"]), row["id"], row["path"], row["deletion_hold"]) for row in rows]
+
+
+async def count_below(connection: Connection, hold: Hold) -> Record:
+    """Count the deletions below: `waiting`, and those of them that a worker has not let go yet: `under_way`."""
+    (row,) = await fetch(
+        connection,
+        "count_under_hold",
+        project_id=hold.id if hold.place is Place.PROJECT else None,
+        group_id=hold.id if hold.place is Place.GROUP else None,
+    )
+    return row

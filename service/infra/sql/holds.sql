@@ -1,0 +1,31 @@
+-- name: put_project_on_hold
+-- In the words of its path or its number.
+UPDATE project SET deletion_hold = :reason
+ WHERE CASE WHEN :reference::text ~ '^\d{1,18}$' THEN id = :reference::text::bigint
+            ELSE lower(path) = lower(:reference) END
+RETURNING id, path, deletion_hold;
+
+-- name: put_group_on_hold
+UPDATE directory_group SET deletion_hold = :reason
+ WHERE CASE WHEN :reference::text ~ '^\d{1,18}$' THEN id = :reference::text::bigint
+            ELSE lower(path) = lower(:reference) END
+RETURNING id, path, deletion_hold;
+
+-- name: wake_released!
+-- What the scheduler found under a hold that is lifted by now.
+UPDATE deletion SET held = false, wake_at = now(), wakes = 0
+ WHERE held AND finished_at IS NULL AND deletion_hold_on(project_id) IS NULL;
+
+-- name: list_holds
+SELECT 'project' AS kind, id, path, deletion_hold FROM project WHERE deletion_hold IS NOT NULL
+ UNION ALL
+SELECT 'group', id, path, deletion_hold FROM directory_group WHERE deletion_hold IS NOT NULL
+ ORDER BY path LIMIT :limit;
+
+-- name: count_under_hold
+-- What waits below a project or group, and how many of those a worker is at this moment about to let go.
+SELECT count(*) AS waiting, count(*) FILTER (WHERE d.state = 'destroying' AND d.lease_until > now()) AS under_way
+  FROM deletion d
+ WHERE d.finished_at IS NULL AND d.project_id IN (
+    SELECT p.id FROM project p JOIN directory_group g ON g.id = p.group_id
+     WHERE p.id = :project_id OR g.ancestry @> ARRAY[:group_id::bigint]);

@@ -1,0 +1,14 @@
+-- name: lock_answer
+-- Whether nobody else is at work on the same request; the lock is held until the transaction ends.
+SELECT pg_try_advisory_xact_lock(hashtextextended('packyard.answer ' || :caller || ' ' || :key, 0)) AS is_ours;
+
+-- name: find_answer
+SELECT request_digest, status, media, body FROM kept_answer WHERE caller = :caller AND key = :key;
+
+-- name: keep_answer!
+INSERT INTO kept_answer (caller, key, request_digest, status, media, body)
+VALUES (:caller, :key, :request_digest, :status, :media, :body);
+
+-- name: prune_answers!
+DELETE FROM kept_answer WHERE (caller, key) IN (
+    SELECT caller, key FROM kept_answer WHERE answered_at < now() - :older_than::interval LIMIT :limit);

@@ -1,0 +1,87 @@
+-- Restoring, trying again, and ending a grace early.
+
+-- name: lock_deletion
+SELECT * FROM deletion WHERE id = :id FOR UPDATE;
+
+-- name: lock_deletions_of_batch
+SELECT * FROM deletion
+ WHERE batch_id = :batch_id AND project_id = ANY(:project_ids::bigint[]) ORDER BY id FOR UPDATE;
+
+-- name: lock_packages_of_deletions
+-- In the order in which others lock them, and before their statuses are looked at.
+SELECT id FROM package
+ WHERE id IN (SELECT package_id FROM deletion WHERE id = ANY(:ids::uuid[])) ORDER BY id FOR UPDATE;
+
+-- name: obstacles_to_restoring
+-- Why some of these locked deletions cannot be undone, though their states would allow it.
+SELECT d.id,
+       CASE WHEN d.package_file_id IS NOT NULL AND p.status <> ALL(:displayable::text[]) THEN 'package_deleted'
+            WHEN d.state = 'failed' AND d.package_file_id IS NOT NULL AND f.status IS DISTINCT FROM 'error'
+            THEN 'not_in_error'
+            WHEN d.state = 'failed' AND d.package_file_id IS NULL AND p.status IS DISTINCT FROM 'error'
+            THEN 'not_in_error'
+            ELSE 'taken' END AS obstacle
+  FROM deletion d
+  LEFT JOIN package p ON p.id = d.package_id
+  LEFT JOIN package_file f ON f.id = d.package_file_id
+ WHERE d.id = ANY(:ids::uuid[])
+   AND CASE WHEN d.package_file_id IS NOT NULL
+            THEN p.status <> ALL(:displayable::text[]) OR (d.state = 'failed' AND f.status IS DISTINCT FROM 'error')
+            ELSE (d.state = 'failed' AND p.status IS DISTINCT FROM 'error')
+                 OR (d.prior_status = ANY(:installable::text[]) AND EXISTS (
+                    SELECT FROM package o
+                     WHERE o.project_id = p.project_id AND o.package_type = p.package_type AND o.name = p.name
+                       AND o.version IS NOT DISTINCT FROM coalesce(:version::text, p.version)
+                       AND o.conan_username IS NOT DISTINCT FROM p.conan_username
+                       AND o.conan_channel IS NOT DISTINCT FROM p.conan_channel
+                       AND o.status IN ('default', 'hidden', 'deprecated'))) END;
+
+-- name: restore_packages!
+UPDATE package p
+   SET status = d.prior_status, version = coalesce(:version::text, p.version), updated_at = now()
+  FROM deletion d
+ WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL AND p.id = d.package_id
+   AND (p.status = ANY(:sources::text[]) OR (d.state = 'failed' AND p.status = 'error'));
+
+-- name: restore_files!
+-- A file that is being deleted by itself stays so; one whose own deletion failed may have lost its object.
+UPDATE package_file f
+   SET status = CASE WHEN d.prior_status = 'error' OR EXISTS (
+                         SELECT FROM deletion o
+                          WHERE o.package_file_id = f.id AND o.state = 'failed' AND o.id <> d.id
+                            AND o.removal_began_at IS NOT NULL)
+                     THEN 'error' ELSE 'default' END,
+       updated_at = now()
+  FROM deletion d
+ WHERE d.id = ANY(:ids::uuid[])
+   AND f.package_id = d.package_id AND (d.package_file_id IS NULL OR f.id = d.package_file_id)
+   AND (f.status = ANY(:sources::text[]) OR (d.state = 'failed' AND f.status = 'error'))
+   AND NOT EXISTS (SELECT FROM deletion o
+                    WHERE o.package_file_id = f.id AND o.finished_at IS NULL AND o.id <> d.id);
+
+-- name: end_as_restored
+UPDATE deletion SET state = 'restored', finished_at = now(), restored_as = :version::text
+ WHERE id = ANY(:ids::uuid[]) RETURNING *;
+
+-- name: queue_again
+-- Not `queued`: objects may be gone, so it must not become restorable.
+UPDATE deletion SET state = 'retrying', finished_at = NULL, attempts = 0, wakes = 0,
+       not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
+ WHERE id = :id RETURNING *;
+
+-- name: reopen_package!
+UPDATE package SET status = 'processing', updated_at = now() WHERE id = :package_id AND status = 'error';
+
+-- name: reopen_file!
+UPDATE package_file SET status = 'processing', updated_at = now() WHERE id = :package_file_id AND status = 'error';
+
+-- name: end_grace
+UPDATE deletion SET grace_waived = true, wakes = 0, not_before = now(), wake_at = now() + :resend::interval
+ WHERE id = :id RETURNING *;
+
+-- name: hold_on_project
+SELECT deletion_hold_on(:project_id) AS hold;
+
+-- name: insert_acts!
+INSERT INTO deletion_act (deletion_id, action, user_id, credential, request_id)
+SELECT id, :action, :user_id, :credential, :request_id FROM unnest(:ids::uuid[]) AS acted (id);

@@ -1,0 +1,208 @@
+"""What keeps deletions from going on, and for how long they wait: holds and graces of groups and projects."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import pytest
+
+from schemas.statuses import DeletionState
+from service import deletions, destruction, holds
+from service.context import Context
+from service.destruction import Standing
+from service.infra.hold_rows import Place
+from tests.integration.conftest import Client
+from tests.support.catalogue import delete, objects_in, publish, query, restore, status_of
+from tests.support.directories import Directory
+from tests.support.packages import API, MAINTAINER, PUBLIC, told
+from workers.batch import carry_out
+from workers.scheduler import schedule_once
+
+_HELD: Final = (403, {"message": "403 Forbidden - Deletions are on hold: an audit"})
+
+
+async def _put(context: Context, reason: str | None, *, place: Place = Place.PROJECT, on: str = "acme/open") -> None:
+    await holds.put_on_hold(context.database, place, on, reason=reason)
+
+
+async def test_under_a_hold_nothing_new_is_accepted(filled: Context, client: Client) -> None:
+    package_id = await publish(filled)
+    await _put(filled, "an audit")
+
+    assert await told(await client.delete(f"{PUBLIC}/{package_id}", headers=MAINTAINER)) == _HELD
+    answer = await client.post(f"{PUBLIC}/bulk_delete", json={"ids": [package_id]}, headers=MAINTAINER)
+
+    assert (await answer.json())["refused"] == [{"id": package_id, "reason": _HELD[1]["message"]}]
+    assert await status_of(filled, package_id) == "default"
+
+
+@pytest.mark.parametrize(("place", "on"), [(Place.PROJECT, "100"), (Place.GROUP, "acme")])
+async def test_what_was_accepted_waits_and_goes_on_when_the_hold_is_lifted(
+    filled: Context, objects: Path, stop: asyncio.Event, place: Place, on: str
+) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    await _put(filled, "an audit", place=place, on=on)
+
+    await carry_out(filled, [deletion.id], stop)
+    await query(filled, "UPDATE deletion SET wake_at = now()")
+    await query(filled, "DELETE FROM outbox")
+    await schedule_once(filled)
+
+    assert await status_of(filled, package_id) == "processing"
+    assert len(objects_in(objects)) == 1
+    assert await query(filled, "SELECT 1 FROM outbox") == []
+    await _put(filled, None, place=place, on=on)
+    assert await schedule_once(filled) == 1
+    await carry_out(filled, [deletion.id], stop)
+    assert await status_of(filled, package_id) is None
+
+
+async def test_a_hold_stops_a_deletion_after_the_chunk_that_is_under_way(filled: Context, objects: Path) -> None:
+    package_id = await publish(filled, files=["a", "b", "c"])
+    deletion = await delete(filled, package_id)
+    token, lease = uuid4(), timedelta(seconds=60)
+    held = await destruction.claim(
+        filled.database, [deletion.id], token=token, lease=lease, grace=timedelta(0), max_attempts=6
+    )
+    chunk = await destruction.next_files(filled.database, held, token=token, limit=1)
+    await _put(filled, "an audit")
+
+    await filled.store.delete([file.storage_key for file in chunk])
+    standings = await destruction.record_destroyed(filled.database, [deletion.id], chunk, token=token, lease=lease)
+
+    assert standings == {deletion.id: Standing.ON_HOLD}
+    assert await destruction.next_files(filled.database, held, token=token, limit=1) == []
+    assert len(objects_in(objects)) == 2
+
+
+async def test_a_worker_lets_go_of_what_is_on_hold(filled: Context, stop: asyncio.Event) -> None:
+    deletion = await delete(filled, await publish(filled))
+    # As if the hold came right after the claim.
+    await query(
+        filled,
+        "CREATE FUNCTION hold_it() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN UPDATE project SET deletion_hold = 'an audit' WHERE id = 100; RETURN NULL; END $$",
+    )
+    await query(
+        filled,
+        "CREATE TRIGGER hold_it AFTER UPDATE OF marked_at ON deletion FOR EACH ROW EXECUTE FUNCTION hold_it()",
+    )
+
+    await carry_out(filled, [deletion.id], stop)
+
+    waiting = await deletions.find(filled.database, deletion.id)
+    assert (waiting.state, waiting.files_done, waiting.attempts) == (DeletionState.RETRYING, 0, 0)
+
+
+async def test_a_deletion_that_waits_under_a_hold_can_be_undone(filled: Context) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    await _put(filled, "an audit")
+
+    await restore(filled, deletion.id)
+
+    assert await status_of(filled, package_id) == "default"
+
+
+async def test_a_deletion_that_protection_stopped_can_be_undone(filled: Context, stop: asyncio.Event) -> None:
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    await query(
+        filled,
+        "INSERT INTO protection_rule (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
+        " VALUES (100, 'generic', 'app', 50)",
+    )
+    await carry_out(filled, [deletion.id], stop)
+    assert await status_of(filled, package_id) == "error"
+
+    await restore(filled, deletion.id)
+
+    assert await status_of(filled, package_id) == "default"
+    rows = await query(filled, "SELECT status FROM package_file WHERE package_id = $1", package_id)
+    assert [row["status"] for row in rows] == ["default"]
+
+
+async def test_the_nearest_place_that_says_anything_says_how_long_the_grace_is(filled: Context, tmp_path: Path) -> None:
+    directory = Directory(filled.database, tmp_path)
+    ask = "SELECT extract(epoch FROM grace_of($1, $2, interval '5 s'))::int AS grace"
+
+    async def grace(project_id: int, package_type: str) -> int:
+        (row,) = await query(filled, ask, project_id, package_type)
+        seconds: int = row["grace"]
+        return seconds
+
+    assert await grace(102, "npm") == 5
+    await directory.apply_twice(
+        "groups: [{path: acme, grace_period: 1h, grace_periods: {npm: 2h}}, {path: acme/labs, grace_period: 3h}]\n"
+    )
+    assert [await grace(100, kind) for kind in ("npm", "generic")] == [7_200, 3_600]
+    assert [await grace(102, kind) for kind in ("npm", "generic")] == [10_800, 10_800]
+    assert await grace(200, "npm") == 5
+    await directory.apply_twice("projects: [{path: acme/labs/anvil, grace_periods: {npm: 0}}]\n")
+    assert [await grace(102, kind) for kind in ("npm", "generic")] == [0, 10_800]
+    await directory.apply_twice("groups: [{path: acme/labs, grace_period: null}]\n")
+    assert await grace(102, "generic") == 3_600
+    (refusal,) = await directory.refusals("groups: [{path: acme, grace_period: soon}]\n")
+    assert refusal.startswith("line 1: groups[0].grace_period: should be a number of seconds")
+
+
+async def test_a_project_s_grace_is_kept_by_the_worker(filled: Context, tmp_path: Path, stop: asyncio.Event) -> None:
+    await Directory(filled.database, tmp_path).apply("projects: [{path: acme/open, grace_period: 1h}]\n")
+    deletion = await delete(filled, await publish(filled))
+
+    await carry_out(filled, [deletion.id], stop)
+
+    assert (await deletions.find(filled.database, deletion.id)).state is DeletionState.GRACE
+
+
+async def test_the_directory_file_puts_on_hold_and_lifts(
+    filled: Context, client: Client, tmp_path: Path, stop: asyncio.Event
+) -> None:
+    directory = Directory(filled.database, tmp_path)
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    await directory.apply_twice("groups: [{path: acme, deletion_hold: an audit}]\n")
+    shown = await (await client.get(f"{API}/projects/100/deletions/{deletion.id}")).json()
+    assert (shown["hold"], shown["state"]) == ("an audit", "queued")
+    await query(filled, "UPDATE deletion SET wake_at = now()")
+    await schedule_once(filled)
+
+    await directory.apply_twice("groups: [{path: acme, deletion_hold: null}]\n")
+    await schedule_once(filled)
+    await carry_out(filled, [deletion.id], stop)
+
+    assert await status_of(filled, package_id) is None
+
+
+async def test_records_are_kept_for_a_time_and_failed_ones_as_long_as_their_package(
+    filled: Context, stop: asyncio.Event
+) -> None:
+    done = await delete(filled, await publish(filled))
+    await carry_out(filled, [done.id], stop)
+    failed = await delete(filled, await publish(filled, name="failed"))
+    await query(filled, "UPDATE deletion SET state = 'failed', finished_at = now() WHERE id = $1", failed.id)
+    await schedule_once(filled)
+    assert len(await query(filled, "SELECT 1 FROM deletion")) == 2
+
+    await query(filled, "UPDATE deletion SET finished_at = now() - interval '91 days'")
+    await schedule_once(filled)
+
+    assert [row["id"] for row in await query(filled, "SELECT id FROM deletion")] == [failed.id]
+
+
+async def test_what_was_attempted_before_is_claimed_alone(filled: Context, stop: asyncio.Event) -> None:
+    accepted = [await delete(filled, await publish(filled, version=f"{number}")) for number in range(3)]
+    await query(filled, "UPDATE deletion SET attempts = 1 WHERE id = $1", accepted[1].id)
+    ids = [deletion.id for deletion in accepted]
+    minute = timedelta(seconds=60)
+
+    claimed = await destruction.claim(
+        filled.database, ids, token=uuid4(), lease=minute, grace=timedelta(0), max_attempts=6
+    )
+
+    assert claimed.keys() == {accepted[0].id, accepted[2].id}
+    await carry_out(filled, ids, stop)
+    assert (await deletions.find(filled.database, accepted[1].id)).state is DeletionState.SUCCEEDED
