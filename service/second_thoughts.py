@@ -21,6 +21,7 @@ _REASONS: Final[Mapping[Obstacle, str]] = MappingProxyType(
     {
         Obstacle.TAKEN: _TAKEN,
         Obstacle.PACKAGE_DELETED: "the package of the file is being deleted itself",
+        Obstacle.EMPTIED: "all files of the package have been deleted by themselves",
         Obstacle.NOT_IN_ERROR: "what is left of the package is not in status error any more",
     }
 )

@@ -26,6 +26,7 @@ class Obstacle(StrEnum):
     TAKEN = "taken"
     PACKAGE_DELETED = "package_deleted"
     NOT_IN_ERROR = "not_in_error"
+    EMPTIED = "emptied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ async def obstacles(connection: Connection, ids: Sequence[UUID], *, version: str
 
     *version* is the one that a package is to have from then on, None for its own.
     """
+    await fetch(connection, "lock_deletions_of_files", ids=ids)
     await fetch(connection, "lock_packages_of_deletions", ids=ids)
     rows = await fetch(
         connection,

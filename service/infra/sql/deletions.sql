@@ -221,7 +221,7 @@ UPDATE deletion d
 RETURNING d.*;
 
 -- name: show_in_error!
--- What is left of failed deletions is shown as it is.
+-- What is left of failed deletions is shown as it is. A file in `processing` is another deletion's, of that file alone.
 WITH failed AS (
     SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
 ), packages AS (
@@ -232,7 +232,9 @@ WITH failed AS (
       FROM failed w WHERE f.id = w.package_file_id AND f.status = ANY(:file_sources::text[])
 )
 UPDATE package_file f SET status = 'error', updated_at = now()
-  FROM failed w WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[]);
+  FROM failed w
+ WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[])
+   AND f.status <> 'processing';
 
 -- name: wake_deletions
 -- What should have moved on by now is sent for again, each time after a longer pause. What a hold stops is only looked

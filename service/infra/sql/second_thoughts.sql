@@ -12,6 +12,15 @@ SELECT * FROM deletion
 SELECT id FROM package
  WHERE id IN (SELECT package_id FROM deletion WHERE id = ANY(:ids::uuid[])) ORDER BY id FOR UPDATE;
 
+-- name: lock_deletions_of_files
+-- Who is about to end the last file of a package waits for its restore, or the restore for the end.
+SELECT o.id FROM deletion o
+ WHERE o.finished_at IS NULL AND o.package_file_id IN (
+    SELECT f.id FROM deletion d JOIN package_file f ON f.package_id = d.package_id
+     WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL)
+   AND o.id <> ALL(:ids::uuid[])
+ ORDER BY o.id FOR UPDATE;
+
 -- name: obstacles_to_restoring
 -- Why some of these locked deletions cannot be undone, though their states would allow it.
 SELECT d.id,
@@ -20,6 +29,9 @@ SELECT d.id,
             THEN 'not_in_error'
             WHEN d.state = 'failed' AND d.package_file_id IS NULL AND p.status IS DISTINCT FROM 'error'
             THEN 'not_in_error'
+            WHEN d.package_file_id IS NULL AND d.files_total > 0 AND p.package_type <> 'ml_model'
+                 AND NOT EXISTS (SELECT FROM package_file g WHERE g.package_id = p.id)
+            THEN 'emptied'
             ELSE 'taken' END AS obstacle
   FROM deletion d
   LEFT JOIN package p ON p.id = d.package_id
@@ -28,6 +40,8 @@ SELECT d.id,
    AND CASE WHEN d.package_file_id IS NOT NULL
             THEN p.status <> ALL(:displayable::text[]) OR (d.state = 'failed' AND f.status IS DISTINCT FROM 'error')
             ELSE (d.state = 'failed' AND p.status IS DISTINCT FROM 'error')
+                 OR (d.files_total > 0 AND p.package_type <> 'ml_model'
+                     AND NOT EXISTS (SELECT FROM package_file g WHERE g.package_id = p.id))
                  OR (d.prior_status = ANY(:installable::text[]) AND EXISTS (
                     SELECT FROM package o
                      WHERE o.project_id = p.project_id AND o.package_type = p.package_type AND o.name = p.name
@@ -44,12 +58,17 @@ UPDATE package p
    AND (p.status = ANY(:sources::text[]) OR (d.state = 'failed' AND p.status = 'error'));
 
 -- name: restore_files!
--- A file that is being deleted by itself stays so; one whose own deletion failed may have lost its object.
+-- A file that is being deleted by itself stays so; one of which a deletion failed may have lost its object.
 UPDATE package_file f
-   SET status = CASE WHEN d.prior_status = 'error' OR EXISTS (
+   SET status = CASE WHEN EXISTS (
                          SELECT FROM deletion o
                           WHERE o.package_file_id = f.id AND o.state = 'failed' AND o.id <> d.id
                             AND o.removal_began_at IS NOT NULL)
+                       OR (d.prior_status = 'error' AND EXISTS (
+                         SELECT FROM deletion o
+                          WHERE o.project_id = d.project_id AND o.package_id = d.package_id
+                            AND o.package_file_id IS NULL AND o.state = 'failed' AND o.id <> d.id
+                            AND o.removal_began_at IS NOT NULL))
                      THEN 'error' ELSE 'default' END,
        updated_at = now()
   FROM deletion d

@@ -1,0 +1,73 @@
+"""A worker whose steps are taken one by one, so that anything can come between them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from service import destruction
+from service.context import Context
+from service.destruction import Failure, Standing
+from service.infra.deletion_rows import Deletion
+from service.infra.destruction_rows import DoomedFile
+
+
+def with_settings(context: Context, **settings: object) -> Context:
+    """Return the context with other settings."""
+    return replace(context, settings=context.settings.model_copy(update=settings))
+
+
+class StepwiseWorker:
+    """One claim of a worker: what it holds, and which files it is about to destroy."""
+
+    def __init__(self) -> None:
+        self.token = uuid4()
+        self.held: dict[UUID, Deletion] = {}
+        self.files: list[DoomedFile] = []
+
+    async def claim(self, context: Context, *ids: UUID) -> set[UUID]:
+        """Claim the deletions under the context's settings; return those that may be destroyed now."""
+        settings = context.settings
+        claimed = await destruction.claim(
+            context.database,
+            ids,
+            token=self.token,
+            lease=settings.lease,
+            grace=settings.grace_period,
+            max_attempts=settings.max_attempts,
+        )
+        self.held |= claimed
+        return set(claimed)
+
+    async def look(self, context: Context, *, limit: int = 1_000) -> None:
+        """Read which files come next."""
+        self.files = await destruction.next_files(context.database, self.held, token=self.token, limit=limit)
+
+    async def remove(self, context: Context) -> None:
+        """Remove the objects of the files that were read."""
+        if self.files:
+            assert not await context.store.delete([file.storage_key for file in self.files])
+
+    async def record(self, context: Context) -> dict[UUID, Standing]:
+        """Note that those objects are gone; return how what is still held stands."""
+        files, self.files = self.files, []
+        return await destruction.record_destroyed(
+            context.database, self.held, files, token=self.token, lease=context.settings.lease
+        )
+
+    async def prepare_chunk(self, context: Context, *, limit: int = 1_000) -> None:
+        """Come as far as to have something to record."""
+        await self.look(context, limit=limit)
+        await self.remove(context)
+
+    async def fail(self, context: Context, *, is_last_attempt: bool = False) -> None:
+        """Report an error of this attempt; after one that is not the last, the next may begin at once."""
+        failure = Failure("the store is away", pause=None if is_last_attempt else timedelta(0))
+        await destruction.record_failures(context.database, dict.fromkeys(self.held, failure), token=self.token)
+
+    async def release(self, context: Context) -> None:
+        """Give everything back."""
+        await destruction.release(context.database, self.held, token=self.token)
+
+    async def renew(self, context: Context) -> int:
+        """Renew the leases; return how many are still held."""
+        return await destruction.renew(context.database, self.held, token=self.token, lease=context.settings.lease)
