@@ -1,0 +1,51 @@
+-- What the check knows of the database beside what the product keeps: notes that triggers take, in the transactions
+-- that they are about, so that they are as true as the rows.
+CREATE SCHEMA witness;
+
+-- Every file row that was ever committed; forgotten_at when it was deleted.
+CREATE TABLE witness.file (
+    file_id bigint PRIMARY KEY,
+    package_id bigint NOT NULL,
+    storage_key text NOT NULL UNIQUE,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    forgotten_at timestamptz
+);
+CREATE INDEX ON witness.file (package_id);
+CREATE INDEX ON witness.file (forgotten_at);
+CREATE INDEX ON witness.file (made_at);
+
+CREATE FUNCTION witness.note_made() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO witness.file (file_id, package_id, storage_key) SELECT id, package_id, storage_key FROM made;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness_made AFTER INSERT ON package_file REFERENCING NEW TABLE AS made
+    FOR EACH STATEMENT EXECUTE FUNCTION witness.note_made();
+
+CREATE FUNCTION witness.note_forgotten() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE witness.file w SET forgotten_at = clock_timestamp() FROM gone WHERE w.file_id = gone.id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness_forgotten AFTER DELETE ON package_file REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION witness.note_forgotten();
+
+-- Every lease that lapsed, and when somebody, its old holder or another, took the deletion in hand again.
+CREATE TABLE witness.lapse (
+    deletion_id uuid NOT NULL,
+    lapsed_at timestamptz NOT NULL,
+    taken_at timestamptz NOT NULL,
+    by_another boolean NOT NULL
+);
+
+CREATE FUNCTION witness.note_lapse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state = 'destroying' AND OLD.lease_until < clock_timestamp() AND NEW.lease_until IS DISTINCT FROM OLD.lease_until THEN
+        INSERT INTO witness.lapse VALUES (OLD.id, OLD.lease_until, clock_timestamp(), NEW.claim IS DISTINCT FROM OLD.claim);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness_lapse AFTER UPDATE ON deletion FOR EACH ROW EXECUTE FUNCTION witness.note_lapse();
