@@ -14,6 +14,7 @@ NAMES: Final = ("serve", "relay", "relay-2", "work", "work-2", "schedule", "sche
 
 _GLANCE_S: Final = 0.2
 _PATIENCE_S: Final = 20
+_LAST_WORDS: Final = 6_000
 _STARTED: Final = "process_started"
 _START_FAILED: Final = "packyard: "
 """What begins the one line of a process that could not start, because something that it needs is away."""
@@ -112,7 +113,7 @@ class Fleet:
         self._started.discard(name)
         last = self.yard.log(name).rstrip().rpartition("\n")[2]
         if not last.startswith(_START_FAILED):
-            self.broken.append(f"{name} ended by itself: {last[:300]}")
+            self.broken.append(f"{name} ended by itself: {self.yard.log(name)[-_LAST_WORDS:]}")
 
 
 def named(command: str) -> tuple[str, ...]:

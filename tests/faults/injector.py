@@ -79,7 +79,7 @@ class Injector:
                 self._journal.say(kind)
                 self._journal.count(kind)
                 await deck[kind]()
-                await self._pause(stop, 0.5, 3)
+                await self._pause(stop, 1, 5)
 
     def _hand(self, deck: Mapping[str, Fault]) -> list[str]:
         """Return the faults of one deal: each once, or, where it is to be short, one that is like some others."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
@@ -12,7 +13,8 @@ from tests.faults.stock import PROJECTS, Stock
 
 Scene = Callable[[], Awaitable[None]]
 
-_CLIENTS: Final = 8
+_CLIENTS: Final = 16
+_MADE_UP_S: Final = 5
 _LARGEST: Final = 64 * 1024
 _STAYING: Final = 300
 """Packages that are never deleted, so that there is something that must not be touched."""
@@ -32,7 +34,8 @@ class Load:
         self._stock = stock
         self._ledger = ledger
         self._chance = chance
-        self._pause = _CLIENTS / rate
+        self._pause = 1 / rate
+        self._turn = time.monotonic()
         self._grace = grace
         self._number = 0
         self._staying = 0
@@ -53,11 +56,19 @@ class Load:
     async def _play(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self.may_ask.wait()
+            await self._take_turn()
             (scene,) = self._chance.choices(list(self._scenes), list(self._scenes.values()))
             lost = self._lost()
             await scene()
-            # Where the API is away, clients that ask without a pause would only be in the way of its start.
-            await asyncio.sleep(self._chance.uniform(0, 2 * self._pause) + (0.3 if self._lost() > lost else 0))
+            if self._lost() > lost:
+                # The API is away, and clients that ask without a pause would only be in the way of its start.
+                await asyncio.sleep(self._chance.uniform(0.1, 0.5))
+
+    async def _take_turn(self) -> None:
+        """Wait for one's turn, so that all together keep to the rate; a little of what was missed is made up for."""
+        now = time.monotonic()
+        self._turn = max(self._turn + self._pause, now - _MADE_UP_S)
+        await asyncio.sleep(max(0.0, self._turn - now))
 
     async def _delete(self) -> None:
         package = await self._stock.take()
@@ -105,7 +116,7 @@ class Load:
     async def _try_again(self) -> None:
         project_id = self._chance.choice(sorted(PROJECTS))
         for deletion in await self._client.failed(project_id):
-            package = self._ledger.packages.get(deletion["package_id"])
+            package = self._ledger.packages.get(deletion["package"]["id"])
             if self._chance.random() < 0.5:
                 await self._client.retry(project_id, UUID(deletion["id"]))
             elif package and self._chance.random() < 0.3:

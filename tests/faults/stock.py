@@ -16,8 +16,9 @@ from workers.stack.processes import Child, Program
 
 PROJECTS: Final = {100: "acme/open", 101: "acme/inside", 102: "acme/labs/anvil"}
 
-_FIRST_ID: Final = 1_000_000
-_FIRST_FILE_ID: Final = 100_000_000
+_LAST_ID: Final = 1_000_000_000
+"""Numbers are given downwards from here, since the database goes on upwards from the highest it has seen."""
+
 _PATIENCE_S: Final = 60
 _LARGE: Final = 1_200
 """More files than a worker removes in one go."""
@@ -32,8 +33,8 @@ class Stock:
         self._ledger = ledger
         self._chance = chance
         self._at_once = at_once
-        self._last_id = _FIRST_ID
-        self._last_file_id = _FIRST_FILE_ID
+        self._last_id = _LAST_ID
+        self._last_file_id = _LAST_ID
 
     async def keep_filled(self) -> None:
         """Import whenever less than one import's worth is left, until cancelled."""
@@ -64,12 +65,12 @@ class Stock:
         return self.packages.popleft()
 
     def _make(self, *, large: bool) -> tuple[Package, dict[str, Any]]:
-        self._last_id += 1
+        self._last_id -= 1
         project_id = self._chance.choice(sorted(PROJECTS))
         package = Package(self._last_id, project_id, f"imported-{self._last_id % 97}", str(self._last_id))
         files = []
         for number in range(_LARGE if large else self._chance.choice((1, 1, 1, 2, 3))):
-            self._last_file_id += 1
+            self._last_file_id -= 1
             content = f"{self._last_file_id} of {package.version} " + "x" * self._chance.randrange(40)
             package.files[self._last_file_id] = hashlib.sha256(content.encode()).hexdigest()
             files.append({"id": self._last_file_id, "file_name": f"{number}.txt", "content": content})
