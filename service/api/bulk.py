@@ -31,7 +31,6 @@ from service.bulk_deletion import Plan, Wanted
 from service.errors import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError
 from service.idempotency import Answer as Given
 from service.infra import outbox
-from service.infra.access_rows import Group
 from service.infra.database import Connection, Sessions
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
@@ -136,11 +135,7 @@ async def show_batch_in_project(request: web.Request) -> web.Response:
 async def show_batch_in_group(request: web.Request) -> web.Response:
     """Show how far the deletions are that one call asked for below a group."""
     async with group_visit(request) as (connection, caller, group):
-        return await _show(request, connection, await _readable(connection, caller, group))
-
-
-async def _readable(connection: Connection, caller: Caller, group: Group) -> list[int]:
-    return await deletions.readable_ids(connection, caller, group)
+        return await _show(request, connection, await deletions.readable_ids(connection, caller, group))
 
 
 async def _delete(

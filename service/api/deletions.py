@@ -1,11 +1,13 @@
 """Deletions, which GitLab does not show: list, show, undo, try again."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 from pydantic_core import to_json
 
+from schemas.base import Contract
 from schemas.bulk import Nothing, Restore
 from schemas.deletion_resources import Deletion
 from schemas.names import AccessLevel
@@ -79,14 +81,16 @@ async def restore_deletion(request: web.Request) -> web.Response:
     found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
     body = await read_body(request, Restore)
 
-    async def act(database: Sessions) -> Given:
-        actor = actor_of(request, found.caller)
-        await second_thoughts.restore(
-            database, deletion_id, actor=actor, project_id=found.project.id, rename_to=body.rename_to
+    def change(database: Sessions) -> Awaitable[object]:
+        return second_thoughts.restore(
+            database,
+            deletion_id,
+            actor=actor_of(request, found.caller),
+            project_id=found.project.id,
+            rename_to=body.rename_to,
         )
-        return await _changed(request, database, found, deletion_id)
 
-    return await answer(request, found.caller, body, act)
+    return await _answer_changed(request, found, deletion_id, body, change)
 
 
 @routes.post(
@@ -107,8 +111,8 @@ async def retry_deletion(request: web.Request) -> web.Response:
     found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
     body = await read_body(request, Nothing)
 
-    async def act(database: Sessions) -> Given:
-        await second_thoughts.retry(
+    def change(database: Sessions) -> Awaitable[object]:
+        return second_thoughts.retry(
             database,
             deletion_id,
             level=found.level,
@@ -116,9 +120,8 @@ async def retry_deletion(request: web.Request) -> web.Response:
             resend=request.app[CONTEXT].settings.resend,
             project_id=found.project.id,
         )
-        return await _changed(request, database, found, deletion_id)
 
-    return await answer(request, found.caller, body, act)
+    return await _answer_changed(request, found, deletion_id, body, change)
 
 
 @routes.post(
@@ -139,17 +142,16 @@ async def destroy_deletion_now(request: web.Request) -> web.Response:
     found, deletion_id = await _visit_to_change(request, AccessLevel.OWNER)
     body = await read_body(request, Nothing)
 
-    async def act(database: Sessions) -> Given:
-        await second_thoughts.destroy_now(
+    def change(database: Sessions) -> Awaitable[object]:
+        return second_thoughts.destroy_now(
             database,
             deletion_id,
             actor=actor_of(request, found.caller),
             resend=request.app[CONTEXT].settings.resend,
             project_id=found.project.id,
         )
-        return await _changed(request, database, found, deletion_id)
 
-    return await answer(request, found.caller, body, act)
+    return await _answer_changed(request, found, deletion_id, body, change)
 
 
 @routes.get(
@@ -174,10 +176,20 @@ async def _visit_to_change(request: web.Request, level: AccessLevel) -> tuple[Vi
     return found, deletion_id
 
 
-async def _changed(request: web.Request, database: Sessions, found: Visit, deletion_id: UUID) -> Given:
-    async with database.connection() as connection:
-        row = await deletions.show(connection, found.project.id, deletion_id)
-    return Given(200, Media.JSON, to_json(dumped(deletion_entity(row, base=external_url(request)))))
+async def _answer_changed(
+    request: web.Request,
+    found: Visit,
+    deletion_id: UUID,
+    body: Contract,
+    change: Callable[[Sessions], Awaitable[object]],
+) -> web.Response:
+    async def act(database: Sessions) -> Given:
+        await change(database)
+        async with database.connection() as connection:
+            row = await deletions.show(connection, found.project.id, deletion_id)
+        return Given(200, Media.JSON, to_json(dumped(deletion_entity(row, base=external_url(request)))))
+
+    return await answer(request, found.caller, body, act)
 
 
 def _reply(request: web.Request, deletion: Record) -> web.Response:
