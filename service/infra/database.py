@@ -20,6 +20,7 @@ DatabaseUnavailableError: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server has ended the session, and the connection does not know yet
     asyncpg.OperatorInterventionError,  # starting up, shutting down
     asyncpg.TooManyConnectionsError,
     asyncpg.DeadlockDetectedError,
@@ -156,6 +157,10 @@ class Database:
             raise DatabaseAwayError(str(error) or type(error).__name__) from error
         try:
             yield connection
+        except asyncpg.InternalClientError:
+            # Otherwise the pool would give it out again.
+            connection.terminate()
+            raise
         finally:
             await self._pool.release(connection)
 
