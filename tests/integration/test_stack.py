@@ -78,6 +78,20 @@ async def test_what_ignores_sigterm_is_killed_with_all_that_it_started(tmp_path:
     assert not find_marked(tmp_path)
 
 
+async def test_what_is_started_only_after_sigterm_is_killed_as_well(tmp_path: Path) -> None:
+    start_one = "signal.signal(15, lambda *_: subprocess.Popen(['sleep', '60']))"
+    wait = "print(1, flush=True)\nwhile True: time.sleep(1)"
+    command = [sys.executable, "-c", f"import signal, subprocess, time; {start_one}; {wait}"]
+    child = Child(Program(name="stubborn", arguments=command, folder=tmp_path, patience=timedelta(seconds=1)))
+    child.start()
+    await asyncio.to_thread(_until_written, child.program.log)
+
+    await child.stop()
+
+    assert await child.wait() == -9
+    assert not find_marked(tmp_path)
+
+
 async def test_leftovers_are_found_by_their_mark_and_ended(tmp_path: Path) -> None:
     ours = Child(Program(name="ours", arguments=["sleep", "60"], folder=tmp_path / "ours"))
     other = Child(Program(name="other", arguments=["sleep", "60"], folder=tmp_path / "other"))

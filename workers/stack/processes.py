@@ -100,6 +100,9 @@ class Child:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.program.patience.total_seconds()):
                     await self.wait()
+        if self.running:
+            # It may have started more while it was waited for.
+            started += _descendants(self._process.pid)
         self._process.kill()
         await self.wait()
         await _kill(started)
