@@ -1,9 +1,11 @@
 """How a process lives: it runs until SIGTERM or Ctrl-C, and says in one line why it could not start."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NoReturn, TypeAlias
 
 Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
@@ -13,6 +15,23 @@ Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 def run_process(body: Body) -> None:
     """Run *body* until it ends; SIGTERM or SIGINT sets its event, a second one ends it at once."""
     asyncio.run(_until_stopped(body))
+
+
+def end_at_once(command: Callable[[], object]) -> NoReturn:
+    """Run *command* and end the process with its status, without taking the interpreter down.
+
+    All is closed and written by then. A thread of a library's that calls back while the interpreter goes down, as those
+    of the object store do for a moment after their work, would end the process with SIGABRT whatever its status is.
+    """
+    status = 0
+    try:
+        command()
+    except SystemExit as ending:
+        status = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def fail(reason: str) -> NoReturn:

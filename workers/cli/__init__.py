@@ -1,7 +1,7 @@
 """The command `packyard`: one module a family of commands."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from typing_extensions import override
@@ -14,7 +14,7 @@ from workers.cli.imports import import_packages
 from workers.cli.options import read_environment_file
 from workers.cli.processes import migrate, print_settings, relay, schedule, serve, work
 from workers.cli.up import up
-from workers.process import fail
+from workers.process import end_at_once, fail
 
 
 class _OneLineErrors(click.Group):
@@ -46,3 +46,8 @@ _COMMANDS = (
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(_command)
+
+
+def run() -> NoReturn:
+    """Run the command that the process was started with, and end with its status."""
+    end_at_once(main)
