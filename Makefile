@@ -2,13 +2,14 @@
 PORT ?= 8080
 DATA ?= .packyard
 PYTHON ?= python3
+DELETIONS ?= 20000
 
 BIN := .venv/bin
 CLIENTS := .clients
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check bench requirements clean clients system-of-tests
+.PHONY: help run test setup system check faults bench requirements clean clients system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -26,6 +27,9 @@ check: setup ## Format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
+	$(BIN)/python -m tests.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')
 
 bench: setup ## Measure
 	$(BIN)/python -m tests.benchmarks

@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: a long run under faults; prints its figures and every fault. No part of the tests yet."""
+"""`python -m tests.faults`: a long run under faults; prints its figures and every fault."""
 
 import argparse
 import asyncio

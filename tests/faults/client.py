@@ -1,11 +1,12 @@
 """A client of the API that writes into the ledger what it was told, and what it was not."""
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aiohttp
 
@@ -13,6 +14,11 @@ from tests.faults.ledger import Ledger, Package, Sending
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=15)
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
+_GROUP: Final = "/api/v4/groups/10"
+"""The one that holds all projects of the load."""
+
+_TRIES: Final = 5
+_PAUSE_S: Final = 0.5
 _LOST: Final = 0
 """In place of a status: no answer came."""
 
@@ -75,6 +81,38 @@ class Client:
         self._ledger.was_accepted(deletion_id, package.id, file_id)
         return deletion_id
 
+    async def delete_many(self, packages: Sequence[Package]) -> dict[UUID, Package]:
+        """Delete these in one call, which is sent again until it is answered; return each deletion with its package."""
+        by_id = {package.id: package for package in packages}
+        answer = await self._ask_until_answered(f"{_GROUP}/packages/bulk_delete", {"ids": list(by_id)})
+        if answer.status != 202:
+            self._doubt_or_wonder("bulk_delete", answer, set())
+            if answer.is_in_doubt:
+                self._ledger.deletes_in_doubt |= {(package.id, None) for package in packages}
+            return {}
+        accepted = {UUID(item["deletion_id"]): by_id[item["id"]] for item in answer.body["accepted"]}
+        for deletion_id, package in accepted.items():
+            self._ledger.was_accepted(deletion_id, package.id, None)
+        if accepted:
+            self._ledger.batches[UUID(answer.body["batch_id"])] = frozenset(accepted)
+        for refused in answer.body["refused"]:
+            if not self._was_in_doubt(by_id[refused["id"]]):
+                self._ledger.surprises.append(f"bulk_delete refused {refused}")
+        return accepted
+
+    async def restore_many(self, deletions: Mapping[UUID, Package]) -> list[Package]:
+        """Undo what one call asked for; return the packages that are back."""
+        (batch_id,) = (id_ for id_, held in self._ledger.batches.items() if held == deletions.keys())
+        answer = await self._ask_until_answered(f"{_GROUP}/deletions/bulk_restore", {"batch_id": str(batch_id)})
+        if answer.status != 200:
+            self._doubt_or_wonder("bulk_restore", answer, set())
+            if answer.is_in_doubt:
+                self._ledger.restores_in_doubt |= deletions.keys()
+            return []
+        restored = [UUID(item["id"]) for item in answer.body["restored"]]
+        self._ledger.restored.update(restored)
+        return [deletions[id_] for id_ in restored]
+
     async def restore(self, package: Package, deletion_id: UUID) -> bool | None:
         """Undo the deletion; return whether that was in time."""
         answer = await self._ask("POST", f"/api/v4/projects/{package.project_id}/deletions/{deletion_id}/restore")
@@ -107,9 +145,24 @@ class Client:
         if not answer.is_in_doubt and answer.status not in expected:
             self._ledger.surprises.append(f"{what} was answered with {answer.status}: {answer.body}")
 
-    async def _ask(self, method: str, path: str, data: bytes | None = None) -> _Answer:
+    async def _ask_until_answered(self, path: str, body: Mapping[str, Any]) -> _Answer:
+        """Send the same under the same key again as long as nobody knows what became of it, within reason."""
+        key = {"Idempotency-Key": str(uuid4())}
+        answer = _Answer(_LOST, {}, None)
+        for _ in range(_TRIES):
+            answer = await self._ask("POST", path, data=json.dumps(body).encode(), headers=key)
+            # 409: the first one is still under way.
+            if not answer.is_in_doubt and answer.status != 409:
+                break
+            await asyncio.sleep(_PAUSE_S)
+        return answer
+
+    async def _ask(
+        self, method: str, path: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> _Answer:
+        sent = {**_HEADERS, **(headers or {})}
         try:
-            async with self._session.request(method, path, data=data, headers=_HEADERS, timeout=_PATIENCE) as answer:
+            async with self._session.request(method, path, data=data, headers=sent, timeout=_PATIENCE) as answer:
                 text = await answer.text()
                 self._ledger.answers[f"{method} {answer.status}"] += 1
                 body = json.loads(text) if text and answer.content_type == "application/json" else text

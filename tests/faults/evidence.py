@@ -87,6 +87,15 @@ class Evidence:
         return dict(found)
 
     @cached_property
+    def batches(self) -> defaultdict[UUID, set[UUID]]:
+        """Batch -> the deletions that one call asked for."""
+        found: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        for row in self.deletions.values():
+            if row["batch_id"]:
+                found[row["batch_id"]].add(row["id"])
+        return found
+
+    @cached_property
     def destroyed_files(self) -> set[int]:
         """The files whose own deletion succeeded."""
         return {row["package_file_id"] for row in self.deletions.values() if row["state"] == "succeeded"} - {None}

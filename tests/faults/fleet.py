@@ -15,7 +15,6 @@ NAMES: Final = ("serve", "relay", "relay-2", "work", "work-2", "schedule", "sche
 _GLANCE_S: Final = 0.2
 _PATIENCE_S: Final = 20
 _LAST_WORDS: Final = 6_000
-_STARTED: Final = "process_started"
 _START_FAILED: Final = "packyard: "
 """What begins the one line of a process that could not start, because something that it needs is away."""
 
@@ -46,9 +45,8 @@ class Fleet:
         commands = {name.partition("-")[0] for name in NAMES}
         gone = {command for command in commands if all(name in names for name in named(command))}
         async with self._journal.window(f"no {' and '.join(sorted(gone))}") if gone else nullcontext():
-            sizes = {name: len(self.yard.log(name)) for command in gone for name in named(command)}
             await self.yard.kill(*(name for name in names if self.yard.running(name)))
-            await self._back(gone, sizes)
+            await self._back(gone)
 
     async def terminate(self, name: str) -> None:
         """End it with SIGTERM; it has to end well unless something it needs is away."""
@@ -99,12 +97,12 @@ class Fleet:
                     self._started.add(name)
             await asyncio.sleep(_GLANCE_S)
 
-    async def _back(self, commands: Collection[str], sizes: Mapping[str, int]) -> None:
-        """Wait until there is one of each kind, which tells of its start in its log behind what was there before."""
+    async def _back(self, commands: Collection[str]) -> None:
+        """Wait until there is one of each kind that does its work."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
                 for command in commands:
-                    while not any(_STARTED in self.yard.log(name)[sizes[name] :] for name in named(command)):
+                    while not any(map(self.yard.has_begun, named(command))):
                         await asyncio.sleep(_GLANCE_S)
 
     def _note_end(self, name: str) -> None:

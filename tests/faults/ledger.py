@@ -48,6 +48,9 @@ class Ledger:
     def __init__(self) -> None:
         self.packages: dict[int, Package] = {}
         self.accepted: dict[UUID, Accepted] = {}
+        self.batches: dict[UUID, frozenset[UUID]] = {}
+        """Deletions that one call asked for."""
+
         self.restored: set[UUID] = set()
         self.retried: set[UUID] = set()
         self.uploads_in_doubt: set[Sending] = set()

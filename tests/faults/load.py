@@ -16,6 +16,7 @@ Scene = Callable[[], Awaitable[None]]
 _CLIENTS: Final = 16
 _MADE_UP_S: Final = 5
 _LARGEST: Final = 64 * 1024
+_MANY: Final = 30
 _STAYING: Final = 300
 """Packages that are never deleted, so that there is something that must not be touched."""
 
@@ -41,6 +42,7 @@ class Load:
         self._staying = 0
         self._scenes: dict[Scene, int] = {
             self._delete: 70,
+            self._delete_many: 2,
             self._delete_and_restore: 10,
             self._publish_again: 8,
             self._delete_files: 10,
@@ -76,6 +78,16 @@ class Load:
             self._staying += 1
             return
         await self._client.delete(package)
+
+    async def _delete_many(self) -> None:
+        packages = [await self._stock.take() for _ in range(self._chance.randint(2, _MANY))]
+        for _ in packages[1:]:
+            await self._take_turn()
+        deletions = await self._client.delete_many(packages)
+        if deletions and self._chance.random() < 0.3:
+            await asyncio.sleep(self._chance.choice((0, self._chance.uniform(0, 1.5 * self._grace))))
+            for package in await self._client.restore_many(deletions):
+                await self._leave_or_delete(package)
 
     async def _delete_and_restore(self) -> None:
         package = await self._stock.take()

@@ -22,6 +22,12 @@ def no_accepted_deletion_is_lost(evidence: Evidence) -> list[str]:
         f"{entry} is not known" for id_, entry in evidence.ledger.accepted.items() if id_ not in evidence.deletions
     ]
     breaches += [f"deletion {row['id']} is still {row['state']}" for row in evidence.unended]
+    batches = evidence.batches
+    breaches += [
+        f"batch {id_} has {len(batches[id_])} deletions, and its caller was told of {len(told)}"
+        for id_, told in evidence.ledger.batches.items()
+        if batches[id_] != told
+    ]
     newest = {package_id: rows[-1]["id"] for package_id, rows in evidence.deletions_of.items()}
     may_be_restored = evidence.ledger.restored | evidence.ledger.restores_in_doubt
     for row in evidence.deletions.values():

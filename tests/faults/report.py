@@ -49,6 +49,9 @@ def _deletions(evidence: Evidence) -> dict[str, str]:
         "deletions of single files": str(
             sum(row["package_file_id"] is not None for row in evidence.deletions.values())
         ),
+        "deletions by one of how many calls": (
+            f"{sum(map(len, evidence.batches.values()))} by {len(evidence.batches)}"
+        ),
         "deletions in doubt": (
             f"{len(ledger.deletes_in_doubt)}, of which made {len(evidence.deletions.keys() - ledger.accepted.keys())}"
         ),

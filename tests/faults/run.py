@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import aiohttp
 import asyncpg
+from ruamel.yaml import YAML
 
 from service.settings import load_settings
 from tests.faults.client import Client
@@ -28,7 +29,7 @@ from tests.faults.server_faults import ServerFaults
 from tests.faults.stock import Stock
 from tests.faults.subscriber import Subscriber
 from tests.faults.volume import Volume, open_volume
-from tests.faults.witness import Witness
+from tests.faults.witness import AWAY, Witness
 from tests.support.catalogue import DIRECTORY
 from tests.support.servers import PrivateServers, private_servers
 from tests.support.yard import Yard
@@ -53,6 +54,7 @@ _TIMED: Final = 9
 _LONGEST_TO_GONE_S: Final = 10
 _PATIENCE_S: Final = 5
 _PROJECT: Final = 100
+_PROJECT_WITH_GRACE: Final = 102
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class _Run:
 
     async def play(self) -> Evidence:
         """Load and faults, peace, and what is then to be seen."""
-        await self._yard.run("directory", "apply", str(DIRECTORY))
+        await self._yard.run("directory", "apply", str(_directory(self._yard.folder)))
         await self._witness.install()
         evidence = Evidence(self.ledger, self._subscriber, self._witness, self._journal, _LEASE_S)
         async with _meanwhile(self._witness.watch(), self._subscriber.listen()):
@@ -160,7 +162,7 @@ class _Run:
         """Let no more be asked for as long as very much is under way."""
         said = time.monotonic()
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            with suppress(*AWAY):
                 under_way = await self._count(_UNDER_WAY)
                 (load.may_ask.clear if under_way > _MOST_UNDER_WAY else load.may_ask.set)()
                 if time.monotonic() - said > _SAY_EVERY_S:
@@ -250,6 +252,18 @@ def _chance(plan: Plan, what: str) -> random.Random:
 
 async def _end(yard: Yard) -> None:
     await yard.kill(*(name for name in NAMES if yard.running(name)))
+
+
+def _directory(folder: Path) -> Path:
+    """Write a directory in which one of the projects has a grace of its own."""
+    yaml = YAML(typ="safe")
+    directory = yaml.load(DIRECTORY)
+    (project,) = (project for project in directory["projects"] if project["id"] == _PROJECT_WITH_GRACE)
+    project["grace_period"] = f"{_GRACE_S}s"
+    path = folder / "directory.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(directory, file)
+    return path
 
 
 @asynccontextmanager

@@ -10,6 +10,15 @@ import asyncpg
 
 from tests.faults.volume import Volume
 
+AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the session was ended in the middle of an answer
+)
+"""How it shows that the database is away."""
+
 _PERIOD_S: Final = 0.4
 _SAMPLE: Final = 300
 _LONGEST_ANSWER_S: Final = 5
@@ -59,7 +68,7 @@ class Witness:
     async def watch(self) -> None:
         """Sample until cancelled; a database that is away is waited for."""
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with suppress(*AWAY):
                 connection = await asyncpg.connect(
                     self._url, timeout=_LONGEST_ANSWER_S, command_timeout=_LONGEST_ANSWER_S
                 )

@@ -39,13 +39,11 @@ class Yard:
             "PACKYARD_EXTERNAL_URL": self.base_url,
         }
         self._children: dict[str, Child] = {}
-        self._log_starts: dict[str, int] = {}
 
     async def start(self, *names: str, settings: Mapping[str, str] | None = None) -> None:
         """Start the named processes (all four when none is named); return when the API is ready."""
         for name in names or PROCESSES:
             child = self._children[name] = Child(self._program(name, settings or {}))
-            self._log_starts[name] = len(self.log(name)) if child.program.log.exists() else 0
             child.start()
         if "serve" in (names or PROCESSES):
             await self._ready()
@@ -59,6 +57,10 @@ class Yard:
     def running(self, name: str) -> bool:
         """Tell whether *name* is running."""
         return name in self._children and self._children[name].running
+
+    def has_begun(self, name: str) -> bool:
+        """Tell whether *name* is running and has logged that it does its work."""
+        return self.running(name) and _has_begun(self._children[name])
 
     async def kill(self, *names: str) -> None:
         """End the named processes with kill -9."""
@@ -123,12 +125,17 @@ class Yard:
     async def _terminate(self, child: Child) -> None:
         # Before it has begun, SIGTERM ends any process at once, as the system does it.
         async with asyncio.timeout(_PATIENCE_S):
-            name = child.program.name
-            while child.running and "process_started" not in self.log(name)[self._log_starts[name] :]:
+            while child.running and not _has_begun(child):
                 await asyncio.sleep(_GLANCE_S)
         await child.stop()
         status = await child.wait()
         assert status == 0, f"{child.program.name} ended with {status}: {self.log(child.program.name)[-2_000:]}"
+
+
+def _has_begun(child: Child) -> bool:
+    with child.program.log.open("rb") as log:
+        log.seek(child.log_start)
+        return b"process_started" in log.read()
 
 
 async def _answers(session: aiohttp.ClientSession) -> bool:

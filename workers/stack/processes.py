@@ -52,6 +52,9 @@ class Child:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.log_start = 0
+        """Where in the log, in bytes, this run begins."""
+
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -71,6 +74,7 @@ class Child:
         program.log.parent.mkdir(mode=0o700, exist_ok=True)
         _rotate(program.log)
         with program.log.open("ab") as log:
+            self.log_start = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - the programs are ours
                 program.arguments,
                 env={**inherited(), **program.environment, MARK: str(program.folder)},
