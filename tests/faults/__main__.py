@@ -13,7 +13,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.faults")
     parser.add_argument("--deletions", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
-    parser.add_argument("--minutes", type=float, default=60, help="when faults and load end at the latest")
+    parser.add_argument("--minutes", type=float, default=240, help="when faults and load end at the latest")
     parser.add_argument("--rate", type=float, default=45, help="deletions a second")
     parser.add_argument("--short", action="store_true", help="one fault of each kind is enough")
     options = parser.parse_args()
