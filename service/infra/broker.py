@@ -116,5 +116,5 @@ async def require_broker(url: str) -> None:
         async with open_broker(url, name="packyard-check"):
             pass
     except (*BrokerUnavailableError, ValueError) as error:
-        reason = str(error) or type(error).__name__
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise StartError(f"PACKYARD_BROKER_URL: cannot use the broker: {reason}") from error

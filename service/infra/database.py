@@ -217,7 +217,7 @@ async def open_database(url: str, *, size: int = 10) -> AsyncGenerator[Database]
             server_settings={"application_name": "packyard", "timezone": "UTC"},
         )
     except (*DatabaseUnavailableError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
-        reason = str(error) or type(error).__name__
+        reason = str(error).partition("\n")[0] or type(error).__name__  # without details and hints
         raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
     try:
         yield Database(pool, url)

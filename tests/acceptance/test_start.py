@@ -77,6 +77,17 @@ async def test_what_is_wrong_is_named_in_one_line(
     assert "sesame" not in lines[0]
 
 
+async def test_what_the_database_says_in_many_lines_is_told_in_one(settings: Settings) -> None:
+    # Refused with a hint that lists what is allowed.
+    url = f"{settings.database_url.get_secret_value()}?client_min_messages=loud"
+
+    status, lines = await _run(settings, "schedule", changed={"PACKYARD_DATABASE_URL": url})
+
+    assert status == 1
+    assert len(lines) == 1
+    assert "client_min_messages" in lines[0]
+
+
 async def test_a_port_in_use_is_named(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
