@@ -168,7 +168,10 @@ async def release(database: Database, ids: Collection[UUID], *, token: UUID) -> 
 
 
 async def neglected(database: Database, lanes: Collection[Lane], *, limit: int) -> list[UUID]:
-    """Return due deletions whose commands reach nobody, so that correctness does not hang on any queue."""
+    """Return deletions whose claim lapsed, then due ones whose commands reach nobody.
+
+    So neither correctness nor the time to a takeover hangs on any queue.
+    """
     async with database.connection() as connection:
         return await destruction_rows.neglected(connection, lanes, limit=limit)
 

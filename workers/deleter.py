@@ -46,6 +46,9 @@ _SHARES: Final = MappingProxyType(
 _TAKE_WITHIN_S: Final = 0.5
 _WATCH_EVERY: Final = timedelta(seconds=1)
 _LOOK_AFTER_EVERY: Final = timedelta(seconds=15)
+_LOOKS_A_LEASE: Final = 2
+"""So often, since a claim that lapsed has to be taken over before another two leases are over."""
+
 _NEGLECTED_AT_ONCE: Final = 100
 _PAUSE: Final = timedelta(seconds=1)
 
@@ -63,13 +66,14 @@ async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Eve
 
 
 async def _look_after_neglected(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
-    """Fetch from the database what the queues do not bring, in case one of them is broken for good."""
+    """Fetch from the database what the queues do not bring, or not in time: one of them is long, or broken for good."""
+    every = min(_LOOK_AFTER_EVERY, context.settings.lease / _LOOKS_A_LEASE)
     while not stop.is_set():
         ids = await destruction.neglected(context.database, lanes, limit=_NEGLECTED_AT_ONCE)
         if ids:
             log.warning("neglected_deletions_fetched", deletions=len(ids))
             await _carry_out(context, ids, stop)
-        await wait_for_any(stop, within=_PAUSE if ids else _LOOK_AFTER_EVERY)
+        await wait_for_any(stop, within=_PAUSE if ids else every)
 
 
 async def _session(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:

@@ -199,7 +199,7 @@ async def fail(connection: Connection, reasons: Mapping[UUID, str]) -> list[Dele
 
 
 async def neglected(connection: Connection, lanes: Collection[Lane], *, limit: int) -> list[UUID]:
-    """Return due deletions that were sent for more than once and that no worker has taken."""
+    """Return deletions whose claim lapsed, then due ones that were sent for more than once and nobody has taken."""
     rows = await fetch(connection, "neglected_deletions", lanes=list(lanes), limit=limit)
     return [row["id"] for row in rows]
 

@@ -3,18 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import aio_pika
 import pytest
 
 from schemas.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
-from service.context import Context
+from service import destruction
+from service.context import Context, open_context
 from service.infra import outbox
 from service.infra.broker import open_broker
 from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
+from service.settings import Settings
 from tests.support.catalogue import delete, publish, query, status_of
 from workers.deleter import run_deleter
 from workers.relay import relay_once, run_relay
@@ -199,6 +202,25 @@ async def test_a_work_queue_that_brings_nothing_is_bypassed(filled: Context, sto
     async with asyncio.TaskGroup() as group:
         group.create_task(run_deleter(filled, list(Lane), stop))
         async with asyncio.timeout(10):
+            while await status_of(filled, package_id) is not None:
+                await asyncio.sleep(0.02)
+        stop.set()
+
+
+async def test_a_claim_that_lapsed_is_taken_over_whatever_stands_in_the_queue_before_it(
+    settings: Settings, filled: Context, stop: asyncio.Event
+) -> None:
+    lease = timedelta(seconds=5)
+    package_id = await publish(filled)
+    deletion = await delete(filled, package_id)
+    await query(filled, "DELETE FROM outbox")
+    await destruction.claim(
+        filled.database, [deletion.id], token=uuid4(), lease=timedelta(0), grace=timedelta(0), max_attempts=9
+    )
+
+    async with open_context(settings.model_copy(update={"lease": lease})) as context, asyncio.TaskGroup() as group:
+        group.create_task(run_deleter(context, list(Lane), stop))
+        async with asyncio.timeout(2 * lease.total_seconds()):
             while await status_of(filled, package_id) is not None:
                 await asyncio.sleep(0.02)
         stop.set()

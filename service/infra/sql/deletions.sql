@@ -253,11 +253,17 @@ UPDATE deletion d
 RETURNING d.id, d.lane, d.held, d.attempts > 0 AS was_attempted;
 
 -- name: neglected_deletions
--- Sent for twice in vain: the queue between the scheduler and the workers is broken.
-SELECT id FROM deletion
- WHERE finished_at IS NULL AND wakes >= 2 AND lane = ANY(:lanes::text[]) AND not_before <= now()
-   AND (lease_until IS NULL OR lease_until < now())
- ORDER BY not_before LIMIT :limit;
+-- Claims that lapsed, whose commands may wait behind many others; then what was sent for twice in vain: the queue
+-- between the scheduler and the workers is broken.
+(SELECT id FROM deletion
+  WHERE state = 'destroying' AND lease_until < now() AND lane = ANY(:lanes::text[])
+  ORDER BY lease_until LIMIT :limit)
+UNION ALL
+(SELECT id FROM deletion
+  WHERE finished_at IS NULL AND wakes >= 2 AND lane = ANY(:lanes::text[]) AND not_before <= now()
+    AND state <> 'destroying'
+  ORDER BY not_before LIMIT :limit)
+LIMIT :limit;
 
 -- name: prune_deletions!
 -- A failed one stays as long as what it is about: it can be tried again, and what is published later stays apart.
