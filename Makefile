@@ -3,6 +3,7 @@ PORT ?= 8080
 DATA ?= .packyard
 PYTHON ?= python3
 DELETIONS ?= 20000
+BULK ?= 10000
 
 BIN := .venv/bin
 CLIENTS := .clients
@@ -31,8 +32,8 @@ check: setup ## Format, lint, types, import contracts
 faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
 	$(BIN)/python -m tests.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')
 
-bench: setup ## Measure
-	$(BIN)/python -m tests.benchmarks
+bench: setup ## Measure: make bench BULK=100000
+	$(BIN)/python -m tests.benchmarks --bulk '$(BULK)'
 
 clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed ## Make .clients: GitLab clients for the tests
 
