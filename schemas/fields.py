@@ -18,6 +18,12 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
 
+GENERIC_VERSION: Final = r"(?!\.$|.*\.\.)[A-Za-z0-9_.+-]{1,255}"
+"""What the version of a generic package has to look like, as a whole."""
+
+GENERIC_VERSION_RULE: Final = "of a generic package is made of letters, digits and `_.+-`, without two dots in a row"
+"""The same, for people."""
+
 DEEPEST: Final = 21
 """How many segments a path may have: GitLab nests groups 20 deep; the project comes below."""
 

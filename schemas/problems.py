@@ -66,5 +66,5 @@ def _step(before: int | str, part: int | str) -> str:
 def _rule(kind: str, text: str, context: dict[str, object]) -> str:
     if kind in _RULES:
         return _RULES[kind].format_map(context)
-    text = text.removeprefix("Value error, ").removeprefix("Input ")
+    text = text.removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
     return text[:1].lower() + text[1:]

@@ -50,6 +50,9 @@ class Caller:
 
 ANONYMOUS = Caller()
 
+OPERATOR: Final = Caller(is_admin=True, credential=Credential.COMMAND_LINE)
+"""Whoever gives commands beside the database; may what an admin may."""
+
 _Place = TypeVar("_Place", Project, Group)
 
 

@@ -98,6 +98,11 @@ async def progress_of(
     return rows
 
 
+async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> Sequence[str]:
+    """Return why deletions of a batch do not go on, as far as holds stop them: at most so many reasons."""
+    return await bulk_rows.holds_on(connection, batch_id, limit=limit)
+
+
 async def _plan(connection: Connection, wanted: Wanted, *, lock: bool) -> Plan:
     found = await bulk_rows.plan(connection, wanted.levels, wanted.what, lock=lock)
     refused = {package.id: reason for package in found.packages if (reason := _why_not(package))}

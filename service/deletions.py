@@ -8,7 +8,6 @@ from uuid import UUID
 from schemas import cursors
 from schemas.cursors import DeletionPosition
 from schemas.queries import DeletionListing
-from schemas.statuses import DeletionState
 from service import access, deletion_events
 from service.access import Caller
 from service.errors import (
@@ -106,14 +105,6 @@ async def find(database: Sessions, deletion_id: UUID) -> Deletion:
     return deletion
 
 
-async def newest(
-    database: Sessions, *, state: DeletionState | None, project_id: int | None, limit: int
-) -> list[Deletion]:
-    """Return at most *limit* deletions, newest first."""
-    async with database.connection() as connection:
-        return await deletion_rows.newest(connection, state=state, project_id=project_id, limit=limit)
-
-
 async def show(connection: Connection, project_id: int, deletion_id: UUID) -> Record:
     """Return a deletion of the project, with who asked for it.
 
@@ -150,20 +141,38 @@ async def list_in_group(connection: Connection, caller: Caller, group: Group, li
     return await _list(connection, await readable_ids(connection, caller, group), listing)
 
 
+async def show_anywhere(connection: Connection, deletion_id: UUID) -> Record:
+    """Return a deletion, of whatever project, with who asked for it.
+
+    Raises:
+        NotFoundError: there is no such deletion.
+    """
+    return await _show(connection, None, deletion_id)
+
+
+async def list_anywhere(connection: Connection, project_ids: Sequence[int] | None, listing: DeletionListing) -> Listed:
+    """Return a page of the deletions of these projects, of all when there is no list of them.
+
+    Raises:
+        BadParametersError: the cursor is not one of ours.
+    """
+    return await _list(connection, project_ids, listing)
+
+
 async def readable_ids(connection: Connection, caller: Caller, group: Group) -> list[int]:
     """Return the projects below the group whose deletions the caller may see."""
     projects = await access.readable_projects(connection, caller, group)
     return [project.id for project in projects.values() if project.packages_enabled]
 
 
-async def _show(connection: Connection, project_ids: Sequence[int], deletion_id: UUID) -> Record:
+async def _show(connection: Connection, project_ids: Sequence[int] | None, deletion_id: UUID) -> Record:
     row = await deletion_view_rows.find(connection, project_ids=project_ids, deletion_id=deletion_id)
     if row is None:
         raise NotFoundError
     return row
 
 
-async def _list(connection: Connection, project_ids: Sequence[int], listing: DeletionListing) -> Listed:
+async def _list(connection: Connection, project_ids: Sequence[int] | None, listing: DeletionListing) -> Listed:
     position = cursors.decoded(listing.cursor, DeletionPosition) if listing.cursor else None
     if listing.cursor and position is None:
         raise BadParametersError("cursor is invalid")

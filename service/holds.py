@@ -15,8 +15,12 @@ class HoldReport:
     hold: Hold
     waiting: int
     """Deletions below that have not ended."""
+    released: int
+    """Those of them that no hold stops."""
     under_way: int
     """Those of them whose workers are still to finish a chunk."""
+    nearest: str | None
+    """Why nothing there may be deleted now: the reason of this hold, or else of the nearest one around."""
 
 
 async def put_on_hold(database: Sessions, place: Place, reference: str, *, reason: str | None) -> HoldReport:
@@ -34,7 +38,14 @@ async def put_on_hold(database: Sessions, place: Place, reference: str, *, reaso
         if reason is None:
             await hold_rows.wake_released(connection)
         counts = await hold_rows.count_below(connection, hold)
-    return HoldReport(hold, waiting=counts["waiting"], under_way=counts["under_way"])
+        nearest = await hold_rows.nearest(connection, hold)
+    return HoldReport(
+        hold,
+        waiting=counts["waiting"],
+        released=counts["released"],
+        under_way=counts["under_way"],
+        nearest=nearest,
+    )
 
 
 async def list_holds(database: Sessions, *, limit: int) -> list[Hold]:

@@ -1,5 +1,6 @@
 """Thinking again about deletions: undoing them, trying failed ones again, ending a grace early."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,10 +8,11 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from schemas.names import AccessLevel, Action
+from schemas.fields import GENERIC_VERSION, GENERIC_VERSION_RULE
+from schemas.names import AccessLevel, Action, PackageType
 from schemas.statuses import RESTORABLE, DeletionState
 from service import deletion_events
-from service.errors import ConflictError, DeletionHeldError, NotFoundError
+from service.errors import BadParametersError, ConflictError, DeletionHeldError, NotFoundError
 from service.infra import outbox, second_thought_rows
 from service.infra.database import Connection, Sessions, conflicts, interferences
 from service.infra.deletion_rows import Deletion
@@ -49,13 +51,14 @@ async def restore(
 
     Raises:
         NotFoundError: there is no such deletion, or none of that project.
+        BadParametersError: a package of its type cannot have that version.
         ConflictError: it is too late, or the name and version were published again.
     """
     try:
         async with database.transaction() as connection:
             deletion = await _lock(connection, deletion_id, project_id)
-            if rename_to is not None and deletion.package_file_id is not None:
-                raise ConflictError("a file has no version that could be another one")
+            if rename_to is not None:
+                _check_version(deletion, rename_to)
             (restored, refused) = await _restore(connection, [deletion], actor=actor, rename_to=rename_to)
             if deletion_id in refused:
                 raise ConflictError(refused[deletion_id])
@@ -65,9 +68,9 @@ async def restore(
 
 
 async def restore_batch(
-    database: Sessions, batch_id: UUID, *, actor: Actor, project_ids: Collection[int]
+    database: Sessions, batch_id: UUID, *, actor: Actor, project_ids: Collection[int] | None
 ) -> Restoration:
-    """Undo those deletions of a batch, in these projects, that can be undone.
+    """Undo those deletions of a batch, in these projects (None: in all), that can be undone.
 
     Raises:
         NotFoundError: the batch has no deletion in these projects.
@@ -164,6 +167,13 @@ async def _lock(connection: Connection, deletion_id: UUID, project_id: int | Non
     if deletion is None or project_id not in {None, deletion.project_id}:
         raise NotFoundError
     return deletion
+
+
+def _check_version(deletion: Deletion, version: str) -> None:
+    if deletion.package_file_id is not None:
+        raise ConflictError("a file has no version that could be another one")
+    if deletion.package_type is PackageType.GENERIC and not re.fullmatch(GENERIC_VERSION, version):
+        raise BadParametersError(f"rename_to is invalid: a version {GENERIC_VERSION_RULE}")
 
 
 async def _require_no_hold(connection: Connection, deletion: Deletion) -> None:

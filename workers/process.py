@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn, TypeAlias
 
@@ -15,6 +15,18 @@ Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 def run_process(body: Body) -> None:
     """Run *body* until it ends; SIGTERM or SIGINT sets its event, a second one ends it at once."""
     asyncio.run(_until_stopped(body))
+
+
+async def until_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Carry out *work*; when *stop* is set before it has ended, cancel it and wait until it has cleaned up."""
+    running, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not running.done():
+        running.cancel()
+    await asyncio.wait({running})
+    if not running.cancelled():
+        running.result()
 
 
 def end_at_once(command: Callable[[], object]) -> NoReturn:

@@ -8,20 +8,14 @@ from aiohttp import web
 from pydantic_core import to_json
 
 from schemas.bulk import BulkDelete, BulkRestore, GroupBulkDelete, GroupPackageFilter
-from schemas.deletion_resources import Batch, BulkDeletion, BulkRestoration, PlannedLine
+from schemas.deletion_resources import Batch, BulkDeletion, BulkRestoration
 from schemas.names import AccessLevel, Cause
 from schemas.topology import Lane
 from service import access, bulk_deletion, deletions, second_thoughts
 from service.access import Caller
 from service.api.bodies import answer, read_body
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, actor_of, group_visit, origin_of, project_visit
-from service.api.deletion_entities import (
-    batch_entity,
-    bulk_entity,
-    planned_entities,
-    refusal_entities,
-    restoration_entity,
-)
+from service.api.deletion_entities import batch_entity, bulk_entity, planned_lines, restoration_entity
 from service.api.keys import CONTEXT, LOG_FIELDS
 from service.api.links import external_url
 from service.api.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
@@ -178,12 +172,7 @@ async def _show(request: web.Request, connection: Connection, project_ids: list[
 def _told(request: web.Request, plan: Plan, *, batch_id: UUID | None) -> Given:
     status = 200 if batch_id is None else 202
     if Media.NDJSON in request.headers.get("Accept", ""):
-        lines = [PlannedLine(outcome="accepted", id=one.id, reason=None, package=one) for one in planned_entities(plan)]
-        lines += [
-            PlannedLine(outcome="refused", id=refusal.id, reason=refusal.reason, package=None)
-            for refusal in refusal_entities(plan)
-        ]
-        return Given(status, Media.NDJSON, b"".join(to_json(dumped(line)) + b"\n" for line in lines))
+        return Given(status, Media.NDJSON, b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan)))
     entity = bulk_entity(plan, batch_id=batch_id, base=_place(request))
     return Given(status, Media.JSON, to_json(dumped(entity)))
 

@@ -16,6 +16,7 @@ from schemas.deletion_resources import (
     DeletedPackage,
     Deletion,
     DeletionLinks,
+    PlannedLine,
     PlannedPackage,
     Refusal,
     Requester,
@@ -115,6 +116,19 @@ def planned_entities(plan: Plan) -> list[PlannedPackage]:
 def refusal_entities(plan: Plan) -> list[Refusal]:
     """Return the packages that do not go."""
     return [Refusal(id=package_id, reason=reason) for package_id, reason in plan.refused.items()]
+
+
+def planned_lines(plan: Plan) -> list[PlannedLine]:
+    """Return the packages that go and those that do not, each for a line of its own."""
+    accepted = [
+        PlannedLine(outcome="accepted", id=package.id, reason=None, package=package)
+        for package in planned_entities(plan)
+    ]
+    refused = [
+        PlannedLine(outcome="refused", id=refusal.id, reason=refusal.reason, package=None)
+        for refusal in refusal_entities(plan)
+    ]
+    return accepted + refused
 
 
 def restoration_entity(restoration: Restoration, *, batch_id: UUID) -> BulkRestoration:

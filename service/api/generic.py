@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.fields import GENERIC_VERSION
 from schemas.names import AccessLevel
 from schemas.queries import Upload
 from schemas.resources import Message, UploadedFile
@@ -34,7 +35,7 @@ _SEGMENT: Final = r"(?!\.{1,2}(?:/|$)|~)[A-Za-z0-9._+~-]{1,255}(?<!~)"
 
 PATH_RULES: Final = {
     "package_name": r"(?!\.{1,2}$)[A-Za-z0-9._+-]{1,255}",
-    "package_version": r"(?!\.$|.*\.\.)[A-Za-z0-9_.+-]{1,255}",
+    "package_version": GENERIC_VERSION,
     "file_name": _SEGMENT,
     "path": rf"{_SEGMENT}(?:/{_SEGMENT}){{0,19}}",
 }

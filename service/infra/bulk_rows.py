@@ -76,6 +76,11 @@ async def summarise(connection: Connection, batch_id: UUID, project_ids: list[in
     return await fetch(connection, "summarise_batch", batch_id=batch_id, project_ids=project_ids)
 
 
+async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> list[str]:
+    """Return the reasons of holds that keep deletions of a batch from going on."""
+    return [row["hold"] for row in await fetch(connection, "holds_on_batch", batch_id=batch_id, limit=limit)]
+
+
 async def _count(
     connection: Connection, levels: Mapping[int, AccessLevel], wanted: PackageFilter | tuple[int, ...]
 ) -> int:

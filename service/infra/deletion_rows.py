@@ -179,14 +179,6 @@ async def find(connection: Connection, deletion_id: UUID) -> Deletion | None:
     return read(row) if row else None
 
 
-async def newest(
-    connection: Connection, *, state: DeletionState | None, project_id: int | None, limit: int
-) -> list[Deletion]:
-    """Return the newest deletions, newest first."""
-    rows = await fetch(connection, "newest_deletions", state=state, project_id=project_id, limit=limit)
-    return [read(row) for row in rows]
-
-
 async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
     """Remove records of deletions that ended longer ago than that; return how many."""
     return await execute(connection, "prune_deletions", older_than=older_than, limit=limit)

@@ -19,29 +19,36 @@ _MERGED: Final = """
 """Each project tells its newest, as its index has it. A page of n can only come from the n projects whose newest are
 the newest of all, so only those give more of theirs."""
 
-_ONE: Final = "deletion d WHERE d.id = {id} AND d.project_id = ANY({projects})"
+_EVERYWHERE: Final = "deletion d WHERE {conditions}"
 
 
-async def find(connection: Connection, *, project_ids: Sequence[int], deletion_id: UUID) -> Record | None:
-    """Return the deletion, if it is one of these projects."""
+async def find(connection: Connection, *, project_ids: Sequence[int] | None, deletion_id: UUID) -> Record | None:
+    """Return the deletion, if it is one of these projects (None: of any)."""
     values = Values()
-    source = _ONE.format(id=values.place(deletion_id, "uuid"), projects=values.place(list(project_ids), "bigint[]"))
+    conditions = [f"d.id = {values.place(deletion_id, 'uuid')}"]
+    if project_ids is not None:
+        conditions.append(f"d.project_id = ANY({values.place(list(project_ids), 'bigint[]')})")
+    source = _EVERYWHERE.format(conditions=" AND ".join(conditions))
     parts = {"source": source, "limit": values.place(1, "bigint")}
     rows = await fetch_composed(connection, "show_deletions", parts, values.all)
     return rows[0] if rows else None
 
 
 async def list_newest(
-    connection: Connection, project_ids: Sequence[int], listing: DeletionListing, *, behind: UUID | None
+    connection: Connection, project_ids: Sequence[int] | None, listing: DeletionListing, *, behind: UUID | None
 ) -> Slice:
-    """Return the newest deletions of these projects that are older than *behind*; the ids are in the order of time."""
+    """Return the newest deletions of these projects (None: of all) that are older than *behind*.
+
+    Their ids are in the order of time.
+    """
     values = Values()
     limit = values.place(listing.per_page + 1, "bigint")
-    source = _MERGED.format(
-        projects=values.place(list(project_ids), "bigint[]"),
-        conditions=" AND ".join(_conditions(values, listing, behind)),
-        limit=limit,
-    )
+    conditions = " AND ".join(_conditions(values, listing, behind))
+    if project_ids is None:
+        source = _EVERYWHERE.format(conditions=conditions)
+    else:
+        projects = values.place(list(project_ids), "bigint[]")
+        source = _MERGED.format(projects=projects, conditions=conditions, limit=limit)
     rows = await fetch_composed(connection, "show_deletions", {"source": source, "limit": limit}, values.all)
     return Slice(rows=rows[: listing.per_page], total=None, has_more=len(rows) > listing.per_page)
 

@@ -41,11 +41,17 @@ async def list_all(connection: Connection, *, limit: int) -> list[Hold]:
 
 
 async def count_below(connection: Connection, hold: Hold) -> Record:
-    """Count the deletions below: `waiting`, and those of them that a worker has not let go yet: `under_way`."""
-    (row,) = await fetch(
-        connection,
-        "count_under_hold",
-        project_id=hold.id if hold.place is Place.PROJECT else None,
-        group_id=hold.id if hold.place is Place.GROUP else None,
-    )
+    """Count the deletions below: `waiting`, and of them what no hold stops (`released`) or is still `under_way`."""
+    (row,) = await fetch(connection, "count_under_hold", **_place(hold))
     return row
+
+
+async def nearest(connection: Connection, hold: Hold) -> str | None:
+    """Return why nothing of the project or group may be deleted: its own hold's reason, or of one around it."""
+    (row,) = await fetch(connection, "nearest_hold", **_place(hold))
+    reason: str | None = row["hold"]
+    return reason
+
+
+def _place(hold: Hold) -> dict[str, int | None]:
+    return {f"{place}_id": hold.id if hold.place is place else None for place in Place}

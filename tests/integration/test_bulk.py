@@ -260,6 +260,30 @@ async def test_a_package_comes_back_under_another_version(filled: Context, clien
     assert tuple(row.values()) == ("default", "1.0-again")
 
 
+@pytest.mark.parametrize("version", ["1..0", ".", "../1.0", "1.0/2", "1 0", "1.0\u00e9", "%2e%2e"])
+async def test_a_generic_package_comes_back_only_as_a_version_that_one_can_have(
+    filled: Context, client: Client, version: str
+) -> None:
+    deletion = await delete(filled, await publish(filled))
+    path = f"{API}/projects/100/deletions/{deletion.id}/restore"
+
+    answer = await client.post(path, json={"rename_to": version}, headers=MAINTAINER)
+
+    rule = "a version of a generic package is made of letters, digits and `_.+-`, without two dots in a row"
+    assert await told(answer) == (400, {"error": f"rename_to is invalid: {rule}"})
+    assert [row["state"] for row in await query(filled, "SELECT state FROM deletion")] == ["queued"]
+
+
+async def test_what_a_version_looks_like_is_of_no_account_for_other_types(filled: Context, client: Client) -> None:
+    package_id = await bring_in(filled, package_type="npm")
+    deletion = await delete(filled, package_id)
+    path = f"{API}/projects/100/deletions/{deletion.id}/restore"
+
+    answer = await client.post(path, json={"rename_to": "1.0 again"}, headers=MAINTAINER)
+
+    assert (answer.status, (await json_of(answer))["restored_as"]) == (200, "1.0 again")
+
+
 async def test_asked_again_with_the_same_key_the_answer_is_the_same(filled: Context, client: Client) -> None:
     package_id = await publish(filled)
     headers = {**MAINTAINER, "Idempotency-Key": "night-of-the-12th"}

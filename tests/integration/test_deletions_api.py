@@ -19,6 +19,7 @@ from tests.support.packages import (
     DEVELOPER,
     FORBIDDEN,
     MAINTAINER,
+    NO_GROUP,
     NO_PACKAGE,
     NO_PROJECT,
     PUBLIC,
@@ -243,6 +244,29 @@ async def test_a_group_shows_what_the_caller_may_read_below_it(filled: Context, 
     assert await seen("reporter-token") == [102, 101, 100]
     await query(filled, "UPDATE project SET packages_enabled = false WHERE id = 101")
     assert await seen("reporter-token") == [102, 100]
+
+
+async def test_a_group_shows_one_deletion_below_it_to_those_who_may_read_it(filled: Context, client: Client) -> None:
+    here = await delete(filled, await publish(filled))
+    below = await delete(filled, await publish(filled, project_id=102), project_id=102)
+    elsewhere = await delete(filled, await publish(filled, project_id=200), project_id=200)
+
+    async def shown(deletion_id: object, name: str, group: str = "acme") -> tuple[int, object]:
+        return await told(await client.get(f"{API}/groups/{group}/deletions/{deletion_id}", headers=token(name)))
+
+    assert await shown(here.id, "") == (200, await json_of(await client.get(f"{_DELETIONS}/{here.id}")))
+    in_project = await client.get(f"{API}/projects/102/deletions/{below.id}", headers=REPORTER)
+    expected = (200, await json_of(in_project))
+    assert await shown(below.id, "reporter-token") == expected
+    assert await shown(below.id, "reporter-token", "acme%2Flabs") == expected
+    assert await shown(below.id, "stranger-token") == NO_PACKAGE
+    assert await shown(here.id, "reporter-token", "acme%2Flabs") == NO_PACKAGE
+    assert await shown(elsewhere.id, "maintainer-token") == NO_PACKAGE
+    assert await shown(_UNKNOWN, "reporter-token") == NO_PACKAGE
+    assert await shown(here.id, "stranger-token", "secret") == NO_GROUP
+    assert await shown("x", "") == (400, {"error": "deletion_id is invalid"})
+    await query(filled, "UPDATE project SET packages_enabled = false WHERE id = 100")
+    assert await shown(here.id, "maintainer-token") == NO_PACKAGE
 
 
 async def test_a_delete_leads_to_its_deletion(filled: Context, client: Client) -> None:

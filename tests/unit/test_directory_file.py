@@ -217,7 +217,7 @@ def test_what_can_stand_once_only_is_refused_the_second_time(path: Path, text: s
         ("[[a]", ""),
         ("", ""),
         ("a" * 255, ""),
-        ("a" * 256, "string should have at most 255 characters"),
+        ("a" * 256, "should have at most 255 characters"),
     ],
 )
 def test_an_exception_from_the_rule_on_duplicates_is_a_regular_expression(path: Path, pattern: str, rule: str) -> None:

@@ -50,7 +50,7 @@ def test_every_type_and_status_can_be_imported(package_type: PackageType, status
     [
         ({"versoin": "1"}, "versoin: unknown key"),
         ({"project": "anvil"}, "project: should begin with the path of the project's group, as in group/project"),
-        ({"name": ""}, "name: string should have at least 1 character"),
+        ({"name": ""}, "name: should have at least 1 character"),
         ({"name": "a\0"}, "name: should not hold control characters"),
         ({"name": 7}, "name: should be text"),
         ({"id": "7"}, "id: should be a valid integer"),

@@ -1,189 +1,198 @@
 """`packyard deletions`: looking at deletions, undoing and repeating them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, fields
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 import click
-from pydantic_core import to_json
-from rich.console import Console
-from rich.table import Table
 
-from schemas.names import AccessLevel, Credential
+from schemas.bulk import Restore
+from schemas.names import AccessLevel, PackageType
+from schemas.queries import MAX_PER_PAGE, DeletionListing
 from schemas.statuses import DeletionState
+from service import access, second_thoughts
 from service import deletions as use_cases
-from service import holds, second_thoughts
-from service.context import Context, open_context
-from service.errors import NotFoundError, RefusedError, StartError
-from service.infra.deletion_rows import Deletion
-from service.infra.hold_rows import Place
-from service.infra.second_thought_rows import Actor
-from workers.cli.options import command_settings
+from service.access import OPERATOR
+from service.context import Context
+from service.deletions import Listed
+from service.infra.database import Connection, Record
+from workers.cli.batches import restore_batch, show_batch
+from workers.cli.bulk_delete import bulk_delete
+from workers.cli.deletion_output import deletion_values, print_deletion, print_deletions, print_json
+from workers.cli.holds import hold, lift, list_holds
+from workers.cli.operating import ACTOR, carry_out, find_group, find_project
+from workers.cli.options import TEXT, one_of, validated
+from workers.cli.watching import NOT_ENDED, Sight, sight_of_deletion, watch, watch_options
 
-_ACTOR: Final = Actor(user_id=None, credential=Credential.COMMAND_LINE)
-_MOST_HOLDS: Final = 1_000
-_Result = TypeVar("_Result")
+_ONE_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_ID: Final = click.argument("deletion_id", type=click.UUID)
+_ID_OR_BATCH: Final = click.argument("deletion_id", type=click.UUID, required=False)
+_BATCH: Final = "Instead of one deletion, all that one call asked for."
 
 
 @click.group()
 def deletions() -> None:
-    """Look at deletions, undo them, try them again."""
+    """Look at deletions, undo them, try them again; delete many packages at once."""
+
+
+for _command in (bulk_delete, hold, lift, list_holds):
+    deletions.add_command(_command)
 
 
 @deletions.command("list")
-@click.option("--state", type=click.Choice(list(DeletionState)), help="Only those in this state.")
-@click.option("--project", "project_id", type=int, help="Only those of the project with this id.")
+@click.option("--state", type=one_of(DeletionState), help="Only those in this state.")
+@click.option("--project", type=TEXT, help="Only those in this project: a path or number.")
+@click.option("--group", type=TEXT, help="Only those below this group: a path or number.")
+@click.option("--package-type", "--type", type=one_of(PackageType), help="Only of packages of this type.")
+@click.option("--package-name", "--name", type=TEXT, help="Only of names that contain all of these words.")
+@click.option("--batch", "batch_id", type=click.UUID, help="Only those that one call asked for.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many at most.")
+@click.option("--cursor", type=TEXT, help="Go on behind an earlier list, with the cursor that it told.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
-def list_deletions(state: DeletionState | None, project_id: int | None, limit: int, *, as_json: bool) -> None:
-    """Print deletions, newest first."""
-    found = _with_context(
-        lambda context: use_cases.newest(
-            context.database, state=DeletionState(state) if state else None, project_id=project_id, limit=limit
-        )
-    )
+def list_deletions(
+    *, project: str | None, group: str | None, limit: int, cursor: str | None, as_json: bool, **filters: object
+) -> None:
+    """Print deletions, newest first. Where there are more, standard error says how to go on."""
+    if project and group:
+        raise click.UsageError("--project and --group cannot go together")
+    listing: DeletionListing = validated(DeletionListing, filters, name="the list")
+    found = carry_out(lambda context: _list(context, listing, project, group, limit=limit, cursor=cursor))
     if as_json:
-        for deletion in found:
-            click.echo(to_json(asdict(deletion)).decode())
-        return
-    table = Table("deletion", "package", "state", "files", "bytes", "attempts", "requested at", "last error")
-    for deletion in found:
-        table.add_row(*_cells(deletion))
-    Console(width=None if Console().is_terminal else 200).print(table)
+        for row in found.rows:
+            print_json(deletion_values(row))
+    else:
+        print_deletions(found.rows)
+    if found.next_cursor is not None:
+        click.echo(f"there are more: --cursor {found.next_cursor}", err=True)
 
 
 @deletions.command()
-@click.argument("deletion_id", type=click.UUID)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show(deletion_id: UUID, *, as_json: bool) -> None:
-    """Print one deletion."""
-    _print(_with_context(lambda context: use_cases.find(context.database, deletion_id)), as_json=as_json)
+@_ID_OR_BATCH
+@click.option("--batch", "batch_id", type=click.UUID, help=_BATCH)
+@watch_options
+@_ONE_JSON
+def show(
+    *, deletion_id: UUID | None, batch_id: UUID | None, is_watched: bool, within: timedelta | None, as_json: bool
+) -> None:
+    """Print one deletion and who asked what of it, or how far a batch is."""
+    _require_one(deletion_id, batch_id)
+    if deletion_id is not None:
+        _show(deletion_id, is_watched=is_watched, within=within, as_json=as_json)
+    if batch_id is not None:
+        _exit(show_batch(batch_id, is_watched=is_watched, within=within, as_json=as_json))
 
 
 @deletions.command()
-@click.argument("deletion_id", type=click.UUID)
-@click.option("--rename-to", metavar="VERSION", help="Come back as this version, when its own was published again.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def restore(deletion_id: UUID, rename_to: str | None, *, as_json: bool) -> None:
-    """Undo a deletion whose bytes are still there."""
+@_ID_OR_BATCH
+@click.option("--batch", "batch_id", type=click.UUID, help=_BATCH)
+@click.option(
+    "--rename-to", type=TEXT, metavar="VERSION", help="Come back as this version, when its own was published again."
+)
+@_ONE_JSON
+def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str | None, as_json: bool) -> None:
+    """Undo a deletion whose bytes are still there, or as many of a batch as can be undone.
 
-    def undo(context: Context) -> Awaitable[Deletion]:
-        return second_thoughts.restore(context.database, deletion_id, actor=_ACTOR, rename_to=rename_to)
-
-    _print(_with_context(undo), as_json=as_json)
+    The exit status is 1 if any could not.
+    """
+    _require_one(deletion_id, batch_id)
+    if batch_id is not None and rename_to is not None:
+        raise click.UsageError("--rename-to is for one deletion and cannot go with --batch")
+    if deletion_id is not None:
+        version = validated(Restore, {"rename_to": rename_to}, name="--rename-to").rename_to
+        carry_out(
+            lambda context: second_thoughts.restore(context.database, deletion_id, actor=ACTOR, rename_to=version)
+        )
+        _show(deletion_id, as_json=as_json)
+    if batch_id is not None:
+        _exit(restore_batch(batch_id, as_json=as_json))
 
 
 @deletions.command("destroy-now")
-@click.argument("deletion_id", type=click.UUID)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def destroy_now(deletion_id: UUID, *, as_json: bool) -> None:
+@_ID
+@watch_options
+@_ONE_JSON
+def destroy_now(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, as_json: bool) -> None:
     """End the grace of a deletion early."""
 
-    def end_grace(context: Context) -> Awaitable[Deletion]:
+    def end_grace(context: Context) -> Awaitable[object]:
         resend = context.settings.resend
-        return second_thoughts.destroy_now(context.database, deletion_id, actor=_ACTOR, resend=resend)
+        return second_thoughts.destroy_now(context.database, deletion_id, actor=ACTOR, resend=resend)
 
-    _print(_with_context(end_grace), as_json=as_json)
+    carry_out(end_grace)
+    _show(deletion_id, is_watched=is_watched, within=within, as_json=as_json)
 
 
 @deletions.command()
-@click.argument("deletion_id", type=click.UUID)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def retry(deletion_id: UUID, *, as_json: bool) -> None:
+@_ID
+@watch_options
+@_ONE_JSON
+def retry(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, as_json: bool) -> None:
     """Try a failed deletion again, with all its attempts."""
 
-    def again(context: Context) -> Awaitable[Deletion]:
+    def again(context: Context) -> Awaitable[object]:
         return second_thoughts.retry(
             context.database,
             deletion_id,
             level=AccessLevel.ADMIN,
-            actor=_ACTOR,
+            actor=ACTOR,
             resend=context.settings.resend,
         )
 
-    _print(_with_context(again), as_json=as_json)
+    carry_out(again)
+    _show(deletion_id, is_watched=is_watched, within=within, as_json=as_json)
 
 
-@deletions.command()
-@click.argument("place")
-@click.option("--reason", required=True, help="Why; told to whoever tries to delete something there.")
-@click.option("--group", "is_group", is_flag=True, help="PLACE is a group, with everything below it.")
-def hold(place: str, reason: str, *, is_group: bool) -> None:
-    """Keep everything in PLACE (a project's path or number) from being deleted, until the hold is lifted."""
-    report = _hold(place, reason, is_group=is_group)
-    click.echo(f"{report.hold.path} is on hold: {report.waiting} deletions wait, {report.under_way} finish a chunk")
+async def _list(
+    context: Context,
+    listing: DeletionListing,
+    project: str | None,
+    group: str | None,
+    *,
+    limit: int,
+    cursor: str | None,
+) -> Listed:
+    rows: list[Record] = []
+    async with context.database.connection() as connection:
+        places = await _places(connection, project, group)
+        while len(rows) < limit:
+            page = {"per_page": min(limit - len(rows), MAX_PER_PAGE), "cursor": cursor}
+            listed = await use_cases.list_anywhere(connection, places, listing.model_copy(update=page))
+            rows += listed.rows
+            cursor = listed.next_cursor
+            if cursor is None:
+                break
+    return Listed(rows, cursor)
 
 
-@deletions.command()
-@click.argument("place")
-@click.option("--group", "is_group", is_flag=True, help="PLACE is a group.")
-def lift(place: str, *, is_group: bool) -> None:
-    """Lift the hold on PLACE; what waited for that goes on."""
-    report = _hold(place, None, is_group=is_group)
-    click.echo(f"{report.hold.path} is not on hold any more: {report.waiting} deletions go on")
+async def _places(connection: Connection, project: str | None, group: str | None) -> list[int] | None:
+    if project is not None:
+        return [(await find_project(connection, project)).id]
+    if group is not None:
+        return list(await access.readable_projects(connection, OPERATOR, await find_group(connection, group)))
+    return None
 
 
-@deletions.command("holds")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
-def list_holds(*, as_json: bool) -> None:
-    """Print what is on hold, and why."""
-    found = _with_context(lambda context: holds.list_holds(context.database, limit=_MOST_HOLDS))
-    if as_json:
-        for one in found:
-            click.echo(to_json(asdict(one)).decode())
-        return
-    table = Table("on hold", "is a", "reason")
-    for one in found:
-        table.add_row(one.path, one.place, one.reason or "")
-    Console(width=None if Console().is_terminal else 200).print(table)
+def _show(
+    deletion_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, as_json: bool = False
+) -> None:
+    async def find(context: Context) -> Record:
+        async with context.database.connection() as connection:
+            return await use_cases.show_anywhere(connection, deletion_id)
+
+    async def look(connection: Connection) -> Sight:
+        return sight_of_deletion(await use_cases.show_anywhere(connection, deletion_id))
+
+    status = watch(look, within=within) if is_watched else 0
+    if status != NOT_ENDED:
+        print_deletion(carry_out(find), as_json=as_json)
+    _exit(status)
 
 
-def _hold(reference: str, reason: str | None, *, is_group: bool) -> holds.HoldReport:
-    place = Place.GROUP if is_group else Place.PROJECT
-    missing = f"there is no {place} {reference}"
-    return _with_context(
-        lambda context: holds.put_on_hold(context.database, place, reference, reason=reason), missing=missing
-    )
+def _exit(status: int) -> None:
+    click.get_current_context().exit(status)
 
 
-def _with_context(
-    use_case: Callable[[Context], Awaitable[_Result]], *, missing: str = "there is no such deletion"
-) -> _Result:
-    settings = command_settings()
-
-    async def run() -> _Result:
-        async with open_context(settings, connections=1) as context:
-            return await use_case(context)
-
-    try:
-        return asyncio.run(run())
-    except NotFoundError:
-        raise StartError(missing) from None
-    except RefusedError as error:
-        raise StartError(str(error) or error.text) from None
-
-
-def _cells(deletion: Deletion) -> list[str]:
-    name = f"{deletion.package_name} {deletion.package_version or ''}".strip()
-    return [
-        str(deletion.id),
-        f"{name} / {deletion.file_name}" if deletion.file_name else name,
-        deletion.state,
-        f"{deletion.files_done}/{deletion.files_total}",
-        f"{deletion.bytes_done}/{deletion.bytes_total}",
-        str(deletion.attempts),
-        deletion.requested_at.isoformat(timespec="seconds"),
-        deletion.last_error or "",
-    ]
-
-
-def _print(deletion: Deletion, *, as_json: bool) -> None:
-    values: dict[str, Any] = asdict(deletion)
-    if as_json:
-        click.echo(to_json(values).decode())
-        return
-    for column in fields(deletion):
-        value = values[column.name]
-        click.echo(f"{column.name:18} {'-' if value is None else value}")
+def _require_one(deletion_id: UUID | None, batch_id: UUID | None) -> None:
+    if (deletion_id is None) == (batch_id is None):
+        raise click.UsageError("give either the id of a deletion or --batch")

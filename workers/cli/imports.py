@@ -1,9 +1,8 @@
 """`packyard import`: packages from a file of lines."""
 
-import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from service.infra.local_files import Folder
 from service.infra.outages import one_line_for_outages
 from service.logs import configure_logs
 from workers.cli.options import command_settings
-from workers.process import run_process
+from workers.process import run_process, until_stopped
 
 
 @click.command("import")
@@ -37,7 +36,7 @@ def import_packages(context: click.Context, file: Path, files_from: Path | None)
     with _opened(file) as descriptor:
         progress = _Progress(descriptor, "standard input" if str(file) == "-" else str(file))
         try:
-            run_process(lambda stop: _until(stop, _import(descriptor, folder, progress)))
+            run_process(lambda stop: until_stopped(stop, _import(descriptor, folder, progress)))
         finally:
             click.echo(progress.summary)
     if progress.is_partial:
@@ -55,18 +54,6 @@ def _opened(file: Path) -> Generator[int]:
         raise StartError(f"{file}: {(error.strerror or str(error)).lower()}") from error
     with stream:
         yield stream.fileno()
-
-
-async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
-    """Carry out *work*; when *stop* is set before it has ended, cancel it and wait until it has cleaned up."""
-    running, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not running.done():
-        running.cancel()
-    await asyncio.wait({running})
-    if not running.cancelled():
-        running.result()
 
 
 async def _import(descriptor: int, folder: Folder | None, progress: "_Progress") -> None:

@@ -1,11 +1,60 @@
-"""What the commands share: their settings."""
+"""What the commands share: their settings, and reading what they were given."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, Final
 
 import click
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import override
 
+from schemas.problems import Problem, problems_of
 from service.errors import StartError
 from service.settings import PREFIX, Settings, load_settings
+
+_MOST_PROBLEMS: Final = 5
+
+
+class _Text(click.ParamType[str]):
+    """Text that the database can hold."""
+
+    name = "text"
+
+    @override
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.fail("is not valid UTF-8", param, ctx)
+        return value
+
+
+TEXT: Final = _Text()
+
+
+def one_of(words: Iterable[StrEnum]) -> click.Choice[str]:
+    """Return the kind of an option that is one of these words, by what they say: click would go by their names."""
+    return click.Choice([word.value for word in words])
+
+
+def validated(kind: Any, value: object, *, name: str) -> Any:
+    """Return *value* as a contract or another type that pydantic knows has it; *name* is what was given.
+
+    Raises:
+        click.UsageError: it is not what it has to be; each problem names its option and the rule.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        problems = problems_of(error)[:_MOST_PROBLEMS]
+        raise click.UsageError("; ".join(_sentence(problem, name) for problem in problems)) from None
+
+
+def _sentence(problem: Problem, name: str) -> str:
+    # The innermost key is the name of the option: filter.created_before is --created-before.
+    keys = [part for part in problem.location if isinstance(part, str) and part != "filter"]
+    return f"{f'--{keys[-1]}'.replace('_', '-') if keys else name} {problem.rule}"
 
 
 def read_environment_file(path: Path) -> dict[str, str]:

@@ -18,6 +18,13 @@ SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.status, w.level,
 -- Composed: all that match, however many are taken at once.
 SELECT count(*) AS total FROM package p WHERE p.project_id = ANY({projects}) AND {conditions};
 
+-- name: holds_on_batch
+-- What keeps deletions of the batch that have not ended from going on, each once.
+SELECT DISTINCT deletion_hold_on(w.project_id) AS hold
+  FROM (SELECT DISTINCT project_id FROM deletion WHERE batch_id = :batch_id AND finished_at IS NULL) w
+ WHERE deletion_hold_on(w.project_id) IS NOT NULL
+ ORDER BY hold LIMIT :limit;
+
 -- name: summarise_batch
 SELECT d.state, count(*) AS deletions, sum(d.files_total)::bigint AS files_total, sum(d.files_done)::bigint AS files_done,
        sum(d.bytes_total)::bigint AS bytes_total, sum(d.bytes_done)::bigint AS bytes_done,

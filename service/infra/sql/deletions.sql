@@ -276,11 +276,6 @@ DELETE FROM deletion WHERE id IN (
 -- name: find_deletion
 SELECT * FROM deletion WHERE id = :id;
 
--- name: newest_deletions
-SELECT * FROM deletion
- WHERE (:state::text IS NULL OR state = :state) AND (:project_id::bigint IS NULL OR project_id = :project_id)
- ORDER BY id DESC LIMIT :limit;
-
 -- name: show_deletions
 -- Composed: see deletion_view_rows. The user is null where nobody asked, or somebody who is not known any more.
 SELECT d.*, u.username, u.name AS user_name,

@@ -22,10 +22,22 @@ SELECT 'project' AS kind, id, path, deletion_hold FROM project WHERE deletion_ho
 SELECT 'group', id, path, deletion_hold FROM directory_group WHERE deletion_hold IS NOT NULL
  ORDER BY path LIMIT :limit;
 
+-- name: nearest_hold
+-- Of a project, or of a group: the reason of its own hold, or else of the nearest around it.
+SELECT CASE WHEN :project_id::bigint IS NOT NULL THEN deletion_hold_on(:project_id)
+            ELSE (SELECT a.deletion_hold FROM directory_group g JOIN directory_group a ON a.id = ANY(g.ancestry)
+                   WHERE g.id = :group_id::bigint AND a.deletion_hold IS NOT NULL
+                   ORDER BY cardinality(a.ancestry) DESC LIMIT 1) END AS hold;
+
 -- name: count_under_hold
--- What waits below a project or group, and how many of those a worker is at this moment about to let go.
-SELECT count(*) AS waiting, count(*) FILTER (WHERE d.state = 'destroying' AND d.lease_until > now()) AS under_way
-  FROM deletion d
- WHERE d.finished_at IS NULL AND d.project_id IN (
-    SELECT p.id FROM project p JOIN directory_group g ON g.id = p.group_id
-     WHERE p.id = :project_id OR g.ancestry @> ARRAY[:group_id::bigint]);
+-- What waits below a project or group; how many of those no hold stops (any more), and how many a worker is at this
+-- moment about to let go.
+WITH below AS MATERIALIZED (
+    SELECT p.id, deletion_hold_on(p.id) IS NULL AS is_free
+      FROM project p JOIN directory_group g ON g.id = p.group_id
+     WHERE p.id = :project_id OR g.ancestry @> ARRAY[:group_id::bigint]
+)
+SELECT count(*) AS waiting, count(*) FILTER (WHERE b.is_free) AS released,
+       count(*) FILTER (WHERE d.state = 'destroying' AND d.lease_until > now()) AS under_way
+  FROM deletion d JOIN below b ON b.id = d.project_id
+ WHERE d.finished_at IS NULL;

@@ -5,7 +5,8 @@ SELECT * FROM deletion WHERE id = :id FOR UPDATE;
 
 -- name: lock_deletions_of_batch
 SELECT * FROM deletion
- WHERE batch_id = :batch_id AND project_id = ANY(:project_ids::bigint[]) ORDER BY id FOR UPDATE;
+ WHERE batch_id = :batch_id AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
+ ORDER BY id FOR UPDATE;
 
 -- name: lock_packages_of_deletions
 -- In the order in which others lock them, and before their statuses are looked at.

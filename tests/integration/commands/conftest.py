@@ -1,0 +1,12 @@
+"""What tests of commands share."""
+
+import pytest
+
+from service.settings import Settings
+from tests.support.commands import Commands
+
+
+@pytest.fixture
+def packyard(settings: Settings) -> Commands:
+    """The command `packyard`, with the settings of the test."""
+    return Commands(settings)

@@ -1,0 +1,138 @@
+"""`packyard` as a process: run to its end, watched while it runs, or at a terminal."""
+
+import asyncio
+import json
+import os
+import pty
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from service.settings import Settings
+from tests.support.yard import environment_of
+
+_ROOT: Final = Path(__file__).parents[2]
+_PATIENCE_S: Final = 30
+_GLANCE_S: Final = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a command."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """Its output, of which each line is JSON."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Running:
+    """A command that runs, without a terminal."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self._told: list[str] = []
+
+    async def until_told(self, words: str) -> str:
+        """Read standard error up to a line that holds these words, and return that line."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(_PATIENCE_S):
+            while line := (await self.process.stderr.readline()).decode():
+                self._told.append(line)
+                if words in line:
+                    return line
+        raise AssertionError(f"it ended without telling {words!r}: {''.join(self._told)}")
+
+    async def end(self) -> Ended:
+        """Wait for its end."""
+        async with asyncio.timeout(_PATIENCE_S):
+            out, err = await self.process.communicate()
+        assert self.process.returncode is not None
+        return Ended(self.process.returncode, out.decode(), "".join(self._told) + err.decode())
+
+
+class Commands:
+    """Runs `packyard` with the settings of one test."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._environment = {**environment_of(settings), "PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"}
+
+    async def start(self, *arguments: object, changed: Mapping[str, str] | None = None) -> Running:
+        """Start a command that nobody can be asked by."""
+        process = await asyncio.create_subprocess_exec(
+            *_command(arguments),
+            env={**self._environment, **(changed or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return Running(process)
+
+    async def run(self, *arguments: object, changed: Mapping[str, str] | None = None) -> Ended:
+        """Run a command to its end."""
+        return await (await self.start(*arguments, changed=changed)).end()
+
+    async def done(self, *arguments: object) -> Ended:
+        """Run a command that has to end well, without a word on standard error."""
+        ended = await self.run(*arguments)
+        assert (ended.status, ended.err) == (0, ""), ended
+        return ended
+
+    async def at_terminal(self, *arguments: object) -> "Terminal":
+        """Start a command at a terminal of its own."""
+        ours, its = pty.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *_command(arguments),
+            env={**self._environment, "TERM": "xterm", "COLUMNS": "160"},
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+        )
+        os.close(its)
+        return Terminal(process, ours)
+
+
+class Terminal:
+    """A terminal with a command that runs at it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, terminal: int) -> None:
+        self.process = process
+        self.shown = ""
+        self._terminal = terminal
+        self._reading = asyncio.create_task(asyncio.to_thread(self._read))
+
+    async def until_shown(self, words: str) -> None:
+        """Wait until the terminal has shown these words."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while words not in self.shown:
+                assert not self._reading.done(), self.shown
+                await asyncio.sleep(_GLANCE_S)
+
+    def answer(self, text: str) -> None:
+        """Type this."""
+        os.write(self._terminal, text.encode())
+
+    async def end(self) -> int:
+        """Wait for the command's end and return its status."""
+        async with asyncio.timeout(_PATIENCE_S):
+            status = await self.process.wait()
+            await self._reading
+        os.close(self._terminal)
+        return status
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the command has ended
+            while chunk := os.read(self._terminal, 65_536):
+                self.shown += chunk.decode(errors="replace")
+
+
+def _command(arguments: tuple[object, ...]) -> list[str]:
+    return [sys.executable, "-m", "workers.cli", *map(str, arguments)]

@@ -1,0 +1,55 @@
+"""Batches on the command line: how far everything is that one call asked for, and undoing it."""
+
+from collections.abc import Awaitable, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from schemas.deletion_resources import Batch
+from service import bulk_deletion, second_thoughts
+from service.api.deletion_entities import batch_entity, restoration_entity
+from service.context import Context
+from service.infra.database import Connection
+from service.second_thoughts import Restoration
+from workers.cli.deletion_output import print_batch, print_json, print_restoration
+from workers.cli.operating import ACTOR, carry_out
+from workers.cli.watching import FAILED, NOT_ENDED, Sight, sight_of_batch, watch
+
+_MISSING: Final = "there is no deletion of such a batch"
+_MOST_HOLDS: Final = 10
+
+
+def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, as_json: bool) -> int:
+    """Print how far a batch is; watched, once it has ended. Return the exit status, that of the watching."""
+
+    async def find(context: Context) -> tuple[Batch, Sequence[str]]:
+        async with context.database.connection() as connection:
+            return await _find(connection, batch_id)
+
+    async def look(connection: Connection) -> Sight:
+        return sight_of_batch(*(await _find(connection, batch_id)))
+
+    status = watch(look, within=within, missing=_MISSING) if is_watched else 0
+    if status != NOT_ENDED:
+        print_batch(*carry_out(find, missing=_MISSING), as_json=as_json)
+    return status
+
+
+def restore_batch(batch_id: UUID, *, as_json: bool) -> int:
+    """Undo a batch as far as it can be undone, print what became of it, and return the exit status."""
+
+    def undo(context: Context) -> Awaitable[Restoration]:
+        return second_thoughts.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
+
+    restoration = carry_out(undo, missing=_MISSING)
+    if as_json:
+        print_json(restoration_entity(restoration, batch_id=batch_id))
+    else:
+        print_restoration(restoration)
+    return FAILED if restoration.refused else 0
+
+
+async def _find(connection: Connection, batch_id: UUID) -> tuple[Batch, Sequence[str]]:
+    rows = await bulk_deletion.progress_of(connection, batch_id, project_ids=None)
+    holds = await bulk_deletion.holds_on(connection, batch_id, limit=_MOST_HOLDS)
+    return batch_entity(rows, batch_id=batch_id, base=""), holds

@@ -1,0 +1,77 @@
+"""What the commands about deletions share: who acts, where, and how one use case is carried out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from schemas.names import Credential
+from service import access
+from service.access import OPERATOR
+from service.context import Context, open_context
+from service.errors import (
+    DeletionHeldError,
+    GroupNotFoundError,
+    NotFoundError,
+    ProjectNotFoundError,
+    RefusedError,
+    StartError,
+)
+from service.infra.access_rows import Group, Project
+from service.infra.database import Connection
+from service.infra.outages import one_line_for_outages
+from service.infra.second_thought_rows import Actor
+from workers.cli.options import command_settings
+from workers.cli.tables import written
+
+ACTOR: Final = Actor(user_id=None, credential=Credential.COMMAND_LINE)
+
+_Result = TypeVar("_Result")
+
+
+def carry_out(
+    use_case: Callable[[Context], Awaitable[_Result]], *, missing: str = "there is no such deletion"
+) -> _Result:
+    """Carry out a use case with the settings of the running command; *missing* says what a 404 means here.
+
+    Raises:
+        StartError: it is refused, or the database or the store is away.
+    """
+    settings = command_settings()
+
+    async def run() -> _Result:
+        with one_line_for_outages():
+            async with open_context(settings, connections=1) as context:
+                return await use_case(context)
+
+    try:
+        return asyncio.run(run())
+    except NotFoundError:
+        raise StartError(missing) from None
+    except DeletionHeldError as error:
+        raise StartError(f"deletions are on hold: {written(error)}") from None
+    except RefusedError as error:
+        raise StartError(str(error) or error.text) from None
+
+
+async def find_project(connection: Connection, reference: str) -> Project:
+    """Return the project with that number or full path, or with one that it had before.
+
+    Raises:
+        StartError: there is none.
+    """
+    try:
+        return await access.visible_project(connection, OPERATOR, reference)
+    except ProjectNotFoundError:
+        raise StartError(f"there is no project {reference}") from None
+
+
+async def find_group(connection: Connection, reference: str) -> Group:
+    """Return the group with that number or full path.
+
+    Raises:
+        StartError: there is none.
+    """
+    try:
+        return await access.visible_group(connection, OPERATOR, reference)
+    except GroupNotFoundError:
+        raise StartError(f"there is no group {reference}") from None
