@@ -163,3 +163,20 @@ async def test_one_deletion_can_be_followed_through_the_logs_of_every_process(
     assert accepted["request_id"] in logs["work"]
     secrets = ["maintainer-token", yard.environment["PACKYARD_DATABASE_URL"], yard.environment["PACKYARD_BROKER_URL"]]
     assert not any(secret in log for secret in secrets for log in logs.values())
+
+
+async def test_many_are_deleted_and_watched_with_two_commands(yard: Yard, observer: Observer, tmp_path: Path) -> None:
+    await _import(yard, tmp_path, *(_package(8000 + number, f"walker-{number}") for number in range(20)))
+    await yard.start("work")
+    wanted = ("--project", "acme/open", "--package-name", "walker")
+
+    planned = json.loads(await yard.run("deletions", "bulk-delete", *wanted, "--dry-run", "--json"))
+    output = await yard.run(
+        *("deletions", "bulk-delete", *wanted, "--expected-count", "20", "--yes", "--watch", "--json")
+    )
+
+    accepted, batch = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    assert (planned["packages"], planned["files"], planned["bytes"]) == (20, 40, 40 * len(_CONTENT))
+    assert (accepted["packages"], batch["id"], batch["states"]) == (20, accepted["batch_id"], {"succeeded": 20})
+    assert (batch["files_done"], batch["bytes_done"]) == (planned["files"], planned["bytes"])
+    assert observer.objects() == set()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +18,7 @@ from tests.support.yard import environment_of
 _ROOT: Final = Path(__file__).parents[2]
 _PATIENCE_S: Final = 30
 _GLANCE_S: Final = 0.02
+_SEQUENCE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,14 @@ class Terminal:
 
     def __init__(self, process: asyncio.subprocess.Process, terminal: int) -> None:
         self.process = process
-        self.shown = ""
+        self._bytes = b""
         self._terminal = terminal
         self._reading = asyncio.create_task(asyncio.to_thread(self._read))
+
+    @property
+    def shown(self) -> str:
+        """All that it has shown, without colours and movements."""
+        return _SEQUENCE.sub("", self._bytes.decode(errors="replace"))
 
     async def until_shown(self, words: str) -> None:
         """Wait until the terminal has shown these words."""
@@ -131,7 +138,7 @@ class Terminal:
     def _read(self) -> None:
         with suppress(OSError):  # the command has ended
             while chunk := os.read(self._terminal, 65_536):
-                self.shown += chunk.decode(errors="replace")
+                self._bytes += chunk
 
 
 def _command(arguments: tuple[object, ...]) -> list[str]:

@@ -27,7 +27,7 @@ NOT_ENDED: Final = 3
 """Exit statuses: a deletion failed; not all had ended when the watching did."""
 
 _LOOK_S: Final = 10
-_PATIENCE_S: Final = 60
+_PATIENCE: Final = timedelta(seconds=60)
 _SHORTEST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 5.0
 _SHARE: Final = 10
@@ -114,7 +114,7 @@ def watch(look: Look, *, within: timedelta | None, missing: str = "there is no s
     Raises:
         StartError: there is nothing to watch, or the database stays away.
     """
-    watching = _Watching()
+    watching = Watching()
     try:
         run_process(lambda stop: _until_stopped(stop, watching, look, within))
     except NotFoundError:
@@ -135,13 +135,13 @@ def _read_timeout(ctx: click.Context, param: click.Parameter, value: str | None)
     return within
 
 
-async def _until_stopped(stop: asyncio.Event, watching: "_Watching", look: Look, within: timedelta | None) -> None:
+async def _until_stopped(stop: asyncio.Event, watching: "Watching", look: Look, within: timedelta | None) -> None:
     await until_stopped(stop, _watch(watching, look, within))
     if stop.is_set() and not watching.has_ended:
         click.echo("stopped before the end: the deletions go on", err=True)
 
 
-async def _watch(watching: "_Watching", look: Look, within: timedelta | None) -> None:
+async def _watch(watching: "Watching", look: Look, within: timedelta | None) -> None:
     settings = command_settings()
     with one_line_for_outages():
         async with open_context(settings, connections=1) as context:
@@ -149,14 +149,19 @@ async def _watch(watching: "_Watching", look: Look, within: timedelta | None) ->
                 limit = asyncio.timeout(within.total_seconds() if within else None)
                 try:
                     async with limit:
-                        await _follow(context.database, watching, look)
+                        await follow(context.database, watching, look)
                 except TimeoutError:
                     if not limit.expired():
                         raise
                     watching.tell(f"not ended after {within}: the deletions go on")
 
 
-async def _follow(database: Database, watching: "_Watching", look: Look) -> None:
+async def follow(database: Database, watching: "Watching", look: Look, *, patience: timedelta = _PATIENCE) -> None:
+    """Look until all have ended, and wait for a database that is away, but no longer than *patience*.
+
+    Raises:
+        DatabaseUnavailableError: it stays away.
+    """
     now = asyncio.get_running_loop().time
     away_since: float | None = None
     while not watching.has_ended:
@@ -167,8 +172,9 @@ async def _follow(database: Database, watching: "_Watching", look: Look) -> None
         except DatabaseUnavailableError as error:
             if away_since is None:
                 away_since = began
-                watching.tell(f"the database is away, trying again for {_PATIENCE_S} s: {_first_line(error)}")
-            if now() - away_since > _PATIENCE_S:
+                waits = f"trying again for {patience.total_seconds():g} s"
+                watching.tell(f"the database is away, {waits}: {_first_line(error)}")
+            if now() - away_since > patience.total_seconds():
                 raise
         else:
             if away_since is not None:
@@ -183,8 +189,8 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0] or type(error).__name__
 
 
-class _Watching:
-    """What was seen last, and how it is shown."""
+class Watching:
+    """What was seen last of deletions, and how it is shown on standard error."""
 
     def __init__(self) -> None:
         self._sight: Sight | None = None
