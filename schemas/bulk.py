@@ -166,4 +166,5 @@ class Restore(_Body):
     """How a package is to come back."""
 
     rename_to: Annotated[StrictStr, Field(min_length=1, max_length=255, pattern=_NOTHING_ODD)] | None = None
-    """The version that it is to have, where its own has been published again."""
+    """The version that it is to have, where its own has been published again; of a generic package, one that could be
+    uploaded."""

@@ -87,6 +87,12 @@ class Commands:
         assert (ended.status, ended.err) == (0, ""), ended
         return ended
 
+    async def refused(self, *arguments: object, status: int, line: str) -> None:
+        """Run a command that has to end with this status and begin its last line so, and to print nothing else."""
+        ended = await self.run(*arguments)
+        assert (ended.status, ended.out) == (status, "")
+        assert ended.err.splitlines()[-1].startswith(line), ended.err
+
     async def at_terminal(self, *arguments: object) -> "Terminal":
         """Start a command at a terminal of its own."""
         ours, its = pty.openpty()

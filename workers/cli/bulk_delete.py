@@ -1,5 +1,6 @@
 """`packyard deletions bulk-delete`: many packages at once, planned, asked about, and deleted as planned."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -183,12 +184,16 @@ async def _delete(context: Context, wish: _Wish, batch_id: UUID) -> Plan:
         reason=wish.body.reason,
         batch_id=batch_id,
     )
+    hint = f"whether they were accepted, `packyard deletions show --batch {batch_id}` tells"
     try:
         with one_line_for_outages():
             return await bulk_deletion.delete_packages(context.database, origin, wanted, resend=context.settings.resend)
     except StartError as error:
-        told = f"whether they are accepted, `packyard deletions show --batch {batch_id}` tells"
-        raise StartError(f"{error}; {told}") from error
+        raise StartError(f"{error}; {hint}") from error
+    except asyncio.CancelledError:
+        # Ctrl-C, perhaps while the database commits.
+        click.echo(f"stopped; {hint}", err=True)
+        raise
 
 
 def _print(plan: Plan, output: _Output, *, batch_id: UUID | None, is_known: bool = False) -> None:

@@ -106,13 +106,13 @@ def print_some(
 
 
 def _acts(deletion: Deletion, row: Record) -> list[tuple[object, ...]]:
-    asker = row["username"] or deletion.requested_by
+    asker = row["username"] or deletion.requested_by or "-"
     asked = (deletion.requested_at, asker, "delete", deletion.credential, deletion.reason)
     return [asked, *(_act(act) for act in row["acts"] or ())]
 
 
 def _act(act: Mapping[str, Any]) -> tuple[object, ...]:
-    return act["acted_at"], act["username"] or act["user_id"], act["action"], act["credential"], None
+    return act["acted_at"], act["username"] or act["user_id"] or "-", act["action"], act["credential"], None
 
 
 def _name(deletion: Deletion) -> str:

@@ -1,6 +1,8 @@
 """`packyard deletions bulk-delete`: what would go, what went, and when nobody is asked."""
 
 import asyncio
+import re
+import signal
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from service.context import Context
 from tests.support.catalogue import publish, query, status_of
 from tests.support.commands import Commands
 from tests.support.packages import bring_in
+from tests.support.ways import Way
 from workers.batch import carry_out
 
 _BULK: Final = ("deletions", "bulk-delete")
@@ -222,6 +225,33 @@ async def test_what_changed_while_it_asked_is_not_deleted_unseen(filled: Context
     assert await _deletions(filled) == []
 
 
+@pytest.mark.parametrize("is_stopped", [True, False], ids=["stopped", "without the database"])
+async def test_who_cannot_know_what_became_of_it_is_told_how_to_find_out(
+    filled: Context, packyard: Commands, database_url: str, *, is_stopped: bool
+) -> None:
+    package_id = await publish(filled)
+    way = Way(database_url)
+    await way.open()
+    async with filled.database.transaction() as connection:
+        await connection.execute("SELECT FROM package WHERE id = $1 FOR UPDATE", package_id)
+        running = await packyard.start(*_OPEN, package_id, "--yes", changed={"PACKYARD_DATABASE_URL": way.url})
+        await _until_one_waits(filled)
+        if is_stopped:
+            running.process.send_signal(signal.SIGINT)
+        else:
+            await way.close()
+        ended = await running.end()
+
+    assert (ended.status, ended.out) == (1, "")
+    told = re.search(r"whether they were accepted, `packyard (deletions show --batch \S+)` tells\n", ended.err)
+    assert told, ended.err
+    assert "Traceback" not in ended.err
+    if is_stopped:
+        await way.close()
+    assert (await packyard.run(*told[1].split())).err == "packyard: there is no deletion of such a batch\n"
+    assert await status_of(filled, package_id) == "default"
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "line"),
     [
@@ -275,10 +305,7 @@ async def test_what_is_wrong_is_named_and_deletes_nothing(
 ) -> None:
     package_id = await publish(filled)
 
-    ended = await packyard.run(*_BULK, *arguments)
-
-    assert (ended.status, ended.out) == (status, "")
-    assert ended.err.splitlines()[-1].startswith(line), ended.err
+    await packyard.refused(*_BULK, *arguments, status=status, line=line)
     assert await status_of(filled, package_id) == "default"
 
 
@@ -289,3 +316,11 @@ async def test_a_project_that_has_moved_is_named_by_its_path_of_now(filled: Cont
     ended = await packyard.run(*_BULK, "--project", "acme/before", package_id, "--yes")
 
     assert (ended.status, ended.err) == (1, "packyard: the project acme/before is acme/open now\n")
+
+
+async def _until_one_waits(context: Context) -> None:
+    """Return when somebody waits for a lock in the database of the test."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(20):
+        while not await query(context, waiting):
+            await asyncio.sleep(0.05)

@@ -201,8 +201,5 @@ async def test_a_file_has_no_version_to_come_back_as(filled: Context, packyard: 
 async def test_what_is_wrong_is_named(
     filled: Context, packyard: Commands, arguments: list[object], status: int, line: str
 ) -> None:
-    ended = await packyard.run("deletions", *arguments)
-
-    assert (ended.status, ended.out) == (status, "")
-    assert ended.err.splitlines()[-1].startswith(line), ended.err
+    await packyard.refused("deletions", *arguments, status=status, line=line)
     assert await query(filled, "SELECT 1 FROM project WHERE deletion_hold IS NOT NULL") == []
