@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
 from service.infra.database import Database, fetch, open_database
+from service.infra.pacing import Pace
 from service.infra.schema_version import require_current_schema
-from service.infra.storage import ObjectStore, open_store
+from service.infra.storage import ObjectStore
+from service.infra.store_opening import open_store
 from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, database and object store of a process."""
+    """Settings, database and object store of a process, and the pace of its removals."""
 
     settings: Settings
     database: Database
     store: ObjectStore
+    pace: Pace
 
 
 @asynccontextmanager
@@ -27,11 +30,12 @@ async def open_context(settings: Settings, *, connections: int = 10) -> AsyncGen
     Raises:
         StartError: the database cannot be reached or is not migrated, or the store cannot be used or is another one.
     """
-    store = open_store(settings.storage_url)
+    store = open_store(settings)
     async with open_database(settings.database_url.get_secret_value(), size=connections) as database:
         await require_current_schema(database)
         await _require_own_store(database, store, settings.storage_url)
-        yield Context(settings=settings, database=database, store=store)
+        pace = Pace(concurrency=settings.storage_delete_concurrency, rate=settings.storage_delete_rate)
+        yield Context(settings=settings, database=database, store=store, pace=pace)
 
 
 async def _require_own_store(database: Database, store: ObjectStore, url: str) -> None:

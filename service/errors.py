@@ -33,6 +33,10 @@ class ObjectMissingError(PackyardError):
     """There is no object under that key."""
 
 
+class ChecksumMismatchError(PackyardError):
+    """The bytes that came are not those that their sender announced."""
+
+
 class RefusedError(PackyardError):
     """A request that is answered with a status of 4xx and one of GitLab's two body shapes."""
 

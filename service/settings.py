@@ -136,8 +136,32 @@ class Settings(BaseModel):
     resend: PositiveDuration = timedelta(seconds=60)
     """How long a command may go unanswered before it is sent again; doubled each time, up to an hour."""
 
+    storage_endpoint: HttpUrl | None = None
+    """The address of an S3-compatible server, or of another one than Google's or Azure's own: https://host:port."""
+
+    storage_region: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    """The region of an S3 bucket; without it, AWS_REGION or us-east-1."""
+
+    storage_path_style: bool = True
+    """Whether the bucket of S3 stands in the path; if not, it stands in front of the host name."""
+
+    storage_connect_timeout: PositiveDuration = timedelta(seconds=5)
+    """How long connecting to the object store may take."""
+
+    storage_request_timeout: PositiveDuration = timedelta(seconds=30)
+    """How long the object store may take to answer a request, or to send the next piece of an object."""
+
+    storage_retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often a request to the object store is repeated at once, as long as it began within the time of one."""
+
     storage_timeout: PositiveDuration = timedelta(seconds=60)
     """How long the object store may take over one chunk of removals."""
+
+    storage_delete_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    """How many chunks one worker removes at the same time."""
+
+    storage_delete_rate: Annotated[int, Field(ge=0)] = 0
+    """How many objects one worker removes in a second; 0 is no limit."""
 
     outbox_retention: PositiveDuration = timedelta(days=7)
     """How long a published message is kept in the outbox."""

@@ -29,7 +29,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Servers:
-    """The PostgreSQL and the RabbitMQ of this run."""
+    """The PostgreSQL, the RabbitMQ and the S3 server of this run."""
     is_worker = hasattr(request.config, "workerinput")
     return servers_of_run(os.getppid() if is_worker else os.getpid())
 

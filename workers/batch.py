@@ -108,7 +108,8 @@ class _Batch:
 
     async def _destroy_chunk(self) -> None:
         database = self._context.database
-        files = await destruction.next_files(database, self._left, token=self._token, limit=DELETE_CHUNK)
+        limit = self._context.pace.chunk(DELETE_CHUNK)
+        files = await destruction.next_files(database, self._left, token=self._token, limit=limit)
         failures = await self._remove(files)
         standings = await destruction.record_destroyed(
             database,
@@ -123,7 +124,7 @@ class _Batch:
                 _log(self._left.pop(deletion_id), "destruction_succeeded")
         await self._let_go_held([each for each, standing in standings.items() if standing is Standing.ON_HOLD])
         self._begin_counting_anew({file.deletion_id for file in files if file.storage_key not in failures})
-        await self._give_up(self._failed(files, failures))
+        await self._give_up(self._failed(files, failures, is_last=len(files) < limit))
 
     async def _let_go_held(self, ids: Sequence[UUID]) -> None:
         if ids:
@@ -134,19 +135,23 @@ class _Batch:
     async def _remove(self, files: Sequence[DoomedFile]) -> Mapping[str, Exception]:
         if not files:
             return {}
-        try:
-            async with asyncio.timeout(self._context.settings.storage_timeout.total_seconds()):
-                return await self._context.store.delete([file.storage_key for file in files])
-        except TimeoutError as error:
-            raise StorageUnavailableError("the object store did not answer in time") from error
+        # The time that the pace takes is not the store's.
+        async with self._context.pace.of(len(files)):
+            try:
+                async with asyncio.timeout(self._context.settings.storage_timeout.total_seconds()):
+                    return await self._context.store.delete([file.storage_key for file in files])
+            except TimeoutError as error:
+                raise StorageUnavailableError("the object store did not answer in time") from error
 
-    def _failed(self, files: Sequence[DoomedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
+    def _failed(
+        self, files: Sequence[DoomedFile], failures: Mapping[str, Exception], *, is_last: bool
+    ) -> dict[UUID, Exception]:
         failed: dict[UUID, Exception] = {
             file.deletion_id: failures[file.storage_key]
             for file in files
             if file.storage_key in failures and file.deletion_id in self._left
         }
-        if len(files) < DELETE_CHUNK:
+        if is_last:
             # That was the last chunk, so whatever has not ended by now cannot end in this attempt.
             leftover = LeftoverFilesError("files were added while the package was being destroyed")
             failed |= dict.fromkeys(self._left.keys() - failed.keys(), leftover)

@@ -10,6 +10,8 @@ import pytest
 
 from service.infra.schema_version import newest_version
 from service.settings import Settings
+from tests.support.seaweed import ADMIN, BUCKET
+from tests.support.servers import Servers
 from tests.support.yard import environment_of
 
 _ROOT = Path(__file__).parents[2]
@@ -64,6 +66,11 @@ async def _run(settings: Settings, *arguments: str, changed: Mapping[str, str]) 
             {"PACKYARD_STORAGE_URL": "file:///dev/null/objects"},
             "packyard: PACKYARD_STORAGE_URL: cannot write to ",
         ),
+        (
+            "serve",
+            {"PACKYARD_STORAGE_URL": "s3://yard", "PACKYARD_STORAGE_ENDPOINT": "s3.example.com"},
+            "packyard: PACKYARD_STORAGE_ENDPOINT is wrong: ",
+        ),
     ],
 )
 async def test_what_is_wrong_is_named_in_one_line(
@@ -86,6 +93,30 @@ async def test_what_the_database_says_in_many_lines_is_told_in_one(settings: Set
     assert status == 1
     assert len(lines) == 1
     assert "client_min_messages" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("access_key", "bucket", "reason"),
+    [
+        (ADMIN, "nowhere", "the bucket is not there"),
+        ("nobody", BUCKET, "not allowed to read objects, which takes the permission s3:GetObject and s3:ListBucket"),
+    ],
+)
+async def test_a_bucket_that_cannot_be_used_is_named(
+    settings: Settings, servers: Servers, access_key: str, bucket: str, reason: str
+) -> None:
+    changed = {
+        "PACKYARD_STORAGE_URL": f"s3://{bucket}/new",
+        "PACKYARD_STORAGE_ENDPOINT": servers.s3_endpoint,
+        "AWS_ACCESS_KEY_ID": access_key,
+        "AWS_SECRET_ACCESS_KEY": servers.s3_secret,
+    }
+
+    status, lines = await _run(settings, "work", changed=changed)
+
+    assert status == 1
+    assert len(lines) == 1
+    assert lines[0].startswith(f"packyard: PACKYARD_STORAGE_URL: the object store cannot be used: {reason}")
 
 
 async def test_a_port_in_use_is_named(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from obstore.store import MemoryStore
 from typing_extensions import override
 
 from schemas.statuses import PackageStatus
@@ -20,9 +21,10 @@ from service.context import Context, open_context
 from service.directory import apply_directory, read_directory
 from service.errors import StartError, StorageUnavailableError
 from service.imports import import_packages
+from service.infra.bucket_store import BucketStore
 from service.infra.import_lines import Line
 from service.infra.local_files import Folder
-from service.infra.storage import ObjectStore, StoredObject
+from service.infra.storage import Check, ObjectStore, StoredObject
 from service.settings import load_settings
 
 DIRECTORY = """
@@ -279,16 +281,17 @@ async def test_many_batches_all_go_in(yard: Yard) -> None:
     assert len(yard.objects()) == 1_201
 
 
-class SlyStore(ObjectStore):
+class SlyStore(BucketStore):
     """The yard's store, beside which somebody publishes, or which fails, at the third object."""
 
     def __init__(self, yard: Yard, *, fails: bool) -> None:
+        super().__init__(MemoryStore())
         self._yard = yard
         self._fails = fails
         self._count = 0
 
     @override
-    async def put(self, key: str, chunks: AsyncIterable[bytes]) -> StoredObject:
+    async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
         self._count += 1
         is_third = self._count == 3
         stored = await self._yard.context.store.put(key, chunks)

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from service.app import create_app
 from service.context import Context
 from tests.integration.conftest import Client
+from tests.support.stepwise import with_settings
 
 _PATH = "/api/v4/projects/100/packages"
 _MARY = {"PRIVATE-TOKEN": "maintainer-token"}
@@ -20,8 +21,7 @@ _APP = "https://app.example.com"
 
 @asynccontextmanager
 async def _client(filled: Context, **changed: object) -> AsyncGenerator[Client]:
-    context = Context(filled.settings.model_copy(update=changed), filled.database, filled.store)
-    async with TestClient(TestServer(create_app(context))) as client:
+    async with TestClient(TestServer(create_app(with_settings(filled, **changed)))) as client:
         yield client
 
 

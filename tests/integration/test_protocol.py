@@ -15,6 +15,7 @@ from aiohttp import web
 from service.app import create_runner
 from service.context import Context
 from tests.support.catalogue import publish, query
+from tests.support.stepwise import with_settings
 
 _PATH = "/api/v4/projects/100/packages"
 _UPLOAD = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
@@ -52,8 +53,7 @@ class Wire:
 @pytest.fixture
 async def hasty(filled: Context) -> Context:
     """A context that does not wait long for a client."""
-    settings = filled.settings.model_copy(update={"request_timeout": timedelta(seconds=0.5)})
-    return Context(settings, filled.database, filled.store)
+    return with_settings(filled, request_timeout=timedelta(seconds=0.5))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The servers of a test run: started once by a guard process, gone with the run whatever happens to it.
 
-`python -m tests.support.servers FOLDER PID` is the guard: it starts PostgreSQL and RabbitMQ in FOLDER,
+`python -m tests.support.servers FOLDER PID` is the guard: it starts PostgreSQL, RabbitMQ and SeaweedFS in FOLDER,
 writes into servers.json where they are, and ends them when it is told to or when PID, the run, is no more.
 """
 
@@ -26,6 +26,7 @@ import asyncpg
 import psutil
 
 from service.infra.migrations.run import migrate
+from tests.support.seaweed import ADMIN, READER, SeaweedFS
 from workers.stack.files import write_private
 from workers.stack.postgres import Postgres
 from workers.stack.processes import end_leftovers
@@ -50,6 +51,18 @@ class Servers:
 
     management_url: str
     """The broker's HTTP API, with user and password."""
+
+    s3_endpoint: str
+    """The S3 server; its bucket is BUCKET."""
+
+    s3_filer_url: str
+    """Where what the S3 server stores can be seen without S3."""
+
+    s3_secret: str
+    """The secret of who may do everything there; the access key is ADMIN."""
+
+    s3_reader_secret: str
+    """The secret of who may only read there; the access key is READER."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,8 @@ async def _start(folder: Path, stack: AsyncExitStack) -> Servers:
     state = State(folder / "stack.json")
     database_url, broker_url = given.get("PACKYARD_DATABASE_URL", ""), given.get("PACKYARD_BROKER_URL", "")
     management_url = _usual_management(broker_url)
+    seaweed = SeaweedFS(folder, state)
+    stack.push_async_callback(seaweed.kill)
     async with asyncio.TaskGroup() as group:
         if not database_url:
             postgres = Postgres(folder, state, durable=False)
@@ -147,7 +162,16 @@ async def _start(folder: Path, stack: AsyncExitStack) -> Servers:
             stack.push_async_callback(rabbitmq.kill)
             broker_url, management_url = rabbitmq.url(), rabbitmq.management_url
             group.create_task(rabbitmq.start())
-    return Servers(database_url, broker_url, management_url)
+        group.create_task(seaweed.start())
+    return Servers(
+        database_url,
+        broker_url,
+        management_url,
+        s3_endpoint=seaweed.endpoint,
+        s3_filer_url=seaweed.filer_url,
+        s3_secret=seaweed.secret(ADMIN),
+        s3_reader_secret=seaweed.secret(READER),
+    )
 
 
 def _usual_management(broker_url: str) -> str:
