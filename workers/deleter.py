@@ -15,6 +15,7 @@ from schemas.commands import Delete
 from schemas.topology import Lane
 from service import destruction
 from service.context import Context
+from service.errors import StorageRefusedError, StorageUnavailableError
 from service.infra.broker import open_broker, require_broker
 from service.infra.consuming import Consumer, Delivery
 from service.infra.database import DatabaseUnavailableError
@@ -60,9 +61,24 @@ async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Eve
         StartError: the broker cannot be used at the start; later on, it is waited for.
     """
     await require_broker(context.settings.broker_url.get_secret_value())
+    await _warn_of_kept_bytes(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(reopen_until(stop, lambda: _session(context, lanes, stop)))
         group.create_task(reopen_until(stop, lambda: _look_after_neglected(context, lanes, stop)))
+
+
+async def _warn_of_kept_bytes(context: Context) -> None:
+    try:
+        is_kept = await context.store.keeps_removed()
+    except (StorageRefusedError, StorageUnavailableError) as error:
+        log.warning("versions_unknown", reason=str(error))
+        return
+    if is_kept:
+        log.warning(
+            "removed_bytes_are_kept",
+            storage_url=context.settings.storage_url,
+            reason="the bucket keeps versions: what is removed stays as an older one until a lifecycle rule expires it",
+        )
 
 
 async def _look_after_neglected(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:

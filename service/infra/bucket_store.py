@@ -31,7 +31,7 @@ _IN_LOOP: Final = 64 * 1024
 """From this many bytes on, checksums are worth a thread."""
 _SINGLY_AT_ONCE: Final = 8
 _NO_VERSION: Final = "null"
-"""What S3 calls the version of an object that was written while the bucket kept none."""
+"""What S3 calls the version of an object that was written while the bucket kept none, but had before."""
 
 
 class BucketStore(ObjectStore):
@@ -135,8 +135,8 @@ class BucketStore(ObjectStore):
             return False
         try:
             version = (await obstore.head_async(self._backend, MARK))["version"]
-            if version == _NO_VERSION:
-                # Written before the bucket kept versions, or while it was told to keep no more.
+            if version is not None:
+                # Versions were kept once; whether they are now tells only something that is written now.
                 version = (await obstore.put_async(self._backend, MARK, b"", use_multipart=False))["version"]
         except FAILURES as error:
             raise self._translated(error, Deed.READ) from error

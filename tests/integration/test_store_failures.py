@@ -14,7 +14,7 @@ from service.errors import ObjectMissingError, StorageRefusedError, StorageUnava
 from service.infra.storage import MARK, ObjectStore
 from tests.support.buckets import BucketWatcher, new_prefix, open_at, sign_in, sign_in_as_admin, stream
 from tests.support.proxy import Proxy, proxy_before
-from tests.support.seaweed import ADMIN, READER, SeaweedFS
+from tests.support.seaweed import ADMIN, READER, VERSIONED, SeaweedFS
 from tests.support.servers import Servers
 from workers.stack.state import State
 
@@ -290,6 +290,14 @@ async def test_a_large_upload_that_breaks_leaves_no_part_in_the_bucket(signed_in
         await store.put("p/1", breaking())
 
     assert await watcher.parts() <= before
+
+
+async def test_a_bucket_that_keeps_versions_is_told_apart(signed_in: Servers) -> None:
+    store = open_at(new_prefix(VERSIONED), endpoint=signed_in.s3_endpoint)
+    await store.adopt()
+
+    assert await store.keeps_removed()
+    assert await store.keeps_removed()
 
 
 async def test_a_folder_that_comes_and_goes_makes_nothing_count_as_gone(folder: ObjectStore, objects: Path) -> None:

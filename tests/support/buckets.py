@@ -34,9 +34,9 @@ def open_at(url: str, **settings: str) -> ObjectStore:
     return open_store(load_settings(environment={**_UNUSED, "PACKYARD_STORAGE_URL": url, **named}))
 
 
-def new_prefix() -> str:
+def new_prefix(bucket: str = BUCKET) -> str:
     """Return the URL of a place in the bucket that nobody has used."""
-    return f"s3://{BUCKET}/{uuid4().hex}"
+    return f"s3://{bucket}/{uuid4().hex}"
 
 
 class BucketWatcher:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,9 @@ from workers.stack.state import LOOPBACK, State
 
 BUCKET: Final = "yard"
 """The bucket that is there from the start."""
+
+VERSIONED: Final = "versioned"
+"""Another one, which keeps versions."""
 
 ADMIN: Final = "yard"
 """The access key of who may do everything."""
@@ -41,7 +45,7 @@ class SeaweedFS:
         }
         ports = [f"-{name}={port}" for name, port in self._ports.items()]
         arguments: list[str | Path] = [
-            Path(sys.executable).with_name("weed"),
+            _program(),
             "-logtostderr",
             "mini",
             f"-dir={self._folder}",
@@ -49,7 +53,7 @@ class SeaweedFS:
             f"-ip.bind={LOOPBACK}",
             f"-s3.config={self._folder / 's3.json'}",
             "-s3.autoCreateBucket=false",
-            f"-bucket={BUCKET}",
+            f"-bucket={BUCKET},{VERSIONED}",
             "-filer.localSocket=",
             "-s3.localSocket=",
             *(f"-{option}" for option in _OFF),
@@ -84,6 +88,7 @@ class SeaweedFS:
             while not await self._serves(session):
                 assert self.child.running, f"SeaweedFS ended at its start, see {self.child.program.log}"
                 await asyncio.sleep(_GLANCE_S)
+        await asyncio.to_thread(self._keep_versions)
 
     async def stop(self) -> None:
         """Stop it."""
@@ -106,12 +111,28 @@ class SeaweedFS:
         ]
         write_private(self._folder / "s3.json", json.dumps({"identities": identities}))
 
+    def _keep_versions(self) -> None:
+        master = f"{LOOPBACK}:{self._ports['master.port']}.{self._ports['master.port.grpc']}"
+        command = f"s3.bucket.versioning -name={VERSIONED} -enable\n"
+        subprocess.run(
+            [_program(), "shell", f"-master={master}"],
+            input=command,
+            text=True,
+            check=True,
+            capture_output=True,
+            timeout=_PATIENCE_S,
+        )
+
     async def _serves(self, session: aiohttp.ClientSession) -> bool:
         try:
             async with (
                 session.get(self.endpoint),
-                session.get(f"{self.filer_url}/buckets/{BUCKET}/", headers={"Accept": "application/json"}) as bucket,
+                session.get(f"{self.filer_url}/buckets/{VERSIONED}/", headers={"Accept": "application/json"}) as bucket,
             ):
                 return bucket.ok
         except aiohttp.ClientError:
             return False
+
+
+def _program() -> Path:
+    return Path(sys.executable).with_name("weed")
