@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,13 @@ async def folder(objects: Path) -> ObjectStore:
 async def _read(store: ObjectStore, key: str) -> bytes:
     async with store.get(key) as chunks:
         return b"".join([chunk async for chunk in chunks])
+
+
+async def _is_there(store: ObjectStore, key: str) -> bool:
+    """Tell whether a server that has just come back serves the object already."""
+    with suppress(StorageUnavailableError):
+        return bool(await _read(store, key))
+    return False
 
 
 async def _every_use_fails(store: ObjectStore, error: type[Exception], match: str) -> None:
@@ -152,6 +160,9 @@ async def test_a_server_that_is_down_may_come_back(tmp_path: Path, monkeypatch: 
         assert time.monotonic() - began < 30
 
         await seaweed.start()
+        async with asyncio.timeout(20):
+            while not await _is_there(store, "p/1"):
+                await asyncio.sleep(0.1)
         assert await _read(store, "p/1") == b"x"
         assert await store.delete(["p/1", "p/2"]) == {}
         assert await store.head("p/1") is None

@@ -93,10 +93,12 @@ class SeaweedFS:
     async def stop(self) -> None:
         """Stop it."""
         await self.child.stop()
+        self._remove_sockets()
 
     async def kill(self) -> None:
         """Kill it."""
         await self.child.kill()
+        self._remove_sockets()
 
     def _prepare(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -110,6 +112,12 @@ class SeaweedFS:
             for name, actions in rights.items()
         ]
         write_private(self._folder / "s3.json", json.dumps({"identities": identities}))
+
+    def _remove_sockets(self) -> None:
+        # They are there whatever it is told, and outlive it.
+        for port in self._ports.values():
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where it puts them
+                socket.unlink(missing_ok=True)
 
     def _keep_versions(self) -> None:
         master = f"{LOOPBACK}:{self._ports['master.port']}.{self._ports['master.port.grpc']}"
