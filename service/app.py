@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -10,16 +12,18 @@ from aiohttp import web
 from service.api import browsing, bulk, deletions, documentation, generic, health, packages
 from service.api.caching import tag_answers
 from service.api.cross_origin import CrossOrigin
-from service.api.keys import CONTEXT, OPERATIONS
+from service.api.keys import CONTEXT, DOWNLOADS, OPERATIONS
 from service.api.middlewares import add_headers, identify, translate_errors
 from service.api.protocol import LONGEST_FIELD, LONGEST_LINE, Runner
 from service.api.rate_limit import RateLimit
 from service.context import Context
+from service.downloads import DownloadNotes
 from service.errors import StartError
 
 _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""
 _SHUTDOWN_TIMEOUT_S: Final = 20.0
+_LAST_NOTES_S: Final = 5.0
 
 ROUTES: Final = (
     generic.routes,
@@ -45,12 +49,25 @@ def create_app(context: Context) -> web.Application:
         client_max_size=_LARGEST_BODY,
     )
     app[CONTEXT] = context
+    app[DOWNLOADS] = DownloadNotes(context.database)
+    app.cleanup_ctx.append(_note_downloads)
     app[OPERATIONS] = tuple(operation for routes in ROUTES for operation in routes.operations)
     for routes in ROUTES:
         routes.add_to(app)
     app.on_response_prepare.append(add_headers)
     app.on_response_prepare.append(cors.add_headers)
     return app
+
+
+async def _note_downloads(app: web.Application) -> AsyncGenerator[None]:
+    writing = asyncio.create_task(app[DOWNLOADS].keep_writing())
+    yield
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_NOTES_S):
+            await app[DOWNLOADS].write()
 
 
 def create_runner(context: Context) -> web.AppRunner:

@@ -33,10 +33,6 @@ class ObjectMissingError(PackyardError):
     """There is no object under that key."""
 
 
-class ChecksumMismatchError(PackyardError):
-    """The bytes that came are not those that their sender announced."""
-
-
 class RefusedError(PackyardError):
     """A request that is answered with a status of 4xx and one of GitLab's two body shapes."""
 
@@ -224,7 +220,7 @@ class ConflictError(RefusedError):
 
 
 class PreconditionFailedError(RefusedError):
-    """The record was changed after the moment that the caller named."""
+    """The record was changed after the moment that the caller named, or is there though it should be new."""
 
     status = 412
     text = "412 Precondition Failed"

@@ -17,7 +17,7 @@ from service.errors import (
 )
 from service.infra import package_rows
 from service.infra.access_rows import Group, Project, ReadableProject
-from service.infra.database import Connection, Database, Record
+from service.infra.database import Connection, Record
 from service.infra.package_orders import position_of
 from service.infra.slices import Slice
 
@@ -145,12 +145,6 @@ async def find_generic_file(
     if file is None:
         raise NotFoundError
     return file
-
-
-async def note_download(database: Database, file: Record) -> None:
-    """Note that a file of the package is downloaded now."""
-    async with database.connection() as connection:
-        await package_rows.note_download(connection, file["package_id"])
 
 
 async def _list(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Listed:

@@ -157,6 +157,10 @@ class Settings(BaseModel):
     storage_timeout: PositiveDuration = timedelta(seconds=60)
     """How long the object store may take over one chunk of removals."""
 
+    download_redirect: bool = False
+    """Whether a download is answered with an address in the bucket, which is good for five minutes, in place of the
+    bytes; clients have to reach the bucket then."""
+
     storage_delete_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     """How many chunks one worker removes at the same time."""
 

@@ -1,20 +1,21 @@
 """Publishing a file: the bytes first, then the rows; whatever fails leaves neither."""
 
-from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from schemas.statuses import PackageStatus
 from service.access import Caller
-from service.errors import BadRequestError, ConflictError
+from service.errors import BadRequestError, ConflictError, PreconditionFailedError, RefusedError
 from service.infra import upload_rows
 from service.infra.access_rows import Project
 from service.infra.database import Connection, Database, DatabaseUnavailableError, Record, conflicts
 from service.infra.storage import ObjectStore, StoredObject, new_key
 
 _TOO_LARGE: Final = "File is too large"
+_OTHER_BYTES: Final = "Checksum does not match"
 _DUPLICATE: Final = "Duplicate package is not allowed"
 
 log = structlog.get_logger()
@@ -31,10 +32,23 @@ class GenericFile:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The bytes of a file as they come in, and how many their sender says there are."""
+    """The bytes of a file as they come in, and what their sender says of them."""
 
     chunks: AsyncIterable[bytes]
     announced: int | None = None
+    """How many there are."""
+    checksums: Mapping[str, bytes] = field(default_factory=dict)
+    """Algorithm (md5, sha1, sha256) -> raw checksum."""
+
+    def check(self, stored: StoredObject) -> None:
+        """Hold what came against the checksums.
+
+        Raises:
+            BadRequestError: it is something else.
+        """
+        for algorithm, expected in self.checksums.items():
+            if getattr(stored, algorithm) != expected:
+                raise BadRequestError(f"{_OTHER_BYTES} ({algorithm})")
 
 
 async def publish_generic(
@@ -47,12 +61,14 @@ async def publish_generic(
     status: PackageStatus | None,
     body: Body,
     max_size: int = 0,
+    is_new: bool = False,
 ) -> Record:
     """Store the body and add it as a new file to the package, which is made when it is missing; return the row.
 
     Raises:
         BadRequestError: it is larger than *max_size* (0: no limit), or there is such a file already and a group
-            around the project does not allow duplicates.
+            around the project does not allow duplicates, or the bytes do not match their checksums.
+        PreconditionFailedError: there is such a file already, though *is_new* says that it should not be.
         ConflictError: somebody else published or restored the same name and version in this very moment.
     """
     if max_size and (body.announced or 0) > max_size:
@@ -63,9 +79,11 @@ async def publish_generic(
             connection, ancestry=project.ancestry, name=target.package_name, version=target.package_version
         )
         place = {"name": target.package_name, "version": target.package_version, "file_name": target.file_name}
-        if is_unique and await upload_rows.has_file(connection, project_id=project.id, **place):
-            raise BadRequestError(_DUPLICATE)
-    stored = await store.put(new_key(project.id), _limited(body.chunks, max_size))
+        refusal = BadRequestError(_DUPLICATE) if is_unique else PreconditionFailedError()
+        is_alone = is_unique or is_new
+        if is_alone and await upload_rows.has_file(connection, project_id=project.id, **place):
+            raise refusal
+    stored = await store.put(new_key(project.id), _limited(body.chunks, max_size), check=body.check)
     try:
         async with database.transaction() as connection:
             package_id = await upload_rows.find_or_create_generic_package(
@@ -76,8 +94,8 @@ async def publish_generic(
                 status=status,
                 creator_id=caller.user_id,
             )
-            if is_unique:
-                await _require_unique(connection, package_id=package_id, file_name=target.file_name)
+            if is_alone:
+                await _require_alone(connection, refusal, package_id=package_id, file_name=target.file_name)
             return await _insert_file(connection, caller, target, package_id=package_id, stored=stored)
     except conflicts() as error:
         await remove_unreferenced(database, store, stored.key)
@@ -101,9 +119,9 @@ async def remove_unreferenced(database: Database, store: ObjectStore, key: str) 
         await store.delete([key])
 
 
-async def _require_unique(connection: Connection, *, package_id: int, file_name: str) -> None:
+async def _require_alone(connection: Connection, refusal: RefusedError, *, package_id: int, file_name: str) -> None:
     if await upload_rows.has_file_in(connection, package_id=package_id, file_name=file_name):
-        raise BadRequestError(_DUPLICATE)
+        raise refusal
 
 
 async def _insert_file(

@@ -2,22 +2,30 @@
 
 import asyncio
 from collections.abc import AsyncIterable
+from datetime import timedelta
+from typing import Final
 
 import structlog
 from aiohttp import ETag, web
 from aiohttp.helpers import content_disposition_header
 
-from service import packages
 from service.api.caching import is_known
-from service.api.keys import CONTEXT, REQUEST_ID
-from service.errors import NotFoundError, ObjectMissingError, PackyardError
+from service.api.keys import CONTEXT, DOWNLOADS, REQUEST_ID
+from service.api.ranges import Part, wanted_part
+from service.api.replies import reply
+from service.errors import NotFoundError, ObjectMissingError, PackyardError, StorageRefusedError
 from service.infra.database import Record
+
+_ADDRESS_VALID_FOR: Final = timedelta(minutes=5)
+_FOUND: Final = 302
+_PARTIAL: Final = 206
+_UNSATISFIABLE: Final = 416
 
 log = structlog.get_logger()
 
 
 async def send_file(request: web.Request, file: Record) -> web.StreamResponse:
-    """Answer with the bytes of a package file, or with 304 when the client has them.
+    """Answer with the bytes of a package file, a part of them, where they are, or with 304 when the client has them.
 
     Raises:
         NotFoundError: the object went away before its first byte was sent.
@@ -25,6 +33,7 @@ async def send_file(request: web.Request, file: Record) -> web.StreamResponse:
     sha256 = file["sha256"].hex()
     response = web.StreamResponse(
         headers={
+            "Accept-Ranges": "bytes",
             "Content-Type": "application/octet-stream",
             "Content-Disposition": content_disposition_header("attachment", filename=_base_name(file["file_name"])),
             "X-Checksum-SHA256": sha256,
@@ -33,17 +42,47 @@ async def send_file(request: web.Request, file: Record) -> web.StreamResponse:
     response.etag = ETag(sha256)
     if is_known(request, sha256):
         return web.Response(status=304, headers={"ETag": response.headers["ETag"]})
-    response.content_length = file["size"]
-    if request.method == "HEAD":
-        return response
+    whole = Part(0, file["size"], file["size"])
+    part = wanted_part(request, size=whole.size, tag=sha256) or whole
+    if part != whole:
+        if not part.is_satisfiable:
+            headers = {"Content-Range": part.content_range}
+            return reply({"error": "416 Range Not Satisfiable"}, status=_UNSATISFIABLE, headers=headers)
+        response.set_status(_PARTIAL)
+        response.headers["Content-Range"] = part.content_range
+    response.content_length = part.end - part.start
+    return response if request.method == "HEAD" else await _send_part(request, file, part, response)
+
+
+async def _send_part(
+    request: web.Request, file: Record, part: Part, response: web.StreamResponse
+) -> web.StreamResponse:
+    notes = request.app[DOWNLOADS]
+    if address := await _address(request, file):
+        notes.note(file["package_id"])
+        checksum = response.headers["X-Checksum-SHA256"]
+        headers = {"Location": address, "Cache-Control": "no-store", "X-Checksum-SHA256": checksum}
+        return web.Response(status=_FOUND, headers=headers)
     try:
-        async with request.app[CONTEXT].store.get(file["storage_key"]) as chunks:
-            await packages.note_download(request.app[CONTEXT].database, file)
+        async with request.app[CONTEXT].store.get(file["storage_key"], start=part.start, end=part.end) as chunks:
+            notes.note(file["package_id"])
             await _send(request, response, chunks)
     except ObjectMissingError as error:
         # It was being deleted while we looked.
         raise NotFoundError from error
     return response
+
+
+async def _address(request: web.Request, file: Record) -> str | None:
+    context = request.app[CONTEXT]
+    if not context.settings.download_redirect or not file["size"]:
+        return None
+    try:
+        return await context.store.address(file["storage_key"], valid_for=_ADDRESS_VALID_FOR)
+    except StorageRefusedError as error:
+        # Not every credential can sign; the bytes can be had from us all the same.
+        log.warning("address_not_signed", request_id=request[REQUEST_ID], reason=str(error))
+        return None
 
 
 async def _send(request: web.Request, response: web.StreamResponse, chunks: AsyncIterable[bytes]) -> None:

@@ -12,12 +12,13 @@ from schemas.queries import Upload
 from schemas.resources import Message, UploadedFile
 from service import access, packages, uploads
 from service.api.callers import PROJECT_REFUSALS, project_visit
+from service.api.checksums import read_checksums
 from service.api.downloads import send_file
 from service.api.entities import uploaded_entity
 from service.api.expectation import let_body_come
 from service.api.keys import CONTEXT
 from service.api.links import external_url
-from service.api.operations import FILE_BYTES, MOVED, OF_PACKAGE_MANAGERS, Answer, Routes, one
+from service.api.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PACKAGE_MANAGERS, Answer, Routes, one
 from service.api.parameters import read_path, read_query
 from service.api.replies import reply
 from service.errors import (
@@ -26,6 +27,7 @@ from service.errors import (
     ConflictError,
     MovedProjectWriteError,
     NotFoundError,
+    PreconditionFailedError,
 )
 from service.uploads import GenericFile
 
@@ -55,9 +57,12 @@ _UPLOADING: Final = (
     MovedProjectWriteError,
     BadRequestError("File is too large"),
     BadRequestError("Duplicate package is not allowed"),
+    BadRequestError("Checksum does not match (sha256)"),
+    PreconditionFailedError,
     ConflictError("Resource lock"),
 )
-_DOWNLOADED: Final = (FILE_BYTES, MOVED)
+_DOWNLOADED: Final = (FILE_BYTES, FILE_PART, ADDRESS, MOVED)
+_ANY: Final = "*"
 
 
 @routes.put(_FILE_BELOW, query=Upload, answers=_UPLOADED, refusals=_UPLOADING, takes_bytes=True, path_rules=PATH_RULES)
@@ -88,6 +93,7 @@ async def _upload(request: web.Request) -> web.Response:
     async with project_visit(request, credential_required=True) as (connection, found):
         query = read_query(request, Upload)
         _require_body(request)
+        checksums = read_checksums(request)
         await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
     context = request.app[CONTEXT]
     file = await uploads.publish_generic(
@@ -97,8 +103,9 @@ async def _upload(request: web.Request) -> web.Response:
         project=found.project,
         target=_target(request),
         status=query.status,
-        body=uploads.Body(_body(request), announced=request.content_length),
+        body=uploads.Body(_body(request), announced=request.content_length, checksums=checksums),
         max_size=context.settings.generic_max_file_size,
+        is_new=request.headers.get("If-None-Match", "").strip() == _ANY,
     )
     if query.select is None:
         return reply(Message(message="201 Created"), status=201)

@@ -5,8 +5,10 @@ from typing import Final
 from aiohttp import web
 
 from service.context import Context
+from service.downloads import DownloadNotes
 
 CONTEXT: Final = web.AppKey("context", Context)
+DOWNLOADS: Final = web.AppKey("downloads", DownloadNotes)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
 """What a handler adds to the request's one log line."""

@@ -13,7 +13,7 @@ from service.api.expectation import hang_up_unless_it_came
 from service.api.keys import LOG_FIELDS, REQUEST_ID
 from service.api.operations import OPERATION, Carrier, Handler
 from service.api.replies import COMMON_HEADERS, reply, reply_text
-from service.errors import DatabaseAwayError, RefusedError
+from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableError
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_CLOSED: Final = 499
@@ -69,6 +69,9 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
         case web.HTTPMovedPermanently():
             text = f"This resource has been moved permanently to {error.location}"
             answer = reply_text(text, status=301, headers={"Location": str(error.location)})
+        case StorageUnavailableError():
+            log.error("storage_unavailable", request_id=request[REQUEST_ID], reason=str(error))
+            answer = reply({"message": "503 Service Unavailable"}, status=503)
         case DatabaseAwayError():
             answer = reply({"message": "503 Service Unavailable"}, status=503)
         case web.HTTPException():

@@ -46,7 +46,9 @@ _DESCRIPTIONS: Final = MappingProxyType(
         201: "Created.",
         202: "Accepted; this is how far it is.",
         204: "Accepted; there is nothing to read.",
+        206: "The part that was asked for.",
         301: "The project has another path now.",
+        302: "The bytes are there for the next five minutes.",
     }
 )
 _UNREADABLE: Final = MappingProxyType({414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"})
@@ -177,8 +179,17 @@ def _headers(operation: Operation) -> Iterator[Json]:
     if operation.method == "DELETE":
         yield _header("If-Unmodified-Since", "Delete only what was not changed since; 412 otherwise.")
         yield _header("Prefer", "`respond-async` answers 202 with the deletion, in place of 204.")
+    elif operation.takes_bytes:
+        yield _header("X-Checksum-SHA256", "What the file has to be, in hexadecimal; 400 when it is not.")
+        yield _header(
+            "Repr-Digest", "The same as RFC 9530 has it; `Content-Digest`, `Content-MD5` and others are read, too."
+        )
+        yield _header("If-None-Match", "`*`: only if there is no such file in the package; 412 otherwise.")
     elif operation.method == "GET" and operation.is_tagged:
         yield _header("If-None-Match", "The ETag of the answer that is at hand; 304 when it still holds.")
+    if operation.gives_bytes and operation.method == "GET":
+        yield _header("Range", "One part of the file, as `bytes=0-1023`; several are answered with the whole.")
+        yield _header("If-Range", "The ETag of the file of which a part is wanted; of another one, all comes.")
 
 
 def _key_header() -> Json:
@@ -204,6 +215,8 @@ def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Json]:
         responses.setdefault(str(status), _fault({"message": text}, schemas))
     for status, text in _UNREADABLE.items():
         responses[str(status)] = _fault({"error": text}, schemas)
+    if operation.gives_bytes:
+        responses["416"] = _fault({"error": "416 Range Not Satisfiable"}, schemas)
     if operation.reads_body:
         responses["408"] = _fault({"error": "408 Request Timeout"}, schemas)
     if operation.carriers:

@@ -89,8 +89,16 @@ def page_of(shape: Any) -> Answer:
 MOVED: Final = Answer(301, media=Media.TEXT, headers=("Location",))
 """Where a project is now that had the path of the request before."""
 
-FILE_BYTES: Final = Answer(200, media=Media.OCTETS, headers=("X-Checksum-SHA256", "Content-Disposition"))
+_OF_FILES: Final = ("X-Checksum-SHA256", "Content-Disposition", "Accept-Ranges")
+
+FILE_BYTES: Final = Answer(200, media=Media.OCTETS, headers=_OF_FILES)
 """The bytes of a file."""
+
+FILE_PART: Final = Answer(206, media=Media.OCTETS, headers=(*_OF_FILES, "Content-Range"))
+"""Some of them."""
+
+ADDRESS: Final = Answer(302, media=Media.EMPTY, headers=("Location", "X-Checksum-SHA256"))
+"""Where they are, for a while."""
 
 ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id", "Link"))
 """A deletion that was accepted."""
@@ -135,6 +143,11 @@ class Operation:
     def reads_body(self) -> bool:
         """Whether the body is waited for: a file, JSON, or the form of a DELETE, which may hold a credential."""
         return self.takes_bytes or self.body is not None or self.method == "DELETE"
+
+    @property
+    def gives_bytes(self) -> bool:
+        """Whether it answers with a file, or a part of one."""
+        return FILE_BYTES in self.answers
 
     @property
     def is_tagged(self) -> bool:

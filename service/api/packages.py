@@ -23,7 +23,9 @@ from service.api.keys import CONTEXT, LOG_FIELDS
 from service.api.links import external_url
 from service.api.operations import (
     ACCEPTED,
+    ADDRESS,
     FILE_BYTES,
+    FILE_PART,
     MOVED,
     OF_PROJECT,
     PERSONAL,
@@ -151,7 +153,7 @@ async def list_package_pipelines(request: web.Request) -> web.Response:
 
 @routes.get(
     _FILE + "/download",
-    answers=(FILE_BYTES, MOVED),
+    answers=(FILE_BYTES, FILE_PART, ADDRESS, MOVED),
     refusals=(*PROJECT_REFUSALS, NotFoundError, FileNotFoundInPackageError),
 )
 async def download_package_file(request: web.Request) -> web.StreamResponse:

@@ -14,24 +14,21 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
-from uuid import uuid4
 
 from typing_extensions import override
 
 from service.errors import ObjectMissingError, StartError, StorageRefusedError, StorageUnavailableError
+from service.infra.folder_files import ABSENT, PARTIAL, Draft, Reader, remove_empty, root_of
 from service.infra.folder_walk import walk
-from service.infra.storage import MARK, READ_CHUNK, Check, Digests, ObjectInfo, ObjectStore, StoredObject
+from service.infra.storage import MARK, READ_CHUNK, Check, ObjectInfo, ObjectStore, StoredObject
 
 _THREADS: Final = 16
-_PARTIAL: Final = ".partial"
 _STALE_S: Final = 24 * 3600
 """An upload that has written nothing for so long is none any more: its process was killed."""
-_TRIES: Final = 20
-_ABSENT: Final = (FileNotFoundError, NotADirectoryError)
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
 
 P = ParamSpec("P")
@@ -48,7 +45,7 @@ class FolderStore(ObjectStore):
 
     @override
     async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
-        draft = await self._run(_Draft, self._folder)
+        draft = await self._run(Draft, self._folder)
         try:
             async for chunk in chunks:
                 await self._run(draft.write, chunk)
@@ -63,7 +60,7 @@ class FolderStore(ObjectStore):
     @override
     @asynccontextmanager
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
-        reader = await self._run(_Reader, self._folder, key)
+        reader = await self._run(Reader, self._folder, key)
         try:
             yield self._pieces(reader, start, end)
         finally:
@@ -117,17 +114,17 @@ class FolderStore(ObjectStore):
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def _walk(self, prefix: str) -> Generator[Sequence[ObjectInfo]]:
-        with _root(self._folder) as root:
+        with root_of(self._folder) as root:
             yield from walk(root, prefix)
 
     def _head(self, key: str) -> ObjectInfo | None:
-        with _root(self._folder) as root:
+        with root_of(self._folder) as root:
             found = os.stat(key, dir_fd=root)
         if not stat.S_ISREG(found.st_mode):
             return None
         return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
-    async def _pieces(self, reader: "_Reader", start: int, end: int | None) -> AsyncIterator[bytes]:
+    async def _pieces(self, reader: "Reader", start: int, end: int | None) -> AsyncIterator[bytes]:
         position = start
         while end is None or position < end:
             wanted = READ_CHUNK if end is None else min(READ_CHUNK, end - position)
@@ -139,81 +136,19 @@ class FolderStore(ObjectStore):
 
     def _delete(self, keys: Sequence[str], given_up: threading.Event) -> Mapping[str, Exception]:
         failures: dict[str, Exception] = {}
-        with _root(self._folder) as root:
+        with root_of(self._folder) as root:
             for key in keys:
                 if given_up.is_set():
                     break
                 try:
                     os.unlink(key, dir_fd=root)
-                except _ABSENT:
+                except ABSENT:
                     pass
                 except OSError as error:
                     failures[key] = _translated(error, self._folder)
             for folder in {key.rpartition("/")[0] for key in keys}:
-                _remove_empty(root, folder)
+                remove_empty(root, folder)
         return failures
-
-
-class _Reader:
-    """An open file; the lock keeps its number from being given to another file while a thread still reads."""
-
-    def __init__(self, folder: Path, key: str) -> None:
-        self._lock = threading.Lock()
-        with _root(folder) as root:
-            self._file = os.open(key, os.O_RDONLY, dir_fd=root)
-
-    def read(self, size: int, position: int) -> bytes:
-        with self._lock:
-            return os.pread(self._file, size, position)
-
-    def close(self) -> None:
-        with self._lock:
-            os.close(self._file)
-
-
-class _Draft:
-    """A file that nobody sees before it is whole and safe on the disk; the lock is for what it is for readers."""
-
-    def __init__(self, folder: Path) -> None:
-        self._lock = threading.Lock()
-        self.digests = Digests()
-        self._name = f"{MARK}/{uuid4().hex}{_PARTIAL}"
-        with _root(folder) as root:
-            self._file = os.open(self._name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root)
-            self._root = os.dup(root)
-
-    def write(self, chunk: bytes) -> None:
-        with self._lock:
-            self.digests.add(chunk)
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(self._file, view) :]
-
-    def publish(self, key: str) -> None:
-        with self._lock:
-            os.fsync(self._file)
-            self._rename(key)
-
-    def close(self) -> None:
-        """Give everything back; what was not published is gone."""
-        with self._lock:
-            with suppress(OSError):
-                os.unlink(self._name, dir_fd=self._root)
-            os.close(self._file)
-            os.close(self._root)
-
-    def _rename(self, key: str) -> None:
-        folder = key.rpartition("/")[0]
-        for tries_left in reversed(range(_TRIES)):
-            _make_folders(self._root, folder)
-            try:
-                os.rename(self._name, key, src_dir_fd=self._root, dst_dir_fd=self._root)
-                break
-            except FileNotFoundError:
-                # Its last object was removed in this moment, and the folder with it.
-                if not tries_left:
-                    raise
-        _sync_folder(self._root, folder)
 
 
 def open_folder(folder: Path) -> FolderStore:
@@ -233,58 +168,15 @@ def open_folder(folder: Path) -> FolderStore:
     return FolderStore(folder)
 
 
-@contextmanager
-def _root(folder: Path) -> Generator[int]:
-    """Open the folder of the store; whoever has it looks at this one and no other, whatever happens to its name."""
-    away = StorageUnavailableError(f"the objects of this yard are not in {folder}: is the volume mounted?")
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except _ABSENT:
-        raise away from None
-    try:
-        try:
-            is_ours = stat.S_ISDIR(os.stat(MARK, dir_fd=descriptor).st_mode)
-        except FileNotFoundError:
-            is_ours = False
-        if not is_ours:
-            raise away
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _make_folders(root: int, folder: str) -> None:
-    parts = folder.split("/") if folder else []
-    for depth in range(len(parts)):
-        # The one above may be removed as an empty one just now; who calls tries again.
-        with suppress(FileExistsError, FileNotFoundError):
-            os.mkdir("/".join(parts[: depth + 1]), 0o700, dir_fd=root)
-
-
-def _sync_folder(root: int, folder: str) -> None:
-    descriptor = os.open(folder or ".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=root)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_empty(root: int, folder: str) -> None:
-    with suppress(OSError):
-        while folder:
-            os.rmdir(folder, dir_fd=root)
-            folder = folder.rpartition("/")[0]
-
-
 def _remove_stale(folder: Path) -> None:
-    for path in folder.glob(f"*{_PARTIAL}"):
+    for path in folder.glob(f"*{PARTIAL}"):
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - _STALE_S:
                 path.unlink()
 
 
 def _translated(error: OSError, folder: Path) -> Exception:
-    if isinstance(error, _ABSENT):
+    if isinstance(error, ABSENT):
         return ObjectMissingError("there is no such object")
     reason = (error.strerror or str(error)).lower()
     if error.errno in _FORBIDDEN:

@@ -1,6 +1,7 @@
 """Reading packages and their files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final, Protocol
 
 from schemas.cursors import PackagePosition
@@ -184,6 +185,6 @@ async def find_newest_file(
     )
 
 
-async def note_download(connection: Connection, package_id: int) -> None:
-    """Note that a file of the package was downloaded now."""
-    await execute(connection, "note_download", package_id=package_id)
+async def note_downloads(connection: Connection, moments: Mapping[int, datetime]) -> None:
+    """Note when files of the packages were downloaded last, to the minute."""
+    await execute(connection, "note_downloads", package_ids=list(moments), moments=list(moments.values()))

@@ -41,6 +41,8 @@ def open_store(settings: Settings) -> ObjectStore:
 def _require_fitting(settings: Settings, scheme: str) -> None:
     if scheme == "file" and settings.storage_endpoint:
         raise StartError("PACKYARD_STORAGE_ENDPOINT is wrong: a folder has none")
+    if scheme == "file" and settings.download_redirect:
+        raise StartError("PACKYARD_DOWNLOAD_REDIRECT is wrong: a file in a folder has no address")
     for name in _OF_S3_ALONE:
         if scheme != "s3" and getattr(settings, name) != Settings.model_fields[name].default:
             raise StartError(f"{PREFIX}{name.upper()} is wrong: only s3:// has one")

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from service.api.keys import DOWNLOADS
 from service.app import create_app
 from service.context import Context
 from tests.support.catalogue import fill_directory
@@ -28,6 +29,12 @@ async def client(filled: Context) -> AsyncGenerator[Client]:
     """A client of the API over a filled directory."""
     async with TestClient(TestServer(create_app(filled))) as opened:
         yield opened
+
+
+async def note_downloads(client: Client) -> None:
+    """Let the API write which packages were downloaded, as it does every two seconds."""
+    assert client.app is not None
+    await client.app[DOWNLOADS].write()
 
 
 @pytest.fixture

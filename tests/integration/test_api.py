@@ -11,7 +11,7 @@ from aiohttp import ClientPayloadError, ClientResponse, MultipartWriter, encode_
 from yarl import URL
 
 from service.context import Context
-from tests.integration.conftest import Client
+from tests.integration.conftest import Client, note_downloads
 from tests.support.catalogue import objects_in, publish, query, status_of
 
 _GENERIC = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
@@ -411,8 +411,10 @@ async def test_neither_head_nor_304_is_a_download(filled: Context, client: Clien
 
     head = await client.head(_GENERIC)
     known = await client.get(_GENERIC, headers={"If-None-Match": head.headers["ETag"]})
+    await note_downloads(client)
     before = await query(filled, last)
     await (await client.get(_GENERIC)).read()
+    await note_downloads(client)
     after = await query(filled, last)
 
     assert (head.status, known.status) == (200, 304)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.errors import ChecksumMismatchError, ObjectMissingError
+from service.errors import BadRequestError, ObjectMissingError
 from service.infra.bucket_store import memory_store
 from service.infra.storage import DELETE_CHUNK, ObjectStore, StoredObject, new_key
 from tests.support.buckets import new_prefix, open_at, sign_in_as_admin, stream
@@ -171,11 +171,11 @@ async def test_a_stream_that_breaks_leaves_nothing(store: ObjectStore, size: int
 @pytest.mark.parametrize("size", [10, 20 * _MIB])
 async def test_an_object_that_the_check_refuses_is_never_there(store: ObjectStore, size: int) -> None:
     def refuse(stored: StoredObject) -> None:
-        raise ChecksumMismatchError(stored.sha256.hex())
+        raise BadRequestError(stored.sha256.hex())
 
     content = b"x" * size
 
-    with pytest.raises(ChecksumMismatchError, match=hashlib.sha256(content).hexdigest()):
+    with pytest.raises(BadRequestError, match=hashlib.sha256(content).hexdigest()):
         await store.put("p/1/a", stream(content), check=refuse)
 
     assert await store.head("p/1/a") is None

@@ -71,9 +71,16 @@ SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key
    AND p.status IN ('default', 'hidden', 'deprecated') AND f.file_name = :file_name AND f.status = 'default'
  ORDER BY f.id DESC LIMIT 1;
 
--- name: note_download!
-UPDATE package SET last_downloaded_at = now()
- WHERE id = :package_id AND (last_downloaded_at IS NULL OR last_downloaded_at < now() - interval '1 minute');
+-- name: note_downloads!
+-- In the order of ids, so that two processes that write the same packages wait for each other and never in a circle.
+WITH noted AS (
+    SELECT p.id, d.moment
+      FROM package p JOIN unnest(:package_ids::bigint[], :moments::timestamptz[]) AS d(id, moment) ON d.id = p.id
+     WHERE p.last_downloaded_at IS NULL OR p.last_downloaded_at < d.moment - interval '1 minute'
+     ORDER BY p.id
+       FOR NO KEY UPDATE OF p
+)
+UPDATE package p SET last_downloaded_at = noted.moment FROM noted WHERE noted.id = p.id;
 
 -- name: find_or_create_generic_package
 -- Takes the row lock either way, so that no deletion comes between this and the file. One in error is taken only

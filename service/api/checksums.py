@@ -1,0 +1,65 @@
+"""What a client says of the bytes that it sends: checksums, in the headers that clients use for them."""
+
+import re
+from base64 import b64decode
+from binascii import Error
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from aiohttp import web
+
+from service.errors import BadParametersError
+
+LENGTHS: Final = MappingProxyType({"md5": 16, "sha1": 20, "sha256": 32})
+"""Algorithm -> bytes of its checksums."""
+
+_PLAIN: Final = MappingProxyType(
+    {
+        "X-Checksum-SHA256": ("sha256", bytes.fromhex),
+        "X-Checksum-SHA1": ("sha1", bytes.fromhex),
+        "X-Checksum-MD5": ("md5", bytes.fromhex),
+        "Content-MD5": ("md5", lambda text: b64decode(text, validate=True)),
+    }
+)
+"""Header -> algorithm, and how the value is written."""
+_OF_DIGESTS: Final = MappingProxyType({"sha-256": "sha256", "sha": "sha1", "md5": "md5"})
+"""Names of algorithms in digest fields (RFC 9530, and RFC 3230 before it); others are passed over."""
+_MEMBER: Final = re.compile(r"\s*([A-Za-z0-9*._-]+)=(?::([^:]*):|([^,:]*))\s*")
+
+
+def read_checksums(request: web.Request) -> Mapping[str, bytes]:
+    """Return the checksums that the client sent, by algorithm (md5, sha1, sha256); the last one of each counts.
+
+    Raises:
+        BadParametersError: a header cannot be read.
+    """
+    found = {}
+    for header, (algorithm, read) in _PLAIN.items():
+        if header in request.headers:
+            found[algorithm] = _read(header, algorithm, request.headers[header].strip(), read)
+    for header in ("Digest", "Content-Digest", "Repr-Digest"):
+        for text in request.headers.getall(header, ()):
+            for algorithm, value in _members(header, text):
+                found[algorithm] = _read(header, algorithm, value, _PLAIN["Content-MD5"][1])
+    return found
+
+
+def _members(header: str, text: str) -> Iterator[tuple[str, str]]:
+    for member in text.split(","):
+        matched = _MEMBER.fullmatch(member)
+        if matched is None:
+            raise BadParametersError(f"{header} is invalid")
+        name, bytes_of_field, plain = matched.groups()
+        if name.lower() in _OF_DIGESTS:
+            yield _OF_DIGESTS[name.lower()], plain if bytes_of_field is None else bytes_of_field
+
+
+def _read(header: str, algorithm: str, text: str, read: Callable[[str], bytes]) -> bytes:
+    try:
+        value = read(text)
+    except (Error, ValueError):
+        value = b""
+    if len(value) != LENGTHS[algorithm]:
+        raise BadParametersError(f"{header} is invalid")
+    return value
