@@ -5,7 +5,7 @@ them never depends on the others.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -89,14 +89,15 @@ async def next_files(database: Database, held: Mapping[UUID, Deletion], *, token
 
     Small deletions come first, so that a large one holds up nobody; a large one is read along its index.
     """
-    large = [deletion for deletion in held.values() if deletion.files_total > limit]
-    small = held.keys() - {deletion.id for deletion in large}
+    by_size = sorted(held.values(), key=lambda deletion: (deletion.files_total, deletion.id))
+    large = [deletion for deletion in by_size if deletion.files_total > limit]
     files: dict[int, DoomedFile] = {}
     async with database.connection() as connection:
-        if small:
-            found = await destruction_rows.next_files(connection, small, token=token, limit=limit)
-            files = {file.id: file for file in found}
-        for deletion in sorted(large, key=lambda deletion: deletion.files_total):
+        for some in _portions(by_size[: len(by_size) - len(large)], limit):
+            if (rest := limit - len(files)) > 0:
+                found = await destruction_rows.next_files(connection, some, token=token, limit=rest)
+                files |= {file.id: file for file in found}
+        for deletion in large:
             if (rest := limit - len(files)) > 0:
                 found = await destruction_rows.next_files_of_large(connection, deletion, token=token, limit=rest)
                 files = {file.id: file for file in found} | files
@@ -194,6 +195,21 @@ async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
         messages += [outbox.command(one.lane, [one.id]) for one in free if one.was_attempted]
         await outbox.append(connection, messages)
     return len(woken)
+
+
+def _portions(deletions: Sequence[Deletion], limit: int) -> Iterator[list[UUID]]:
+    """Give the ids in portions that have enough files for a chunk, or had: a chunk shall not be looked for in all."""
+    portion: list[UUID] = []
+    files = 0
+    for deletion in deletions:
+        portion.append(deletion.id)
+        files += deletion.files_total
+        if files >= limit:
+            yield portion
+            # Of what is at its end nearly, many are asked at once.
+            portion, files, limit = [], 0, 2 * limit
+    if portion:
+        yield portion
 
 
 def _marked(deletion: Deletion) -> outbox.Outgoing:
