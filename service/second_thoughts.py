@@ -24,6 +24,8 @@ _REASONS: Final[Mapping[Obstacle, str]] = MappingProxyType(
         Obstacle.TAKEN: _TAKEN,
         Obstacle.PACKAGE_DELETED: "the package of the file is being deleted itself",
         Obstacle.EMPTIED: "all files of the package have been deleted by themselves",
+        Obstacle.GONE: "the file is gone already",
+        Obstacle.BEGUN: "a later deletion of the package has begun: bytes may be gone",
         Obstacle.NOT_IN_ERROR: "what is left of the package is not in status error any more",
     }
 )

@@ -27,6 +27,8 @@ class Obstacle(StrEnum):
     PACKAGE_DELETED = "package_deleted"
     NOT_IN_ERROR = "not_in_error"
     EMPTIED = "emptied"
+    GONE = "gone"
+    BEGUN = "begun"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,33 +23,35 @@ SELECT o.id FROM deletion o
  ORDER BY o.id FOR UPDATE;
 
 -- name: obstacles_to_restoring
--- Why some of these locked deletions cannot be undone, though their states would allow it.
-SELECT d.id,
-       CASE WHEN d.package_file_id IS NOT NULL AND p.status <> ALL(:displayable::text[]) THEN 'package_deleted'
-            WHEN d.state = 'failed' AND d.package_file_id IS NOT NULL AND f.status IS DISTINCT FROM 'error'
-            THEN 'not_in_error'
-            WHEN d.state = 'failed' AND d.package_file_id IS NULL AND p.status IS DISTINCT FROM 'error'
-            THEN 'not_in_error'
-            WHEN d.package_file_id IS NULL AND d.files_total > 0 AND p.package_type <> 'ml_model'
-                 AND NOT EXISTS (SELECT FROM package_file g WHERE g.package_id = p.id)
-            THEN 'emptied'
-            ELSE 'taken' END AS obstacle
-  FROM deletion d
-  LEFT JOIN package p ON p.id = d.package_id
-  LEFT JOIN package_file f ON f.id = d.package_file_id
- WHERE d.id = ANY(:ids::uuid[])
-   AND CASE WHEN d.package_file_id IS NOT NULL
-            THEN p.status <> ALL(:displayable::text[]) OR (d.state = 'failed' AND f.status IS DISTINCT FROM 'error')
-            ELSE (d.state = 'failed' AND p.status IS DISTINCT FROM 'error')
-                 OR (d.files_total > 0 AND p.package_type <> 'ml_model'
-                     AND NOT EXISTS (SELECT FROM package_file g WHERE g.package_id = p.id))
-                 OR (d.prior_status = ANY(:installable::text[]) AND EXISTS (
-                    SELECT FROM package o
-                     WHERE o.project_id = p.project_id AND o.package_type = p.package_type AND o.name = p.name
-                       AND o.version IS NOT DISTINCT FROM coalesce(:version::text, p.version)
-                       AND o.conan_username IS NOT DISTINCT FROM p.conan_username
-                       AND o.conan_channel IS NOT DISTINCT FROM p.conan_channel
-                       AND o.status IN ('default', 'hidden', 'deprecated'))) END;
+-- Why some of these locked deletions cannot be undone, though their states would allow it. None of them has begun to
+-- remove anything itself.
+SELECT id, obstacle FROM (
+    SELECT d.id,
+           CASE WHEN d.package_file_id IS NOT NULL AND f.id IS NULL THEN 'gone'
+                WHEN d.package_file_id IS NOT NULL AND p.status <> ALL(:displayable::text[]) THEN 'package_deleted'
+                WHEN d.state = 'failed' AND CASE WHEN d.package_file_id IS NULL THEN p.status ELSE f.status END
+                                            IS DISTINCT FROM 'error' THEN 'not_in_error'
+                WHEN d.package_file_id IS NOT NULL THEN NULL
+                WHEN d.files_total > 0 AND p.package_type <> 'ml_model'
+                     AND NOT EXISTS (SELECT FROM package_file g WHERE g.package_id = p.id) THEN 'emptied'
+                WHEN d.state = 'failed' AND d.prior_status <> 'error' AND d.package_id IN (
+                        SELECT o.package_id FROM deletion o
+                         WHERE o.project_id IN (SELECT project_id FROM deletion WHERE id = ANY(:ids::uuid[]))
+                           AND o.package_file_id IS NULL AND o.state = 'failed' AND o.removal_began_at IS NOT NULL)
+                     THEN 'begun'
+                WHEN d.prior_status = ANY(:installable::text[]) AND EXISTS (
+                        SELECT FROM package o
+                         WHERE o.project_id = p.project_id AND o.package_type = p.package_type AND o.name = p.name
+                           AND o.version IS NOT DISTINCT FROM coalesce(:version::text, p.version)
+                           AND o.conan_username IS NOT DISTINCT FROM p.conan_username
+                           AND o.conan_channel IS NOT DISTINCT FROM p.conan_channel
+                           AND o.status IN ('default', 'hidden', 'deprecated'))
+                     THEN 'taken' END AS obstacle
+      FROM deletion d
+      LEFT JOIN package p ON p.id = d.package_id
+      LEFT JOIN package_file f ON f.id = d.package_file_id
+     WHERE d.id = ANY(:ids::uuid[])) found
+ WHERE obstacle IS NOT NULL;
 
 -- name: restore_packages!
 UPDATE package p
@@ -59,17 +61,20 @@ UPDATE package p
    AND (p.status = ANY(:sources::text[]) OR (d.state = 'failed' AND p.status = 'error'));
 
 -- name: restore_files!
--- A file that is being deleted by itself stays so; one of which a deletion failed may have lost its object.
+-- A file that is being deleted by itself stays so; one of which a deletion failed, of it or of its package, may have
+-- lost its object. The packages are restored already, so one in error was so before, and who looks for such deletions
+-- of the project looks only once.
 UPDATE package_file f
    SET status = CASE WHEN EXISTS (
                          SELECT FROM deletion o
                           WHERE o.package_file_id = f.id AND o.state = 'failed' AND o.id <> d.id
                             AND o.removal_began_at IS NOT NULL)
-                       OR (d.prior_status = 'error' AND EXISTS (
-                         SELECT FROM deletion o
-                          WHERE o.project_id = d.project_id AND o.package_id = d.package_id
-                            AND o.package_file_id IS NULL AND o.state = 'failed' AND o.id <> d.id
-                            AND o.removal_began_at IS NOT NULL))
+                       OR (EXISTS (SELECT FROM package p WHERE p.id = d.package_id AND p.status = 'error')
+                           AND d.package_id IN (
+                             SELECT o.package_id FROM deletion o
+                              WHERE o.project_id IN (SELECT project_id FROM deletion WHERE id = ANY(:ids::uuid[]))
+                                AND o.package_file_id IS NULL AND o.state = 'failed'
+                                AND o.removal_began_at IS NOT NULL))
                      THEN 'error' ELSE 'default' END,
        updated_at = now()
   FROM deletion d
