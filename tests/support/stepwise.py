@@ -17,12 +17,13 @@ def with_settings(context: Context, **settings: object) -> Context:
 
 
 class StepwiseWorker:
-    """One claim of a worker: what it holds, and which files it is about to destroy."""
+    """One claim of a worker: what it holds, which files it is about to destroy, and which it has to record."""
 
     def __init__(self) -> None:
         self.token = uuid4()
         self.held: dict[UUID, Deletion] = {}
         self.files: list[DoomedFile] = []
+        self.removed: list[DoomedFile] = []
 
     async def claim(self, context: Context, *ids: UUID) -> set[UUID]:
         """Claim the deletions under the context's settings; return those that may be destroyed now."""
@@ -44,12 +45,14 @@ class StepwiseWorker:
 
     async def remove(self, context: Context) -> None:
         """Remove the objects of the files that were read."""
-        if self.files:
-            assert not await context.store.delete([file.storage_key for file in self.files])
+        files, self.files = self.files, []
+        if files:
+            assert not await context.store.delete([file.storage_key for file in files])
+        self.removed += files
 
     async def record(self, context: Context) -> dict[UUID, Standing]:
         """Note that those objects are gone; return how what is still held stands."""
-        files, self.files = self.files, []
+        files, self.removed = self.removed, []
         return await destruction.record_destroyed(
             context.database, self.held, files, token=self.token, lease=context.settings.lease
         )
