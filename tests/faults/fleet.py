@@ -58,7 +58,8 @@ class Fleet:
         try:
             await self.yard.terminate(name)
         except (AssertionError, TimeoutError, ExceptionGroup) as error:
-            if windows == len(self._journal.windows):
+            was_calm = windows == self._journal.begun
+            if was_calm and not self._could_not_start(name):
                 self.broken.append(f"{name} did not stop well: {error!r}")
         finally:
             self._held.discard(name)
@@ -109,9 +110,11 @@ class Fleet:
         if name not in self._started:
             return
         self._started.discard(name)
-        last = self.yard.log(name).rstrip().rpartition("\n")[2]
-        if not last.startswith(_START_FAILED):
+        if not self._could_not_start(name):
             self.broken.append(f"{name} ended by itself: {self.yard.log(name)[-_LAST_WORDS:]}")
+
+    def _could_not_start(self, name: str) -> bool:
+        return self.yard.log(name).rstrip().rpartition("\n")[2].startswith(_START_FAILED)
 
 
 def named(command: str) -> tuple[str, ...]:

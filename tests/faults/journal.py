@@ -25,6 +25,9 @@ class Journal:
     began: float = field(default_factory=time.time)
     counts: Counter[str] = field(default_factory=Counter)
     windows: list[Window] = field(default_factory=list)
+    begun: int = 0
+    """How many windows have begun; those of `windows` are over."""
+
     missing: dict[str, str] = field(default_factory=dict)
     """What could not be injected on this machine, and why."""
 
@@ -48,6 +51,7 @@ class Journal:
     async def window(self, kind: str) -> AsyncGenerator[None]:
         """Note the absence of something, which lasts as long as the block."""
         began = time.time()
+        self.begun += 1
         try:
             yield
         finally:
