@@ -138,7 +138,7 @@ class Postgres:
         finally:
             password.unlink()
         if done.returncode != 0:
-            raise StartError(f"PostgreSQL's initdb failed: {done.stderr.strip().splitlines()[-1:]}")
+            raise StartError(f"PostgreSQL's initdb failed: {' '.join(done.stderr.split())}")
         draft.rename(self._folder / "data")
 
 
