@@ -33,6 +33,7 @@ _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", Draft, Reader)
 
 
 class FolderStore(ObjectStore):
@@ -45,26 +46,20 @@ class FolderStore(ObjectStore):
 
     @override
     async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
-        draft = await self._run(Draft, self._folder)
-        try:
+        async with self._opened(lambda: Draft(self._folder)) as draft:
             async for chunk in chunks:
                 await self._run(draft.write, chunk)
             stored = draft.digests.stored(key)
             if check:
                 check(stored)
             await self._run(draft.publish, key)
-        finally:
-            await asyncio.shield(self._run(draft.close))
         return stored
 
     @override
     @asynccontextmanager
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
-        reader = await self._run(Reader, self._folder, key)
-        try:
+        async with self._opened(lambda: Reader(self._folder, key)) as reader:
             yield self._pieces(reader, start, end)
-        finally:
-            await asyncio.shield(self._run(reader.close))
 
     @override
     async def head(self, key: str) -> ObjectInfo | None:
@@ -103,6 +98,20 @@ class FolderStore(ObjectStore):
     @override
     async def keeps_removed(self) -> bool:
         return False
+
+    @asynccontextmanager
+    async def _opened(self, opening: Callable[[], F]) -> AsyncGenerator[F]:
+        """Give what a thread opens; it is closed even if nobody waits any more for it to be opened."""
+        opened = asyncio.ensure_future(self._run(opening))
+        try:
+            yield await asyncio.shield(opened)
+        finally:
+            await asyncio.shield(self._close(opened))
+
+    async def _close(self, opened: "asyncio.Future[F]") -> None:
+        await asyncio.wait([opened])
+        if not opened.cancelled() and opened.exception() is None:
+            await self._run(opened.result().close)
 
     async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def call() -> T:
