@@ -191,7 +191,7 @@ async def _delete(context: Context, wish: _Wish, batch_id: UUID) -> Plan:
     except StartError as error:
         raise StartError(f"{error}; {hint}") from error
     except asyncio.CancelledError:
-        # Ctrl-C, perhaps while the database commits.
+        # SIGTERM or Ctrl-C, perhaps while the database commits.
         click.echo(f"stopped; {hint}", err=True)
         raise
 

@@ -1,8 +1,9 @@
 """What the commands about deletions share: who acts, where, and how one use case is carried out."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
+
+import click
 
 from schemas.names import Credential
 from service import access
@@ -22,6 +23,7 @@ from service.infra.outages import one_line_for_outages
 from service.infra.second_thought_rows import Actor
 from workers.cli.options import command_settings
 from workers.cli.tables import written
+from workers.process import run_process, until_stopped
 
 ACTOR: Final = Actor(user_id=None, credential=Credential.COMMAND_LINE)
 
@@ -33,24 +35,31 @@ def carry_out(
 ) -> _Result:
     """Carry out a use case with the settings of the running command; *missing* says what a 404 means here.
 
+    SIGTERM and Ctrl-C cancel it; a second one ends the process at once.
+
     Raises:
         StartError: it is refused, or the database or the store is away.
+        click.Abort: it was stopped before its end.
     """
     settings = command_settings()
+    results: list[_Result] = []
 
-    async def run() -> _Result:
+    async def run() -> None:
         with one_line_for_outages():
             async with open_context(settings, connections=1) as context:
-                return await use_case(context)
+                results.append(await use_case(context))
 
     try:
-        return asyncio.run(run())
+        run_process(lambda stop: until_stopped(stop, run()))
     except NotFoundError:
         raise StartError(missing) from None
     except DeletionHeldError as error:
         raise StartError(f"deletions are on hold: {written(error)}") from None
     except RefusedError as error:
         raise StartError(str(error) or error.text) from None
+    if not results:
+        raise click.Abort
+    return results[0]
 
 
 async def find_project(connection: Connection, reference: str) -> Project:

@@ -225,9 +225,9 @@ async def test_what_changed_while_it_asked_is_not_deleted_unseen(filled: Context
     assert await _deletions(filled) == []
 
 
-@pytest.mark.parametrize("is_stopped", [True, False], ids=["stopped", "without the database"])
+@pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM, None])
 async def test_who_cannot_know_what_became_of_it_is_told_how_to_find_out(
-    filled: Context, packyard: Commands, database_url: str, *, is_stopped: bool
+    filled: Context, packyard: Commands, database_url: str, stopped_by: signal.Signals | None
 ) -> None:
     package_id = await publish(filled)
     way = Way(database_url)
@@ -236,8 +236,8 @@ async def test_who_cannot_know_what_became_of_it_is_told_how_to_find_out(
         await connection.execute("SELECT FROM package WHERE id = $1 FOR UPDATE", package_id)
         running = await packyard.start(*_OPEN, package_id, "--yes", changed={"PACKYARD_DATABASE_URL": way.url})
         await _until_one_waits(filled)
-        if is_stopped:
-            running.process.send_signal(signal.SIGINT)
+        if stopped_by:
+            running.process.send_signal(stopped_by)
         else:
             await way.close()
         ended = await running.end()
@@ -246,7 +246,7 @@ async def test_who_cannot_know_what_became_of_it_is_told_how_to_find_out(
     told = re.search(r"whether they were accepted, `packyard (deletions show --batch \S+)` tells\n", ended.err)
     assert told, ended.err
     assert "Traceback" not in ended.err
-    if is_stopped:
+    if stopped_by:
         await way.close()
     assert (await packyard.run(*told[1].split())).err == "packyard: there is no deletion of such a batch\n"
     assert await status_of(filled, package_id) == "default"
