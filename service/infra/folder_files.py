@@ -90,6 +90,9 @@ class Draft:
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
         self.digests = Digests()
+        self.is_kept = False
+        """Whether its publisher knows that it was published."""
+
         self._name = f"{MARK}/{uuid4().hex}{PARTIAL}"
         with root_of(folder) as root:
             self._file = os.open(self._name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root)
@@ -110,10 +113,11 @@ class Draft:
             self._rename(key)
 
     def close(self) -> None:
-        """Give everything back; what was not published is gone."""
+        """Give everything back; what is not kept is gone, even if it was published: nobody waited for it any more."""
         with self._lock:
-            with suppress(OSError):
-                os.unlink(self._name, dir_fd=self._root)
+            if not self.is_kept:
+                with suppress(OSError):
+                    os.unlink(self._name, dir_fd=self._root)
             os.close(self._file)
             os.close(self._root)
 
@@ -123,6 +127,7 @@ class Draft:
             _make_folders(self._root, folder)
             try:
                 os.rename(self._name, key, src_dir_fd=self._root, dst_dir_fd=self._root)
+                self._name = key
                 break
             except FileNotFoundError:
                 # Its last object was removed in this moment, and the folder with it.

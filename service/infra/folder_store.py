@@ -53,6 +53,7 @@ class FolderStore(ObjectStore):
             if check:
                 check(stored)
             await self._run(draft.publish, key)
+            draft.is_kept = True
         return stored
 
     @override

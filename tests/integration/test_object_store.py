@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -180,6 +181,31 @@ async def test_an_object_that_the_check_refuses_is_never_there(store: ObjectStor
 
     assert await store.head("p/1/a") is None
     assert await _keys(store) == []
+
+
+async def test_a_put_that_is_cancelled_while_the_file_gets_its_name_leaves_nothing_under_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_synced, may_go_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def sync_slowly(descriptor: int) -> None:
+        sync(descriptor)
+        is_synced.set()
+        assert may_go_on.wait(timeout=10)
+
+    monkeypatch.setattr(os, "fsync", sync_slowly)
+    store = open_at((tmp_path / "objects").as_uri())
+    await store.adopt()
+
+    putting = asyncio.create_task(store.put("p/1/a", stream(b"bytes")))
+    assert await asyncio.to_thread(is_synced.wait, 10)
+    putting.cancel()
+    asyncio.get_running_loop().call_later(0.1, may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+
+    assert await store.head("p/1/a") is None
+    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
 
 
 async def test_a_put_that_is_cancelled_leaves_nothing_under_its_key(store: ObjectStore) -> None:
