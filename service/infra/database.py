@@ -57,8 +57,12 @@ async def fetch_row(connection: Connection, query: str, **values: object) -> Rec
 
 async def execute(connection: Connection, query: str, **values: object) -> int:
     """Run the named query and return how many rows it touched."""
-    tag = await connection.execute(*_prepared(query, values))
-    return int(tag.rpartition(" ")[2])
+    return _touched(await connection.execute(*_prepared(query, values)))
+
+
+async def execute_slowly(connection: Connection, query: str, **values: object) -> int:
+    """Run a named query whose work grows with the size of a package, and return how many rows it touched."""
+    return _touched(await connection.execute(*_prepared(query, values), timeout=_SLOW_STATEMENT_TIMEOUT_S))
 
 
 async def fetch_composed(
@@ -68,6 +72,10 @@ async def fetch_composed(
     text: str = getattr(_queries, query).sql
     rows: list[Any] = await connection.fetch(text.format_map(parts), *values)
     return rows
+
+
+def _touched(tag: str) -> int:
+    return int(tag.rpartition(" ")[2])
 
 
 def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:

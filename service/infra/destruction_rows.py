@@ -15,7 +15,7 @@ from schemas.statuses import (
     sources_of,
 )
 from schemas.topology import Lane
-from service.infra.database import Connection, execute, fetch, fetch_slowly
+from service.infra.database import Connection, execute, execute_slowly, fetch, fetch_slowly
 from service.infra.deletion_rows import Deletion, read
 
 
@@ -188,7 +188,7 @@ async def retry_later(connection: Connection, reasons: Mapping[UUID, str], pause
 async def fail(connection: Connection, reasons: Mapping[UUID, str]) -> list[Deletion]:
     """End held deletions as failed, and show what is left of them in `error`."""
     rows = await fetch(connection, "fail_deletions", ids=list(reasons), errors=list(reasons.values()))
-    await execute(
+    await execute_slowly(
         connection,
         "show_in_error",
         ids=list(reasons),
