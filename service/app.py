@@ -22,7 +22,10 @@ from service.errors import StartError
 
 _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""
-_SHUTDOWN_TIMEOUT_S: Final = 20.0
+_FINISH_WITHIN_S: Final = 18.0
+"""How long requests may still take that were under way when it was time to stop."""
+_CUT_WITHIN_S: Final = 1.0
+"""How long it may take to cut off those that were not over by then."""
 _LAST_NOTES_S: Final = 5.0
 
 ROUTES: Final = (
@@ -70,7 +73,7 @@ async def _note_downloads(app: web.Application) -> AsyncGenerator[None]:
             await app[DOWNLOADS].write()
 
 
-def create_runner(context: Context) -> web.AppRunner:
+def create_runner(context: Context) -> Runner:
     """Build what serves the application; a body reaches it as it was sent, whatever its Content-Encoding says."""
     return Runner(
         create_app(context),
@@ -79,12 +82,12 @@ def create_runner(context: Context) -> web.AppRunner:
         keepalive_timeout=context.settings.request_timeout.total_seconds(),
         max_line_size=LONGEST_LINE,
         max_field_size=LONGEST_FIELD,
-        shutdown_timeout=_SHUTDOWN_TIMEOUT_S,
+        shutdown_timeout=_CUT_WITHIN_S,
     )
 
 
 async def run_api(context: Context, stop: asyncio.Event) -> None:
-    """Serve until *stop*; then take no more requests and finish those under way.
+    """Serve until *stop*, and on while balancers notice it; then take no more requests and finish those under way.
 
     Raises:
         StartError: the address cannot be listened on.
@@ -103,5 +106,8 @@ async def run_api(context: Context, stop: asyncio.Event) -> None:
             ) from error
         log.info("api_listening", host=settings.host, port=settings.port)
         await stop.wait()
+        log.info("api_draining", seconds=settings.drain.total_seconds())
+        await asyncio.sleep(settings.drain.total_seconds())
+        await runner.finish(within=_FINISH_WITHIN_S)
     finally:
         await runner.cleanup()

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from schemas.bulk import PackageFilter
 from schemas.names import AccessLevel
-from service import deletion_events
+from service import deletion_events, tallies
 from service.errors import (
     ConflictError,
     DeletionHeldError,
@@ -136,5 +136,6 @@ async def _accept(
         ids = [deletion.id for deletion in deletions]
         messages = [deletion_events.requested(deletion) for deletion in deletions]
         await outbox.append(connection, [*messages, *deletion_events.commands(origin.lane, ids)])
+        tallies.requested(deletions)
         accepted |= {deletion.package_id: deletion.id for deletion in deletions}
     return accepted

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
 from service.infra.database import Database, fetch, open_database
@@ -11,31 +11,35 @@ from service.infra.schema_version import require_current_schema
 from service.infra.storage import ObjectStore
 from service.infra.store_opening import open_store
 from service.settings import Settings
+from service.vitals import Vitals
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, database and object store of a process, and the pace of its removals."""
+    """Settings, database and object store of a process, the pace of its removals, and what tells that it lives."""
 
     settings: Settings
     database: Database
     store: ObjectStore
     pace: Pace
+    vitals: Vitals = field(default_factory=Vitals)
 
 
 @asynccontextmanager
-async def open_context(settings: Settings, *, connections: int = 10) -> AsyncGenerator[Context]:
+async def open_context(
+    settings: Settings, *, connections: int = 10, vitals: Vitals | None = None
+) -> AsyncGenerator[Context]:
     """Open everything in order; close it in reverse, whatever happens.
 
     Raises:
         StartError: the database cannot be reached or is not migrated, or the store cannot be used or is another one.
     """
     store = open_store(settings)
-    async with open_database(settings.database_url.get_secret_value(), size=connections) as database:
+    async with open_database(settings.database_url, size=connections) as database:
         await require_current_schema(database)
         await _require_own_store(database, store, settings.storage_url)
         pace = Pace(concurrency=settings.storage_delete_concurrency, rate=settings.storage_delete_rate)
-        yield Context(settings=settings, database=database, store=store, pace=pace)
+        yield Context(settings=settings, database=database, store=store, pace=pace, vitals=vitals or Vitals())
 
 
 async def _require_own_store(database: Database, store: ObjectStore, url: str) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from schemas import cursors
 from schemas.cursors import DeletionPosition
 from schemas.queries import DeletionListing
-from service import access, deletion_events
+from service import access, deletion_events, tallies
 from service.access import Caller
 from service.errors import (
     BadParametersError,
@@ -54,6 +54,7 @@ async def delete_package(
         doomed = Doomed(package_id, package["status"], origin.requested_level, outbox.new_id(), outbox.new_id())
         (deletion,) = await deletion_rows.insert_for_packages(connection, origin, [doomed], resend=resend)
         await _announce(connection, deletion)
+    tallies.requested([deletion])
     return deletion
 
 
@@ -89,6 +90,7 @@ async def delete_package_file(
             resend=resend,
         )
         await _announce(connection, deletion)
+    tallies.requested([deletion])
     return deletion
 
 

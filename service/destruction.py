@@ -13,7 +13,7 @@ from uuid import UUID
 
 from schemas.statuses import DeletionState
 from schemas.topology import Lane
-from service import deletion_events
+from service import deletion_events, tallies
 from service.errors import DeletionProtectedError
 from service.infra import destruction_rows, outbox
 from service.infra.database import Connection, Database
@@ -53,10 +53,8 @@ async def claim(
     attempt left (its workers died in the middle), fails instead.
     """
     async with database.transaction() as connection:
-        claimed = {
-            deletion.id: deletion
-            for deletion in await destruction_rows.claim(connection, ids, token=token, lease=lease, grace=grace)
-        }
+        found = await destruction_rows.claim(connection, ids, token=token, lease=lease, grace=grace)
+        claimed = {one.deletion.id: one.deletion for one in found}
         if not claimed:
             return {}
         hopeless = {
@@ -68,9 +66,11 @@ async def claim(
         hopeless |= dict.fromkeys(protected, DeletionProtectedError.text)
         marked = await destruction_rows.mark(connection, claimed.keys() - hopeless.keys())
         messages = [_marked(claimed[deletion_id]) for deletion_id in sorted(marked)]
-        if hopeless:
-            messages += await _fail(connection, hopeless)
+        failed = await destruction_rows.fail(connection, hopeless) if hopeless else []
+        messages += _failed(failed, hopeless)
         await outbox.append(connection, messages)
+    tallies.taken_over(sum(one.has_lapsed for one in found))
+    tallies.failed(failed)
     return {
         deletion_id: deletion
         for deletion_id, deletion in claimed.items()
@@ -127,7 +127,7 @@ async def record_destroyed(
             Progress(
                 deletion_id,
                 files=len(chunks[deletion_id]),
-                bytes=sum(file.size for file in chunks[deletion_id]),
+                bytes=_size(chunks[deletion_id]),
                 ended=deletion_id in ended,
             )
             for deletion_id in held
@@ -136,6 +136,8 @@ async def record_destroyed(
         messages = [_destroyed(now[deletion_id], chunk) for deletion_id, chunk in chunks.items() if chunk]
         messages += await _packages_gone(connection, [now[deletion_id] for deletion_id in sorted(ended)])
         await outbox.append(connection, messages)
+    tallies.destroyed([(now[deletion_id], len(chunk), _size(chunk)) for deletion_id, chunk in chunks.items()])
+    tallies.succeeded([now[deletion_id] for deletion_id in ended])
     going_on = {
         deletion_id: Standing.ON_HOLD if ours.is_on_hold else Standing.GOES_ON for deletion_id, ours in held.items()
     }
@@ -144,6 +146,7 @@ async def record_destroyed(
 
 async def record_failures(database: Database, failures: Mapping[UUID, Failure], *, token: UUID) -> None:
     """Put the deletions aside for their next attempt, or end them; those not held by *token* are left alone."""
+    failed: list[Deletion] = []
     async with database.transaction() as connection:
         held = await destruction_rows.hold(connection, failures, token=token)
         ours = {deletion_id: failures[deletion_id] for deletion_id in held}
@@ -153,7 +156,9 @@ async def record_failures(database: Database, failures: Mapping[UUID, Failure], 
             reasons = {deletion_id: ours[deletion_id].reason for deletion_id in pauses}
             await destruction_rows.retry_later(connection, reasons, pauses)
         if final:
-            await outbox.append(connection, await _fail(connection, final))
+            failed = await destruction_rows.fail(connection, final)
+            await outbox.append(connection, _failed(failed, final))
+    tallies.failed(failed)
 
 
 async def renew(database: Database, ids: Collection[UUID], *, token: UUID, lease: timedelta) -> int:
@@ -221,7 +226,7 @@ def _destroyed(deletion: Deletion, chunk: Sequence[DoomedFile]) -> outbox.Outgoi
     return deletion_events.files_destroyed(
         deletion,
         package_file_ids=tuple(file.id for file in chunk),
-        size=sum(file.size for file in chunk),
+        size=_size(chunk),
     )
 
 
@@ -243,6 +248,9 @@ async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> l
     return [deletion_events.package_destroyed(deletion) for deletion in gone.values()]
 
 
-async def _fail(connection: Connection, reasons: Mapping[UUID, str]) -> list[outbox.Outgoing]:
-    failed = await destruction_rows.fail(connection, reasons)
+def _failed(failed: Sequence[Deletion], reasons: Mapping[UUID, str]) -> list[outbox.Outgoing]:
     return [deletion_events.failed(deletion, reason=reasons[deletion.id]) for deletion in failed]
+
+
+def _size(chunk: Sequence[DoomedFile]) -> int:
+    return sum(file.size for file in chunk)

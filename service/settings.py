@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import (
@@ -23,8 +24,11 @@ from pydantic_core import PydanticUndefined
 
 from schemas.fields import Duration
 from service.errors import StartError
+from service.secret_files import SecretFile
 
 PREFIX: Final = "PACKYARD_"
+_FILE: Final = "_file"
+"""What the name of a setting ends with whose value stands in the file that is named."""
 
 _ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
 
@@ -75,7 +79,10 @@ class LogLevel(StrEnum):
 
 
 class Settings(BaseModel):
-    """Every setting, with what it means; each is read from `PACKYARD_<NAME>`."""
+    """Every setting, with what it means.
+
+    Each is read from `PACKYARD_<NAME>`, or from the file that `PACKYARD_<NAME>_FILE` names.
+    """
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
 
@@ -97,6 +104,13 @@ class Settings(BaseModel):
 
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """The port on which the API listens; 0 takes a free one."""
+
+    health_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    """A port on which every process answers /-/live, /-/ready and /-/metrics, at HOST; 0 takes a free one. Without it
+    only the API answers them, on its own port."""
+
+    drain: Duration = timedelta(0)
+    """How long the API goes on serving after SIGTERM while /-/ready already says no: 5s behind a load balancer."""
 
     packages_enabled: bool = True
     """Whether packages are served at all; if not, every route of theirs answers 404."""
@@ -189,15 +203,13 @@ def load_settings(*overrides: Mapping[str, str], environment: Mapping[str, str] 
     Raises:
         StartError: a setting is unknown, missing or wrong; the text names each.
     """
-    values = _named(os.environ if environment is None else environment)  # noqa: TID251 - the one reader
-    for mapping in overrides:
-        values |= _named(mapping)
-    unknown = sorted(set(values) - set(Settings.model_fields))
+    values = _merged(overrides, environment)
+    unknown = sorted(name for name in values if _plain(name) not in Settings.model_fields)
     if unknown:
         names = ", ".join(PREFIX + name.upper() for name in unknown)
         raise StartError(f"unknown setting: {names} (`packyard settings` lists the known ones)")
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate({_plain(name): _value(name, value) for name, value in values.items()})
     except ValidationError as error:
         raise StartError("; ".join(_sentence(dict(problem)) for problem in error.errors())) from None
 
@@ -206,13 +218,45 @@ def described(
     *overrides: Mapping[str, str], environment: Mapping[str, str] | None = None
 ) -> dict[str, tuple[str, str]]:
     """Return each setting's variable -> (value with secrets masked, meaning), whether the values are right or not."""
-    values = _named(os.environ if environment is None else environment)  # noqa: TID251 - the one reader
-    for mapping in overrides:
-        values |= _named(mapping)
+    values = _merged(overrides, environment)
+    files = {_plain(name): f"(from {path})" for name, path in values.items() if _plain(name) != name}
     return {
-        PREFIX + name.upper(): (_shown(values.get(name, field.default)), " ".join((field.description or "").split()))
+        PREFIX + name.upper(): (
+            files.get(name, _shown(values.get(name, field.default))),
+            " ".join((field.description or "").split()),
+        )
         for name, field in Settings.model_fields.items()
     }
+
+
+def _merged(overrides: Sequence[Mapping[str, str]], environment: Mapping[str, str] | None) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for mapping in (os.environ if environment is None else environment, *overrides):  # noqa: TID251 - the one reader
+        named = _named(mapping)
+        for name in sorted(named):
+            plain = _plain(name)
+            if plain != name and plain in named:
+                raise StartError(f"{PREFIX}{plain.upper()} and {PREFIX}{name.upper()} are both set: one is enough")
+            values.pop(plain if plain != name else name + _FILE, None)
+        values |= named
+    return values
+
+
+def _plain(name: str) -> str:
+    """Return the setting that *name* is about, whether it is given itself or as a file."""
+    plain = name.removesuffix(_FILE)
+    return plain if plain in Settings.model_fields else name
+
+
+def _value(name: str, value: str) -> str | SecretStr:
+    if _plain(name) == name:
+        return value
+    try:
+        secret = SecretFile(Path(value))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text"
+        raise StartError(f"{PREFIX}{name.upper()} is wrong: cannot read {value}: {reason.lower()}") from error
+    return secret if Settings.model_fields[_plain(name)].annotation is SecretStr else secret.get_secret_value()
 
 
 def _named(environment: Mapping[str, str]) -> dict[str, str]:

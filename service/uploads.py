@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from schemas.statuses import PackageStatus
+from service import metrics
 from service.access import Caller
 from service.errors import BadRequestError, ConflictError, PreconditionFailedError, RefusedError
 from service.infra import upload_rows
@@ -83,7 +84,8 @@ async def publish_generic(
         is_alone = is_unique or is_new
         if is_alone and await upload_rows.has_file(connection, project_id=project.id, **place):
             raise refusal
-    stored = await store.put(new_key(project.id), _limited(body.chunks, max_size), check=body.check)
+    with metrics.timed(metrics.STORAGE_PUT_DURATION):
+        stored = await store.put(new_key(project.id), _limited(body.chunks, max_size), check=body.check)
     try:
         async with database.transaction() as connection:
             package_id = await upload_rows.find_or_create_generic_package(

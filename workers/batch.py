@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
 
-from service import destruction
+from service import destruction, metrics
 from service.context import Context
 from service.destruction import Standing
 from service.errors import PackyardError, StorageUnavailableError
@@ -22,6 +23,18 @@ from workers.attempts import judge
 from workers.loop import wait_for_any
 
 _RENEWALS_A_LEASE: Final = 3
+_OUTCOMES: Final = MappingProxyType(
+    {
+        "destruction_succeeded": "succeeded",
+        "destruction_put_off": "put_off",
+        "destruction_failed": "failed",
+        "destruction_released": "released",
+        "destruction_on_hold": "on_hold",
+        "claim_lost": "lost",
+    }
+)
+"""What the line that an attempt ends with makes of it."""
+
 _SINGLY_FOR: Final = timedelta(seconds=60)
 """How long the deletions of one command may be carried out one by one; the scheduler sends again for the others."""
 
@@ -86,7 +99,8 @@ class _Batch:
                 await self._give_up(dict.fromkeys(self._left, error))
         if self._left:
             await destruction.release(self._context.database, self._left, token=self._token)
-            log.info("destruction_released", deletions=len(self._left))
+            for deletion in self._left.values():
+                _log(deletion, "destruction_released")
 
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
@@ -138,10 +152,13 @@ class _Batch:
         # The time that the pace takes is not the store's.
         async with self._context.pace.of(len(files)):
             try:
-                async with asyncio.timeout(self._context.settings.storage_timeout.total_seconds()):
-                    return await self._context.store.delete([file.storage_key for file in files])
+                with metrics.timed(metrics.STORAGE_DELETE_DURATION) as timing:
+                    async with asyncio.timeout(self._context.settings.storage_timeout.total_seconds()):
+                        failures = await self._context.store.delete([file.storage_key for file in files])
+                    timing.has_failed = bool(failures)
             except TimeoutError as error:
                 raise StorageUnavailableError("the object store did not answer in time") from error
+            return failures
 
     def _failed(
         self, files: Sequence[DoomedFile], failures: Mapping[str, Exception], *, is_last: bool
@@ -187,6 +204,8 @@ class _Batch:
 
 
 def _log(deletion: Deletion, event: str, **facts: object) -> None:
+    if outcome := _OUTCOMES.get(event):
+        metrics.ATTEMPTS.labels(outcome).inc()
     log.info(
         event,
         deletion_id=str(deletion.id),

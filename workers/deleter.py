@@ -1,7 +1,8 @@
 """The deletion worker: takes commands from its queues and carries them out, a batch at a time."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 
 from schemas.commands import Delete
 from schemas.topology import Lane
-from service import destruction
+from service import destruction, metrics
 from service.context import Context
 from service.errors import StorageRefusedError, StorageUnavailableError
 from service.infra.broker import open_broker, require_broker
@@ -62,6 +63,8 @@ async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Eve
     """
     await require_broker(context.settings.broker_url.get_secret_value())
     await _warn_of_kept_bytes(context)
+    for lane in lanes:
+        metrics.CONSUMER_UP.labels(lane.queue).set(0)
     async with asyncio.TaskGroup() as group:
         group.create_task(reopen_until(stop, lambda: _session(context, lanes, stop)))
         group.create_task(reopen_until(stop, lambda: _look_after_neglected(context, lanes, stop)))
@@ -104,21 +107,35 @@ async def _session(context: Context, lanes: Sequence[Lane], stop: asyncio.Event)
                 for _ in range(_SHARES[lane].batches):
                     group.create_task(_consume(context, consumer, _SHARES[lane].commands, stop=stop, over=over))
             try:
-                await _watch(list(consumers.values()), stop)
+                await _watch(context, consumers, stop)
             finally:
                 over.set()
         for consumer in consumers.values():
             await consumer.stop()
 
 
-async def _watch(consumers: Collection[Consumer], stop: asyncio.Event) -> None:
+async def _watch(context: Context, consumers: Mapping[Lane, Consumer], stop: asyncio.Event) -> None:
     """Return when *stop* is set or some consumer gets nothing any more."""
-    while not stop.is_set():
-        await wait_for_any(stop, within=_WATCH_EVERY)
-        for consumer in consumers:
-            if not await consumer.is_alive():
-                log.warning("consumer_lost")
-                return
+    with context.vitals.loop("consumers") as beat, _up(consumers):
+        while not stop.is_set():
+            await wait_for_any(stop, within=_WATCH_EVERY)
+            for lane, consumer in consumers.items():
+                if not await consumer.is_alive():
+                    log.warning("consumer_lost", lane=lane.value)
+                    return
+            beat()
+
+
+@contextmanager
+def _up(lanes: Iterable[Lane]) -> Iterator[None]:
+    gauges = [metrics.CONSUMER_UP.labels(lane.queue) for lane in lanes]
+    for gauge in gauges:
+        gauge.set(1)
+    try:
+        yield
+    finally:
+        for gauge in gauges:
+            gauge.set(0)
 
 
 async def _consume(

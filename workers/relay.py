@@ -1,24 +1,29 @@
 """The relay: from the outbox to the broker, in order, with confirms; one is active, others stand by."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
+from service import metrics
 from service.context import Context
 from service.infra import outbox
-from service.infra.broker import open_broker, require_broker
-from service.infra.database import Sole
+from service.infra.broker import Broker, open_broker, require_broker
+from service.infra.kept_sessions import Sole
 from service.infra.outbox import Entry, Kind
 from service.infra.publishing import Publisher
 from workers.loop import reopen_until, wait_for_any
+from workers.queue_watch import QueueWatch
 
 BATCH: Final = 500
 """How many messages of a kind are in flight at once."""
 
 _POLL: Final = timedelta(seconds=1)
 """How often the outbox and the lock are looked at when no notification comes."""
+_LOOK_EVERY: Final = timedelta(seconds=5)
+"""How often the lengths of the queues are looked at."""
 _MOST_IN_A_LINE: Final = 20
 
 log = structlog.get_logger()
@@ -30,6 +35,7 @@ async def run_relay(context: Context, stop: asyncio.Event) -> None:
     Raises:
         StartError: the broker cannot be used at the start; later on, it is waited for.
     """
+    metrics.ACTIVE.labels("relay").set(0)
     await require_broker(context.settings.broker_url.get_secret_value())
     await reopen_until(stop, lambda: _compete(context, stop))
 
@@ -46,7 +52,9 @@ async def relay_once(context: Context, publisher: Publisher, kind: Kind) -> int:
     if not entries:
         return 0
     confirmed = await publisher.publish(entries)
+    metrics.OUTBOX_PUBLISHED.labels(kind).inc(len(confirmed))
     refused = [entry.position for entry in entries if entry.position not in confirmed]
+    metrics.OUTBOX_REFUSED.labels(kind).inc(len(refused))
     async with context.database.connection() as connection:
         if kind is Kind.EVENT and refused:
             await outbox.put_off(connection, refused)
@@ -59,8 +67,10 @@ async def relay_once(context: Context, publisher: Publisher, kind: Kind) -> int:
 
 async def _compete(context: Context, stop: asyncio.Event) -> None:
     async with context.database.sole("packyard.relay") as sole:
-        while not stop.is_set() and not await sole.is_held():
-            await wait_for_any(stop, within=_POLL)
+        with context.vitals.loop("stand-by of the relay") as beat:
+            while not stop.is_set() and not await sole.is_held():
+                beat()
+                await wait_for_any(stop, within=_POLL)
         if not stop.is_set():
             await _relay(context, sole, stop)
 
@@ -76,16 +86,29 @@ async def _relay(context: Context, sole: Sole, stop: asyncio.Event) -> None:
             # Each kind by itself: a subscriber's queue that confirms nothing must not hold up commands.
             publisher = await broker.publisher(instance_id)
             group.create_task(_forward(context, publisher, kind, stop))
-        while not stop.is_set() and await sole.is_held():
-            await wait_for_any(stop, within=_POLL)
+        group.create_task(_watch_queues(broker, stop))
+        with metrics.active("relay"):
+            while not stop.is_set() and await sole.is_held():
+                await wait_for_any(stop, within=_POLL)
 
 
 async def _forward(context: Context, publisher: Publisher, kind: Kind, stop: asyncio.Event) -> None:
     async with context.database.listen("packyard_outbox") as listening:
+        with context.vitals.loop(f"relay of {kind}s") as beat:
+            while not stop.is_set():
+                listening.forget()
+                if await relay_once(context, publisher, kind) == 0:
+                    await wait_for_any(stop, listening.heard, within=_POLL)
+                beat()
+
+
+async def _watch_queues(broker: Broker, stop: asyncio.Event) -> None:
+    watch = QueueWatch(broker)
+    with watch.told():
         while not stop.is_set():
-            listening.forget()
-            if await relay_once(context, publisher, kind) == 0:
-                await wait_for_any(stop, listening.heard, within=_POLL)
+            with suppress(TimeoutError):  # a broker that is busy; one that is gone is noticed by what publishes
+                await watch.look()
+            await wait_for_any(stop, within=_LOOK_EVERY)
 
 
 def _deletions(entries: list[Entry]) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Final
 from uuid import uuid4
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from service import metrics
 from service.api.expectation import hang_up_unless_it_came
-from service.api.keys import LOG_FIELDS, REQUEST_ID
+from service.api.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.api.operations import OPERATION, Carrier, Handler
 from service.api.replies import COMMON_HEADERS, reply, reply_text
 from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableError
@@ -18,6 +19,7 @@ from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableEr
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_CLOSED: Final = 499
 _UNAUTHORIZED: Final = 401
+_METHODS: Final = hdrs.METH_ALL - {hdrs.METH_ANY}
 
 log = structlog.get_logger()
 
@@ -30,22 +32,35 @@ async def identify(request: web.Request, handler: Handler) -> web.StreamResponse
     request[LOG_FIELDS] = {}
     began = time.perf_counter()
     status = _CLIENT_CLOSED
+    metrics.HTTP_IN_PROGRESS.inc()
     try:
         response = await handler(request)
         status = response.status
         if (operation := request.get(OPERATION)) and operation.takes_bytes:
             hang_up_unless_it_came(request, response)
     finally:
+        took = time.perf_counter() - began
+        _count(request, status, took)
         log.info(
             "request",
             request_id=request[REQUEST_ID],
             method=request.method,
             path=request.rel_url.raw_path,
             status=status,
-            duration_ms=round((time.perf_counter() - began) * 1_000, 1),
+            duration_ms=round(took * 1_000, 1),
             **request[LOG_FIELDS],
         )
     return response
+
+
+def _count(request: web.Request, status: int, took: float) -> None:
+    # Names of our own only: what a client makes up must not become a time series.
+    operation = request.get(OPERATION)
+    route = operation.plain_path.removeprefix("/api/v4") if operation else "none"
+    method = request.method if request.method in _METHODS else "other"
+    metrics.HTTP_IN_PROGRESS.dec()
+    metrics.HTTP_REQUESTS.labels(method, route, status).inc()
+    metrics.HTTP_DURATION.labels(method, route).observe(took)
 
 
 @web.middleware
@@ -94,3 +109,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.update(COMMON_HEADERS)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
+    if request.app[CONTEXT].vitals.is_stopping:
+        # The client's next request goes to another process, over a connection that is not about to be closed.
+        response.force_close()
+        response.headers["Connection"] = "close"

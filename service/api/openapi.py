@@ -1,6 +1,5 @@
 """The OpenAPI document, made from the operations that are served: their parameters, bodies and refusals."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from types import MappingProxyType
@@ -29,7 +28,6 @@ from service.errors import (
 Json = dict[str, Any]
 
 _REFERENCE: Final = "#/components/schemas/{model}"
-_PLACE: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
 """A part of a path; what it has to look like to the router stands behind a colon."""
 _AUTHENTICATION: Final[tuple[Refusal, ...]] = (
     UnauthorizedError,
@@ -72,9 +70,7 @@ def openapi_document(operations: Sequence[Operation]) -> Json:
     schemas = _Schemas()
     paths: dict[str, Json] = {}
     for operation in operations:
-        paths.setdefault(_PLACE.sub(r"{\1}", operation.path), {})[operation.method.lower()] = _operation(
-            operation, schemas
-        )
+        paths.setdefault(operation.plain_path, {})[operation.method.lower()] = _operation(operation, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -144,7 +140,7 @@ def _operation(operation: Operation, schemas: _Schemas) -> Json:
 
 
 def _path_parameters(operation: Operation) -> Iterator[Json]:
-    for name in _PLACE.findall(operation.path):
+    for name in operation.parts:
         schema: Json = {"type": "string", "minLength": 1}
         description = "The number of the project or group, or its full path, percent-encoded."
         if rule := operation.path_rules.get(name):
@@ -239,11 +235,11 @@ def _refusals(operation: Operation) -> Iterator[Refusal]:
 
 
 def _numbers(operation: Operation) -> list[str]:
-    return [name for name in _PLACE.findall(operation.path) if name.endswith("_id")]
+    return [name for name in operation.parts if name.endswith("_id")]
 
 
 def _bad_parameters(operation: Operation) -> Iterator[str]:
-    for name in _PLACE.findall(operation.path):
+    for name in operation.parts:
         if name != "id":
             yield f"{name} is invalid"
     if operation.body is not None:

@@ -1,8 +1,10 @@
 """Routes that say what they take and answer: served, checked and documented from the same words."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
@@ -16,6 +18,9 @@ from service.errors import RefusedError, UnauthorizedError
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Refusal: TypeAlias = type[RefusedError] | RefusedError
 """A class where its text is always the same; an example of it where it is not."""
+
+
+_PLACE: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
 
 
 class Carrier(StrEnum):
@@ -104,7 +109,7 @@ ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id", "Link")
 """A deletion that was accepted."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Operation:
     """One method on one path: what it takes, and all that it may answer."""
 
@@ -128,6 +133,16 @@ class Operation:
     """Regular expressions for parts of the path."""
     is_hidden: bool = False
     """Not worth a word in the documentation."""
+
+    @cached_property
+    def plain_path(self) -> str:
+        """The path without what its parts have to look like."""
+        return _PLACE.sub(r"{\1}", self.path)
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """The names of the parts of the path that a client fills in, in their order."""
+        return _PLACE.findall(self.path)
 
     @property
     def is_open(self) -> bool:

@@ -1,5 +1,8 @@
 """The HTTP connection: what cannot be read as HTTP is answered as everything else is, and never quoted."""
 
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -13,6 +16,7 @@ LONGEST_LINE: Final = 8_192
 """Bytes of a request's first line."""
 LONGEST_FIELD: Final = 16_384
 """Bytes of one header field; also what tells in an error of the parser which of the two was too long."""
+_GLANCE_S: Final = 0.05
 _TEXTS: Final = {400: "400 Bad Request", 414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"}
 
 log = structlog.get_logger()
@@ -22,6 +26,11 @@ class Connection(web.RequestHandler):
     """One connection of a client."""
 
     __slots__ = ()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request has come whose answer is not sent yet."""
+        return self._request_in_progress or bool(self._messages)
 
     @override
     def handle_error(
@@ -56,6 +65,21 @@ class Server(web.Server):
 
 class Runner(web.AppRunner):
     """Serves an application over such connections."""
+
+    async def finish(self, *, within: float) -> None:
+        """Take no more connections, and return when every request is answered, or after so many seconds.
+
+        The library's own way of ending drops what still comes of a body, so that uploads could not be finished.
+        """
+        for site in list(self.sites):
+            await site.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while any(isinstance(one, Connection) and one.is_busy for one in self._connections()):  # noqa: ASYNC110 - the library tells nobody
+                    await asyncio.sleep(_GLANCE_S)
+
+    def _connections(self) -> Sequence[web.RequestHandler]:
+        return self.server.connections if self.server else ()
 
     @override
     async def _make_server(self) -> Server:

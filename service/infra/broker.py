@@ -7,6 +7,7 @@ nothing that a broker forgets is lost: the database knows what is to be done.
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +25,14 @@ _CONNECT_TIMEOUT_S: Final = 5
 _HEARTBEAT_S: Final = 30
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a queue stands: messages that nobody has taken, and consumers."""
+
+    ready: int
+    consumers: int
 
 
 class Broker:
@@ -58,6 +67,17 @@ class Broker:
         consumer = Consumer(channel)
         await consumer.start(queue.name)
         return consumer
+
+    async def standing(self, queue_name: str) -> Standing | None:
+        """Tell how a queue stands; None for one that cannot be used."""
+        channel = await self._connection.channel()
+        try:
+            declared = await channel.declare_queue(queue_name, passive=True)
+        except aiormq.exceptions.ChannelClosed:
+            return None
+        await channel.close()
+        found = declared.declaration_result
+        return Standing(found.message_count or 0, found.consumer_count or 0)
 
     async def declare(self) -> None:
         """Declare every exchange and queue of ours."""

@@ -9,9 +9,11 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 import aiosql
 import asyncpg
 from aiosql.adapters.asyncpg import AsyncPGAdapter
+from pydantic import SecretStr
 from pydantic_core import from_json
 
 from service.errors import DatabaseAwayError, StartError
+from service.infra.kept_sessions import Listening, Sole
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = Mapping[str, Any]
@@ -22,6 +24,7 @@ DatabaseUnavailableError: Final = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server has ended the session, and the connection does not know yet
     asyncpg.OperatorInterventionError,  # starting up, shutting down
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed, and is not with us yet
     asyncpg.TooManyConnectionsError,
     asyncpg.DeadlockDetectedError,
     DatabaseAwayError,
@@ -117,9 +120,14 @@ class Within:
 class Database:
     """A pool of connections; each use takes one for as long as it needs it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str | SecretStr) -> None:
         self._pool = pool
         self._url = url
+
+    def usage(self) -> dict[str, int]:
+        """Return how many connections are `used` and `idle`, and how many there may be at `most`."""
+        size, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return {"used": size - idle, "idle": idle, "most": self._pool.get_max_size()}
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection]:
@@ -134,9 +142,9 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def listen(self, channel: str) -> AsyncGenerator["Listening"]:
+    async def listen(self, channel: str) -> AsyncGenerator[Listening]:
         """Give an event that is set at each NOTIFY on *channel*, and when the connection is lost."""
-        connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S)
+        connection = await asyncpg.connect(_current(self._url), timeout=_CONNECT_TIMEOUT_S)
         try:
             listening = Listening(connection)
             connection.add_termination_listener(lambda _connection: listening.heard.set())
@@ -147,9 +155,11 @@ class Database:
                 await connection.close(timeout=_CONNECT_TIMEOUT_S)
 
     @asynccontextmanager
-    async def sole(self, name: str) -> AsyncGenerator["Sole"]:
+    async def sole(self, name: str) -> AsyncGenerator[Sole]:
         """Compete for being the only process that holds the lock *name*; it is let go of at the end."""
-        connection = await asyncpg.connect(self._url, timeout=_CONNECT_TIMEOUT_S, command_timeout=_CONNECT_TIMEOUT_S)
+        connection = await asyncpg.connect(
+            _current(self._url), timeout=_CONNECT_TIMEOUT_S, command_timeout=_CONNECT_TIMEOUT_S
+        )
         try:
             yield Sole(connection, name)
         finally:
@@ -160,7 +170,7 @@ class Database:
     async def _acquired(self) -> AsyncGenerator[Connection]:
         try:
             connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
-        except OSError as error:
+        except (OSError, asyncpg.InvalidAuthorizationSpecificationError) as error:
             # A name of our own: to the API, an OSError is a client that went away.
             raise DatabaseAwayError(str(error) or type(error).__name__) from error
         try:
@@ -173,49 +183,20 @@ class Database:
             await self._pool.release(connection)
 
 
-class Listening:
-    """What comes over a connection that listens."""
-
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        self._connection = connection
-        self.heard = asyncio.Event()
-
-    def forget(self) -> None:
-        """Wait for the next notification; raises when none can come any more."""
-        if self._connection.is_closed():
-            raise ConnectionResetError("the connection that listened was lost")
-        self.heard.clear()
-
-
-class Sole:
-    """A lock that only one process can hold; the server frees it when the holder's connection is gone."""
-
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
-        self._connection = connection
-        self._name = name
-        self._held = False
-
-    async def is_held(self) -> bool:
-        """Tell whether we hold the lock, after trying to take it if we do not; raises when the server is away."""
-        if self._held:
-            # A server that ended our session without our hearing of it has given the lock to another.
-            await self._connection.fetchval("SELECT 1")
-        else:
-            query = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
-            self._held = bool(await self._connection.fetchval(query, self._name))
-        return self._held
-
-
 @asynccontextmanager
-async def open_database(url: str, *, size: int = 10) -> AsyncGenerator[Database]:
-    """Open a pool of at most *size* connections.
+async def open_database(url: str | SecretStr, *, size: int = 10) -> AsyncGenerator[Database]:
+    """Open a pool of at most *size* connections; each new one goes to where a secret *url* leads by then.
 
     Raises:
         StartError: the server cannot be reached, refuses us, or has no such database.
     """
+
+    async def connect(*_address: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(_current(url), **options)
+
     try:
         pool = await asyncpg.create_pool(
-            url,
+            connect=connect,
             min_size=1,
             max_size=size,
             timeout=_CONNECT_TIMEOUT_S,
@@ -231,6 +212,10 @@ async def open_database(url: str, *, size: int = 10) -> AsyncGenerator[Database]
         yield Database(pool, url)
     finally:
         await _close(pool)
+
+
+def _current(url: str | SecretStr) -> str:
+    return url.get_secret_value() if isinstance(url, SecretStr) else url
 
 
 async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -40,6 +40,15 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """A deletion that is ours now."""
+
+    deletion: Deletion
+    has_lapsed: bool
+    """It was another's, which did not renew its lease."""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A deletion that is still ours."""
 
@@ -60,7 +69,7 @@ class Woken:
 
 async def claim(
     connection: Connection, ids: Collection[UUID], *, token: UUID, lease: timedelta, grace: timedelta
-) -> list[Deletion]:
+) -> list[Claimed]:
     """Claim those that are due and free; a fresh one goes into its grace instead, if there is one."""
     rows = await fetch(
         connection,
@@ -71,7 +80,7 @@ async def claim(
         grace=grace,
         claimable=sorted(CLAIMABLE),
     )
-    return [read(row) for row in rows]
+    return [Claimed(read(row), row["has_lapsed"]) for row in rows]
 
 
 async def attempted(connection: Connection, ids: Collection[UUID]) -> list[UUID]:

@@ -38,7 +38,7 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
 
 async def _fill(yard: Yard, distributions: Path) -> None:
     settings: Settings = load_settings(environment=yard.environment)
-    plan = Plan(yard.folder, yard.environment, settings, postgres=None, rabbitmq=None)
+    plan = Plan(yard.folder, yard.environment, settings, postgres=None, rabbitmq=None, health_ports={})
     said = StringIO()
     await Demo(plan, Reporter(Console(file=said)), yard.folder / "packyard.env").fill(distributions)
     assert "not complete" not in said.getvalue(), said.getvalue()

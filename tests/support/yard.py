@@ -1,8 +1,9 @@
 """Packyard's own processes for acceptance tests: started, killed, stopped and started again one by one."""
 
 import asyncio
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -37,6 +38,7 @@ class Yard:
             **environment_of(settings),
             "PACKYARD_PORT": str(port),
             "PACKYARD_EXTERNAL_URL": self.base_url,
+            "PACKYARD_HEALTH_PORT": "0",
         }
         self._children: dict[str, Child] = {}
 
@@ -61,6 +63,21 @@ class Yard:
     def has_begun(self, name: str) -> bool:
         """Tell whether *name* is running and has logged that it does its work."""
         return self.running(name) and _has_begun(self._children[name])
+
+    def is_listening(self, name: str) -> bool:
+        """Tell whether *name* is running and tells of itself already."""
+        return self.running(name) and bool(_health_ports(self._children[name]))
+
+    def health_url(self, name: str) -> str:
+        """Return where the last run of *name*, which has begun its work, tells of itself."""
+        return f"http://{LOOPBACK}:{_health_ports(self._children[name])[-1]}"
+
+    async def metrics(self, name: str) -> dict[str, float]:
+        """Return what *name* counts and measures: each sample's name with its labels -> its value."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.health_url(name)}/-/metrics") as answer:
+            assert answer.status == 200
+            lines = (await answer.text()).splitlines()
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 
     async def kill(self, *names: str) -> None:
         """End the named processes with kill -9."""
@@ -132,10 +149,25 @@ class Yard:
         assert status == 0, f"{child.program.name} ended with {status}: {self.log(child.program.name)[-2_000:]}"
 
 
+async def eventually(seen: Callable[[], Awaitable[bool]], *, within: float) -> None:
+    """Wait until *seen*; fails when that takes longer than *within* seconds."""
+    async with asyncio.timeout(within):
+        while not await seen():
+            await asyncio.sleep(_GLANCE_S)
+
+
 def _has_begun(child: Child) -> bool:
+    return "process_started" in _log_of_run(child)
+
+
+def _health_ports(child: Child) -> list[str]:
+    return re.findall(r'"port": (\d+), "event": "health_listening"', _log_of_run(child))
+
+
+def _log_of_run(child: Child) -> str:
     with child.program.log.open("rb") as log:
         log.seek(child.log_start)
-        return b"process_started" in log.read()
+        return log.read().decode()
 
 
 async def _answers(session: aiohttp.ClientSession) -> bool:

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ _COMPLETE = {
     "PACKYARD_BROKER_URL": "amqp://yard:sesame@mq/",
     "PACKYARD_STORAGE_URL": "file:///srv/objects",
 }
+_WITHOUT_DATABASE = {name: value for name, value in _COMPLETE.items() if name != "PACKYARD_DATABASE_URL"}
+_WITHOUT_BROKER = {name: value for name, value in _COMPLETE.items() if name != "PACKYARD_BROKER_URL"}
 
 
 @pytest.mark.parametrize(
@@ -101,3 +104,59 @@ def test_secrets_are_masked_and_every_setting_has_a_meaning(url: str, shown: str
     assert settings["PACKYARD_GENERIC_MAX_FILE_SIZE"][0] == "5.0GiB"
     assert settings["PACKYARD_CORS_ORIGINS"][0] == settings["PACKYARD_EXTERNAL_URL"][0] == "(not set)"
     assert all(meaning for _, meaning in settings.values())
+
+
+def test_a_secret_in_a_file_is_what_the_file_says_now(tmp_path: Path) -> None:
+    file = tmp_path / "database-url"
+    file.write_text("postgresql://yard:sesame@db/yard\n", encoding="utf-8")
+    settings = load_settings(environment={**_WITHOUT_DATABASE, "PACKYARD_DATABASE_URL_FILE": str(file)})
+
+    assert settings.database_url.get_secret_value() == "postgresql://yard:sesame@db/yard"
+    assert "sesame" not in repr(settings)
+    file.write_text("postgresql://yard:mellon@db/yard", encoding="utf-8")
+    assert settings.database_url.get_secret_value() == "postgresql://yard:mellon@db/yard"
+    for nonsense in ("", "amqp://yard:mellon@db/yard"):
+        file.write_text(nonsense, encoding="utf-8")
+        assert settings.database_url.get_secret_value() == "postgresql://yard:mellon@db/yard"
+    file.unlink()
+    assert settings.database_url.get_secret_value() == "postgresql://yard:mellon@db/yard"
+
+
+def test_any_setting_may_come_as_a_file_and_a_file_gives_way_to_an_override(tmp_path: Path) -> None:
+    file = tmp_path / "port"
+    file.write_text("81\n", encoding="utf-8")
+    environment = {**_COMPLETE, "PACKYARD_PORT_FILE": str(file)}
+
+    assert load_settings(environment=environment).port == 81
+    assert load_settings({"PACKYARD_PORT": "82"}, environment=environment).port == 82
+    assert load_settings({"PACKYARD_PORT_FILE": str(file)}, environment={**_COMPLETE, "PACKYARD_PORT": "80"}).port == 81
+    assert described(environment=environment)["PACKYARD_PORT"][0] == f"(from {file})"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("PACKYARD_BROKER_URL_FILE", None, "is wrong: cannot read"),
+        ("PACKYARD_BROKER_URL_FILE", b"\xff", "it is no text"),
+        (
+            "PACKYARD_BROKER_URL_FILE",
+            b"http://yard:sesame@mq",
+            "PACKYARD_BROKER_URL is wrong: should begin with amqp://",
+        ),
+        ("PACKYARD_DATABASE_URL_FILE", b"postgresql://yard:sesame@db/yard", "are both set: one is enough"),
+        ("PACKYARD_PROT_FILE", b"80", "unknown setting: PACKYARD_PROT_FILE"),
+    ],
+)
+def test_a_wrong_file_is_named_in_one_line_without_its_content(
+    tmp_path: Path, name: str, content: bytes | None, part: str
+) -> None:
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    environment = _WITHOUT_BROKER if name.startswith("PACKYARD_BROKER") else _COMPLETE
+    with pytest.raises(StartError) as refused:
+        load_settings(environment={**environment, name: str(file)})
+
+    assert part in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert "sesame" not in str(refused.value)

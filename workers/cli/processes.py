@@ -11,6 +11,7 @@ from schemas.topology import Lane
 from service.context import Context, open_context
 from service.logs import configure_logs
 from service.settings import described
+from service.vitals import Vitals
 from workers.cli.options import command_settings
 from workers.process import run_process
 
@@ -70,12 +71,14 @@ def print_settings() -> None:
 
 
 def _run(process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]]) -> None:
+    from service.monitor import monitored  # noqa: PLC0415 - HTTP is slow to load for a command that fails at once
+
     settings = command_settings()
     configure_logs(settings.log_level, settings.log_format, process=process)
 
     async def run(stop: asyncio.Event) -> None:
         log.info("process_started", pid=os.getpid())
-        async with open_context(settings) as context:
+        async with open_context(settings, vitals=Vitals(stop)) as context, monitored(context):
             await body(context, stop)
 
     run_process(run)

@@ -61,7 +61,7 @@ class Demo:
         self._reporter.commands(commands)
 
     async def _is_empty(self) -> bool:
-        url = self._plan.settings.database_url.get_secret_value()
+        url = self._plan.settings.database_url
         async with open_database(url, size=1) as database, database.connection() as connection:
             query = "SELECT NOT EXISTS (SELECT FROM project WHERE path <> ALL ($1))"
             return bool(await connection.fetchval(query, list(_PROJECTS)))

@@ -22,12 +22,18 @@ class Plan:
     settings: Settings
     postgres: Postgres | None
     rabbitmq: RabbitMQ | None
+    health_ports: Mapping[str, int]
+    """Where those processes tell of themselves that have no other port."""
 
     @property
     def base_url(self) -> str:
         """Where the API will listen, as seen from this machine."""
+        return self.url_at(self.settings.port)
+
+    def url_at(self, port: int) -> str:
+        """Return the address of a port of ours, as seen from this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.settings.host, self.settings.host)  # noqa: S104
-        return f"http://{host}:{self.settings.port}"
+        return f"http://{host}:{port}"
 
 
 def make_plan(folder: Path, *, port: int | None = None, overrides: Mapping[str, str] | None = None) -> Plan:
@@ -43,9 +49,10 @@ def make_plan(folder: Path, *, port: int | None = None, overrides: Mapping[str, 
     environment.setdefault("PACKYARD_STORAGE_URL", (folder / "objects").as_uri())
     # Wrong settings are told before anything is made; the addresses of our own servers are not known yet.
     _read(environment, database_url="postgresql://", broker_url="amqp://")
+    given_servers = {name.removesuffix("_FILE") for name in given}
     state = State(folder / "stack.json")
-    postgres = None if "PACKYARD_DATABASE_URL" in given else Postgres(folder, state)
-    rabbitmq = None if "PACKYARD_BROKER_URL" in given else RabbitMQ(folder, state)
+    postgres = None if "PACKYARD_DATABASE_URL" in given_servers else Postgres(folder, state)
+    rabbitmq = None if "PACKYARD_BROKER_URL" in given_servers else RabbitMQ(folder, state)
     if postgres:
         environment["PACKYARD_DATABASE_URL"] = postgres.url()
     if rabbitmq:
@@ -53,7 +60,8 @@ def make_plan(folder: Path, *, port: int | None = None, overrides: Mapping[str, 
     settings = _read(environment)
     if not is_free(settings.port, settings.host):
         raise StartError(f"port {settings.port} is in use on {settings.host}: choose another one with --port")
-    return Plan(folder, environment, settings, postgres, rabbitmq)
+    health_ports = {name: state.port(f"health_{name}") for name in ("relay", "work", "schedule")}
+    return Plan(folder, environment, settings, postgres, rabbitmq, health_ports)
 
 
 async def check_database(settings: Settings) -> None:
@@ -62,7 +70,7 @@ async def check_database(settings: Settings) -> None:
     Raises:
         StartError: it cannot be reached, or refuses us.
     """
-    async with open_database(settings.database_url.get_secret_value(), size=1):
+    async with open_database(settings.database_url, size=1):
         pass
 
 
@@ -83,4 +91,4 @@ def _port(given: Mapping[str, str]) -> int:
 
 def _read(environment: Mapping[str, str], **assumed: str) -> Settings:
     defaults = {PREFIX + name.upper(): value for name, value in assumed.items()}
-    return load_settings(environment={**defaults, **environment})
+    return load_settings(environment, environment=defaults)

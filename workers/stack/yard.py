@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -50,7 +50,9 @@ class Process:
         self.name = name
         self.log = plan.folder / "logs" / f"{name}.log"
         command = [sys.executable, "-m", "workers.cli", name]
-        self._child = Child(Program(name=name, arguments=command, folder=plan.folder, environment=plan.environment))
+        health = {"PACKYARD_HEALTH_PORT": str(plan.health_ports.get(name, ""))}
+        environment = {**plan.environment, **health}
+        self._child = Child(Program(name=name, arguments=command, folder=plan.folder, environment=environment))
 
     async def start(self) -> None:
         """Start it; whether it can be used is asked of the API."""
@@ -90,8 +92,7 @@ class Yard:
             StartError: something could not be started, or a server that was given cannot be reached.
         """
         await _together(self._open_database(), self._open_broker())
-        lines = (f"{name}={value}\n" for name, value in sorted(self._plan.environment.items()))
-        write_private(self.environment_file, "".join(lines))
+        write_private(self.environment_file, "".join(f"{line}\n" for line in self._environment_lines()))
         for process in self._processes:
             await process.start()
         await self._ready()
@@ -108,6 +109,13 @@ class Yard:
     async def kill(self) -> None:
         """End everything at once."""
         await _together(*(running.kill() for running in (*self._processes, *self._servers)))
+
+    def _environment_lines(self) -> Iterator[str]:
+        yield f"# metrics of serve: {self._plan.base_url}/-/metrics"
+        for name, port in self._plan.health_ports.items():
+            yield f"# metrics of {name}: {self._plan.url_at(port)}/-/metrics"
+        for name, value in sorted(self._plan.environment.items()):
+            yield f"{name}={value}"
 
     async def _open_database(self) -> None:
         began = time.monotonic()

@@ -59,8 +59,9 @@ RETURNING *;
 -- Of those asked for, the ones that are due, that nobody else holds, and that no hold stops. A fresh one waits for its
 -- grace first. One that was attempted before comes alone: whatever broke that attempt shall not break others again.
 WITH claimable AS (
-    SELECT id, CASE WHEN state = 'queued' AND NOT grace_waived
-                    THEN grace_of(project_id, package_type, :grace::interval) ELSE interval '0' END AS grace
+    SELECT id, state = 'destroying' AND claim <> :claim AS has_lapsed,
+           CASE WHEN state = 'queued' AND NOT grace_waived
+                THEN grace_of(project_id, package_type, :grace::interval) ELSE interval '0' END AS grace
       FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND not_before <= now()
        AND (state = ANY(:claimable::text[])
@@ -82,7 +83,7 @@ UPDATE deletion d
        wakes = 0, held = false
   FROM claimed c
  WHERE d.id = c.id
-RETURNING d.*;
+RETURNING d.*, c.has_lapsed;
 
 -- name: attempted_deletions
 -- Those of a command that were attempted before, and are due: each is claimed by itself.

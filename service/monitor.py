@@ -1,0 +1,86 @@
+"""What every process offers to whoever runs it: health and metrics on a port of their own."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from service import metrics
+from service.api import health
+from service.api.keys import CONTEXT
+from service.context import Context
+from service.errors import StartError
+from service.infra.database import Database
+from service.infra.schema_version import newest_version
+
+_TICK_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def monitored(context: Context) -> AsyncGenerator[None]:
+    """Measure the process as long as the block runs, and answer on HEALTH_PORT if there is one.
+
+    Raises:
+        StartError: the port cannot be listened on.
+    """
+    metrics.BUILD.info({"version": version("packyard"), "schema": newest_version()})
+    watching = asyncio.create_task(_watch_loop())
+    try:
+        with metrics.looked_up(lambda: _pool_use(context.database)):
+            if context.settings.health_port is None:
+                yield
+            else:
+                async with _listening(context, context.settings.health_port):
+                    yield
+    finally:
+        watching.cancel()
+
+
+@asynccontextmanager
+async def _listening(context: Context, port: int) -> AsyncGenerator[None]:
+    app = web.Application()
+    app[CONTEXT] = context
+    health.routes.add_to(app)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+    await runner.setup()
+    try:
+        host = context.settings.host
+        try:
+            await web.TCPSite(runner, host, port, reuse_port=False).start()
+        except OSError as error:
+            reason = os.strerror(error.errno or 0).lower()
+            raise StartError(
+                f"PACKYARD_HOST, PACKYARD_HEALTH_PORT: cannot listen on {host}:{port}: {reason}"
+            ) from error
+        log.info("health_listening", host=host, port=runner.addresses[0][1])
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _watch_loop() -> None:
+    while True:
+        due = time.perf_counter() + _TICK_S
+        await asyncio.sleep(_TICK_S)
+        metrics.LOOP_LAG.set(max(0.0, time.perf_counter() - due))
+
+
+def _pool_use(database: Database) -> metrics.Figures:
+    usage = database.usage()
+    yield metrics.gauges(
+        "packyard_database_connections",
+        "Connections in the pool, by whether they are in use",
+        ("state",),
+        [((state,), usage[state]) for state in ("idle", "used")],
+    )
+    yield metrics.gauges(
+        "packyard_database_connections_max", "Connections that the pool may have", (), [((), usage["most"])]
+    )

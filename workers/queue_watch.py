@@ -1,0 +1,52 @@
+"""How our queues stand, as the one active relay sees them over its connection, told at each scrape."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from schemas.topology import DEAD_QUEUE, Lane
+from service import metrics
+from service.infra.broker import Broker, Standing
+
+WATCHED: Final = (*(lane.queue for lane in Lane), DEAD_QUEUE)
+
+_TIMEOUT_S: Final = 10
+
+
+class QueueWatch:
+    """What was seen last of each queue."""
+
+    def __init__(self, broker: Broker) -> None:
+        """Begin without having looked."""
+        self._broker = broker
+        self._seen: dict[str, Standing] = {}
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Tell as long as the block runs."""
+        with metrics.looked_up(self._gauges):
+            yield
+
+    async def look(self) -> None:
+        """Look at each queue once; a queue that cannot be used is not told of."""
+        before = self._seen.get(DEAD_QUEUE)
+        async with asyncio.timeout(_TIMEOUT_S):
+            found = {name: await self._broker.standing(name) for name in WATCHED}
+        self._seen = {name: standing for name, standing in found.items() if standing}
+        if before and DEAD_QUEUE in self._seen:
+            metrics.DEAD_LETTERS.inc(max(0, self._seen[DEAD_QUEUE].ready - before.ready))
+
+    def _gauges(self) -> metrics.Figures:
+        yield metrics.gauges(
+            "packyard_queue_messages_ready",
+            "Messages of a queue that no consumer has taken",
+            ("queue",),
+            [((name,), standing.ready) for name, standing in self._seen.items()],
+        )
+        yield metrics.gauges(
+            "packyard_queue_consumers",
+            "Consumers of a queue",
+            ("queue",),
+            [((name,), standing.consumers) for name, standing in self._seen.items()],
+        )
