@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias, cast
 
-import aiosql
 import asyncpg
-from aiosql.adapters.asyncpg import AsyncPGAdapter
 from pydantic import SecretStr
 from pydantic_core import from_json
 
 from service.errors import DatabaseAwayError, StartError
 from service.infra.kept_sessions import Listening, Sole
+from service.infra.named_queries import adapter, load_queries
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = Mapping[str, Any]
@@ -36,8 +34,7 @@ _STATEMENT_TIMEOUT_S: Final = 60
 _SLOW_STATEMENT_TIMEOUT_S: Final = 1_800
 _ACQUIRE_TIMEOUT_S: Final = 30
 
-_adapter = AsyncPGAdapter()  # type: ignore[no-untyped-call]  # the library is not annotated there
-_queries = aiosql.from_path(Path(__file__).parent / "sql", lambda: _adapter, mandatory_parameters=False)
+_queries: Final = load_queries()
 
 
 async def fetch(connection: Connection, query: str, **values: object) -> list[Record]:
@@ -82,7 +79,7 @@ def _touched(tag: str) -> int:
 
 
 def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:
-    ordered = _adapter.maybe_order_params(query, values)  # type: ignore[no-untyped-call]  # nor there
+    ordered = adapter.maybe_order_params(query, values)  # type: ignore[no-untyped-call]  # nor there
     return getattr(_queries, query).sql, *ordered
 
 

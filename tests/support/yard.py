@@ -102,18 +102,19 @@ class Yard:
         assert not left
         assert not ended_early
 
-    async def run(self, *arguments: str) -> str:
-        """Run another command of `packyard` with the same settings; return what it printed.
+    async def run(self, *arguments: str, settings: Mapping[str, str] | None = None, status: int = 0) -> str:
+        """Run a command of `packyard` to its end, with the same settings and *settings*; return what it printed.
 
-        Its log holds standard output and standard error; the exit status has to be 0.
+        That is what went to standard output and standard error; it has to end with *status*.
         """
-        child = Child(self._program("-".join(arguments[:2]).replace("/", "_"), {}, arguments))
+        name = "-".join(("run", *arguments[:2])).replace("/", "_")
+        child = Child(self._program(name, settings or {}, arguments))
         child.program.log.unlink(missing_ok=True)
         child.start()
         async with asyncio.timeout(_PATIENCE_S):
-            status = await child.wait()
+            found = await child.wait()
         output = child.program.log.read_text(encoding="utf-8")
-        assert status == 0, output
+        assert found == status, output
         return output
 
     def log(self, name: str) -> str:

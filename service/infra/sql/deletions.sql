@@ -37,7 +37,7 @@ SELECT w.deletion_id, w.event_id, p.project_id, g.ancestry[1], p.id, p.package_t
   FROM wanted w JOIN package p ON p.id = w.package_id
   JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
   LEFT JOIN totals t ON t.package_id = w.package_id
-RETURNING *;
+RETURNING deletion(deletion.*);
 
 -- name: insert_file_deletion
 WITH moved AS (
@@ -53,7 +53,7 @@ SELECT :deletion_id, :event_id, p.project_id, g.ancestry[1], p.id, f.id, p.packa
   FROM package_file f JOIN package p ON p.id = f.package_id
   JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
  WHERE f.id = :package_file_id
-RETURNING *;
+RETURNING deletion(deletion.*);
 
 -- name: claim_deletions
 -- Of those asked for, the ones that are due, that nobody else holds, and that no hold stops. A fresh one waits for its
@@ -83,7 +83,7 @@ UPDATE deletion d
        wakes = 0, held = false
   FROM claimed c
  WHERE d.id = c.id
-RETURNING d.*, c.has_lapsed;
+RETURNING deletion(d.*), c.has_lapsed;
 
 -- name: attempted_deletions
 -- Those of a command that were attempted before, and are due: each is claimed by itself.
@@ -149,7 +149,7 @@ SELECT f.id, f.storage_key, f.size
 
 -- name: hold_claims
 -- Those of our deletions that are still ours, held until the transaction ends.
-SELECT *, deletion_hold_on(project_id) AS hold
+SELECT id, deletion_hold_on(project_id) AS hold
   FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE;
 
 -- name: forget_files
@@ -191,7 +191,7 @@ UPDATE deletion d
        finished_at = CASE WHEN w.ended THEN now() END
   FROM unnest(:ids::uuid[], :files::bigint[], :bytes::bigint[], :ended::boolean[]) AS w (id, files, bytes, ended)
  WHERE d.id = w.id
-RETURNING d.*;
+RETURNING deletion(d.*);
 
 -- name: renew_claims!
 WITH held AS (
@@ -219,7 +219,7 @@ UPDATE deletion d
    SET removal_began_at = nullif(d.removal_began_at, now()), state = 'failed', claim = NULL, lease_until = NULL, last_error = w.error, finished_at = now()
   FROM unnest(:ids::uuid[], :errors::text[]) AS w (id, error)
  WHERE d.id = w.id
-RETURNING d.*;
+RETURNING deletion(d.*);
 
 -- name: show_in_error!
 -- What is left of failed deletions is shown as it is. A file in `processing` is another deletion's, of that file alone.
@@ -275,11 +275,11 @@ DELETE FROM deletion WHERE id IN (
      LIMIT :limit FOR UPDATE SKIP LOCKED);
 
 -- name: find_deletion
-SELECT * FROM deletion WHERE id = :id;
+SELECT deletion(d.*) FROM deletion d WHERE d.id = :id;
 
 -- name: show_deletions
 -- Composed: see deletion_view_rows. The user is null where nobody asked, or somebody who is not known any more.
-SELECT d.*, u.username, u.name AS user_name,
+SELECT deletion(d.*), u.username, u.name AS user_name,
        EXISTS (SELECT FROM package p WHERE p.id = d.package_id) AS has_package,
        CASE WHEN d.finished_at IS NULL THEN deletion_hold_on(d.project_id) END AS hold,
        (SELECT jsonb_agg(jsonb_build_object('action', a.action, 'credential', a.credential, 'acted_at', a.acted_at,

@@ -1,10 +1,10 @@
 -- Restoring, trying again, and ending a grace early.
 
 -- name: lock_deletion
-SELECT * FROM deletion WHERE id = :id FOR UPDATE;
+SELECT deletion(d.*) FROM deletion d WHERE d.id = :id FOR UPDATE;
 
 -- name: lock_deletions_of_batch
-SELECT * FROM deletion
+SELECT deletion(deletion.*) FROM deletion
  WHERE batch_id = :batch_id AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
  ORDER BY id FOR UPDATE;
 
@@ -86,13 +86,13 @@ UPDATE package_file f
 
 -- name: end_as_restored
 UPDATE deletion SET state = 'restored', finished_at = now(), restored_as = :version::text
- WHERE id = ANY(:ids::uuid[]) RETURNING *;
+ WHERE id = ANY(:ids::uuid[]) RETURNING deletion(deletion.*);
 
 -- name: queue_again
 -- Not `queued`: objects may be gone, so it must not become restorable.
 UPDATE deletion SET state = 'retrying', finished_at = NULL, attempts = 0, wakes = 0,
        not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
- WHERE id = :id RETURNING *;
+ WHERE id = :id RETURNING deletion(deletion.*);
 
 -- name: reopen_package!
 UPDATE package SET status = 'processing', updated_at = now() WHERE id = :package_id AND status = 'error';
@@ -102,7 +102,7 @@ UPDATE package_file SET status = 'processing', updated_at = now() WHERE id = :pa
 
 -- name: end_grace
 UPDATE deletion SET grace_waived = true, wakes = 0, not_before = now(), wake_at = now() + :resend::interval
- WHERE id = :id RETURNING *;
+ WHERE id = :id RETURNING deletion(deletion.*);
 
 -- name: hold_on_project
 SELECT deletion_hold_on(:project_id) AS hold;
