@@ -10,7 +10,7 @@ CLIENTS := .clients
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check faults bench requirements clean clients system-of-tests
+.PHONY: help run test setup system check faults scaling bench requirements clean clients system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -31,6 +31,9 @@ check: setup ## Format, lint, types, import contracts
 
 faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
 	$(BIN)/python -m tests.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')
+
+scaling: setup ## Let workers follow a backlog from 1 to 8 and back, and measure 1, 2, 4, 8: make scaling DELETIONS=20000
+	$(BIN)/python -m tests.scaling --deletions '$(DELETIONS)'
 
 bench: setup ## Measure: make bench BULK=100000
 	$(BIN)/python -m tests.benchmarks --bulk '$(BULK)'

@@ -11,7 +11,7 @@ from service.context import Context, open_context
 from service.settings import Settings, load_settings
 from tests.support.servers import Servers, end_servers_of_run, own_database, own_virtual_host, servers_of_run
 
-_MARKED_FOLDERS: Final = ("integration", "acceptance", "faults")
+_MARKED_FOLDERS: Final = ("integration", "acceptance", "faults", "scaling")
 _TESTS: Final = Path(__file__).parent
 
 

@@ -158,6 +158,7 @@ class _Batch:
                     timing.has_failed = bool(failures)
             except TimeoutError as error:
                 raise StorageUnavailableError("the object store did not answer in time") from error
+            log.debug("objects_removed", objects=len(files) - len(failures))
             return failures
 
     def _failed(

@@ -42,10 +42,16 @@ class Yard:
         }
         self._children: dict[str, Child] = {}
 
-    async def start(self, *names: str, settings: Mapping[str, str] | None = None) -> None:
-        """Start the named processes (all four when none is named); return when the API is ready."""
+    async def start(
+        self, *names: str, settings: Mapping[str, str] | None = None, options: tuple[str, ...] = ()
+    ) -> None:
+        """Start the named processes (all four when none is named); return when the API is ready.
+
+        *options* are those of the command, such as --queue.
+        """
         for name in names or PROCESSES:
-            child = self._children[name] = Child(self._program(name, settings or {}))
+            command = (name.partition("-")[0], *options)
+            child = self._children[name] = Child(self._program(name, settings or {}, command))
             child.start()
         if "serve" in (names or PROCESSES):
             await self._ready()
@@ -102,7 +108,13 @@ class Yard:
         assert not left
         assert not ended_early
 
-    async def run(self, *arguments: str, settings: Mapping[str, str] | None = None, status: int = 0) -> str:
+    async def run(
+        self,
+        *arguments: str,
+        settings: Mapping[str, str] | None = None,
+        status: int = 0,
+        within: float = _PATIENCE_S,
+    ) -> str:
         """Run a command of `packyard` to its end, with the same settings and *settings*; return what it printed.
 
         That is what went to standard output and standard error; it has to end with *status*.
@@ -111,7 +123,7 @@ class Yard:
         child = Child(self._program(name, settings or {}, arguments))
         child.program.log.unlink(missing_ok=True)
         child.start()
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(within):
             found = await child.wait()
         output = child.program.log.read_text(encoding="utf-8")
         assert found == status, output
@@ -121,8 +133,7 @@ class Yard:
         """Return what every run of *name* has logged so far."""
         return (self.folder / "logs" / f"{name}.log").read_text(encoding="utf-8")
 
-    def _program(self, name: str, settings: Mapping[str, str], arguments: tuple[str, ...] = ()) -> Program:
-        command = arguments or (name.partition("-")[0],)
+    def _program(self, name: str, settings: Mapping[str, str], command: tuple[str, ...]) -> Program:
         return Program(
             name=name,
             arguments=[sys.executable, "-m", "workers.cli", *command],
