@@ -172,7 +172,7 @@ async def scaled_run(trial: Trial, deletions: int, *, speed: float) -> Outcome:
 
 async def fixed_run(deletions: int, workers: int) -> float:
     """Let so many workers do a backlog, as fast as they can; return deletions a second, from the first to the last."""
-    async with private_trial(log_level="warning") as trial:
+    async with private_trial() as trial:
         await trial.ask_for(deletions)
         names = [f"work-{number}" for number in range(workers)]
         await trial.yard.start(*names, options=("--queue", _LANE))

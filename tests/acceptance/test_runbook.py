@@ -1,0 +1,130 @@
+"""The runbook: a section for every alert, a line for every fault, and every command run as it is written."""
+
+import asyncio
+import os
+import random
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlsplit
+
+import aio_pika
+import aiohttp
+import asyncpg
+
+from service.settings import Settings
+from tests.faults.server_faults import ServerFaults
+from tests.faults.volume import Volume
+from tests.support.catalogue import DIRECTORY
+from tests.support.observer import rows
+from tests.support.servers import Servers
+from tests.support.watching import alert_rules
+from tests.support.yard import PROCESSES, Yard, eventually
+
+_RUNBOOK: Final = (Path(__file__).parents[2] / "RUNBOOK.md").read_text(encoding="utf-8")
+_BLOCK: Final = re.compile(r"^```(sh|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FOR_CLUSTERS: Final = "kubectl "
+_PACKAGES: Final = "/api/v4/projects/100/packages"
+_PATIENCE_S: Final = 60
+
+
+def test_every_alert_leads_to_a_section_that_says_what_is_seen_and_what_to_do() -> None:
+    for rule in alert_rules():
+        section = _RUNBOOK.partition(f"\n## {rule['alert']}\n")[2].partition("\n## ")[0]
+        assert rule["annotations"]["runbook"] == f"#{rule['alert'].lower()}"
+        assert "**Symptom.**" in section, rule["alert"]
+        assert re.search(r"\*\*Where to look(\.|, what to do\.)\*\*", section), rule["alert"]
+        assert re.search(r"\*\*(W|Where to look, w)hat to do\.\*\*", section), rule["alert"]
+
+
+def test_every_fault_that_the_tests_inject_is_in_the_table(tmp_path: Path) -> None:
+    servers: Any = type("Servers", (), {"postgres": None, "rabbitmq": None, "folder": tmp_path})
+    server_faults = ServerFaults(servers, random.Random()).faults  # noqa: S311 - chance of a test
+    table = _RUNBOOK.partition("\n## Faults\n")[2].partition("\n## ")[0]
+    names = [*server_faults, *Volume(tmp_path, random.Random()).faults, "clock", *PROCESSES]  # noqa: S311 - same
+
+    assert [name for name in names if f"`{name}`" not in table] == []
+
+
+async def test_every_command_works_as_it_is_written(
+    yard: Yard, settings: Settings, servers: Servers, database_url: str
+) -> None:
+    deletion = await _yard_in_trouble(yard, settings, database_url)
+    vhost = unquote(urlsplit(settings.broker_url.get_secret_value()).path[1:])
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PACKYARD_")},  # noqa: TID251
+        **yard.environment,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # noqa: TID251 - where packyard is
+        "YARD": yard.base_url,
+        "TOKEN": "root-token",
+        **{
+            place: yard.health_url(name)
+            for place, name in (("WORKER", "work"), ("RELAY", "relay"), ("SCHEDULER", "schedule"))
+        },
+        "MANAGEMENT": servers.management_url,
+        "VHOST": quote(vhost, safe=""),
+        "DELETION": deletion,
+    }
+    tried = 0
+    for kind, text in _BLOCK.findall(_RUNBOOK):
+        commands = text.splitlines() if kind == "sh" else text.strip().removesuffix(";").split(";\n")
+        for command in commands:
+            if kind == "sql":
+                await rows(database_url, command)
+            elif not command.startswith(_FOR_CLUSTERS):
+                await _run(command, environment)
+            tried += not command.startswith(_FOR_CLUSTERS)
+
+    assert tried > 40
+    (row,) = await rows(database_url, "SELECT state FROM deletion WHERE id = $1", deletion)
+    assert row["state"] == "succeeded"
+    async with await aio_pika.connect(settings.broker_url.get_secret_value()) as connection:
+        channel = await connection.channel()
+        dead = await channel.declare_queue("packyard.dead", passive=True)
+        assert dead.declaration_result.message_count == 0
+
+
+async def _yard_in_trouble(yard: Yard, settings: Settings, database_url: str) -> str:
+    """Start a yard in which a deletion has failed and nonsense is among the dead letters; return the deletion."""
+    await yard.run("directory", "apply", str(DIRECTORY))
+    await yard.start("serve", "relay", "schedule")
+    async with aiohttp.ClientSession(yard.base_url, headers={"PRIVATE-TOKEN": "maintainer-token"}) as session:
+        async with session.put(f"{_PACKAGES}/generic/thing/1.0/f?select=package_file", data=b"x") as answer:
+            package_id = (await answer.json())["package_id"]
+        async with session.delete(f"{_PACKAGES}/{package_id}") as answer:
+            deletion = answer.headers["Deletion-Id"]
+    connection = await asyncpg.connect(database_url)
+    # Protected after it was accepted, and before a worker takes it.
+    await connection.execute(
+        "INSERT INTO protection_rule (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
+        " VALUES (100, 'generic', 'thing', 50)"
+    )
+    async with await aio_pika.connect(settings.broker_url.get_secret_value()) as broker:
+        channel = await broker.channel()
+        await channel.default_exchange.publish(aio_pika.Message(b"nonsense"), "packyard.delete.bulk")
+    await yard.start("work")
+
+    async def is_in_trouble() -> bool:
+        (row,) = await rows(database_url, "SELECT state FROM deletion")
+        if row["state"] != "failed" or not all(yard.is_listening(name) for name in PROCESSES):
+            return False
+        return (await yard.metrics("relay")).get('packyard_queue_messages_ready{queue="packyard.dead"}') == 1
+
+    await eventually(is_in_trouble, within=_PATIENCE_S)
+    await connection.execute("DELETE FROM protection_rule WHERE package_name_pattern = 'thing'")
+    await connection.close()
+    return deletion
+
+
+async def _run(command: str, environment: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        *("-o", "pipefail", "-c", command),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(_PATIENCE_S):
+        output, _ = await process.communicate()
+    assert process.returncode == 0, f"{command}\n{output.decode()}"
