@@ -19,7 +19,8 @@ from tests.support.observer import Observer, observing, rows
 from tests.support.yard import Yard, eventually
 from workers.stack.state import LOOPBACK, free_port
 
-_PACKAGES: Final = "/api/v4/projects/100/packages"
+_PROJECT: Final = 100
+_PACKAGES: Final = f"/api/v4/projects/{_PROJECT}/packages"
 _TOKEN: Final = {"PRIVATE-TOKEN": "maintainer-token"}
 _DRAIN: Final = {"PACKYARD_DRAIN": "0.6s"}
 _LOOK_S: Final = 0.1
@@ -226,13 +227,7 @@ async def test_a_stand_by_takes_over_from_the_relay_and_the_scheduler(
             took = time.monotonic() - stopped
             print(f"{how.__name__} {active}: {_STAND_BYS[active]} took over in {took:.2f} s")  # noqa: T201
             assert took < _TAKEOVER_S
-            async with observer.http.put(f"{_PACKAGES}/generic/thing/{number}/f", data=b"x") as answer:
-                assert answer.status == 201
-            async with observer.http.get(f"{_PACKAGES}?package_name=thing") as answer:
-                (package,) = await answer.json()
-            async with observer.http.delete(f"{_PACKAGES}/{package['id']}") as answer:
-                assert answer.status == 204
-            await observer.until_told(package["id"], "package.destroyed")
+            await observer.see_one_destroyed(_PROJECT, str(number))
             await directory.start(active)
 
 

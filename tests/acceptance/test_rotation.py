@@ -20,7 +20,7 @@ from tests.support.observer import Observer, observing
 from tests.support.servers import Servers
 from tests.support.yard import PROCESSES, Yard, eventually
 
-_PACKAGES: Final = "/api/v4/projects/100/packages"
+_PROJECT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +113,6 @@ async def rotated(
         await yard.terminate(*PROCESSES)
 
 
-async def _delete_one(observer: Observer, version: str) -> None:
-    """Publish a package, delete it, and wait for its end."""
-    async with observer.http.put(f"{_PACKAGES}/generic/thing/{version}/f", data=b"x") as answer:
-        assert answer.status == 201
-    async with observer.http.get(f"{_PACKAGES}?package_name=thing") as answer:
-        (package,) = await answer.json()
-    async with observer.http.delete(f"{_PACKAGES}/{package['id']}") as answer:
-        assert answer.status == 204
-    await observer.until_told(package["id"], "package.destroyed")
-
-
 async def test_a_rotated_password_of_the_database_and_of_the_broker_needs_no_restart(
     yard: Yard,
     rotated: tuple[tuple[_Account, asyncpg.Connection], tuple[_Account, aiohttp.ClientSession]],
@@ -138,7 +127,7 @@ async def test_a_rotated_password_of_the_database_and_of_the_broker_needs_no_res
         storage=tmp_path / "objects",
         token="maintainer-token",
     ) as observer:
-        await _delete_one(observer, "1")
+        await observer.see_one_destroyed(_PROJECT, "1")
 
         await database_admin.execute(f"ALTER ROLE \"{role.name}\" PASSWORD 'second'")
         await database_admin.execute(
@@ -148,18 +137,18 @@ async def test_a_rotated_password_of_the_database_and_of_the_broker_needs_no_res
             await asyncpg.connect(role.file.read_text(encoding="utf-8").strip())
         # The file is not there yet: nobody can log in, and nobody takes harm from it.
         await asyncio.sleep(1)
-        for question, expected in (("/-/ready", 503), (_PACKAGES, 503), ("/-/live", 200)):
+        for question, expected in (("/-/ready", 503), (f"/api/v4/projects/{_PROJECT}/packages", 503), ("/-/live", 200)):
             async with observer.http.get(question) as answer:
                 assert answer.status == expected, question
         role.write("second")
         await eventually(lambda: _is_ready(observer), within=10)
-        await _delete_one(observer, "2")
+        await observer.see_one_destroyed(_PROJECT, "2")
 
         await _set_broker_password(broker_admin, user, "second")
         await _close_broker_connections(broker_admin, user)
         await asyncio.sleep(1)
         user.write("second")
-        await _delete_one(observer, "3")
+        await observer.see_one_destroyed(_PROJECT, "3")
 
     assert {name: yard.pid(name) for name in PROCESSES if yard.running(name)} == before
 

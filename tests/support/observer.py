@@ -78,6 +78,16 @@ class Observer:
         """Wait until the subscriber got such an event of the package."""
         await self.until(lambda: topic in self.topics(package_id), f"{topic} of package {package_id}")
 
+    async def see_one_destroyed(self, project: int, version: str) -> None:
+        """Publish a package as this version of `thing`, delete it, and wait until the subscriber hears of its end."""
+        packages = f"/api/v4/projects/{project}/packages"
+        published = f"{packages}/generic/thing/{version}/f?select=package_file"
+        async with self.http.put(published, data=b"x") as answer:
+            package_id = (await answer.json())["package_id"]
+        async with self.http.delete(f"{packages}/{package_id}") as answer:
+            assert answer.status == 204
+        await self.until_told(package_id, "package.destroyed")
+
 
 @asynccontextmanager
 async def observing(*, base_url: str, broker_url: str, storage: Path, token: str) -> AsyncGenerator[Observer]:
