@@ -92,6 +92,9 @@ class Settings(BaseModel):
     broker_url: Annotated[SecretStr, _scheme_in("amqp", "amqps")]
     """The RabbitMQ virtual host: amqp://user:password@host:5672/vhost."""
 
+    management_url: Annotated[SecretStr, _scheme_in("http", "https")] | None = None
+    """RabbitMQ's management API, http://user:password@host:15672/vhost; only `packyard roles broker` uses it."""
+
     storage_url: Annotated[str, _scheme_in("file", "s3", "gs", "az")]
     """Where objects are kept: file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."""
 

@@ -80,10 +80,13 @@ class Broker:
         return Standing(found.message_count or 0, found.consumer_count or 0)
 
     async def declare(self) -> None:
-        """Declare every exchange and queue of ours."""
+        """Declare every exchange and queue of ours, unless the user that we are may not: then somebody else does."""
         channel = await self._connection.channel()
-        for exchange in EXCHANGES:
-            await channel.declare_exchange(exchange.name, exchange.kind, durable=True)
+        try:
+            for exchange in EXCHANGES:
+                await channel.declare_exchange(exchange.name, exchange.kind, durable=True)
+        except aiormq.exceptions.ChannelAccessRefused:
+            return
         await channel.close()
         for queue in QUEUES:
             await self._declare_queue(queue)

@@ -1,11 +1,14 @@
 """The version of the schema that this code was written for, and refusing to work with an older one."""
 
+import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from service.errors import StartError
-from service.infra.database import Database
+from service.infra.database import Database, open_database
 
+_GLANCE_S: Final = 1
 VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
 
 
@@ -28,3 +31,22 @@ async def require_current_schema(database: Database) -> None:
         raise StartError(
             f"the database is at schema version {found or 'none'}, {wanted} is needed: run `packyard migrate`"
         )
+
+
+async def wait_for_schema(url: str, *, patience: timedelta) -> str:
+    """Wait with *patience* until somebody else has brought the database at *url* to our version, and return that.
+
+    Raises:
+        StartError: it was not, or the database could not be used, when patience ended.
+    """
+    deadline = asyncio.get_running_loop().time() + patience.total_seconds()
+    while True:
+        try:
+            async with open_database(url, size=1) as database:
+                await require_current_schema(database)
+        except StartError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(_GLANCE_S)
+        else:
+            return newest_version()

@@ -13,6 +13,7 @@ from workers.cli.events import events
 from workers.cli.imports import import_packages
 from workers.cli.options import read_environment_file
 from workers.cli.processes import migrate, print_settings, relay, schedule, serve, work
+from workers.cli.roles import roles
 from workers.cli.up import up
 from workers.process import end_at_once, fail
 
@@ -42,7 +43,7 @@ def main(context: click.Context, env_file: Path | None) -> None:
 
 
 _COMMANDS = (
-    up, serve, relay, work, schedule, migrate, print_settings, directory, import_packages, deletions, events
+    up, serve, relay, work, schedule, migrate, print_settings, directory, import_packages, deletions, events, roles
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(_command)

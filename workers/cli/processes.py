@@ -3,16 +3,19 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import click
 import structlog
 
+from schemas.fields import Duration
 from schemas.topology import Lane
 from service.context import Context, open_context
+from service.infra.schema_version import wait_for_schema
 from service.logs import configure_logs
 from service.settings import described
 from service.vitals import Vitals
-from workers.cli.options import command_settings
+from workers.cli.options import command_settings, validated
 from workers.process import run_process
 
 log = structlog.get_logger()
@@ -53,8 +56,15 @@ def schedule() -> None:
 
 
 @click.command()
-def migrate() -> None:
+@click.option("--wait", "patience", help="Migrate nothing: wait for so long, such as 10m, until another has done it.")
+def migrate(patience: str | None) -> None:
     """Bring the database to the newest version of the schema."""
+    if patience is not None:
+        within: timedelta = validated(Duration, patience, name="--wait")
+        url = command_settings().database_url.get_secret_value()
+        version = asyncio.run(wait_for_schema(url, patience=within))
+        click.echo(f"the database is at schema version {version} or newer")
+        return
     from service.infra.migrations.run import migrate as migrate_database  # noqa: PLC0415 - alembic is slow to load
 
     settings = command_settings()

@@ -1,0 +1,99 @@
+"""Least rights: what an operator runs once, and the chart at each install and upgrade."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Final
+
+import click
+
+from service.errors import StartError
+from service.infra.broker_users import SUBSCRIBER, USERS, set_up_broker
+from service.infra.database_roles import DatabaseRole, grant_rights
+from workers.cli.options import command_settings
+
+_PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+_passwords = click.option(
+    "--passwords",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder with a password in a file for each, called as it is without the prefix, such as `api`.",
+)
+
+
+@click.group()
+def roles() -> None:
+    """Database roles and broker users with the least rights that do."""
+
+
+@roles.command()
+@click.option("--prefix", default="packyard", show_default=True, help="What the names begin with.")
+@_passwords
+def database(prefix: str, folder: Path | None) -> None:
+    """Give each process a database role of its own, with no more rights than it needs.
+
+    Run it with the owner's PACKYARD_DATABASE_URL, after each `packyard migrate`. Roles that are missing are made if the
+    owner may; those that are there lose all rights but theirs.
+    """
+    _require_prefix(prefix)
+    url = command_settings().database_url.get_secret_value()
+    for role in grant_rights(url, prefix=prefix, passwords=_read_passwords(folder)):
+        done = "made" if role.is_new else "found"
+        password = ", has the password given" if role.has_new_password else ""
+        login = ", cannot log in without a password" if role.is_new and not role.has_new_password else ""
+        click.echo(f"{role.name}: {done}{password}{login}, has its rights")
+
+
+@roles.command()
+@click.option("--prefix", default="packyard", show_default=True, help="What the names begin with.")
+@click.option(
+    "--subscriber", "subscribers", multiple=True, help="A subscriber, with queues sub.NAME.…; may be repeated."
+)
+@_passwords
+def broker(prefix: str, subscribers: tuple[str, ...], folder: Path | None) -> None:
+    """Make exchanges, queues, policies and users on the broker, each user with no more rights than it needs.
+
+    Run it with an administrator's PACKYARD_MANAGEMENT_URL. A password `subscriber-NAME` makes that subscriber, too.
+    """
+    _require_prefix(prefix)
+    url = command_settings().management_url
+    if url is None:
+        raise StartError("PACKYARD_MANAGEMENT_URL is not set")
+    passwords = _read_passwords(folder)
+    named = {who.removeprefix(SUBSCRIBER) for who in passwords if who.startswith(SUBSCRIBER)}
+    lines = asyncio.run(
+        set_up_broker(
+            url.get_secret_value(), prefix=prefix, passwords=passwords, subscribers=sorted({*subscribers, *named})
+        )
+    )
+    for line in lines:
+        click.echo(line)
+
+
+def _require_prefix(prefix: str) -> None:
+    if not _PREFIX.fullmatch(prefix):
+        raise click.BadParameter(
+            "should be a lower-case letter, then letters, digits or underscores, 41 at most", param_hint="--prefix"
+        )
+
+
+def _read_passwords(folder: Path | None) -> dict[str, str]:
+    """Return who -> password; a mounted Secret has hidden files beside them."""
+    if folder is None:
+        return {}
+    known = {*DatabaseRole, *USERS}
+    found: dict[str, str] = {}
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.name.startswith("."):
+                continue
+            if path.name not in known and not path.name.startswith(SUBSCRIBER):
+                raise StartError(f"{path}: nobody is called so, only {', '.join(sorted(known))} and {SUBSCRIBER}NAME")
+            found[path.name] = path.read_text(encoding="utf-8").strip()
+            if not found[path.name]:
+                raise StartError(f"{path}: should hold a password")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text"
+        raise StartError(f"{folder}: cannot read passwords: {reason.lower()}") from error
+    return found
