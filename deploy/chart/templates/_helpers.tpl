@@ -1,0 +1,137 @@
+{{- define "packyard.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Short enough for "-worker-interactive" behind it. */}}
+{{- define "packyard.fullname" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 43 | trimSuffix "-" }}
+{{- else if contains (include "packyard.name" .) .Release.Name }}
+{{- .Release.Name | trunc 43 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name (include "packyard.name" .) | trunc 43 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- define "packyard.selector" -}}
+app.kubernetes.io/name: {{ include "packyard.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "packyard.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "packyard.selector" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: packyard
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "packyard.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
+{{- define "packyard.serviceAccount" -}}
+{{- if .Values.serviceAccount.create }}
+{{- .Values.serviceAccount.name | default (include "packyard.fullname" .) }}
+{{- else }}
+{{- .Values.serviceAccount.name | default "default" }}
+{{- end }}
+{{- end }}
+
+{{/* Where the address of a server stands for one process: takes root, server, key and made (the Secret of this chart). */}}
+{{- define "packyard.secretName" -}}
+{{- (index .root.Values .server).existingSecret | default (printf "%s-%s" (include "packyard.fullname" .root) (.made | default "addresses")) }}
+{{- end }}
+
+{{- define "packyard.secretKey" -}}
+{{- $server := index .root.Values .server -}}
+{{- if $server.existingSecret }}{{ index $server.keys .key }}{{ else if eq .key "management" }}management{{ else }}{{ .server }}{{ end }}
+{{- end }}
+
+{{/* Its own addresses and no others, as files: a password that is rotated is read anew, and no environment tells it. */}}
+{{- define "packyard.addresses" -}}
+{{- $root := .root -}}
+{{- $made := .made -}}
+{{- $files := list (dict "server" "database" "key" .database "path" "database") -}}
+{{- if .broker }}{{ $files = append $files (dict "server" "broker" "key" .broker "path" "broker") }}{{ end -}}
+{{- if .management }}{{ $files = append $files (dict "server" "broker" "key" "management" "path" "management") }}{{ end -}}
+- name: addresses
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range $files }}
+      - secret:
+          name: {{ include "packyard.secretName" (dict "root" $root "server" .server "made" $made) }}
+          items:
+            - key: {{ include "packyard.secretKey" (dict "root" $root "server" .server "key" .key) }}
+              path: {{ .path }}
+      {{- end }}
+{{- end }}
+
+{{/* The settings of one process: where its own addresses are, and what all share. */}}
+{{- define "packyard.settings" -}}
+- name: PACKYARD_DATABASE_URL_FILE
+  value: /run/addresses/database
+{{- if .broker }}
+- name: PACKYARD_BROKER_URL_FILE
+  value: /run/addresses/broker
+{{- else }}
+# It never talks to the broker, so it is not told how.
+- name: PACKYARD_BROKER_URL
+  value: amqp://unused.invalid
+{{- end }}
+- name: PACKYARD_STORAGE_URL
+  value: {{ required "storage.url is needed, such as s3://bucket/prefix" .root.Values.storage.url | quote }}
+{{- with .root.Values.externalUrl }}
+- name: PACKYARD_EXTERNAL_URL
+  value: {{ . | quote }}
+{{- end }}
+{{- range $name, $value := .root.Values.settings }}
+- name: PACKYARD_{{ $name }}
+  value: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "packyard.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "packyard.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ .Values.podSecurity.user }}
+runAsGroup: {{ .Values.podSecurity.group }}
+fsGroup: {{ .Values.podSecurity.group }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{/* Credentials of the object store, for whoever reads or writes objects. */}}
+{{- define "packyard.storageCredentials" -}}
+{{- with .Values.storage.credentialsSecret }}
+envFrom:
+  - secretRef:
+      name: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "packyard.mounts" -}}
+volumeMounts:
+  - name: tmp
+    mountPath: /tmp
+  - name: addresses
+    mountPath: /run/addresses
+    readOnly: true
+  {{- if .Values.storage.existingClaim }}
+  - name: objects
+    mountPath: {{ trimPrefix "file://" .Values.storage.url }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,377 @@
+"""The Helm chart, by the tools that its users would check it with, and by what a cluster would rely on."""
+
+import json
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import jsonschema_rs
+import pytest
+
+from schemas.topology import Lane
+from service.settings import PREFIX, Settings
+from tests.support.chart import (
+    CHART,
+    CHECKERS,
+    EXAMPLES,
+    GOLDEN,
+    ChartError,
+    Manifest,
+    golden,
+    helm,
+    pod_specs,
+    read_manifests,
+    readme_with_values,
+    render,
+)
+from workers.cli import main
+
+_PATIENCE_S: Final = 110
+_KUBERNETES: Final = ("1.29", "1.33", "1.37")
+"""The oldest that the chart allows, one in between, and the newest that is known to the checker."""
+
+_CRDS: Final = Path(__file__).parent / "crds"
+
+_DEPLOYMENTS: Final = ("api", "relay", "scheduler", "worker-bulk", "worker-interactive")
+_ALLOWED: Final = {
+    # A limit of the processor would only make people wait.
+    "CKV_K8S_11": {(example, "api") for example in EXAMPLES},
+    # The SDKs of the stores read credentials from the environment; workload identity needs none at all.
+    "CKV_K8S_35": {("production", component) for component in _DEPLOYMENTS},
+    # For a first look a tag will do, and a node need not ask the registry for it at every start.
+    "CKV_K8S_43": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
+    "CKV_K8S_15": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
+}
+"""What checkov finds and we keep, with the reason."""
+
+
+@pytest.fixture(scope="module")
+def manifests() -> Callable[[str], list[Manifest]]:
+    rendered: dict[str, list[Manifest]] = {}
+
+    def find(example: str) -> list[Manifest]:
+        if example not in rendered:
+            rendered[example] = read_manifests(render(example))
+        return rendered[example]
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Every example in a file of its own."""
+    folder = tmp_path_factory.mktemp("rendered")
+    written = [folder / f"{example}.yaml" for example in EXAMPLES]
+    for path in written:
+        path.write_text(render(path.stem), encoding="utf-8")
+    return written
+
+
+def _check(*arguments: object) -> tuple[int, str]:
+    done = subprocess.run(
+        [str(argument) for argument in arguments], capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_helm_lints_each_example(example: str) -> None:
+    assert "0 chart(s) failed" in helm("lint", "--strict", "--values", str(CHART / "examples" / f"{example}.yaml"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_manifests_are_the_golden_ones(example: str) -> None:
+    kept = (GOLDEN / f"{example}.yaml").read_text(encoding="utf-8")
+
+    assert golden(example) == kept, "if that is what you want: make chart"
+
+
+@pytest.mark.parametrize("kubernetes", _KUBERNETES)
+def test_every_object_of_kubernetes_fits_its_schema(files: list[Path], kubernetes: str) -> None:
+    _, said = _check(CHECKERS / "kubernetes-validate", "--strict", "-k", kubernetes, *files)
+
+    kinds = [
+        manifest["apiVersion"].rpartition("/")[0] for path in files for manifest in read_manifests(path.read_text())
+    ]
+    custom = sum(group in {"keda.sh", "monitoring.coreos.com"} for group in kinds)
+    assert said.count(" passed for resource ") == len(kinds) - custom, said
+    assert said.count("Couldn't find schema for kind ") == custom, "those are for another test"
+    assert said.count("\n") == len(kinds), said
+
+
+def test_every_custom_resource_fits_its_definition(files: list[Path]) -> None:
+    status, said = _check(CHECKERS / "python", Path(__file__).parent / "check_crds.py", *files)
+
+    assert (status, said) == (0, "12 objects\n")
+
+
+def test_every_server_that_one_may_bring_fits_its_definition() -> None:
+    text = (CHART / "examples" / "bring-your-own-servers.yaml").read_text(encoding="utf-8")
+    kinds = []
+    for manifest in read_manifests(text):
+        schema = json.loads((_CRDS / f"{manifest['kind']}.json").read_text(encoding="utf-8"))
+        breaches = [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(manifest)]
+        assert breaches == [], manifest["metadata"]["name"]
+        kinds.append(manifest["kind"])
+
+    assert set(kinds) == {"Cluster", "RabbitmqCluster", "ExternalSecret"}
+
+
+def test_checkov_finds_only_what_is_allowed(files: list[Path]) -> None:
+    places = [argument for path in files for argument in ("--file", path)]
+    _, said = _check(
+        CHECKERS / "checkov",
+        "--framework",
+        "kubernetes",
+        "--quiet",
+        "--compact",
+        "--skip-download",
+        "-o",
+        "json",
+        *places,
+    )
+    report = json.loads(said)
+    found = {
+        (failure["check_id"], Path(failure["file_path"]).stem, failure["resource"].rpartition("packyard-")[2])
+        for failure in report["results"]["failed_checks"]
+    }
+
+    assert report["summary"]["passed"] > 1_000
+    assert found == {(check, *place) for check, places in _ALLOWED.items() for place in places}
+
+
+def test_the_table_of_values_says_what_there_is() -> None:
+    assert (CHART / "README.md").read_text(encoding="utf-8") == readme_with_values(), "make chart"
+
+
+def test_every_value_has_a_meaning_and_every_meaning_a_value() -> None:
+    described = set(re.findall(r"^\| `([\w.]+)` \|", readme_with_values(), re.MULTILINE))
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+
+    def names(place: str, properties: dict[str, Any]) -> set[str]:
+        found = {place + name for name in properties}
+        for name, inner in properties.items():
+            found |= names(f"{place}{name}.", inner.get("properties", {}))
+        return found
+
+    # A default that has no schema is refused by lint; a schema without a default is found here.
+    assert names("", schema["properties"]) - described == {"global"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["podSecurity.user=0"], "/podSecurity/user"),
+        (["worker.bulk.replicas=3"], "'worker' not allowed"),
+        (["autoscaling.mode=vertical"], "/autoscaling/mode"),
+        (["storage.url=/var/lib/packyard"], "/storage/url"),
+        (["storage.url="], "storage.url is needed"),
+        (["database.url="], "database.existingSecret or database.url is needed"),
+        (["autoscaling.mode=keda"], "broker.managementUrl is needed"),
+        (["settings.grace_period=7d"], "'grace_period' does not match"),
+        (["image.digest=latest"], "/image/digest"),
+    ],
+)
+def test_a_wrong_value_is_named(options: list[str], message: str) -> None:
+    with pytest.raises(ChartError, match=re.escape(message)):
+        render("small", *(part for option in options for part in ("--set", option)))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_setting_and_argument_is_one_that_packyard_knows(
+    manifests: Callable[[str], list[Manifest]], example: str
+) -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    commands = set()
+    for _, spec in pod_specs(manifests(example)):
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            named = [entry["name"] for entry in container["env"]]
+            assert {name.removesuffix("_FILE") for name in named} <= known
+            assert {f"{PREFIX}{name}_URL" for name in ("DATABASE", "BROKER", "STORAGE")} <= {
+                name.removesuffix("_FILE") for name in named
+            }
+            assert len(named) == len(set(named))
+            assert spec["enableServiceLinks"] is False, "Services would be settings that nobody knows"
+            commands.add(shlex.join(_parsed(container["args"])))
+
+    assert {"serve", "relay", "schedule", "migrate"} <= commands
+
+
+def _parsed(arguments: list[str]) -> list[str]:
+    """Return which command of packyard that is, after it has taken every argument."""
+    command: click.Command = main
+    path, rest = [], list(arguments)
+    while isinstance(command, click.Group):
+        path.append(rest.pop(0))
+        inner = command.get_command(click.Context(command), path[-1])
+        assert inner is not None, f"there is no command {' '.join(path)}"
+        command = inner
+    command.make_context(path[-1], rest)
+    return path
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_whatever_selects_pods_finds_some(manifests: Callable[[str], list[Manifest]], example: str) -> None:
+    pods = [
+        manifest["spec"]["template"]["metadata"]["labels"]
+        for manifest in manifests(example)
+        if manifest["kind"] in {"Deployment", "Job"}
+    ]
+    services = [manifest["metadata"]["labels"] for manifest in manifests(example) if manifest["kind"] == "Service"]
+    names = {manifest["metadata"]["name"] for manifest in manifests(example) if manifest["kind"] == "Deployment"}
+    seen = set()
+    for manifest in manifests(example):
+        spec = manifest.get("spec", {})
+        match manifest["kind"]:
+            case "Service":
+                found = _selected(pods, {"matchLabels": spec["selector"]})
+            case "NetworkPolicy":
+                found = _selected(pods, spec["podSelector"])
+            case "PodDisruptionBudget" | "Deployment":
+                found = _selected(pods, spec["selector"])
+                assert len(found) == 1
+            case "ServiceMonitor":
+                found = _selected(services, spec["selector"])
+            case "ScaledObject" | "HorizontalPodAutoscaler":
+                found = [spec["scaleTargetRef"]["name"]] if spec["scaleTargetRef"]["name"] in names else []
+            case _:
+                continue
+        seen.add(manifest["kind"])
+        assert found, manifest["metadata"]["name"]
+
+    assert {"Service", "NetworkPolicy", "PodDisruptionBudget"} <= seen
+    assert seen & {"ScaledObject", "HorizontalPodAutoscaler"}
+
+
+def _selected(labelled: list[dict[str, str]], selector: Manifest) -> list[dict[str, str]]:
+    found = []
+    for labels in labelled:
+        fits = all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items())
+        for expression in selector.get("matchExpressions", []):
+            among = labels.get(expression["key"]) in expression["values"]
+            fits = fits and among == (expression["operator"] == "In")
+        if fits:
+            found.append(labels)
+    return found
+
+
+def test_each_process_is_given_its_own_addresses_alone(manifests: Callable[[str], list[Manifest]]) -> None:
+    given = {
+        component: {
+            (source["secret"]["name"], item["key"])
+            for volume in spec["volumes"]
+            for source in volume.get("projected", {}).get("sources", [])
+            for item in source["secret"]["items"]
+        }
+        for component, spec in pod_specs(manifests("production"))
+    }
+    worker = {("packyard-database", "worker"), ("packyard-broker", "worker")}
+
+    assert given == {
+        "api": {("packyard-database", "api")},
+        "relay": {("packyard-database", "relay"), ("packyard-broker", "relay")},
+        "scheduler": {("packyard-database", "scheduler")},
+        "worker-interactive": worker,
+        "worker-bulk": worker,
+        "set-up": {("packyard-database", "owner"), ("packyard-broker", "management")},
+    }
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manifest]], example: str) -> None:
+    policies = {
+        manifest["metadata"]["name"].removeprefix("packyard-"): manifest["spec"]
+        for manifest in manifests(example)
+        if manifest["kind"] == "NetworkPolicy"
+    }
+    pods = [
+        manifest["spec"]["template"]["metadata"]["labels"]
+        for manifest in manifests(example)
+        if manifest["kind"] in {"Deployment", "Job"}
+    ]
+    deny = policies["deny"]
+    reach = {
+        labels["app.kubernetes.io/component"]: sorted(
+            name
+            for name, spec in policies.items()
+            if "Egress" in spec["policyTypes"] and _selected([labels], spec["podSelector"])
+        )
+        for labels in pods
+    }
+    storage = [] if example == "small" else ["storage"]
+    management = [] if example == "small" else ["management"]
+
+    assert _selected(pods, deny["podSelector"]) == pods
+    assert set(deny["policyTypes"]) == {"Ingress", "Egress"}
+    assert deny.keys() == {"podSelector", "policyTypes"}
+    assert reach == {
+        "api": ["database", "deny", *storage],
+        "scheduler": ["database", "deny", *storage],
+        "relay": ["broker", "database", "deny", *storage],
+        "worker-interactive": ["broker", "database", "deny", *storage],
+        "worker-bulk": ["broker", "database", "deny", *storage],
+        "set-up": ["database", "deny", *management],
+    }
+
+
+def test_workers_are_scaled_by_their_own_queue(manifests: Callable[[str], list[Manifest]]) -> None:
+    scaled = {
+        manifest["spec"]["scaleTargetRef"]["name"]: manifest["spec"]["triggers"]
+        for manifest in manifests("production")
+        if manifest["kind"] == "ScaledObject"
+    }
+    deployments = {
+        manifest["metadata"]["name"]: manifest["spec"]
+        for manifest in manifests("production")
+        if manifest["kind"] == "Deployment"
+    }
+
+    assert scaled.keys() == {f"packyard-worker-{lane}" for lane in Lane}
+    for lane in Lane:
+        queue, due = scaled[f"packyard-worker-{lane}"]
+        spec = deployments[f"packyard-worker-{lane}"]
+        assert (queue["metadata"]["queueName"], queue["metadata"]["protocol"]) == (lane.queue, "http")
+        assert f"lane = '{lane}'" in due["metadata"]["query"]
+        assert spec["template"]["spec"]["containers"][0]["args"] == ["work", "--queue", lane]
+        assert "replicas" not in spec, "Helm would set back what KEDA did"
+
+
+def test_alerts_and_dashboard_come_as_the_files_are(manifests: Callable[[str], list[Manifest]]) -> None:
+    (rule,) = (manifest for manifest in manifests("production") if manifest["kind"] == "PrometheusRule")
+    (dashboard,) = (
+        manifest for manifest in manifests("production") if manifest["metadata"]["name"] == "packyard-dashboard"
+    )
+    (alerts,) = read_manifests((CHART / "files" / "alerts.yaml").read_text(encoding="utf-8"))
+
+    assert rule["spec"] == alerts
+    assert json.loads(dashboard["data"]["packyard.json"]) == json.loads(
+        (CHART / "files" / "dashboard.json").read_text(encoding="utf-8")
+    )
+
+
+_QUEUE_LENGTH: Final = """
+autoscaling:
+  metrics:
+    - type: External
+      external:
+        metric:
+          name: queue_length
+          selector: {matchLabels: {queue: 'packyard.delete.{{ .lane }}'}}
+        target: {type: AverageValue, averageValue: "20"}
+"""
+
+
+def test_other_metrics_scale_each_lane_by_its_own(tmp_path: Path) -> None:
+    values = tmp_path / "metrics.yaml"
+    values.write_text(_QUEUE_LENGTH, encoding="utf-8")
+    queues = [
+        manifest["spec"]["metrics"][0]["external"]["metric"]["selector"]["matchLabels"]["queue"]
+        for manifest in read_manifests(render("small", "--values", str(values)))
+        if manifest["kind"] == "HorizontalPodAutoscaler"
+    ]
+
+    assert sorted(queues) == sorted(lane.queue for lane in Lane)

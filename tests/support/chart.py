@@ -1,0 +1,114 @@
+"""The Helm chart: rendered as a user would. `python -m tests.support.chart` writes anew what follows from it."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from ruamel.yaml import YAML
+
+Manifest: TypeAlias = dict[str, Any]
+
+ROOT: Final = Path(__file__).parents[2]
+CHART: Final = ROOT / "deploy" / "chart"
+EXAMPLES: Final = ("small", "production", "bring-your-own")
+GOLDEN: Final = ROOT / "tests" / "deployment" / "golden"
+CHECKERS: Final = ROOT / ".checkers" / "bin"
+"""Made by `make checkers`."""
+
+_BEGIN: Final = "<!-- values: made from values.schema.json and values.yaml by `make chart` -->\n"
+_END: Final = "<!-- end of values -->\n"
+_PATIENCE_S: Final = 60
+
+
+def render(example: str, *options: str) -> str:
+    """Return what Helm makes of an example with further *options* such as `--set a=b`.
+
+    Raises:
+        ChartError: Helm refuses, with what it says.
+    """
+    return helm(
+        "template",
+        "packyard",
+        "--namespace",
+        "packyard",
+        "--values",
+        str(CHART / "examples" / f"{example}.yaml"),
+        *options,
+    )
+
+
+def helm(command: str, *options: str) -> str:
+    """Run Helm on the chart and return its output; a release comes first among the options."""
+    release = options[:1] if command == "template" else ()
+    arguments = [str(CHECKERS / "helm"), command, *release, str(CHART), *options[len(release) :]]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    if done.returncode:
+        raise ChartError(done.stderr + done.stdout)
+    return done.stdout
+
+
+class ChartError(Exception):
+    """Helm refused."""
+
+
+def read_manifests(text: str) -> list[Manifest]:
+    """Return the objects of a text of many."""
+    return [manifest for manifest in YAML(typ="safe").load_all(text) if manifest]
+
+
+def pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Give each kind of pod: its component and its spec."""
+    for manifest in manifests:
+        if manifest["kind"] in {"Deployment", "Job"}:
+            template = manifest["spec"]["template"]
+            yield template["metadata"]["labels"]["app.kubernetes.io/component"], template["spec"]
+
+
+def golden(example: str) -> str:
+    """Return what is kept of a rendered example: all but the alert rules and the dashboard, which are files already."""
+    kept = []
+    for document in render(example).split("\n---\n"):
+        if "\nkind: PrometheusRule\n" in document:
+            kept.append(document.partition("\nspec:\n")[0] + "\nspec: (files/alerts.yaml)")
+        elif "\n  packyard.json: |-\n" in document:
+            kept.append(document.partition("\n  packyard.json: |-\n")[0] + "\n  packyard.json: (files/dashboard.json)")
+        else:
+            kept.append(document.rstrip())
+    return "\n---\n".join(kept) + "\n"
+
+
+def readme_with_values() -> str:
+    """Return the chart's README with the table of values as it should be."""
+    before, _, rest = (CHART / "README.md").read_text(encoding="utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    rows = ["| value | default | meaning |", "|---|---|---|", *_rows()]
+    return before + _BEGIN + "\n" + "\n".join(rows) + "\n\n" + _END + after
+
+
+def _rows() -> Iterator[str]:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    yield from _rows_below("", schema["properties"], YAML(typ="safe").load(CHART / "values.yaml"))
+
+
+def _rows_below(place: str, properties: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[str]:
+    for name, schema in properties.items():
+        if name not in defaults:
+            continue
+        path, default = f"{place}{name}", defaults[name]
+        inner = schema.get("properties")
+        yield f"| `{path}` | {'' if inner else f'`{json.dumps(default)}`'} | {schema['description']} |"
+        if inner:
+            yield from _rows_below(f"{path}.", inner, default)
+
+
+def _write_anew() -> None:
+    (CHART / "README.md").write_text(readme_with_values(), encoding="utf-8")
+    GOLDEN.mkdir(exist_ok=True)
+    for example in EXAMPLES:
+        (GOLDEN / f"{example}.yaml").write_text(golden(example), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write_anew()
