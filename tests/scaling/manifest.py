@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-RENDERED: Final = Path(__file__).with_name("scaled-objects.yaml")
+RENDERED: Final = Path(__file__).parents[1] / "deployment" / "golden" / "production.yaml"
+"""What the chart makes of its production example; a test holds it to the chart."""
 
 
 @dataclass(frozen=True, slots=True)
