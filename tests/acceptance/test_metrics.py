@@ -61,9 +61,10 @@ async def _has(yard: Yard, process: str, metric: str) -> bool:
     return any(sample.startswith(metric) for sample in await yard.metrics(process))
 
 
-async def test_what_was_done_is_counted_and_every_question_asks_for_what_is_told(
+async def test_every_process_tells_its_health_and_counts_what_is_asked_for(
     yard: Yard, client: aiohttp.ClientSession, settings: Settings
 ) -> None:
+    await _tell_their_health(yard, client)
     for version in ("1.0", "2.0", "3.0"):
         await _publish(client, version)
     await _delete_all(client)
@@ -135,9 +136,7 @@ def _is_worth_asking(name: str) -> bool:
     return not name.endswith(("_sum", "_count", "_bucket"))
 
 
-async def test_health_is_told_by_each_process_and_says_what_it_is_about(
-    yard: Yard, client: aiohttp.ClientSession
-) -> None:
+async def _tell_their_health(yard: Yard, client: aiohttp.ClientSession) -> None:
     async with client.get("/-/metrics") as answer:
         assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         assert "packyard_build_info" in await answer.text()

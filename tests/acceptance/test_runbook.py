@@ -66,17 +66,16 @@ async def test_every_command_works_as_it_is_written(
         "VHOST": quote(vhost, safe=""),
         "DELETION": deletion,
     }
-    tried = 0
+    tried: set[str] = set()
     for kind, text in _BLOCK.findall(_RUNBOOK):
         commands = text.splitlines() if kind == "sh" else text.strip().removesuffix(";").split(";\n")
         for command in commands:
-            if kind == "sql":
-                await rows(database_url, command)
-            elif not command.startswith(_FOR_CLUSTERS):
-                await _run(command, environment)
-            tried += not command.startswith(_FOR_CLUSTERS)
+            if command in tried or command.startswith(_FOR_CLUSTERS):
+                continue
+            tried.add(command)
+            await (rows(database_url, command) if kind == "sql" else _run(command, environment))
 
-    assert tried > 40
+    assert len(tried) > 35
     (row,) = await rows(database_url, "SELECT state FROM deletion WHERE id = $1", deletion)
     assert row["state"] == "succeeded"
     async with await aio_pika.connect(settings.broker_url.get_secret_value()) as connection:

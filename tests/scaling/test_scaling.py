@@ -11,7 +11,7 @@ from tests.support.servers import Servers
 
 _DELETIONS: Final = 2_000
 _SPEED: Final = 120
-_RATE: Final = 30
+_RATE: Final = 40
 """Objects a second of each worker: a store that is slower than this machine."""
 
 
