@@ -9,8 +9,10 @@ from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
+from typing_extensions import override
 
 from schemas.base import Contract
+from schemas.checks import Figures
 from schemas.names import Cause, PackageType
 
 TYPE_PREFIX: Final = "io.packyard"
@@ -20,11 +22,45 @@ SEQUENCE_DIGITS: Final = 20
 """`sequence` is zero-padded, since CloudEvents compares it as text."""
 
 
-class DeletionEvent(Contract):
-    """What every event of a deletion tells: of which package (or file of it), why and by whom."""
+class Event(Contract):
+    """What can be told of every event: what happened, to what, and who had it done."""
 
     entity: ClassVar[str]
     action: ClassVar[str]
+
+    @classmethod
+    def topic(cls) -> str:
+        """Return `<entity>.<action>`."""
+        return f"{cls.entity}.{cls.action}"
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Return the CloudEvents type."""
+        return f"{TYPE_PREFIX}.{cls.topic()}.v1"
+
+    def routing_key(self) -> str:
+        """Return what subscribers bind by."""
+        return self.topic()
+
+    def subject(self) -> str:
+        """Return what it happened to."""
+        return self.entity
+
+    def partition(self) -> str:
+        """Return within what the order of events matters."""
+        return self.entity
+
+    def correlation(self) -> UUID:
+        """Return what ties together the events of one undertaking."""
+        raise NotImplementedError
+
+    def actor(self) -> int | None:
+        """Return the user who asked for it; None when it happened by itself."""
+        return None
+
+
+class DeletionEvent(Event):
+    """What every event of a deletion tells: of which package (or file of it), why and by whom."""
 
     deletion_id: UUID
     project_id: int
@@ -43,19 +79,26 @@ class DeletionEvent(Contract):
     bytes: Annotated[int, Field(ge=0)]
     """The sizes of those files, added up."""
 
-    @classmethod
-    def topic(cls) -> str:
-        """Return `<entity>.<action>`."""
-        return f"{cls.entity}.{cls.action}"
-
-    @classmethod
-    def type_name(cls) -> str:
-        """Return the CloudEvents type."""
-        return f"{TYPE_PREFIX}.{cls.topic()}.v1"
-
+    @override
     def routing_key(self) -> str:
         """Return what subscribers bind by; ids only, since names may hold dots and may change."""
         return f"{self.topic()}.{self.package_type}.{self.root_group_id}.{self.project_id}"
+
+    @override
+    def subject(self) -> str:
+        return f"projects/{self.project_id}/packages/{self.package_id}"
+
+    @override
+    def partition(self) -> str:
+        return str(self.project_id)
+
+    @override
+    def correlation(self) -> UUID:
+        return self.deletion_id
+
+    @override
+    def actor(self) -> int | None:
+        return self.actor_id
 
 
 class PackageDeletionRequested(DeletionEvent):
@@ -143,6 +186,26 @@ class PackageFileDestructionFailed(DeletionEvent):
     attempts: int
 
 
+class StorageChecked(Event):
+    """The scheduler has held storage and database against each other; a figure of what is wrong counts what is left."""
+
+    entity = "storage"
+    action = "checked"
+
+    check_id: UUID
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    repaired: bool
+    """Whether it was to put right what it can."""
+    clean: bool
+    """Whether nothing is left that is wrong."""
+    figures: Figures
+
+    @override
+    def correlation(self) -> UUID:
+        return self.check_id
+
+
 class Envelope(Contract):
     """A CloudEvent as the outbox holds it."""
 
@@ -155,9 +218,9 @@ class Envelope(Contract):
     datacontenttype: str = "application/json"
     dataschema: str
     partitionkey: str
-    """The project: order matters to nobody across projects."""
+    """The project: order matters to nobody across projects. `storage` for what is about all of it."""
     correlationid: UUID
-    """The deletion."""
+    """The deletion, or the check."""
     causationid: UUID
     """The event that began it."""
     authtype: str
@@ -165,20 +228,20 @@ class Envelope(Contract):
     data: Mapping[str, Any]
 
 
-def enveloped(event: DeletionEvent, *, event_id: UUID, causation_id: UUID, now: datetime) -> Envelope:
+def enveloped(event: Event, *, event_id: UUID, causation_id: UUID, now: datetime) -> Envelope:
     """Wrap *event* as the CloudEvent with that id."""
     return Envelope(
         id=event_id,
         type=event.type_name(),
-        subject=f"projects/{event.project_id}/packages/{event.package_id}",
+        subject=event.subject(),
         time=now,
         recordedtime=now,
         dataschema=f"urn:packyard:events:{event.topic()}:v1",
-        partitionkey=str(event.project_id),
-        correlationid=event.deletion_id,
+        partitionkey=event.partition(),
+        correlationid=event.correlation(),
         causationid=causation_id,
-        authtype="user" if event.actor_id is not None else "system",
-        authid=str(event.actor_id) if event.actor_id is not None else "packyard",
+        authtype="user" if event.actor() is not None else "system",
+        authid=str(event.actor()) if event.actor() is not None else "packyard",
         data=event.model_dump(mode="json"),
     )
 

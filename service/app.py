@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service.api import browsing, bulk, deletions, documentation, generic, health, packages
+from service.api import browsing, bulk, deletions, documentation, generic, health, packages, statistics
 from service.api.caching import tag_answers
 from service.api.cross_origin import CrossOrigin
 from service.api.keys import CONTEXT, DOWNLOADS, OPERATIONS
@@ -33,6 +33,7 @@ ROUTES: Final = (
     packages.routes,
     bulk.routes,
     deletions.routes,
+    statistics.routes,
     browsing.routes,
     documentation.routes,
     health.routes,

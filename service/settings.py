@@ -30,6 +30,7 @@ PREFIX: Final = "PACKYARD_"
 _FILE: Final = "_file"
 """What the name of a setting ends with whose value stands in the file that is named."""
 
+_TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
 
 
@@ -47,6 +48,12 @@ def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
         raise ValueError("should be *, or origins such as https://app.example.com with commas between them")
     return origins
+
+
+def _check_times(text: str) -> str:
+    if text != "never" and not all(_TIME_OF_DAY.fullmatch(part.strip()) for part in text.split(",")):
+        raise ValueError("should be never, or times of the day such as 03:00 with commas between them")
+    return text
 
 
 def _scheme_in(*schemes: str) -> AfterValidator:
@@ -183,6 +190,19 @@ class Settings(BaseModel):
 
     storage_delete_rate: Annotated[int, Field(ge=0)] = 0
     """How many objects one worker removes in a second; 0 is no limit."""
+
+    check_times: Annotated[str, AfterValidator(_check_times)] = "03:00"
+    """When in the day (UTC) the scheduler holds storage and database against each other, such as 03:00 or 01:30,13:30;
+    never, if that is what it says."""
+
+    check_repair: bool = False
+    """Whether these checks also put right what they can: take orphaned objects aside, mend figures."""
+
+    orphan_age: PositiveDuration = timedelta(hours=24)
+    """How old an object without a file has to be before it counts as orphaned; no upload may take as long."""
+
+    quarantine_retention: PositiveDuration = timedelta(days=7)
+    """How long an orphaned object that was taken aside is kept before it is removed for good."""
 
     outbox_retention: PositiveDuration = timedelta(days=7)
     """How long a published message is kept in the outbox."""

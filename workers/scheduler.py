@@ -6,15 +6,21 @@ from typing import Final
 
 import structlog
 
-from service import destruction, housekeeping, metrics
+from service import destruction, housekeeping, metrics, scheduled_checks, statistics
 from service.context import Context
+from service.errors import StartError, StorageRefusedError, StorageUnavailableError
 from service.figures import Watch
 from service.infra.kept_sessions import Sole
 from workers.loop import reopen_until, wait_for_any
+from workers.process import until_stopped
 
 _PERIOD: Final = timedelta(seconds=1)
 _WAKE_AT_ONCE: Final = 1_000
 _PRUNE_AT_ONCE: Final = 10_000
+_FOLD_AT_ONCE: Final = 10_000
+_CHECK_PERIOD: Final = timedelta(seconds=10)
+_CHECK_PAUSE: Final = timedelta(minutes=5)
+"""Before a check that broke off is begun anew."""
 
 log = structlog.get_logger()
 
@@ -22,13 +28,17 @@ log = structlog.get_logger()
 async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
     """Schedule until *stop*; the broker is not needed, since commands go to the outbox."""
     metrics.ACTIVE.labels("scheduler").set(0)
-    await reopen_until(stop, lambda: _compete(context, stop))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(reopen_until(stop, lambda: _compete(context, stop)))
+        # By itself: it takes as long as it takes to look at every object.
+        group.create_task(reopen_until(stop, lambda: _check_when_due(context, stop)))
 
 
 async def schedule_once(context: Context) -> int:
     """Do what is due now, one batch of each kind; return how much that was."""
     woken = await destruction.wake(context.database, resend=context.settings.resend, limit=_WAKE_AT_ONCE)
     pruned = await housekeeping.prune(context.database, context.settings, limit=_PRUNE_AT_ONCE)
+    await statistics.fold(context.database, limit=_FOLD_AT_ONCE)
     if woken or pruned:
         log.info("scheduled", woken=woken, pruned=pruned)
     return woken + pruned
@@ -53,3 +63,23 @@ async def _schedule(context: Context, sole: Sole, stop: asyncio.Event) -> None:
             beat()
             if not full:
                 await wait_for_any(stop, within=_PERIOD)
+
+
+async def _check_when_due(context: Context, stop: asyncio.Event) -> None:
+    async with context.database.sole("packyard.scheduled_check") as sole:
+        while not stop.is_set():
+            pause = _CHECK_PERIOD
+            if await sole.is_held() and await scheduled_checks.is_due(context.database, context.settings):
+                pause = await _check(context, stop)
+            await wait_for_any(stop, within=pause)
+
+
+async def _check(context: Context, stop: asyncio.Event) -> timedelta:
+    """Check, no longer than until *stop*; return the pause before the next look."""
+    checking = scheduled_checks.check(context.database, context.store, context.settings)
+    try:
+        await until_stopped(stop, checking)
+    except (StartError, StorageUnavailableError, StorageRefusedError) as error:
+        log.warning("storage_check_broke_off", reason=str(error))
+        return _CHECK_PAUSE
+    return _CHECK_PERIOD

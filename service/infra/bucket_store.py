@@ -11,7 +11,7 @@ from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 from obstore.store import ObjectStore as Backend
 from typing_extensions import override
 
-from service.errors import StorageUnavailableError
+from service.errors import ObjectMissingError, StorageUnavailableError
 from service.infra.bucket_errors import FAILURES, Deed, is_of_one_key, translated
 from service.infra.storage import (
     DELETE_CHUNK,
@@ -27,6 +27,8 @@ from service.infra.storage import (
 _PART: Final = 8 * 1024 * 1024
 """Bytes of one part of a large object: S3 takes at most 10,000 of them, which makes 78 GiB."""
 _PARTS_AT_ONCE: Final = 3
+_LARGEST_COPY: Final = 5 * 1024**3
+"""Bytes that S3 copies by itself at most."""
 _IN_LOOP: Final = 64 * 1024
 """From this many bytes on, checksums are worth a thread."""
 _SINGLY_AT_ONCE: Final = 8
@@ -108,6 +110,22 @@ class BucketStore(ObjectStore):
             # Of the others nothing is said: they may be gone, or never have been looked at.
             return await _Singly(self, self._backend, keys).delete()
         return {}
+
+    @override
+    async def move(self, key: str, target: str) -> None:
+        found = await self.head(key)
+        if found is None:
+            raise ObjectMissingError("there is no such object")
+        if found.size <= _LARGEST_COPY:
+            try:
+                await obstore.copy_async(self._backend, key, target)
+            except FAILURES as error:
+                raise self._translated(error, Deed.WRITE) from error
+        else:
+            async with self.get(key) as pieces:
+                await self.put(target, pieces)
+        for failure in (await self.delete([key])).values():
+            raise failure
 
     @override
     async def is_ours(self) -> bool:

@@ -196,6 +196,8 @@ async def retry_later(connection: Connection, reasons: Mapping[UUID, str], pause
 
 async def fail(connection: Connection, reasons: Mapping[UUID, str]) -> list[Deletion]:
     """End held deletions as failed, and show what is left of them in `error`."""
+    # Packages before files, as everybody locks them: the figures of a package change with its files.
+    await fetch(connection, "lock_packages_of_deletions", ids=list(reasons))
     rows = await fetch(connection, "fail_deletions", ids=list(reasons), errors=list(reasons.values()))
     await execute_slowly(
         connection,

@@ -57,6 +57,29 @@ def _sync_folder(root: int, folder: str) -> None:
         os.close(descriptor)
 
 
+def give_name(root: int, name: str, key: str) -> None:
+    """Let the file *name* be *key* from now on, in folders that are made for it, safe on the disk."""
+    _rename(root, name, key)
+    _sync_folder(root, _folder_of(key))
+
+
+def _rename(root: int, name: str, key: str) -> None:
+    folder = _folder_of(key)
+    for tries_left in reversed(range(_TRIES)):
+        _make_folders(root, folder)
+        try:
+            os.rename(name, key, src_dir_fd=root, dst_dir_fd=root)
+            break
+        except FileNotFoundError:
+            # Its last object was removed in this moment, and the folder with it.
+            if not tries_left:
+                raise
+
+
+def _folder_of(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
 def remove_empty(root: int, folder: str) -> None:
     """Remove the folder, and those above it, as far as they are empty."""
     with suppress(OSError):
@@ -110,7 +133,9 @@ class Draft:
         """Make it safe on the disk, and give it its name."""
         with self._lock:
             os.fsync(self._file)
-            self._rename(key)
+            _rename(self._root, self._name, key)
+            self._name = key
+            _sync_folder(self._root, _folder_of(key))
 
     def close(self) -> None:
         """Give everything back; what is not kept is gone, even if it was published: nobody waited for it any more."""
@@ -120,17 +145,3 @@ class Draft:
                     os.unlink(self._name, dir_fd=self._root)
             os.close(self._file)
             os.close(self._root)
-
-    def _rename(self, key: str) -> None:
-        folder = key.rpartition("/")[0]
-        for tries_left in reversed(range(_TRIES)):
-            _make_folders(self._root, folder)
-            try:
-                os.rename(self._name, key, src_dir_fd=self._root, dst_dir_fd=self._root)
-                self._name = key
-                break
-            except FileNotFoundError:
-                # Its last object was removed in this moment, and the folder with it.
-                if not tries_left:
-                    raise
-        _sync_folder(self._root, folder)

@@ -22,7 +22,7 @@ from typing import Final, ParamSpec, TypeVar
 from typing_extensions import override
 
 from service.errors import ObjectMissingError, StartError, StorageRefusedError, StorageUnavailableError
-from service.infra.folder_files import ABSENT, PARTIAL, Draft, Reader, remove_empty, root_of
+from service.infra.folder_files import ABSENT, PARTIAL, Draft, Reader, give_name, remove_empty, root_of
 from service.infra.folder_walk import walk
 from service.infra.storage import MARK, READ_CHUNK, Check, ObjectInfo, ObjectStore, StoredObject
 
@@ -85,6 +85,10 @@ class FolderStore(ObjectStore):
             given_up.set()
 
     @override
+    async def move(self, key: str, target: str) -> None:
+        await self._run(self._move, key, target)
+
+    @override
     async def is_ours(self) -> bool:
         return await self._run((self._folder / MARK).is_dir)
 
@@ -133,6 +137,12 @@ class FolderStore(ObjectStore):
         if not stat.S_ISREG(found.st_mode):
             return None
         return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def _move(self, key: str, target: str) -> None:
+        with root_of(self._folder) as root:
+            os.stat(key, dir_fd=root)  # Nothing there: no folders shall be made for it.
+            give_name(root, key, target)
+            remove_empty(root, key.rpartition("/")[0])
 
     async def _pieces(self, reader: "Reader", start: int, end: int | None) -> AsyncIterator[bytes]:
         position = start

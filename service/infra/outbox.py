@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
 from schemas.commands import Delete
-from schemas.events import DeletionEvent, enveloped
+from schemas.events import Event, enveloped
 from schemas.topology import Lane
 from service.infra.database import Connection, execute, fetch
 
@@ -55,9 +55,10 @@ def command(lane: Lane, deletion_ids: Sequence[UUID]) -> Outgoing:
     return Outgoing(new_id(), Kind.COMMAND, lane.routing_key, Delete(deletion_ids=tuple(deletion_ids)))
 
 
-def event(fact: DeletionEvent, *, causation_id: UUID, event_id: UUID | None = None) -> Outgoing:
-    """Make the message that tells *fact*."""
-    envelope = enveloped(fact, event_id=event_id or new_id(), causation_id=causation_id, now=datetime.now(UTC))
+def event(fact: Event, *, causation_id: UUID | None = None, event_id: UUID | None = None) -> Outgoing:
+    """Make the message that tells *fact*; one that nothing else brought about is its own cause."""
+    own_id = event_id or new_id()
+    envelope = enveloped(fact, event_id=own_id, causation_id=causation_id or own_id, now=datetime.now(UTC))
     return Outgoing(envelope.id, Kind.EVENT, fact.routing_key(), envelope)
 
 

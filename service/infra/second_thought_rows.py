@@ -82,6 +82,7 @@ async def queue_again(
     connection: Connection, deletion: Deletion, *, level: AccessLevel, resend: timedelta
 ) -> Deletion | None:
     """Begin a locked, failed deletion anew; None when what it was about is not in `error` any more."""
+    await fetch(connection, "lock_packages_of_deletions", ids=[deletion.id])
     if deletion.package_file_id is None:
         reopened = await execute(connection, "reopen_package", package_id=deletion.package_id)
     else:

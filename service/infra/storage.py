@@ -105,6 +105,14 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def move(self, key: str, target: str) -> None:
+        """Give the object under *key* the key *target*; until that is done it stays where it is.
+
+        Raises:
+            ObjectMissingError: nothing is stored under *key*.
+        """
+        ...
+
     async def is_ours(self) -> bool:
         """Tell whether this is a store that was adopted, and not an empty place where ours should be."""
         ...

@@ -7,6 +7,7 @@ import click
 from typing_extensions import override
 
 from service.errors import PackyardError
+from workers.cli.check import check
 from workers.cli.deletions import deletions
 from workers.cli.directory import directory
 from workers.cli.events import events
@@ -43,7 +44,8 @@ def main(context: click.Context, env_file: Path | None) -> None:
 
 
 _COMMANDS = (
-    up, serve, relay, work, schedule, migrate, print_settings, directory, import_packages, deletions, events, roles
+    up, serve, relay, work, schedule, migrate, print_settings, directory, import_packages, deletions, check, events,
+    roles
 )  # fmt: skip
 for _command in _COMMANDS:
     main.add_command(_command)

@@ -1,0 +1,35 @@
+"""Doing the same for many, a few at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+async def at_once(keys: Iterable[_K], function: Callable[[_K], Awaitable[_V]], *, limit: int) -> dict[_K, _V]:
+    """Return what *function* makes of each key, in their order; no more than *limit* calls are under way at a time.
+
+    The first failure ends it, and is raised as it is.
+    """
+    results: dict[_K, _V] = {}
+    failures: list[Exception] = []
+    wanted = list(keys)
+    waiting = iter(wanted)
+
+    async def call_next() -> None:
+        for key in waiting:
+            if failures:
+                return
+            try:
+                results[key] = await function(key)
+            except Exception as error:  # noqa: BLE001 - raised again below, not wrapped in a group
+                failures.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(limit, len(wanted))):
+            group.create_task(call_next())
+    if failures:
+        raise failures[0]
+    return {key: results[key] for key in wanted}

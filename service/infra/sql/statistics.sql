@@ -1,0 +1,87 @@
+-- Figures of projects: sums, and the changes that are still to be added.
+
+-- name: package_statistics
+SELECT package_type, sum(packages)::bigint AS packages, sum(files)::bigint AS files,
+       sum(logical_bytes)::bigint AS logical_bytes, sum(physical_bytes)::bigint AS physical_bytes
+  FROM (SELECT package_type, packages, files, logical_bytes, physical_bytes
+          FROM package_statistic WHERE project_id = ANY(:project_ids::bigint[])
+         UNION ALL
+        SELECT package_type, packages, files, logical_bytes, physical_bytes
+          FROM package_statistic_change WHERE project_id = ANY(:project_ids::bigint[])) figures
+ GROUP BY package_type
+HAVING sum(packages) <> 0 OR sum(files) <> 0 OR sum(logical_bytes) <> 0 OR sum(physical_bytes) <> 0
+ ORDER BY package_type;
+
+-- name: fold_statistics
+-- Changes are added in the transaction in which they go; returns how many there were.
+WITH taken AS (
+    DELETE FROM package_statistic_change WHERE position IN (
+        SELECT position FROM package_statistic_change ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING *
+), added AS (
+    INSERT INTO package_statistic AS s (project_id, package_type, packages, files, logical_bytes, physical_bytes)
+    SELECT project_id, package_type, sum(packages), sum(files), sum(logical_bytes), sum(physical_bytes)
+      FROM taken GROUP BY project_id, package_type ORDER BY project_id, package_type
+        ON CONFLICT (project_id, package_type) DO UPDATE
+       SET packages = s.packages + excluded.packages, files = s.files + excluded.files,
+           logical_bytes = s.logical_bytes + excluded.logical_bytes,
+           physical_bytes = s.physical_bytes + excluded.physical_bytes
+)
+SELECT count(*) AS changes FROM taken;
+
+-- name: miscounted_packages
+-- Packages that do not show what their files say.
+SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.shown_files, p.shown_bytes, f.files, f.bytes
+  FROM package p CROSS JOIN LATERAL (
+    SELECT count(*) AS files, coalesce(sum(size), 0)::bigint AS bytes FROM package_file f
+     WHERE f.package_id = p.id AND is_shown_file(f.status)) f
+ WHERE p.id > :after AND (p.shown_files, p.shown_bytes) <> (f.files, f.bytes)
+ ORDER BY p.id LIMIT :limit;
+
+-- name: lock_package_to_count
+-- A statement of its own: the next one sees the files that were committed while we waited.
+SELECT id FROM package WHERE id = :package_id FOR NO KEY UPDATE;
+
+-- name: count_package_anew!
+UPDATE package p SET shown_files = f.files, shown_bytes = f.bytes
+  FROM (SELECT count(*) AS files, coalesce(sum(size), 0)::bigint AS bytes FROM package_file f
+         WHERE f.package_id = :package_id AND is_shown_file(f.status)) f
+ WHERE p.id = :package_id;
+
+-- name: miscounted_projects
+-- All in one snapshot, in which rows and figures agree whatever is going on. Mending adds what is missing as a change:
+-- how far the figures are off stays the same, whoever writes meanwhile.
+WITH held AS (
+    SELECT package_id, sum(size) AS physical_bytes, count(*) FILTER (WHERE is_shown_file(status)) AS files,
+           sum(size) FILTER (WHERE is_shown_file(status)) AS logical_bytes
+      FROM package_file GROUP BY package_id
+), right_figures AS (
+    SELECT p.project_id, p.package_type, count(*) FILTER (WHERE is_shown(p.status)) AS packages,
+           sum(h.files) FILTER (WHERE is_shown(p.status)) AS files,
+           sum(h.logical_bytes) FILTER (WHERE is_shown(p.status)) AS logical_bytes, sum(h.physical_bytes) AS physical_bytes
+      FROM package p LEFT JOIN held h ON h.package_id = p.id GROUP BY p.project_id, p.package_type
+), told_figures AS (
+    SELECT project_id, package_type, sum(packages) AS packages, sum(files) AS files,
+           sum(logical_bytes) AS logical_bytes, sum(physical_bytes) AS physical_bytes
+      FROM (SELECT project_id, package_type, packages, files, logical_bytes, physical_bytes FROM package_statistic
+             UNION ALL
+            SELECT project_id, package_type, packages, files, logical_bytes, physical_bytes FROM package_statistic_change) t
+     GROUP BY project_id, package_type
+), both_figures AS (
+    SELECT project_id, package_type,
+           coalesce(r.packages, 0) AS packages, coalesce(t.packages, 0)::bigint AS told_packages,
+           coalesce(r.files, 0)::bigint AS files, coalesce(t.files, 0)::bigint AS told_files,
+           coalesce(r.logical_bytes, 0)::bigint AS logical_bytes, coalesce(t.logical_bytes, 0)::bigint AS told_logical_bytes,
+           coalesce(r.physical_bytes, 0)::bigint AS physical_bytes, coalesce(t.physical_bytes, 0)::bigint AS told_physical_bytes
+      FROM right_figures r FULL JOIN told_figures t USING (project_id, package_type)
+), different AS (
+    SELECT * FROM both_figures
+     WHERE (packages, files, logical_bytes, physical_bytes)
+        <> (told_packages, told_files, told_logical_bytes, told_physical_bytes)
+), mended AS (
+    INSERT INTO package_statistic_change (project_id, package_type, packages, files, logical_bytes, physical_bytes)
+    SELECT project_id, package_type, packages - told_packages, files - told_files, logical_bytes - told_logical_bytes,
+           physical_bytes - told_physical_bytes
+      FROM different WHERE :mend::boolean
+)
+SELECT *, count(*) OVER () AS total FROM different ORDER BY project_id, package_type LIMIT :limit;

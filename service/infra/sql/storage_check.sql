@@ -1,0 +1,84 @@
+-- What a check of the storage asks, and what it takes aside.
+
+-- name: files_behind
+-- In the order of keys, as object stores list; answered from the index alone.
+SELECT storage_key, size FROM package_file WHERE storage_key > :position ORDER BY storage_key LIMIT :limit;
+
+-- name: checksums_behind
+SELECT storage_key, size, sha256 FROM package_file WHERE storage_key > :position ORDER BY storage_key LIMIT :limit;
+
+-- name: files_of_keys
+-- is_going: a worker is removing it, or has begun to.
+SELECT f.storage_key, f.size, f.sha256, f.id, f.file_name, f.status, f.package_id, p.project_id, p.package_type,
+       p.name, p.version,
+       f.status = 'pending_destruction' AND (
+           EXISTS (SELECT FROM deletion d WHERE d.package_id = f.package_id AND d.package_file_id IS NULL
+                      AND d.finished_at IS NULL AND d.removal_began_at IS NOT NULL)
+           OR EXISTS (SELECT FROM deletion d WHERE d.package_file_id = f.id
+                         AND d.finished_at IS NULL AND d.removal_began_at IS NOT NULL)) AS is_going
+  FROM package_file f JOIN package p ON p.id = f.package_id
+ WHERE f.storage_key = ANY(:keys::text[]);
+
+-- name: lock_keys
+-- Whoever is about to write a file row for one of them has done so when this is answered, or will find them taken aside.
+SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(:keys::text[]) AS k (key) ORDER BY hashtextextended(key, 0);
+
+-- name: note_quarantined
+INSERT INTO quarantined_object (storage_key, size)
+SELECT key, size FROM unnest(:keys::text[], :sizes::bigint[]) AS k (key, size)
+ WHERE NOT EXISTS (SELECT FROM package_file f WHERE f.storage_key = k.key)
+    ON CONFLICT (storage_key) DO UPDATE SET moved_at = NULL
+RETURNING storage_key;
+
+-- name: adopt_quarantined!
+INSERT INTO quarantined_object (storage_key, size, moved_at)
+SELECT key, size, now() FROM unnest(:keys::text[], :sizes::bigint[]) AS k (key, size) ON CONFLICT DO NOTHING;
+
+-- name: note_moved!
+UPDATE quarantined_object SET moved_at = now() WHERE storage_key = ANY(:keys::text[]);
+
+-- name: forget_quarantined!
+DELETE FROM quarantined_object WHERE storage_key = ANY(:keys::text[]);
+
+-- name: half_quarantined
+-- What was noted, but not moved by whoever noted it.
+SELECT q.storage_key, q.size FROM quarantined_object q
+ WHERE q.moved_at IS NULL AND q.storage_key > :position
+   AND NOT EXISTS (SELECT FROM package_file f WHERE f.storage_key = q.storage_key)
+ ORDER BY q.storage_key LIMIT :limit;
+
+-- name: quarantined_long_ago
+-- Not what a file refers to, as after a return to an older state of the database: that is to be put back.
+SELECT q.storage_key, q.size FROM quarantined_object q
+ WHERE q.moved_at < now() - :retention::interval AND q.storage_key > :position
+   AND NOT EXISTS (SELECT FROM package_file f WHERE f.storage_key = q.storage_key)
+ ORDER BY q.storage_key LIMIT :limit;
+
+-- name: find_quarantined
+SELECT storage_key FROM quarantined_object WHERE storage_key = ANY(:keys::text[]);
+
+-- name: forget_damaged!
+DELETE FROM damaged_object;
+
+-- name: note_damaged!
+INSERT INTO damaged_object (storage_key, sha256)
+SELECT * FROM unnest(:keys::text[], :checksums::bytea[])
+    ON CONFLICT (storage_key) DO UPDATE SET sha256 = excluded.sha256, found_at = now();
+
+-- name: damaged_files_behind
+SELECT d.storage_key, d.sha256 AS found, f.sha256, f.size, f.id, f.file_name, f.status, f.package_id, p.project_id,
+       p.package_type, p.name, p.version
+  FROM damaged_object d JOIN package_file f ON f.storage_key = d.storage_key JOIN package p ON p.id = f.package_id
+ WHERE d.storage_key > :position ORDER BY d.storage_key LIMIT :limit;
+
+-- name: verification
+SELECT verified_to, verified FROM storage_check;
+
+-- name: note_verified!
+UPDATE storage_check SET verified_to = :position, verified = :verified;
+
+-- name: last_check
+SELECT checked_at, now() AS now FROM storage_check;
+
+-- name: note_check!
+UPDATE storage_check SET checked_at = :moment WHERE checked_at < :moment;

@@ -1,0 +1,73 @@
+"""Comparing the checksums of all objects with those of their files; what was compared is not compared again."""
+
+import hashlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Final
+
+from service.errors import ObjectMissingError
+from service.infra import checking_rows
+from service.infra.at_once import at_once
+from service.infra.checking_rows import FileRow
+from service.infra.database import Database
+from service.infra.storage import ObjectStore
+
+_PAGE: Final = 200
+_READS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How far checksums were compared: up to which key, and of how many objects and bytes in this step."""
+
+    position: str
+    objects: int
+    bytes: int
+    damaged: int
+
+
+async def verify(database: Database, store: ObjectStore, *, anew: bool = False) -> AsyncGenerator[Verified]:
+    """Compare on from where the last comparison was stopped, if it was, and not *anew*; what is found is kept.
+
+    An object that is not there is none of these findings: it is one of the comparison of keys.
+    """
+    async with database.connection() as connection:
+        position, verified = await checking_rows.verification(connection)
+        if anew or position is None:
+            position, verified = "", 0
+            await checking_rows.forget_damaged(connection)
+    while True:
+        async with database.connection() as connection:
+            page = await checking_rows.checksums_behind(connection, position, limit=_PAGE)
+        if not page:
+            break
+        step = await _verify_page(database, store, page)
+        position, verified = step.position, verified + step.objects
+        async with database.connection() as connection:
+            await checking_rows.note_verified(connection, position, verified=verified)
+        yield step
+    async with database.connection() as connection:
+        await checking_rows.note_verified(connection, None, verified=verified)
+
+
+async def _verify_page(database: Database, store: ObjectStore, page: list[tuple[FileRow, bytes]]) -> Verified:
+    expected = {file.key: checksum for file, checksum in page}
+    found = await at_once(expected, lambda key: _checksum(store, key), limit=_READS)
+    compared = {key: checksum for key, checksum in found.items() if checksum is not None}
+    damaged = {key: checksum for key, checksum in compared.items() if checksum != expected[key]}
+    if damaged:
+        async with database.connection() as connection:
+            await checking_rows.note_damaged(connection, damaged)
+    size = sum(file.size for file, _ in page if file.key in compared)
+    return Verified(page[-1][0].key, objects=len(compared), bytes=size, damaged=len(damaged))
+
+
+async def _checksum(store: ObjectStore, key: str) -> bytes | None:
+    digest = hashlib.sha256()
+    try:
+        async with store.get(key) as pieces:
+            async for piece in pieces:
+                digest.update(piece)
+    except ObjectMissingError:
+        return None
+    return digest.digest()
