@@ -106,8 +106,8 @@ class Quarantine:
         try:
             await self._store.move(key, QUARANTINE + key)
         except ObjectMissingError:
-            # Moved by whoever was killed before it could say so; or its upload has removed it.
-            return None
+            # Moved by whoever was killed before it could say so; or removed by its upload; or it cannot be put there.
+            return "there is something in its way in quarantine" if await self._store.head(key) else None
         except PackyardError as error:
             return str(error)
         return None

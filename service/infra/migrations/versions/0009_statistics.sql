@@ -157,12 +157,12 @@ $$;
 -- An upload that took so long that its object was taken for nobody's is refused; its client sends it again.
 CREATE OR REPLACE FUNCTION refuse_quarantined() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    found text;
+    taken text;
 BEGIN
-    SELECT f.storage_key INTO found FROM new_rows f CROSS JOIN LATERAL (
+    SELECT f.storage_key INTO taken FROM new_rows f CROSS JOIN LATERAL (
         SELECT FROM quarantined_object q WHERE q.storage_key = f.storage_key LIMIT 1) q LIMIT 1;
     IF FOUND THEN
-        RAISE unique_violation USING MESSAGE = format('the object %s was without a file for so long that it was taken aside', found);
+        RAISE unique_violation USING MESSAGE = format('the object %s was without a file for so long that it was taken aside', taken);
     END IF;
     RETURN NULL;
 END
