@@ -44,7 +44,7 @@ class Figures(Contract):
     """A check in numbers. Those of findings count what is left of them: what was repaired counts as that."""
 
     objects: Count = 0
-    """Objects in storage, without those in quarantine."""
+    """Objects that it found in storage, without those in quarantine."""
     bytes: Count = 0
     """Their sizes, added up."""
     files: Count = 0

@@ -30,7 +30,12 @@ async def first_release(servers: Servers) -> AsyncGenerator[str]:
         "INSERT INTO project (id, group_id, path, name, visibility) VALUES (100, 10, 'acme/open', 'Open', 'public');"
         "INSERT INTO package (project_id, package_type, name, version)"
         " SELECT 100, 'npm', 'part-' || n, CASE WHEN n % 10 > 0 THEN '1.' || n || '.0' END"
-        " FROM generate_series(1, 12000) n"
+        " FROM generate_series(1, 12000) n;"
+        "UPDATE package SET status = 'pending_destruction' WHERE id % 20 = 0;"
+        "INSERT INTO package_file (package_id, file_name, size, sha256, storage_key, status)"
+        " SELECT p.id, f.n, p.id + f.n, sha256('x'), 'projects/100/' || p.id || '/' || f.n,"
+        "        CASE WHEN f.n = 3 AND p.id % 7 = 0 THEN 'pending_destruction' ELSE 'default' END"
+        "   FROM package p CROSS JOIN generate_series(1, 3) f (n) WHERE p.id % 2 = 0"
     )
     await connection.close()
     yield url
@@ -83,6 +88,80 @@ async def test_readers_and_writers_of_the_release_before_go_on_meanwhile(first_r
 
     assert turns > 1
     assert missing == 0
+
+
+_RIGHT = """
+    SELECT (SELECT count(*) FROM package WHERE status <> 'pending_destruction'),
+           count(*) FILTER (WHERE f.status = 'default' AND p.status <> 'pending_destruction'),
+           sum(f.size) FILTER (WHERE f.status = 'default' AND p.status <> 'pending_destruction')::bigint,
+           sum(f.size)::bigint
+      FROM package_file f JOIN package p ON p.id = f.package_id"""
+_TOLD = """
+    SELECT sum(packages)::bigint, sum(files)::bigint, sum(logical_bytes)::bigint, sum(physical_bytes)::bigint
+      FROM package_statistic_change"""
+
+
+async def test_what_was_there_before_is_counted_while_everybody_goes_on(first_release: str) -> None:
+    connection = await asyncpg.connect(first_release, command_timeout=10)
+    migrating = asyncio.create_task(asyncio.to_thread(migrate, first_release))
+    turns = 0
+    while not migrating.done():
+        # What the release before does: a package with a file comes, another is deleted, and a file of a third.
+        async with connection.transaction():
+            package_id = await connection.fetchval(
+                "INSERT INTO package (project_id, package_type, name, version) VALUES (100, 'npm', 'late', $1)"
+                " RETURNING id",
+                f"2.{turns}.0",
+            )
+            await connection.execute(
+                "INSERT INTO package_file (package_id, file_name, size, sha256, storage_key)"
+                " VALUES ($1, 'late', 7, sha256('x'), $2)",
+                package_id,
+                f"projects/100/late/{turns}",
+            )
+        gone = 11_990 - 20 * turns
+        async with connection.transaction():
+            await connection.execute("UPDATE package SET status = 'pending_destruction' WHERE id = $1", gone)
+            await connection.execute(
+                "UPDATE package_file SET status = 'pending_destruction' WHERE package_id = $1", gone
+            )
+        async with connection.transaction():
+            await connection.execute("DELETE FROM package_file WHERE package_id = $1", gone)
+            await connection.execute("DELETE FROM package WHERE id = $1", gone)
+        await connection.execute("UPDATE package_file SET status = 'pending_destruction' WHERE id = $1", turns + 1)
+        turns += 1
+    await migrating
+    right, told = await connection.fetchrow(_RIGHT), await connection.fetchrow(_TOLD)
+    await connection.close()
+
+    assert turns > 1
+    assert right is not None
+    assert told is not None
+    assert tuple(told) == tuple(right)
+
+
+async def test_keys_are_in_the_order_of_object_stores_and_still_unique(first_release: str) -> None:
+    await asyncio.to_thread(migrate, first_release)
+
+    connection = await asyncpg.connect(first_release)
+    plan = await connection.fetch(
+        "EXPLAIN SELECT storage_key, size FROM package_file WHERE storage_key > 'p' ORDER BY storage_key LIMIT 10"
+    )
+    found = await connection.fetch("EXPLAIN SELECT id FROM package_file WHERE storage_key = ANY($1)", ["a", "b"])
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(
+            "INSERT INTO package_file (package_id, file_name, size, sha256, storage_key)"
+            " SELECT package_id, 'again', size, sha256, storage_key FROM package_file LIMIT 1"
+        )
+    collation = await connection.fetchval(
+        "SELECT c.collname FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation"
+        " WHERE a.attrelid = 'package_file'::regclass AND a.attname = 'storage_key'"
+    )
+    await connection.close()
+
+    assert "Index Only Scan using package_file_key" in "\n".join(row[0] for row in plan)
+    assert "package_file_key" in "\n".join(row[0] for row in found)
+    assert collation == "C"
 
 
 async def test_a_migration_that_does_not_end_is_not_waited_for_without_end(first_release: str) -> None:

@@ -267,3 +267,33 @@ async def test_a_store_is_ours_once_it_was_adopted(store: ObjectStore) -> None:
     assert await store.is_ours()
     assert await _keys(store) == []
     assert not await store.keeps_removed()
+
+
+async def test_an_object_is_moved_whole_and_nothing_is_left_of_its_old_place(store: ObjectStore) -> None:
+    content = os.urandom(100_000)
+    await store.put("p/1/a", stream(content))
+
+    await store.move("p/1/a", "quarantine/p/1/a")
+
+    assert await _keys(store) == ["quarantine/p/1/a"]
+    assert await _read(store, "quarantine/p/1/a") == content
+    assert await store.head("p/1/a") is None
+
+
+async def test_what_is_not_there_cannot_be_moved(store: ObjectStore) -> None:
+    await store.put("p/2/b", stream(b"target"))
+
+    with pytest.raises(ObjectMissingError):
+        await store.move("p/1/a", "p/2/b")
+
+    assert await _read(store, "p/2/b") == b"target"
+
+
+async def test_an_object_that_is_moved_replaces_what_is_there(store: ObjectStore) -> None:
+    await store.put("p/1/a", stream(b"moved"))
+    await store.put("p/2/b", stream(b"replaced"))
+
+    await store.move("p/1/a", "p/2/b")
+
+    assert await _keys(store) == ["p/2/b"]
+    assert await _read(store, "p/2/b") == b"moved"

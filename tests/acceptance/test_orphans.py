@@ -1,0 +1,147 @@
+"""kill -9 in the middle of uploads and of removals: a repair finds all that is left, and touches nothing else."""
+
+import asyncio
+import hashlib
+import json
+import random
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import pytest
+
+from service.settings import Settings
+from tests.support.buckets import new_prefix, sign_in_as_admin
+from tests.support.catalogue import DIRECTORY
+from tests.support.observer import rows
+from tests.support.servers import Servers
+from tests.support.yard import Yard
+
+_UPLOADS: Final = 50
+_ROUNDS: Final = 3
+_HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def settings_of_yard(
+    request: pytest.FixtureRequest, settings: Settings, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """The settings of a yard on a disk, and of one in a bucket."""
+    if request.param == "folder":
+        return settings
+    sign_in_as_admin(monkeypatch, servers)
+    storage = {"storage_url": new_prefix(), "storage_endpoint": servers.s3_endpoint}
+    return Settings.model_validate(settings.model_dump() | storage)
+
+
+@pytest.fixture
+async def yard(settings_of_yard: Settings, tmp_path: Path) -> AsyncGenerator[Yard]:
+    """Such a yard, with its directory."""
+    folder = tmp_path / "yard"
+    folder.mkdir()
+    yard = Yard(settings_of_yard, folder)
+    try:
+        await yard.run("directory", "apply", str(DIRECTORY))
+        yield yard
+    finally:
+        await yard.aclose()
+
+
+def _path(name: str) -> str:
+    return f"/api/v4/projects/100/packages/generic/{name}/1.0/app.bin"
+
+
+def _content(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest() * 1_000
+
+
+async def _upload_until_killed(http: aiohttp.ClientSession, uploader: str, published: list[str]) -> None:
+    with suppress(aiohttp.ClientError):
+        for number in range(1_000):
+            name = f"{uploader}-{number}"
+            async with http.put(_path(name), data=_content(name)) as answer:
+                assert answer.status == 201
+            published.append(name)
+
+
+async def _figures(yard: Yard, *arguments: str) -> Mapping[str, Any]:
+    """Check, and return the figures; the status has to be that of a clean yard."""
+    output = await yard.run("check", "--json", *arguments)
+    figures: dict[str, Any] = json.loads(output.splitlines()[-1])["figures"]
+    return figures
+
+
+async def test_a_repair_finds_all_that_is_left_of_uploads_and_touches_nothing_else(
+    yard: Yard, settings_of_yard: Settings
+) -> None:
+    yard.environment = {**yard.environment, "PACKYARD_ORPHAN_AGE": "1ms", "PACKYARD_QUARANTINE_RETENTION": "1ms"}
+    published: list[str] = []
+    quarantined = 0
+    for number in range(_ROUNDS):
+        await yard.start("serve")
+        limitless = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(yard.base_url, headers=_HEADERS, connector=limitless) as http:
+            uploads = [
+                asyncio.create_task(_upload_until_killed(http, f"{number}-{uploader}", published))
+                for uploader in range(_UPLOADS)
+            ]
+            while len(published) < 20 * (number + 1):
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(random.uniform(0, 0.2))  # noqa: S311 - where in the uploads the kill falls
+            await yard.kill("serve")
+            await asyncio.wait(uploads)
+            for upload in uploads:
+                upload.result()
+        figures = await _figures(yard, "--repair")
+        quarantined += figures["quarantined"]
+        print(f"round {number}: {len(published)} published, {figures}")  # noqa: T201 - what was hit
+
+    # Something was hit; and it is gone for good, with the next repair.
+    assert quarantined > 0
+    figures = await _figures(yard, "--repair", "--verify")
+    (files,) = await rows(
+        settings_of_yard.database_url.get_secret_value(), "SELECT count(*), sum(size) FROM package_file"
+    )
+    assert (figures["in_quarantine"], figures["orphaned"], figures["missing"], figures["damaged"]) == (0, 0, 0, 0)
+    assert (figures["objects"], figures["bytes"], figures["verified"]) == (files[0], files[1], files[0])
+
+    # All that was answered well is there, whole.
+    await yard.start("serve")
+    async with aiohttp.ClientSession(yard.base_url, headers=_HEADERS) as http:
+        for name in published:
+            async with http.get(_path(name)) as answer:
+                assert await answer.read() == _content(name)
+        async with http.get("/api/v4/projects/100/package_statistics") as answer:
+            told = await answer.json()
+    assert (told["files"], told["physical_bytes"]) == (files[0], files[1])
+
+
+async def test_a_worker_killed_in_the_middle_of_removals_leaves_nothing_to_repair(yard: Yard, tmp_path: Path) -> None:
+    yard.environment = {**yard.environment, "PACKYARD_ORPHAN_AGE": "1ms", "PACKYARD_LEASE": "2s"}
+    files = [{"file_name": str(place), "content": str(place)} for place in range(300)]
+    lines = [
+        json.dumps({"project": "acme/open", "package_type": "npm", "name": f"app-{number}", "version": "1", "files": files})
+        for number in range(5)
+    ]
+    (tmp_path / "packages.ndjson").write_text("\n".join(lines), encoding="utf-8")
+    await yard.run("import", str(tmp_path / "packages.ndjson"))
+    await yard.start("serve", "relay", "schedule")
+    async with aiohttp.ClientSession(yard.base_url, headers=_HEADERS) as http:
+        await yard.start("work")
+        body = {"filter": {"package_type": "npm"}, "expected_count": 5}
+        async with http.post("/api/v4/projects/100/packages/bulk_delete", json=body) as answer:
+            assert answer.status == 202
+    await asyncio.sleep(random.uniform(0.1, 0.6))  # noqa: S311 - where in the removals the kill falls
+    await yard.kill("work")
+
+    figures = await _figures(yard, "--repair", "--verify")
+    print(f"killed with {figures['files']} files left, {figures['going']} without object")  # noqa: T201 - what was hit
+    assert (figures["quarantined"], figures["put_back"], figures["mended"]) == (0, 0, 0)
+
+    await yard.start("work")
+    async with asyncio.timeout(30):
+        while figures["files"]:
+            figures = await _figures(yard)
+    assert (figures["objects"], figures["going"]) == (0, 0)
