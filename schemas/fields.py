@@ -17,6 +17,8 @@ _LONGEST: Final = timedelta(days=3_650)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
+_YEARS: Final = r"^(19[0-9]{2}|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-"
+"""The same, for the OpenAPI document."""
 
 GENERIC_VERSION: Final = r"(?!\.$|.*\.\.)[A-Za-z0-9_.+-]{1,255}"
 """What the version of a generic package has to look like, as a whole."""
@@ -122,7 +124,12 @@ GroupPath = Annotated[str, AfterValidator(_check_path)]
 ProjectPath = Annotated[str, AfterValidator(_check_path), AfterValidator(_check_project_path)]
 Token = Annotated[SecretStr, AfterValidator(_check_token)]
 Day = Annotated[date, BeforeValidator(_check_day)]
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_check_moment), AfterValidator(_check_year)]
+Moment = Annotated[
+    AwareDatetime,
+    Field(strict=False, json_schema_extra={"pattern": _YEARS}),
+    BeforeValidator(_check_moment),
+    AfterValidator(_check_year),
+]
 
 Duration = Annotated[timedelta, BeforeValidator(_read_duration), Field(ge=timedelta(0))]
 """A number of seconds, or one with its unit."""

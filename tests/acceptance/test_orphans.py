@@ -122,7 +122,9 @@ async def test_a_worker_killed_in_the_middle_of_removals_leaves_nothing_to_repai
     yard.environment = {**yard.environment, "PACKYARD_ORPHAN_AGE": "1ms", "PACKYARD_LEASE": "2s"}
     files = [{"file_name": str(place), "content": str(place)} for place in range(300)]
     lines = [
-        json.dumps({"project": "acme/open", "package_type": "npm", "name": f"app-{number}", "version": "1", "files": files})
+        json.dumps(
+            {"project": "acme/open", "package_type": "npm", "name": f"app-{number}", "version": "1", "files": files}
+        )
         for number in range(5)
     ]
     (tmp_path / "packages.ndjson").write_text("\n".join(lines), encoding="utf-8")
