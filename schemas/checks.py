@@ -20,7 +20,7 @@ class FindingKind(StrEnum):
     WRONG_SIZE = "wrong_size"
     """An object that has another size than its file."""
     DAMAGED = "damaged"
-    """An object that has another checksum than its file."""
+    """An object that has another checksum than its file, or cannot be read."""
     MISPLACED = "misplaced"
     """A file whose object is in quarantine."""
     FOREIGN = "foreign"

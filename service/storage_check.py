@@ -12,6 +12,7 @@ from service.comparison import Piece, compare
 from service.errors import PackyardError, StartError, StorageUnavailableError
 from service.findings import OBJECTS, QUARANTINE, Finding, Judge, Tally
 from service.infra import checking_rows
+from service.infra.checking_rows import CheckedFile, Reading
 from service.infra.database import Database
 from service.infra.statistic_rows import Miscount
 from service.infra.storage import ObjectStore
@@ -174,10 +175,16 @@ class StorageCheck:
                     FindingKind.DAMAGED,
                     file.key,
                     file=file,
-                    detail=f"has the SHA-256 {found.hex()}, should have {file.sha256.hex()}",
+                    detail=_harm(reading, file),
                 )
-                for file, found in rows
+                for file, reading in rows
             ]
+
+
+def _harm(reading: Reading, file: CheckedFile) -> str:
+    if reading.sha256 is None:
+        return f"cannot be read: {reading.failure}"
+    return f"has the SHA-256 {reading.sha256.hex()}, should have {file.sha256.hex()}"
 
 
 def _after(finding: Finding, outcome: Outcome, failure: str | None) -> Finding:

@@ -1,19 +1,23 @@
 """Comparing the checksums of all objects with those of their files; what was compared is not compared again."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
-from service.errors import ObjectMissingError
+from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
 from service.infra import checking_rows
 from service.infra.at_once import at_once
-from service.infra.checking_rows import FileRow
+from service.infra.checking_rows import FileRow, Reading
 from service.infra.database import Database
 from service.infra.storage import ObjectStore
 
 _PAGE: Final = 200
 _READS: Final = 4
+_TRIES: Final = 3
+_PAUSE_S: Final = 0.5
+_ABSENT: Final = Reading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,9 @@ async def verify(database: Database, store: ObjectStore, *, anew: bool = False) 
 
 async def _verify_page(database: Database, store: ObjectStore, page: list[tuple[FileRow, bytes]]) -> Verified:
     expected = {file.key: checksum for file, checksum in page}
-    found = await at_once(expected, lambda key: _checksum(store, key), limit=_READS)
-    compared = {key: checksum for key, checksum in found.items() if checksum is not None}
-    damaged = {key: checksum for key, checksum in compared.items() if checksum != expected[key]}
+    found = await at_once(expected, lambda key: _read(store, key), limit=_READS)
+    compared = {key: reading for key, reading in found.items() if reading != _ABSENT}
+    damaged = {key: reading for key, reading in compared.items() if reading.sha256 != expected[key]}
     if damaged:
         async with database.connection() as connection:
             await checking_rows.note_damaged(connection, damaged)
@@ -62,12 +66,27 @@ async def _verify_page(database: Database, store: ObjectStore, page: list[tuple[
     return Verified(page[-1][0].key, objects=len(compared), bytes=size, damaged=len(damaged))
 
 
-async def _checksum(store: ObjectStore, key: str) -> bytes | None:
+async def _read(store: ObjectStore, key: str) -> Reading:
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return await _checksum(store, key)
+        except (StorageUnavailableError, StorageRefusedError) as error:
+            if tries_left:
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            # One that cannot be read, as on a disk with a bad sector, is a finding; a store that is away is none.
+            if not await store.is_ours():
+                raise
+            return Reading(failure=str(error))
+    raise AssertionError
+
+
+async def _checksum(store: ObjectStore, key: str) -> Reading:
     digest = hashlib.sha256()
     try:
         async with store.get(key) as pieces:
             async for piece in pieces:
                 digest.update(piece)
     except ObjectMissingError:
-        return None
-    return digest.digest()
+        return _ABSENT
+    return Reading(digest.digest())

@@ -35,6 +35,14 @@ class CheckedFile:
     is_going: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of an object: its SHA-256, or why it cannot be read; neither, if it is not there."""
+
+    sha256: bytes | None = None
+    failure: str | None = None
+
+
 async def files(database: Database) -> AsyncGenerator[Sequence[FileRow]]:
     """Give all file rows in the order of their keys, in pages, each of its own moment."""
     position = ""
@@ -64,15 +72,21 @@ async def forget_damaged(connection: Connection) -> None:
     await execute(connection, "forget_damaged")
 
 
-async def note_damaged(connection: Connection, found: Mapping[str, bytes]) -> None:
-    """Keep which objects, by key, have another SHA-256 (the one that is given) than their file."""
-    await execute(connection, "note_damaged", keys=list(found), checksums=list(found.values()))
+async def note_damaged(connection: Connection, found: Mapping[str, Reading]) -> None:
+    """Keep which objects, by key, have another SHA-256 than their file, or cannot be read."""
+    await execute(
+        connection,
+        "note_damaged",
+        keys=list(found),
+        checksums=[reading.sha256 for reading in found.values()],
+        reasons=[reading.failure for reading in found.values()],
+    )
 
 
-async def damaged_behind(connection: Connection, position: str, *, limit: int) -> list[tuple[CheckedFile, bytes]]:
-    """Return damaged files and the SHA-256 of their objects, as far as they are still there, by key."""
+async def damaged_behind(connection: Connection, position: str, *, limit: int) -> list[tuple[CheckedFile, Reading]]:
+    """Return damaged files and what was read of their objects, as far as they are still there, by key."""
     rows = await fetch(connection, "damaged_files_behind", position=position, limit=limit)
-    return [(_checked(row), row["found"]) for row in rows]
+    return [(_checked(row), Reading(row["found"], row["reason"])) for row in rows]
 
 
 async def verification(connection: Connection) -> tuple[str | None, int]:

@@ -126,6 +126,19 @@ async def test_an_object_of_another_checksum_is_found_by_verifying_and_stays_tol
     assert await told(yard) == []
 
 
+async def test_an_object_that_cannot_be_read_is_damaged_and_holds_up_no_others(yard: Context) -> None:
+    key = await key_of(yard, await publish(yard))
+    await publish(yard, name="whole")
+    store = CountingStore(yard.store)
+    store.broken.add(key)
+
+    (finding,), figures = await check(replace(yard, store=store), verify=True)
+
+    assert (finding.kind, finding.key, finding.detail) == ("damaged", key, "cannot be read: input/output error")
+    assert (figures.verified, figures.damaged) == (2, 1)
+    assert await told(yard, verify=True) == []
+
+
 async def test_what_is_missed_is_put_back_from_quarantine(yard: Context) -> None:
     # As after a return to an older state of the database, and then to a newer one again.
     key = await key_of(yard, await publish(yard, content=b"12345"))

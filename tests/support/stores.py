@@ -66,16 +66,28 @@ class CountingStore(WrappedStore):
     def __init__(self, store: ObjectStore, *, fail_after: int | None = None) -> None:
         super().__init__(store)
         self.fail_after = fail_after
+        self.broken: set[str] = set()
+        """Objects that cannot be read."""
         self.gets: list[str] = []
 
     @override
     @asynccontextmanager
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
-        if self.fail_after is not None and len(self.gets) >= self.fail_after:
-            raise StorageUnavailableError("the store is away")
+        self._fail_when_away()
+        if key in self.broken:
+            raise StorageUnavailableError("input/output error")
         self.gets.append(key)
         async with self._store.get(key, start=start, end=end) as pieces:
             yield pieces
+
+    @override
+    async def is_ours(self) -> bool:
+        self._fail_when_away()
+        return await super().is_ours()
+
+    def _fail_when_away(self) -> None:
+        if self.fail_after is not None and len(self.gets) >= self.fail_after:
+            raise StorageUnavailableError("the store is away")
 
 
 class StoreWithPause(WrappedStore):

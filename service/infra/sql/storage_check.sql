@@ -61,12 +61,12 @@ SELECT storage_key FROM quarantined_object WHERE storage_key = ANY(:keys::text[]
 DELETE FROM damaged_object;
 
 -- name: note_damaged!
-INSERT INTO damaged_object (storage_key, sha256)
-SELECT * FROM unnest(:keys::text[], :checksums::bytea[])
-    ON CONFLICT (storage_key) DO UPDATE SET sha256 = excluded.sha256, found_at = now();
+INSERT INTO damaged_object (storage_key, sha256, reason)
+SELECT * FROM unnest(:keys::text[], :checksums::bytea[], :reasons::text[])
+    ON CONFLICT (storage_key) DO UPDATE SET sha256 = excluded.sha256, reason = excluded.reason, found_at = now();
 
 -- name: damaged_files_behind
-SELECT d.storage_key, d.sha256 AS found, f.sha256, f.size, f.id, f.file_name, f.status, f.package_id, p.project_id,
+SELECT d.storage_key, d.sha256 AS found, d.reason, f.sha256, f.size, f.id, f.file_name, f.status, f.package_id, p.project_id,
        p.package_type, p.name, p.version
   FROM damaged_object d JOIN package_file f ON f.storage_key = d.storage_key JOIN package p ON p.id = f.package_id
  WHERE d.storage_key > :position ORDER BY d.storage_key LIMIT :limit;

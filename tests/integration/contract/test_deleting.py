@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 import pytest
@@ -27,6 +28,8 @@ from tests.support.packages import (
     told,
 )
 from workers.batch import carry_out
+
+_ALL_BUT_FIGURES: Final = "SELECT to_jsonb(p) - '{shown_files,shown_bytes}'::text[] FROM package p"
 
 
 async def _delete(client: Client, path: str) -> None:
@@ -159,12 +162,12 @@ async def test_gitlabs_paths_undo_no_deletion(filled: Context, client: Client) -
 async def test_a_deleted_file_is_hidden_and_the_package_is_not_touched(filled: Context, client: Client) -> None:
     package_id = await publish(filled, files=["a", "b"])
     (file_id, _) = await file_ids(filled, package_id)
-    before = await query(filled, "SELECT * FROM package")
+    before = await query(filled, _ALL_BUT_FIGURES)
 
     await _delete(client, f"{package_id}/package_files/{file_id}")
 
     assert await listed(await client.get(f"{PUBLIC}/{package_id}/package_files"), "file_name") == ["b"]
-    assert await query(filled, "SELECT * FROM package") == before
+    assert await query(filled, _ALL_BUT_FIGURES) == before
     assert await file_statuses(filled, package_id) == ["processing", "default"]
 
 

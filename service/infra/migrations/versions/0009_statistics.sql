@@ -36,11 +36,13 @@ CREATE TABLE IF NOT EXISTS quarantined_object (
     moved_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS quarantined_object_age ON quarantined_object (moved_at);
--- Objects that are not what their rows say, as far as checksums were held against them; until the next time.
+-- Objects that have another checksum than their rows say, or cannot be read for that reason; until they are compared again.
 CREATE TABLE IF NOT EXISTS damaged_object (
     storage_key text COLLATE "C" PRIMARY KEY,
-    sha256 bytea NOT NULL,
-    found_at timestamptz NOT NULL DEFAULT now()
+    sha256 bytea,
+    reason text,
+    found_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (num_nonnulls(sha256, reason) = 1)
 );
 -- One row: when the last check by the scheduler began, and how far checksums were compared (null: to the end).
 CREATE TABLE IF NOT EXISTS storage_check (
