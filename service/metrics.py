@@ -17,6 +17,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
+from schemas.checks import FindingKind
+
 Figures: TypeAlias = Iterable[GaugeMetricFamily]
 """Gauges that are looked up at the moment of asking."""
 
@@ -106,6 +108,15 @@ STORAGE_PUT_DURATION: Final = Histogram(
     buckets=_STORAGE_BUCKETS_S,
     registry=REGISTRY,
 )
+
+ORPHANS_FOUND: Final = Counter(
+    "packyard_orphans_found",
+    "What the scheduler's checks of the storage found, by kind: orphaned objects, and all else that does not agree",
+    ("kind",),
+    registry=REGISTRY,
+)
+for _kind in FindingKind:
+    ORPHANS_FOUND.labels(_kind)
 
 OUTBOX_PUBLISHED: Final = Counter(
     "packyard_outbox_published", "Messages that the broker confirmed", ("kind",), registry=REGISTRY

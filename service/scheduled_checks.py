@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 import structlog
 
 from schemas.events import StorageChecked
+from service import metrics
 from service.infra import checking_rows, outbox
 from service.infra.database import Database
 from service.infra.storage import ObjectStore
@@ -49,6 +50,7 @@ async def check(database: Database, store: ObjectStore, settings: Settings) -> N
     run = StorageCheck(database, store, plan)
     async for found in run.findings():
         for finding in found:
+            metrics.ORPHANS_FOUND.labels(finding.kind).inc()
             log.warning(
                 "storage_finding",
                 finding=finding.kind,

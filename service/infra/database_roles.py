@@ -42,6 +42,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "deletion_act": (_ADD,),
             "kept_answer": (_ADD,),
             "outbox": (_ADD,),
+            "package_statistic_change": (_ADD,),
         },
         DatabaseRole.RELAY: {"outbox": (_CHANGE,), "instance": (_CHANGE,)},
         DatabaseRole.WORKER: {
@@ -49,11 +50,18 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "package_file": (_CHANGE, _REMOVE),
             "deletion": (_CHANGE,),
             "outbox": (_ADD,),
+            "package_statistic_change": (_ADD,),
         },
         DatabaseRole.SCHEDULER: {
             "deletion": (_CHANGE, _REMOVE),
             "kept_answer": (_REMOVE,),
             "outbox": (_ADD, _REMOVE),
+            # Of packages, only the figures that they show.
+            "package": (_CHANGE,),
+            "package_statistic": (_ADD, _CHANGE),
+            "package_statistic_change": (_ADD, _CHANGE, _REMOVE),
+            "quarantined_object": (_ADD, _CHANGE, _REMOVE),
+            "storage_check": (_CHANGE,),
         },
     }
 )

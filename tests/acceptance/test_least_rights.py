@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final
@@ -72,6 +74,7 @@ async def test_everything_works_with_least_rights(yard: Yard, settings: Settings
     yard.environment = {**everyday, **operator}
     await yard.run("directory", "apply", str(DIRECTORY))
     await _import(yard, tmp_path, *(f"part-{number}" for number in range(4)))
+    orphan = await _disagreement(settings)
     yard.environment = everyday
     for name, who in _PROCESSES.items():
         await yard.start(
@@ -82,6 +85,8 @@ async def test_everything_works_with_least_rights(yard: Yard, settings: Settings
                 "PACKYARD_OUTBOX_RETENTION": "1s",
                 "PACKYARD_DELETION_RETENTION": "1s",
                 "PACKYARD_IDEMPOTENCY_RETENTION": "1s",
+                "PACKYARD_CHECK_REPAIR": "true",
+                "PACKYARD_CHECK_TIMES": "03:00",
             },
         )
     token = {"PRIVATE-TOKEN": "owner-token"}
@@ -110,6 +115,10 @@ async def test_everything_works_with_least_rights(yard: Yard, settings: Settings
             while (await http.get(f"{_DELETIONS}/{other}", raise_for_status=False)).status != 404:
                 await asyncio.sleep(0.1)
         left = {entry["name"] for entry in await _json(http, _PACKAGES)}
+        # The check that was due has put right what could be.
+        async with asyncio.timeout(_PATIENCE_S):
+            while orphan.exists() or (await _figures(http))["files"] != len(left - {"part-3"}):
+                await asyncio.sleep(0.1)
     yard.environment = {**everyday, **operator}
     await yard.run("deletions", "list", "--json")
 
@@ -128,6 +137,26 @@ async def _import(yard: Yard, folder: Path, *names: str) -> None:
     file = folder / "parts.ndjson"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     await yard.run("import", str(file))
+
+
+async def _disagreement(settings: Settings) -> Path:
+    """Let storage and figures be at odds with the rows, and a check be due; return an object without a file."""
+    orphan = Path(urlsplit(settings.storage_url).path) / "projects" / "100" / "ab" / f"ab{uuid4().hex[2:]}"
+    orphan.parent.mkdir(parents=True, exist_ok=True)
+    orphan.write_bytes(b"nobody's")
+    two_days_ago = time.time() - 2 * 24 * 3_600
+    os.utime(orphan, (two_days_ago, two_days_ago))
+    owner = await asyncpg.connect(settings.database_url.get_secret_value())
+    await owner.execute("UPDATE package SET shown_files = shown_files + 1 WHERE name = 'part-1'")
+    await owner.execute("UPDATE storage_check SET checked_at = checked_at - interval '1 day'")
+    await owner.close()
+    return orphan
+
+
+async def _figures(http: aiohttp.ClientSession) -> dict[str, Any]:
+    async with http.get("/api/v4/projects/100/package_statistics") as answer:
+        found: dict[str, Any] = await answer.json()
+        return found
 
 
 async def _json(http: aiohttp.ClientSession, path: str) -> list[dict[str, Any]]:

@@ -27,10 +27,11 @@ from tests.support.servers import Servers, own_database
 _PASSWORD: Final = "Rights0only"
 _TABLES: Final = frozenset(
     {
-        "access_token", "deletion", "deletion_act", "deploy_token", "directory_group", "directory_user", "instance",
-        "job_token", "job_token_allowance", "kept_answer", "membership", "outbox", "package", "package_build",
-        "package_file", "package_file_build", "package_tag", "pipeline", "project", "project_alias", "protection_rule",
-        "schema_version",
+        "access_token", "damaged_object", "deletion", "deletion_act", "deploy_token", "directory_group",
+        "directory_user", "instance", "job_token", "job_token_allowance", "kept_answer", "membership", "outbox",
+        "package", "package_build", "package_file", "package_file_build", "package_statistic",
+        "package_statistic_change", "package_tag", "pipeline", "project", "project_alias", "protection_rule",
+        "quarantined_object", "schema_version", "storage_check",
     }
 )  # fmt: skip
 """A table that is new needs an answer to who may write to it, and whether it is about credentials."""
