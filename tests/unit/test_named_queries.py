@@ -16,8 +16,8 @@ _ANSWERS_WITH_ALL: Final = re.compile(r"^(?:SELECT|RETURNING) (?:\w+\.)?\*", re.
 _READING_ALONE: Final = frozenset({"list_packages_behind", "find_package", "browse_project", "browse_group"})
 """These run outside of transactions, where the driver repeats what a migration made invalid."""
 
-_COPYING: Final = frozenset({"append_to_outbox!"})
-"""These answer with nothing; they take from an array."""
+_COPYING: Final = frozenset({"append_to_outbox!", "note_damaged!"})
+"""These answer with nothing; they take from arrays."""
 
 
 def test_no_query_of_a_transaction_answers_with_whatever_columns_there_are() -> None:

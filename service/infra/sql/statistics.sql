@@ -84,4 +84,6 @@ WITH held AS (
            physical_bytes - told_physical_bytes
       FROM different WHERE :mend::boolean
 )
-SELECT *, count(*) OVER () AS total FROM different ORDER BY project_id, package_type LIMIT :limit;
+SELECT project_id, package_type, packages, told_packages, files, told_files, logical_bytes, told_logical_bytes,
+       physical_bytes, told_physical_bytes, count(*) OVER () AS total
+  FROM different ORDER BY project_id, package_type LIMIT :limit;
