@@ -43,7 +43,7 @@ class Broker:
 
     async def publisher(self, instance_id: UUID) -> Publisher:
         """Return a publisher of the instance with that id, on a channel of its own."""
-        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        channel = await self._channel(on_return_raises=True)
         names = {Kind.COMMAND: COMMANDS_EXCHANGE, Kind.EVENT: EVENTS_EXCHANGE}
         exchanges = {kind: await channel.get_exchange(name, ensure=False) for kind, name in names.items()}
         return Publisher(exchanges, instance_id)
@@ -51,7 +51,7 @@ class Broker:
     async def consumer(self, queue_name: str, *, prefetch: int) -> Consumer:
         """Return a consumer on a channel of its own, started; a queue that does not answer is a TimeoutError."""
         async with asyncio.timeout(2 * _CONNECT_TIMEOUT_S):
-            channel = await self._connection.channel(publisher_confirms=True)
+            channel = await self._channel()
             await channel.set_qos(prefetch_count=prefetch)
             consumer = Consumer(channel)
             await consumer.start(queue_name)
@@ -59,7 +59,7 @@ class Broker:
 
     async def subscriber(self, patterns: Iterable[str]) -> Consumer:
         """Return a consumer of the events that match, through a queue that goes with the connection."""
-        channel = await self._connection.channel()
+        channel = await self._channel()
         await channel.set_qos(prefetch_count=100)
         queue = await channel.declare_queue(exclusive=True, auto_delete=True)
         for pattern in patterns:
@@ -70,7 +70,7 @@ class Broker:
 
     async def standing(self, queue_name: str) -> Standing | None:
         """Tell how a queue stands; None for one that cannot be used."""
-        channel = await self._connection.channel()
+        channel = await self._channel()
         try:
             declared = await channel.declare_queue(queue_name, passive=True)
         except aiormq.exceptions.ChannelClosed:
@@ -81,7 +81,7 @@ class Broker:
 
     async def declare(self) -> None:
         """Declare every exchange and queue of ours, unless the user that we are may not: then somebody else does."""
-        channel = await self._connection.channel()
+        channel = await self._channel()
         try:
             for exchange in EXCHANGES:
                 await channel.declare_exchange(exchange.name, exchange.kind, durable=True)
@@ -91,8 +91,15 @@ class Broker:
         for queue in QUEUES:
             await self._declare_queue(queue)
 
+    async def _channel(self, *, on_return_raises: bool = False) -> aio_pika.abc.AbstractChannel:
+        try:
+            return await self._connection.channel(publisher_confirms=True, on_return_raises=on_return_raises)
+        except RuntimeError as error:
+            # The driver's word for a connection that was lost a moment ago.
+            raise ConnectionResetError("the connection to the broker was lost") from error
+
     async def _declare_queue(self, queue: Queue) -> None:
-        channel = await self._connection.channel()
+        channel = await self._channel()
         try:
             declared = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
             await declared.bind(queue.exchange, queue.routing_key)

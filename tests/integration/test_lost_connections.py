@@ -1,15 +1,23 @@
-"""A database that ends a session while the way to it stays open, as behind a proxy, or for a moment after a restart."""
+"""Connections that are lost between two steps: whoever notices is told of an outage, and not of a fault of ours."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
-from service.infra.database import DatabaseUnavailableError, fetch, open_database
+from service.context import open_context
+from service.errors import StartError
+from service.infra.broker import open_broker
+from service.infra.consuming import BrokerUnavailableError
+from service.infra.database import Database, DatabaseUnavailableError, fetch, open_database
+from service.settings import Settings
+from tests.support.ways import Way
 
 _CHUNK: Final = 64 * 1024
 _PATIENCE_S: Final = 5
@@ -61,3 +69,39 @@ async def test_a_session_that_was_ended_counts_as_an_outage_and_is_not_used_agai
 
         async with database.connection() as connection:
             assert await connection.fetchval("SELECT pg_backend_pid()") != pid
+
+
+async def test_a_process_whose_first_session_was_ended_does_not_start_and_says_so_in_one_line(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = Way(settings.database_url.get_secret_value())
+    await way.open()
+    acquire = Database.connection
+
+    @asynccontextmanager
+    async def end_session_first(database: Database) -> AsyncGenerator[object]:
+        async with acquire(database) as connection:
+            await way.close()
+            yield connection
+
+    monkeypatch.setattr(Database, "connection", end_session_first)
+    reached = settings.model_copy(update={"database_url": SecretStr(way.url)})
+    with pytest.raises(StartError, match=r"^PACKYARD_DATABASE_URL: the database failed: [^\n]+$"):
+        async with open_context(reached):
+            pytest.fail("it started")
+
+
+async def test_a_connection_to_the_broker_that_was_lost_counts_as_an_outage(broker_url: str) -> None:
+    way = Way(broker_url)
+    await way.open()
+    async with open_broker(way.url, name="test") as broker:
+        await way.close()
+        for step in (
+            broker.declare,
+            lambda: broker.consumer("packyard.delete.bulk", prefetch=1),
+            lambda: broker.publisher(uuid4()),
+            lambda: broker.subscriber(["#"]),
+        ):
+            await asyncio.sleep(0.1)
+            with pytest.raises(BrokerUnavailableError):
+                await step()
