@@ -101,6 +101,12 @@ class Evidence:
         return {row["package_file_id"] for row in self.deletions.values() if row["state"] == "succeeded"} - {None}
 
     @cached_property
+    def emptied(self) -> set[int]:
+        """The packages of which a file went by a deletion of its own; with the last one the package goes, too."""
+        own = (row for row in self.deletions.values() if row["package_file_id"] and row["state"] == "succeeded")
+        return {row["package_id"] for row in own}
+
+    @cached_property
     def failed_files(self) -> set[int]:
         """The files whose own deletion failed: they are in `error`, and their objects may be gone."""
         return {row["package_file_id"] for row in self.deletions.values() if row["state"] == "failed"} - {None}

@@ -12,14 +12,14 @@ WIPED: Final = "broker wiped"
 
 _LIVE: Final = frozenset({"default", "hidden", "deprecated"})
 _LATE_NEWS_S: Final = 10.0
-"""How long before the end of a broker an event may have been confirmed without having reached its subscribers."""
+"""By how much two events may have been confirmed in another order than the one in which they stand in our queue."""
 
 _SUBSCRIBING_S: Final = 2.0
 """How long after a broker's return our queue may be missing."""
 
 
 def left_of(evidence: Evidence, deletion: Row) -> list[str]:
-    """Return what a deletion that succeeded has left behind."""
+    """Return what is left of that which a deletion was about, though it should be gone."""
     package_id, file_id = deletion["package_id"], deletion["package_file_id"]
     if file_id is None:
         left = [f"package {package_id}"] if package_id in evidence.packages else []
@@ -28,7 +28,18 @@ def left_of(evidence: Evidence, deletion: Row) -> list[str]:
         left = [f"file {file_id}"] if file_id in evidence.files else []
         keys = {evidence.committed[file_id]["storage_key"]} if file_id in evidence.committed else set()
     left += sorted(keys & evidence.objects.keys())
-    return [f"deletion {deletion['id']} succeeded, but {what} is left" for what in left]
+    return [f"deletion {deletion['id']} is {deletion['state']}, but {what} is left" for what in left]
+
+
+def not_in_error(evidence: Evidence, deletion: Row) -> list[str]:
+    """Return how a package is shown whose newest deletion failed, if not as it should be."""
+    package_id = deletion["package_id"]
+    package = evidence.packages.get(package_id)
+    if package is None and package_id in evidence.emptied:
+        # Its last files went by deletions of their own, which were tried again.
+        return left_of(evidence, deletion)
+    status = package["status"] if package else "gone"
+    return [] if status == "error" else [f"package {package_id} is {status} though its deletion failed"]
 
 
 def not_whole(evidence: Evidence, package: Package) -> list[str]:
@@ -91,20 +102,32 @@ def not_delivered(evidence: Evidence) -> Iterator[str]:
     """Yield the events that did not reach their subscriber, though the broker that had confirmed them lived on.
 
     What a broker had confirmed and not yet handed out is gone with its disk, and so is what it took between its
-    return and our subscribing anew. The row in the outbox is the evidence that it was published; only for a time
-    around a wiped broker is that enough. What came after the last one has to stand in the stream, too.
+    return and our subscribing anew. The row in the outbox is the evidence that it was published; only for what may
+    have stood at the end of our queue when a broker was wiped is that enough. What came after the last one has to
+    stand in the stream, too.
     """
     wipes = evidence.journal.named({WIPED})
+    excused = [(_newest_received(evidence, wipe.began) - _LATE_NEWS_S, wipe.ended + _SUBSCRIBING_S) for wipe in wipes]
     for event in evidence.events:
         if event["published_at"] is None:
             yield f"event {event['id']} was never published"
             continue
         at = event["published_at"].timestamp()
-        is_excused = any(wipe.began - _LATE_NEWS_S <= at <= wipe.ended + _SUBSCRIBING_S for wipe in wipes)
+        is_excused = any(began <= at <= ended for began, ended in excused)
         if event["id"] not in evidence.subscriber.events and not is_excused:
             yield f"event {event['id']} did not come"
         if event["id"] not in evidence.logged and all(at > wipe.ended for wipe in wipes):
             yield f"event {event['id']} is not in the stream"
+
+
+def _newest_received(evidence: Evidence, moment: float) -> float:
+    """Return when that event was published, before *moment*, which was the last of all to come: a queue is in order."""
+    times = (
+        event["published_at"].timestamp()
+        for event in evidence.events
+        if event["published_at"] is not None and event["id"] in evidence.subscriber.events
+    )
+    return max((at for at in times if at < moment), default=moment)
 
 
 def lost_with_the_broker(evidence: Evidence) -> int:

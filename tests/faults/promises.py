@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from tests.faults.evidence import Evidence
-from tests.faults.findings import left_of, not_delivered, not_whole, sending, takeovers, untold
+from tests.faults.findings import left_of, not_delivered, not_in_error, not_whole, sending, takeovers, untold
 
 _TRANSIENT: Final = frozenset({"processing", "pending_destruction"})
 _LEASES_TO_TAKEOVER: Final = 2
@@ -37,9 +37,7 @@ def no_accepted_deletion_is_lost(evidence: Evidence) -> list[str]:
             case "failed" if not row["last_error"]:
                 breaches.append(f"deletion {row['id']} failed without a reason")
             case "failed" if newest.get(row["package_id"]) == row["id"]:
-                package = evidence.packages.get(row["package_id"])
-                if package is None or package["status"] != "error":
-                    breaches.append(f"package {row['package_id']} is not in error though its deletion failed")
+                breaches += not_in_error(evidence, row)
             case "restored" if row["id"] not in may_be_restored:
                 breaches.append(f"deletion {row['id']} was restored by nobody")
     return breaches
