@@ -1,27 +1,34 @@
 """Filling the yard of a test, with the project's own means."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, Final, TypeAlias
+from uuid import UUID, uuid4
 
+from schemas.bulk import PackageFilter
 from schemas.names import AccessLevel, Cause, Credential
 from schemas.statuses import PackageStatus
 from schemas.topology import Lane
-from service import deletions, second_thoughts
+from service import bulk_deletion, deletions, second_thoughts
 from service.access import Caller
+from service.bulk_deletion import Plan, Wanted
 from service.context import Context
 from service.directory import apply_directory, read_directory
 from service.infra.access_rows import find_project
 from service.infra.deletion_rows import Deletion, Origin
 from service.infra.second_thought_rows import Actor
+from service.second_thoughts import Restoration
 from service.uploads import Body, GenericFile, publish_generic
 
 DIRECTORY: Final = Path(__file__).parent / "directory.yaml"
 OPEN: Final = 100
 MARY: Final = 3
 ACTOR: Final = Actor(MARY, Credential.PERSONAL_ACCESS_TOKEN)
+
+Selected: TypeAlias = PackageFilter | tuple[int, ...]
+"""Packages, by a filter or by their ids."""
 
 
 async def fill_directory(context: Context) -> None:
@@ -88,9 +95,31 @@ async def delete_file(context: Context, package_id: int, package_file_id: int, *
     )
 
 
+async def delete_many(
+    context: Context, what: Selected, *, expected_count: int | None = None, project_id: int = OPEN
+) -> Plan:
+    """Accept the deletions of many packages, as one batch."""
+    return await bulk_deletion.delete_packages(
+        context.database,
+        replace(origin(lane=Lane.BULK), cause=Cause.BULK, batch_id=uuid4()),
+        Wanted(what, {project_id: AccessLevel.MAINTAINER}, expected_count),
+        resend=timedelta(minutes=1),
+    )
+
+
 async def restore(context: Context, deletion_id: UUID, *, rename_to: str | None = None) -> Deletion:
     """Undo a deletion, as Mary."""
     return await second_thoughts.restore(context.database, deletion_id, actor=ACTOR, rename_to=rename_to)
+
+
+async def restore_many(context: Context, batch_id: UUID) -> Restoration:
+    """Undo the deletions of a batch, as Mary."""
+    return await second_thoughts.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
+
+
+async def destroy_now(context: Context, deletion_id: UUID) -> Deletion:
+    """Let a deletion wait for no grace, as Mary."""
+    return await second_thoughts.destroy_now(context.database, deletion_id, actor=ACTOR, resend=timedelta(minutes=1))
 
 
 async def retry(context: Context, deletion_id: UUID) -> Deletion:

@@ -11,12 +11,27 @@ import pytest
 from typing_extensions import override
 
 from schemas.statuses import DeletionState
-from service import deletions
+from service import deletions, holds
+from service.bulk_deletion import Plan
 from service.context import Context
 from service.errors import RefusedError
+from service.holds import HoldReport
 from service.infra.database import Connection, Database
 from service.infra.deletion_rows import Deletion
-from tests.support.catalogue import delete, delete_file, publish, query, restore, retry
+from service.infra.hold_rows import Place
+from service.second_thoughts import Restoration
+from tests.support.catalogue import (
+    Selected,
+    delete,
+    delete_file,
+    delete_many,
+    destroy_now,
+    publish,
+    query,
+    restore,
+    restore_many,
+    retry,
+)
 from tests.support.stepwise import StepwiseWorker
 
 _T = TypeVar("_T")
@@ -89,10 +104,11 @@ async def held_open(context: Context, use_case: UseCase[_T]) -> AsyncGenerator[O
 
 
 async def begun_waiting(context: Context, use_case: UseCase[_T]) -> asyncio.Task[_T]:
-    """Start the use case and return it when it waits for somebody's lock."""
+    """Start the use case and return it when it waits for somebody's lock, like those that have waited before it."""
+    others = await _count_waiting(context)
     attempt = asyncio.create_task(use_case(context))
     async with asyncio.timeout(_PATIENCE_S):
-        while not await _is_anybody_waiting(context):
+        while await _count_waiting(context) == others:
             assert not attempt.done(), f"it did not wait: {attempt}"
             await asyncio.sleep(_GLANCE_S)
     return attempt
@@ -117,6 +133,22 @@ def retrying(deletion: Deletion) -> UseCase[Deletion]:
     return lambda context: retry(context, deletion.id)
 
 
+def restoring_many(batch_id: UUID | None) -> UseCase[Restoration]:
+    """Undo the deletions of the batch."""
+    assert batch_id is not None
+    return lambda context: restore_many(context, batch_id)
+
+
+def destroying_now(deletion: Deletion) -> UseCase[Deletion]:
+    """Let the deletion wait for no grace."""
+    return lambda context: destroy_now(context, deletion.id)
+
+
+def holding(reason: str | None = "an audit") -> UseCase[HoldReport]:
+    """Put the project that everything is in on hold; without a reason, lift the hold."""
+    return lambda context: holds.put_on_hold(context.database, Place.PROJECT, "acme/open", reason=reason)
+
+
 def claiming(deletion: Deletion, worker: StepwiseWorker | None = None) -> UseCase[set[UUID]]:
     """Claim the deletion; by a fresh worker, if no other is given."""
     return lambda context: (worker or StepwiseWorker()).claim(context, deletion.id)
@@ -130,6 +162,11 @@ def deleting(package_id: int) -> UseCase[Deletion]:
 def deleting_file(package_id: int, package_file_id: int) -> UseCase[Deletion]:
     """Accept the deletion of the file."""
     return lambda context: delete_file(context, package_id, package_file_id)
+
+
+def deleting_many(what: Selected, *, expected_count: int | None = None) -> UseCase[Plan]:
+    """Accept the deletions of many packages in one call."""
+    return lambda context: delete_many(context, what, expected_count=expected_count)
 
 
 def publishing(file_name: str = "c") -> UseCase[int]:
@@ -165,6 +202,23 @@ async def failed(context: Context, deletion: Deletion) -> Deletion:
     return deletion
 
 
+async def protect(context: Context) -> None:
+    """Let only owners delete the package that every test begins with, from now on."""
+    async with context.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO protection_rule"
+            " (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
+            " VALUES (100, 'generic', 'app', 50)"
+        )
+
+
+async def failed_untouched(context: Context, deletion: Deletion) -> Deletion:
+    """Return the deletion as one that protection stopped before anything was removed."""
+    await protect(context)
+    assert await StepwiseWorker().claim(context, deletion.id) == set()
+    return deletion
+
+
 async def about_to_end(context: Context, *accepted: Deletion) -> StepwiseWorker:
     """Return a worker that has removed all objects of the deletions and has only to record it."""
     worker = StepwiseWorker()
@@ -173,9 +227,9 @@ async def about_to_end(context: Context, *accepted: Deletion) -> StepwiseWorker:
     return worker
 
 
-async def _is_anybody_waiting(context: Context) -> bool:
+async def _count_waiting(context: Context) -> int:
     # The database is the test's own, so whoever waits is the other side.
-    return bool(
+    return len(
         await query(
             context,
             "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",

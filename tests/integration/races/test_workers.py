@@ -25,19 +25,11 @@ from tests.support.races import (
     file_ids,
     held_open,
     let_lapse,
+    protect,
     state_of,
 )
 from tests.support.stepwise import StepwiseWorker
 from workers.batch import carry_out
-
-
-async def _protect(context: Context) -> None:
-    async with context.database.transaction() as connection:
-        await connection.execute(
-            "INSERT INTO protection_rule"
-            " (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
-            " VALUES (100, 'generic', 'app', 50)"
-        )
 
 
 async def _wake(context: Context) -> int:
@@ -175,7 +167,7 @@ async def test_a_claim_passes_by_what_is_being_sent_for_and_the_command_comes(
 async def test_a_rule_stops_the_claims_that_come_after_its_commit(
     filled: Context, deletion: Deletion, objects: Path, *, commits: bool
 ) -> None:
-    async with held_open(filled, _protect) as rule:
+    async with held_open(filled, protect) as rule:
         early, worker = await delete(filled, await publish(filled)), StepwiseWorker()
         assert await worker.claim(filled, early.id) == {early.id}
         await rule.end(commits=commits)
@@ -192,7 +184,7 @@ async def test_a_rule_that_comes_during_a_claim_does_not_stop_it_but_its_success
     filled: Context, deletion: Deletion, objects: Path, *, commits: bool
 ) -> None:
     async with held_open(filled, claiming(deletion)) as claim:
-        await _protect(filled)
+        await protect(filled)
         await claim.end(commits=commits)
 
     assert await state_of(filled, deletion) == ("destroying" if commits else "queued")
@@ -212,7 +204,7 @@ async def test_a_rule_that_comes_after_the_first_removal_stops_nothing(
     await worker.record(filled)
     await let_lapse(filled, deletion)
 
-    await _protect(filled)
+    await protect(filled)
     await carry_out(filled, [deletion.id], stop)
 
     assert await status_of(filled, deletion.package_id) is None

@@ -1,0 +1,249 @@
+"""Bulk deletes that meet other requests at a package: each package goes once, and the answer says what became of it."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from schemas.bulk import PackageFilter
+from service.bulk_deletion import Plan
+from service.context import Context
+from service.destruction import Standing
+from service.infra.deletion_rows import Deletion
+from tests.support.catalogue import delete, event_topics, file_statuses, publish, query, status_of
+from tests.support.races import (
+    EITHER_END,
+    OK,
+    about_to_end,
+    answer_of,
+    begun_waiting,
+    deleting,
+    deleting_file,
+    deleting_many,
+    failed,
+    file_ids,
+    held_open,
+    publishing,
+    restoring,
+    retrying,
+    state_of,
+)
+
+_NOT_FOUND: Final = "404 Not found"
+_APPS: Final = PackageFilter(package_name="app")
+
+
+@pytest.fixture
+async def other_id(filled: Context, package_id: int) -> int:
+    """Another package, published after the first."""
+    return await publish(filled, version="2.0", files=["a", "b"])
+
+
+def _accepted(plan: Plan) -> list[int]:
+    assert [package.id for package in plan.accepted] == sorted(plan.deletion_ids)
+    return sorted(plan.deletion_ids)
+
+
+async def _unlocked(context: Context) -> list[int]:
+    rows = await query(context, "SELECT id FROM package ORDER BY id FOR UPDATE SKIP LOCKED")
+    return [row["id"] for row in rows]
+
+
+# The DELETE of one of the packages
+
+
+@EITHER_END
+async def test_a_bulk_delete_waits_for_a_delete_and_does_not_find_that_package(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    async with held_open(filled, deleting(package_id)) as single:
+        bulk = await begun_waiting(filled, deleting_many((package_id, other_id)))
+        await single.end(commits=commits)
+        plan = await bulk
+
+    assert _accepted(plan) == ([other_id] if commits else [package_id, other_id])
+    assert plan.refused == ({package_id: _NOT_FOUND} if commits else {})
+    assert await event_topics(filled) == ["package.deletion_requested"] * 2
+
+
+@EITHER_END
+async def test_a_delete_waits_for_a_bulk_delete_and_finds_nothing(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    async with held_open(filled, deleting_many((other_id, package_id))) as bulk:
+        single = await begun_waiting(filled, deleting(package_id))
+        await bulk.end(commits=commits)
+
+        assert await answer_of(single) == (404 if commits else OK)
+    assert await event_topics(filled) == ["package.deletion_requested"] * (2 if commits else 1)
+
+
+# The DELETE of a file
+
+
+@EITHER_END
+async def test_a_bulk_delete_waits_for_the_delete_of_a_file_and_takes_the_file_along(
+    filled: Context, package_id: int, *, commits: bool
+) -> None:
+    (file_id, _) = await file_ids(filled, package_id)
+
+    async with held_open(filled, deleting_file(package_id, file_id)) as first:
+        bulk = await begun_waiting(filled, deleting_many((package_id,)))
+        await first.end(commits=commits)
+        plan = await bulk
+
+    assert (_accepted(plan), plan.files) == ([package_id], 2)
+    assert await file_statuses(filled, package_id) == ["processing" if commits else "default", "default"]
+
+
+@EITHER_END
+async def test_a_delete_of_a_file_waits_for_a_bulk_delete_of_its_package_and_finds_nothing(
+    filled: Context, package_id: int, *, commits: bool
+) -> None:
+    (file_id, _) = await file_ids(filled, package_id)
+
+    async with held_open(filled, deleting_many((package_id,))) as bulk:
+        second = await begun_waiting(filled, deleting_file(package_id, file_id))
+        await bulk.end(commits=commits)
+
+        assert await answer_of(second) == (404 if commits else OK)
+    assert await file_statuses(filled, package_id) == ["default" if commits else "processing", "default"]
+
+
+# Another bulk delete
+
+
+@EITHER_END
+async def test_of_two_bulk_deletes_the_second_takes_what_the_first_left(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    third_id = await publish(filled, version="3.0")
+
+    async with held_open(filled, deleting_many((other_id, package_id))) as first:
+        second = await begun_waiting(filled, deleting_many((third_id, package_id, other_id)))
+        await first.end(commits=commits)
+        plan = await second
+
+    assert _accepted(plan) == ([third_id] if commits else [package_id, other_id, third_id])
+    assert plan.refused == (dict.fromkeys([package_id, other_id], _NOT_FOUND) if commits else {})
+    assert (await event_topics(filled)).count("package.deletion_requested") == 3
+
+
+@EITHER_END
+async def test_two_bulk_deletes_in_opposite_orders_do_not_wait_in_a_circle(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    third_id = await publish(filled, version="3.0")
+
+    async with held_open(filled, deleting(other_id)) as single:
+        first = await begun_waiting(filled, deleting_many((package_id, other_id, third_id)))
+        second = await begun_waiting(filled, deleting_many((third_id, other_id, package_id)))
+        assert await _unlocked(filled) == [third_id]
+        await single.end(commits=commits)
+        plans = [await first, await second]
+
+    assert _accepted(plans[0]) == ([package_id, third_id] if commits else [package_id, other_id, third_id])
+    assert _accepted(plans[1]) == []
+    assert plans[1].refused == dict.fromkeys([package_id, other_id, third_id], _NOT_FOUND)
+
+
+# What a filter selects, and how much that was to be
+
+
+@EITHER_END
+async def test_a_bulk_delete_does_not_delete_another_number_than_was_expected(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    async with held_open(filled, deleting(other_id)) as single:
+        bulk = await begun_waiting(filled, deleting_many(_APPS, expected_count=2))
+        await single.end(commits=commits)
+
+        assert await answer_of(bulk) == (409 if commits else OK)
+    assert await status_of(filled, package_id) == ("default" if commits else "processing")
+    assert (await event_topics(filled)).count("package.deletion_requested") == (1 if commits else 2)
+
+
+@EITHER_END
+async def test_a_delete_waits_for_a_filter_that_has_found_as_many_as_were_expected(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    async with held_open(filled, deleting_many(_APPS, expected_count=2)) as bulk:
+        single = await begun_waiting(filled, deleting(other_id))
+        plan = await bulk.end(commits=commits)
+
+        assert await answer_of(single) == (404 if commits else OK)
+    assert plan is None or _accepted(plan) == [package_id, other_id]
+    assert await status_of(filled, package_id) == ("processing" if commits else "default")
+
+
+@EITHER_END
+async def test_what_comes_back_meanwhile_is_not_among_what_a_filter_finds(
+    filled: Context, deletion: Deletion, other_id: int, *, commits: bool
+) -> None:
+    async with held_open(filled, restoring(deletion)) as restore:
+        plan = await deleting_many(_APPS, expected_count=1)(filled)
+        await restore.end(commits=commits)
+
+    assert _accepted(plan) == [other_id]
+    assert await status_of(filled, deletion.package_id) == ("default" if commits else "processing")
+
+
+# An upload
+
+
+@EITHER_END
+async def test_an_upload_waits_for_a_bulk_delete_of_its_package_and_begins_a_new_one(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    async with held_open(filled, deleting_many((package_id, other_id))) as bulk:
+        upload = await begun_waiting(filled, publishing())
+        await bulk.end(commits=commits)
+
+        assert (await upload != package_id) == commits
+    assert len(await file_statuses(filled, package_id)) == (2 if commits else 3)
+    assert await status_of(filled, await upload) == "default"
+
+
+# A retry, and the end of the package's last file
+
+
+@EITHER_END
+async def test_a_bulk_delete_waits_for_a_retry_and_does_not_find_that_package(
+    filled: Context, package_id: int, *, commits: bool
+) -> None:
+    before = await failed(filled, await delete(filled, package_id))
+
+    async with held_open(filled, retrying(before)) as retry:
+        bulk = await begun_waiting(filled, deleting_many((package_id,)))
+        await retry.end(commits=commits)
+
+        assert _accepted(await bulk) == ([] if commits else [package_id])
+    assert await state_of(filled, before) == ("retrying" if commits else "failed")
+
+
+@EITHER_END
+async def test_a_bulk_delete_waits_for_the_end_of_the_last_file_and_does_not_find_that_package(
+    filled: Context, package_id: int, other_id: int, of_last_file: Deletion, *, commits: bool
+) -> None:
+    worker = await about_to_end(filled, of_last_file)
+
+    async with held_open(filled, worker.record) as record:
+        bulk = await begun_waiting(filled, deleting_many((package_id, other_id)))
+        await record.end(commits=commits)
+
+        assert _accepted(await bulk) == ([other_id] if commits else [package_id, other_id])
+
+
+@EITHER_END
+async def test_the_end_of_the_last_file_waits_for_a_bulk_delete_and_leaves_the_package_to_it(
+    filled: Context, package_id: int, of_last_file: Deletion, objects: Path, *, commits: bool
+) -> None:
+    worker = await about_to_end(filled, of_last_file)
+
+    async with held_open(filled, deleting_many((package_id,))) as bulk:
+        record = await begun_waiting(filled, worker.record)
+        await bulk.end(commits=commits)
+
+        assert await record == {of_last_file.id: Standing.ENDED}
+    assert await status_of(filled, package_id) == ("processing" if commits else None)
+    assert (await event_topics(filled)).count("package.destroyed") == (0 if commits else 1)
