@@ -19,7 +19,7 @@ from service.errors import (
 from service.infra import bulk_rows, deletion_rows, outbox
 from service.infra.bulk_rows import Candidate
 from service.infra.database import Connection, Record, Sessions, interferences
-from service.infra.deletion_rows import Doomed, Origin
+from service.infra.deletion_rows import Deletion, Doomed, Origin
 
 _AT_ONCE: Final = 500
 """How many deletions one statement writes; between two, other requests have their turn."""
@@ -78,9 +78,11 @@ async def delete_packages(database: Sessions, origin: Origin, wanted: Wanted, *,
         try:
             async with database.transaction() as connection:
                 plan = await _plan(connection, wanted, lock=True)
-                return replace(plan, deletion_ids=await _accept(connection, origin, plan.accepted, resend=resend))
+                deletions = await _accept(connection, origin, plan.accepted, resend=resend)
         except interferences():
             continue
+        tallies.requested(deletions.values())
+        return _carried_out(plan, deletions)
     raise ConflictError("others are changing the same packages: try again")
 
 
@@ -125,8 +127,8 @@ def _why_not(package: Candidate) -> str | None:
 
 async def _accept(
     connection: Connection, origin: Origin, packages: Sequence[Candidate], *, resend: timedelta
-) -> dict[int, UUID]:
-    accepted: dict[int, UUID] = {}
+) -> dict[int, Deletion]:
+    accepted: dict[int, Deletion] = {}
     for start in range(0, len(packages), _AT_ONCE):
         doomed = [
             Doomed(package.id, package.status, package.level, outbox.new_id(), outbox.new_id())
@@ -136,6 +138,15 @@ async def _accept(
         ids = [deletion.id for deletion in deletions]
         messages = [deletion_events.requested(deletion) for deletion in deletions]
         await outbox.append(connection, [*messages, *deletion_events.commands(origin.lane, ids)])
-        tallies.requested(deletions)
-        accepted |= {deletion.package_id: deletion.id for deletion in deletions}
+        accepted |= {deletion.package_id: deletion for deletion in deletions}
     return accepted
+
+
+def _carried_out(plan: Plan, deletions: Mapping[int, Deletion]) -> Plan:
+    # The plan's statement may have waited for an upload, and does not see its file; the deletions do.
+    accepted = [
+        replace(package, files=deletions[package.id].files_total, bytes=deletions[package.id].bytes_total)
+        for package in plan.accepted
+    ]
+    ids = {package_id: deletion.id for package_id, deletion in deletions.items()}
+    return replace(plan, accepted=accepted, deletion_ids=ids)

@@ -174,6 +174,12 @@ def publishing(file_name: str = "c") -> UseCase[int]:
     return lambda context: publish(context, files=[file_name])
 
 
+def accepted_ids(plan: Plan) -> list[int]:
+    """Return the packages whose deletions were accepted."""
+    assert [package.id for package in plan.accepted] == sorted(plan.deletion_ids)
+    return sorted(plan.deletion_ids)
+
+
 async def state_of(context: Context, deletion: Deletion) -> DeletionState:
     """Return the state as it is now."""
     return (await deletions.find(context.database, deletion.id)).state

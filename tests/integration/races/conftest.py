@@ -26,6 +26,12 @@ async def package_id(filled: Context, objects: Path) -> AsyncGenerator[int]:
 
 
 @pytest.fixture
+async def other_id(filled: Context, package_id: int) -> int:
+    """Another package, published after the first."""
+    return await publish(filled, version="2.0", files=["a", "b"])
+
+
+@pytest.fixture
 async def deletion(filled: Context, package_id: int) -> Deletion:
     """The accepted deletion of that package."""
     return await delete(filled, package_id)

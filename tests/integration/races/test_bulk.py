@@ -3,10 +3,6 @@
 from pathlib import Path
 from typing import Final
 
-import pytest
-
-from schemas.bulk import PackageFilter
-from service.bulk_deletion import Plan
 from service.context import Context
 from service.destruction import Standing
 from service.infra.deletion_rows import Deletion
@@ -15,6 +11,7 @@ from tests.support.races import (
     EITHER_END,
     OK,
     about_to_end,
+    accepted_ids,
     answer_of,
     begun_waiting,
     deleting,
@@ -24,24 +21,11 @@ from tests.support.races import (
     file_ids,
     held_open,
     publishing,
-    restoring,
     retrying,
     state_of,
 )
 
 _NOT_FOUND: Final = "404 Not found"
-_APPS: Final = PackageFilter(package_name="app")
-
-
-@pytest.fixture
-async def other_id(filled: Context, package_id: int) -> int:
-    """Another package, published after the first."""
-    return await publish(filled, version="2.0", files=["a", "b"])
-
-
-def _accepted(plan: Plan) -> list[int]:
-    assert [package.id for package in plan.accepted] == sorted(plan.deletion_ids)
-    return sorted(plan.deletion_ids)
 
 
 async def _unlocked(context: Context) -> list[int]:
@@ -61,7 +45,7 @@ async def test_a_bulk_delete_waits_for_a_delete_and_does_not_find_that_package(
         await single.end(commits=commits)
         plan = await bulk
 
-    assert _accepted(plan) == ([other_id] if commits else [package_id, other_id])
+    assert accepted_ids(plan) == ([other_id] if commits else [package_id, other_id])
     assert plan.refused == ({package_id: _NOT_FOUND} if commits else {})
     assert await event_topics(filled) == ["package.deletion_requested"] * 2
 
@@ -92,7 +76,7 @@ async def test_a_bulk_delete_waits_for_the_delete_of_a_file_and_takes_the_file_a
         await first.end(commits=commits)
         plan = await bulk
 
-    assert (_accepted(plan), plan.files) == ([package_id], 2)
+    assert (accepted_ids(plan), plan.files) == ([package_id], 2)
     assert await file_statuses(filled, package_id) == ["processing" if commits else "default", "default"]
 
 
@@ -124,7 +108,7 @@ async def test_of_two_bulk_deletes_the_second_takes_what_the_first_left(
         await first.end(commits=commits)
         plan = await second
 
-    assert _accepted(plan) == ([third_id] if commits else [package_id, other_id, third_id])
+    assert accepted_ids(plan) == ([third_id] if commits else [package_id, other_id, third_id])
     assert plan.refused == (dict.fromkeys([package_id, other_id], _NOT_FOUND) if commits else {})
     assert (await event_topics(filled)).count("package.deletion_requested") == 3
 
@@ -142,53 +126,28 @@ async def test_two_bulk_deletes_in_opposite_orders_do_not_wait_in_a_circle(
         await single.end(commits=commits)
         plans = [await first, await second]
 
-    assert _accepted(plans[0]) == ([package_id, third_id] if commits else [package_id, other_id, third_id])
-    assert _accepted(plans[1]) == []
+    assert accepted_ids(plans[0]) == ([package_id, third_id] if commits else [package_id, other_id, third_id])
+    assert accepted_ids(plans[1]) == []
     assert plans[1].refused == dict.fromkeys([package_id, other_id, third_id], _NOT_FOUND)
 
 
-# What a filter selects, and how much that was to be
-
-
-@EITHER_END
-async def test_a_bulk_delete_does_not_delete_another_number_than_was_expected(
-    filled: Context, package_id: int, other_id: int, *, commits: bool
-) -> None:
-    async with held_open(filled, deleting(other_id)) as single:
-        bulk = await begun_waiting(filled, deleting_many(_APPS, expected_count=2))
-        await single.end(commits=commits)
-
-        assert await answer_of(bulk) == (409 if commits else OK)
-    assert await status_of(filled, package_id) == ("default" if commits else "processing")
-    assert (await event_topics(filled)).count("package.deletion_requested") == (1 if commits else 2)
-
-
-@EITHER_END
-async def test_a_delete_waits_for_a_filter_that_has_found_as_many_as_were_expected(
-    filled: Context, package_id: int, other_id: int, *, commits: bool
-) -> None:
-    async with held_open(filled, deleting_many(_APPS, expected_count=2)) as bulk:
-        single = await begun_waiting(filled, deleting(other_id))
-        plan = await bulk.end(commits=commits)
-
-        assert await answer_of(single) == (404 if commits else OK)
-    assert plan is None or _accepted(plan) == [package_id, other_id]
-    assert await status_of(filled, package_id) == ("processing" if commits else "default")
-
-
-@EITHER_END
-async def test_what_comes_back_meanwhile_is_not_among_what_a_filter_finds(
-    filled: Context, deletion: Deletion, other_id: int, *, commits: bool
-) -> None:
-    async with held_open(filled, restoring(deletion)) as restore:
-        plan = await deleting_many(_APPS, expected_count=1)(filled)
-        await restore.end(commits=commits)
-
-    assert _accepted(plan) == [other_id]
-    assert await status_of(filled, deletion.package_id) == ("default" if commits else "processing")
-
-
 # An upload
+
+
+@EITHER_END
+async def test_a_bulk_delete_waits_for_an_upload_into_a_package_and_counts_its_file(
+    filled: Context, package_id: int, other_id: int, *, commits: bool
+) -> None:
+    async with held_open(filled, publishing()) as upload:
+        bulk = await begun_waiting(filled, deleting_many((package_id, other_id)))
+        await upload.end(commits=commits)
+        plan = await bulk
+
+    assert [package.files for package in plan.accepted] == [3 if commits else 2, 2]
+    (totals,) = await query(
+        filled, "SELECT sum(files_total)::int AS files, sum(bytes_total)::int AS bytes FROM deletion"
+    )
+    assert (plan.files, plan.bytes) == (totals["files"], totals["bytes"])
 
 
 @EITHER_END
@@ -217,7 +176,7 @@ async def test_a_bulk_delete_waits_for_a_retry_and_does_not_find_that_package(
         bulk = await begun_waiting(filled, deleting_many((package_id,)))
         await retry.end(commits=commits)
 
-        assert _accepted(await bulk) == ([] if commits else [package_id])
+        assert accepted_ids(await bulk) == ([] if commits else [package_id])
     assert await state_of(filled, before) == ("retrying" if commits else "failed")
 
 
@@ -231,7 +190,7 @@ async def test_a_bulk_delete_waits_for_the_end_of_the_last_file_and_does_not_fin
         bulk = await begun_waiting(filled, deleting_many((package_id, other_id)))
         await record.end(commits=commits)
 
-        assert _accepted(await bulk) == ([other_id] if commits else [package_id, other_id])
+        assert accepted_ids(await bulk) == ([other_id] if commits else [package_id, other_id])
 
 
 @EITHER_END
