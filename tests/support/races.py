@@ -144,9 +144,14 @@ def destroying_now(deletion: Deletion) -> UseCase[Deletion]:
     return lambda context: destroy_now(context, deletion.id)
 
 
-def holding(reason: str | None = "an audit") -> UseCase[HoldReport]:
-    """Put the project that everything is in on hold; without a reason, lift the hold."""
-    return lambda context: holds.put_on_hold(context.database, Place.PROJECT, "acme/open", reason=reason)
+async def hold(context: Context) -> HoldReport:
+    """Put the project that everything is in on hold."""
+    return await holds.put_on_hold(context.database, Place.PROJECT, "acme/open", reason="an audit")
+
+
+async def lift(context: Context) -> HoldReport:
+    """Lift that hold."""
+    return await holds.put_on_hold(context.database, Place.PROJECT, "acme/open", reason=None)
 
 
 def claiming(deletion: Deletion, worker: StepwiseWorker | None = None) -> UseCase[set[UUID]]:

@@ -9,7 +9,7 @@ import pytest
 from service.context import Context
 from service.infra.deletion_rows import Deletion
 from tests.support.catalogue import delete, delete_file, objects_in, publish, query
-from tests.support.races import file_ids
+from tests.support.races import file_ids, lift
 from workers.batch import carry_out
 
 
@@ -46,6 +46,7 @@ async def of_last_file(filled: Context, package_id: int) -> Deletion:
 
 
 async def _carry_out_all(context: Context) -> None:
+    await lift(context)
     await query(context, "UPDATE deletion SET not_before = now()")
     await query(context, "UPDATE deletion SET lease_until = now() - interval '1 second' WHERE claim IS NOT NULL")
     unfinished = await query(context, "SELECT id FROM deletion WHERE finished_at IS NULL")

@@ -1,0 +1,99 @@
+"""Holds that meet deletions: once a hold is answered no chunk begins, and what it stopped goes on when it is lifted."""
+
+from pathlib import Path
+
+from service.context import Context
+from service.destruction import Standing
+from service.infra.deletion_rows import Deletion
+from tests.support.catalogue import delete, objects_in, publish
+from tests.support.races import (
+    EITHER_END,
+    claiming,
+    held_open,
+    hold,
+    lift,
+)
+from tests.support.stepwise import StepwiseWorker
+
+
+async def _can_be_claimed(context: Context, deletion: Deletion) -> bool:
+    return await StepwiseWorker().claim(context, deletion.id) == {deletion.id}
+
+
+# A claim
+
+
+@EITHER_END
+async def test_a_claim_that_ends_after_a_hold_began_removes_nothing(
+    filled: Context, deletion: Deletion, objects: Path, *, commits: bool
+) -> None:
+    worker = StepwiseWorker()
+
+    async with held_open(filled, claiming(deletion, worker)) as claim:
+        await hold(filled)
+        await claim.end(commits=commits)
+
+    await worker.prepare_chunk(filled)
+    assert await worker.record(filled) == ({deletion.id: Standing.ON_HOLD} if commits else {})
+    assert len(objects_in(objects)) == 2
+
+
+@EITHER_END
+async def test_a_hold_stops_the_claims_that_come_after_its_commit(
+    filled: Context, deletion: Deletion, *, commits: bool
+) -> None:
+    async with held_open(filled, hold) as holding:
+        early = await delete(filled, await publish(filled))
+        assert await _can_be_claimed(filled, early)
+        await holding.end(commits=commits)
+
+    assert await _can_be_claimed(filled, deletion) is not commits
+
+
+@EITHER_END
+async def test_a_lift_lets_in_the_claims_that_come_after_its_commit(
+    filled: Context, deletion: Deletion, *, commits: bool
+) -> None:
+    await hold(filled)
+
+    async with held_open(filled, lift) as lifting:
+        assert not await _can_be_claimed(filled, deletion)
+        await lifting.end(commits=commits)
+
+    assert await _can_be_claimed(filled, deletion) is commits
+
+
+# The next chunk
+
+
+@EITHER_END
+async def test_a_hold_stops_the_chunks_that_begin_after_its_commit(
+    filled: Context, deletion: Deletion, objects: Path, *, commits: bool
+) -> None:
+    worker = StepwiseWorker()
+    await worker.claim(filled, deletion.id)
+
+    async with held_open(filled, hold) as holding:
+        await worker.prepare_chunk(filled, limit=1)
+        await holding.end(commits=commits)
+
+    assert await worker.record(filled) == {deletion.id: Standing.ON_HOLD if commits else Standing.GOES_ON}
+    await worker.prepare_chunk(filled)
+    assert len(objects_in(objects)) == (1 if commits else 0)
+
+
+@EITHER_END
+async def test_a_hold_does_not_wait_for_a_chunk_that_is_being_recorded_and_stops_the_next(
+    filled: Context, deletion: Deletion, objects: Path, *, commits: bool
+) -> None:
+    worker = StepwiseWorker()
+    await worker.claim(filled, deletion.id)
+    await worker.prepare_chunk(filled, limit=1)
+
+    async with held_open(filled, worker.record) as record:
+        assert (await hold(filled)).under_way == 1
+        await record.end(commits=commits)
+
+    await worker.prepare_chunk(filled)
+    assert await worker.record(filled) == {deletion.id: Standing.ON_HOLD}
+    assert len(objects_in(objects)) == 1
