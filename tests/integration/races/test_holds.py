@@ -97,3 +97,21 @@ async def test_a_hold_does_not_wait_for_a_chunk_that_is_being_recorded_and_stops
     await worker.prepare_chunk(filled)
     assert await worker.record(filled) == {deletion.id: Standing.ON_HOLD}
     assert len(objects_in(objects)) == 1
+
+
+@EITHER_END
+async def test_a_hold_tells_of_the_chunk_that_began_before_it_was_there(
+    filled: Context, deletion: Deletion, objects: Path, *, commits: bool
+) -> None:
+    worker = StepwiseWorker()
+
+    async with held_open(filled, claiming(deletion, worker)) as claim:
+        async with held_open(filled, hold) as holding:
+            await claim.end(commits=commits)
+            await worker.look(filled)
+            report = await holding.end(commits=True)
+        await worker.remove(filled)
+
+    assert report is not None
+    assert (report.waiting, report.under_way) == (1, 1 if commits else 0)
+    assert len(objects_in(objects)) == (0 if commits else 2)
