@@ -217,5 +217,7 @@ async def neglected(connection: Connection, lanes: Collection[Lane], *, limit: i
 
 async def wake(connection: Connection, *, resend: timedelta, limit: int) -> list[Woken]:
     """Return the deletions that should have moved on by now; each is returned again ever later."""
+    # A statement of its own: the next one sees the lift that was committed while we waited.
+    await execute(connection, "lock_waking")
     rows = await fetch(connection, "wake_deletions", resend=resend, limit=limit)
     return [Woken(row["id"], Lane(row["lane"]), row["was_attempted"], row["held"]) for row in rows]

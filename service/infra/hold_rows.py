@@ -31,6 +31,7 @@ async def put(connection: Connection, place: Place, reference: str, *, reason: s
 
 async def wake_released(connection: Connection) -> int:
     """Let the scheduler send for what waited for the end of a hold that is lifted; return how many."""
+    await execute(connection, "lock_waking")
     return await execute(connection, "wake_released")
 
 

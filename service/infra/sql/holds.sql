@@ -11,6 +11,10 @@ UPDATE directory_group SET deletion_hold = :reason
             ELSE lower(path) = lower(:reference) END
 RETURNING id, path, deletion_hold;
 
+-- name: lock_waking!
+-- Who lifts a hold and the scheduler that finds deletions under it come one after the other; until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('packyard.waking', 0));
+
 -- name: wake_released!
 -- What the scheduler found under a hold that is lifted by now.
 UPDATE deletion SET held = false, wake_at = now(), wakes = 0

@@ -2,18 +2,28 @@
 
 from pathlib import Path
 
+from service import destruction
 from service.context import Context
 from service.destruction import Standing
 from service.infra.deletion_rows import Deletion
-from tests.support.catalogue import delete, objects_in, publish
+from tests.support.catalogue import delete, objects_in, publish, query
 from tests.support.races import (
     EITHER_END,
+    begun_waiting,
     claiming,
     held_open,
     hold,
     lift,
 )
 from tests.support.stepwise import StepwiseWorker
+
+
+async def _wake(context: Context) -> int:
+    return await destruction.wake(context.database, resend=context.settings.resend, limit=10)
+
+
+async def _commands(context: Context) -> int:
+    return len(await query(context, "SELECT FROM outbox WHERE kind = 'command'"))
 
 
 async def _can_be_claimed(context: Context, deletion: Deletion) -> bool:
@@ -115,3 +125,37 @@ async def test_a_hold_tells_of_the_chunk_that_began_before_it_was_there(
     assert report is not None
     assert (report.waiting, report.under_way) == (1, 1 if commits else 0)
     assert len(objects_in(objects)) == (0 if commits else 2)
+
+
+# A lift
+
+
+@EITHER_END
+async def test_what_the_scheduler_finds_on_hold_in_the_moment_of_the_lift_goes_on_at_once(
+    filled: Context, deletion: Deletion, *, commits: bool
+) -> None:
+    await hold(filled)
+    await query(filled, "UPDATE deletion SET wake_at = now()")
+
+    async with held_open(filled, _wake) as waking:
+        lifting = await begun_waiting(filled, lift)
+        await waking.end(commits=commits)
+        assert (await lifting).released == 1
+
+    assert await _wake(filled) == 1
+    assert await _commands(filled) == 2
+
+
+@EITHER_END
+async def test_the_scheduler_waits_for_a_lift_and_sends_for_what_that_released(
+    filled: Context, deletion: Deletion, *, commits: bool
+) -> None:
+    await hold(filled)
+    await query(filled, "UPDATE deletion SET wake_at = now()")
+
+    async with held_open(filled, lift) as lifting:
+        waking = await begun_waiting(filled, _wake)
+        await lifting.end(commits=commits)
+        assert await waking == 1
+
+    assert await _commands(filled) == (2 if commits else 1)
