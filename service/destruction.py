@@ -104,6 +104,12 @@ async def next_files(database: Database, held: Mapping[UUID, Deletion], *, token
     return list(files.values())
 
 
+async def unmarked(database: Database, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of which no marked file is left, under a hold or not."""
+    async with database.connection() as connection:
+        return await destruction_rows.unmarked(connection, ids)
+
+
 async def record_destroyed(
     database: Database,
     ids: Collection[UUID],

@@ -138,7 +138,10 @@ class _Batch:
                 _log(self._left.pop(deletion_id), "destruction_succeeded")
         await self._let_go_held([each for each, standing in standings.items() if standing is Standing.ON_HOLD])
         self._begin_counting_anew({file.deletion_id for file in files if file.storage_key not in failures})
-        await self._give_up(self._failed(files, failures, is_last=len(files) < limit))
+        failed = self._failed(files, failures)
+        if len(files) < limit:
+            failed |= await self._leftover(self._left.keys() - failed.keys())
+        await self._give_up(failed)
 
     async def _let_go_held(self, ids: Sequence[UUID]) -> None:
         if ids:
@@ -161,19 +164,20 @@ class _Batch:
             log.debug("objects_removed", objects=len(files) - len(failures))
             return failures
 
-    def _failed(
-        self, files: Sequence[DoomedFile], failures: Mapping[str, Exception], *, is_last: bool
-    ) -> dict[UUID, Exception]:
-        failed: dict[UUID, Exception] = {
+    def _failed(self, files: Sequence[DoomedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
+        return {
             file.deletion_id: failures[file.storage_key]
             for file in files
             if file.storage_key in failures and file.deletion_id in self._left
         }
-        if is_last:
-            # That was the last chunk, so whatever has not ended by now cannot end in this attempt.
-            leftover = LeftoverFilesError("files were added while the package was being destroyed")
-            failed |= dict.fromkeys(self._left.keys() - failed.keys(), leftover)
-        return failed
+
+    async def _leftover(self, ids: Collection[UUID]) -> dict[UUID, Exception]:
+        if not ids:
+            return {}
+        # That was the last chunk, so what has not ended by now cannot end in this attempt; unless a hold kept its files
+        # out of the chunk that was lifted right after.
+        error = LeftoverFilesError("files were added while the package was being destroyed")
+        return dict.fromkeys(await destruction.unmarked(self._context.database, ids), error)
 
     async def _give_up(self, errors: Mapping[UUID, Exception]) -> None:
         if not errors:

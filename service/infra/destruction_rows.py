@@ -127,6 +127,11 @@ async def next_files_of_large(
     return [DoomedFile(row["id"], row["storage_key"], row["size"], deletion.id) for row in rows]
 
 
+async def unmarked(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the deletions of which no marked file is left."""
+    return {row["id"] for row in await fetch(connection, "unmarked_deletions", ids=list(ids))}
+
+
 async def hold(connection: Connection, ids: Collection[UUID], *, token: UUID) -> dict[UUID, Held]:
     """Return those of the deletions that *token* still holds, locked until the transaction ends."""
     rows = await fetch(connection, "hold_claims", ids=list(ids), claim=token)

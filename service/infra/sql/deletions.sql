@@ -147,6 +147,13 @@ SELECT f.id, f.storage_key, f.size
                 WHERE d.id = :deletion_id AND d.claim = :claim AND deletion_hold_on(d.project_id) IS NULL)
  ORDER BY f.id LIMIT :limit;
 
+-- name: unmarked_deletions
+SELECT d.id FROM deletion d
+ WHERE d.id = ANY(:ids::uuid[])
+   AND NOT EXISTS (SELECT FROM package_file f
+                    WHERE f.package_id = d.package_id AND f.status = 'pending_destruction'
+                      AND (d.package_file_id IS NULL OR f.id = d.package_file_id));
+
 -- name: hold_claims
 -- Those of our deletions that are still ours, held until the transaction ends.
 SELECT id, deletion_hold_on(project_id) AS hold

@@ -1,12 +1,19 @@
 """Holds that meet deletions: once a hold is answered no chunk begins, and what it stopped goes on when it is lifted."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+
+from typing_extensions import override
 
 from service import destruction
 from service.context import Context
 from service.destruction import Standing
+from service.infra.database import Connection, Database
 from service.infra.deletion_rows import Deletion
-from tests.support.catalogue import delete, objects_in, publish, query
+from tests.support.catalogue import delete, objects_in, publish, query, status_of
 from tests.support.races import (
     EITHER_END,
     begun_waiting,
@@ -14,8 +21,31 @@ from tests.support.races import (
     held_open,
     hold,
     lift,
+    state_of,
 )
-from tests.support.stepwise import StepwiseWorker
+from tests.support.stepwise import StepwiseWorker, with_settings
+from workers.batch import carry_out
+
+
+class _HoldingDatabase(Database):
+    """The same pool; a hold comes after the first transaction, a claim, and is lifted before the second."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context.database._pool, context.database._url)
+        self._context = context
+        self._transactions = 0
+
+    @override
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        self._transactions += 1
+        number = self._transactions
+        if number == 2:
+            await lift(self._context)
+        async with super().transaction() as connection:
+            yield connection
+        if number == 1:
+            await hold(self._context)
 
 
 async def _wake(context: Context) -> int:
@@ -159,3 +189,15 @@ async def test_the_scheduler_waits_for_a_lift_and_sends_for_what_that_released(
         assert await waking == 1
 
     assert await _commands(filled) == (2 if commits else 1)
+
+
+async def test_a_hold_that_is_lifted_between_the_look_for_a_chunk_and_its_record_is_no_failure(
+    filled: Context, deletion: Deletion, objects: Path, stop: asyncio.Event
+) -> None:
+    last_try = with_settings(filled, max_attempts=1)
+
+    await carry_out(replace(last_try, database=_HoldingDatabase(filled)), [deletion.id], stop)
+
+    assert await state_of(filled, deletion) == "succeeded"
+    assert await status_of(filled, deletion.package_id) is None
+    assert objects_in(objects) == set()
