@@ -209,9 +209,12 @@ UPDATE deletion d SET lease_until = now() + :lease::interval, wake_at = now() + 
 
 -- name: release_claims!
 -- Gives back what was begun, at once and without counting it as an attempt.
-UPDATE deletion SET state = 'retrying', claim = NULL, lease_until = NULL, attempts = attempts - 1,
+WITH held AS (
+    SELECT id FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
+)
+UPDATE deletion d SET state = 'retrying', claim = NULL, lease_until = NULL, attempts = d.attempts - 1,
        not_before = now(), wake_at = now()
- WHERE id = ANY(:ids::uuid[]) AND claim = :claim;
+  FROM held WHERE d.id = held.id;
 
 -- name: retry_deletions!
 UPDATE deletion d

@@ -17,8 +17,11 @@ SELECT pg_advisory_xact_lock(hashtextextended('packyard.waking', 0));
 
 -- name: wake_released!
 -- What the scheduler found under a hold that is lifted by now.
-UPDATE deletion SET held = false, wake_at = now(), wakes = 0
- WHERE held AND finished_at IS NULL AND deletion_hold_on(project_id) IS NULL;
+WITH released AS (
+    SELECT id FROM deletion WHERE held AND finished_at IS NULL AND deletion_hold_on(project_id) IS NULL
+     ORDER BY id FOR UPDATE
+)
+UPDATE deletion d SET held = false, wake_at = now(), wakes = 0 FROM released WHERE d.id = released.id;
 
 -- name: list_holds
 SELECT 'project' AS kind, id, path, deletion_hold FROM project WHERE deletion_hold IS NOT NULL
