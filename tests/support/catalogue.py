@@ -129,6 +129,16 @@ async def retry(context: Context, deletion_id: UUID) -> Deletion:
     )
 
 
+async def protect(context: Context) -> None:
+    """Let only owners delete packages named app, from now on."""
+    async with context.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO protection_rule"
+            " (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
+            " VALUES (100, 'generic', 'app', 50)"
+        )
+
+
 async def query(context: Context, sql: str, *values: object) -> list[Mapping[str, Any]]:
     """Ask the database directly."""
     async with context.database.connection() as connection:

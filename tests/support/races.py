@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from schemas.statuses import DeletionState
-from service import deletions, holds
+from service import deletions, destruction, holds
 from service.bulk_deletion import Plan
 from service.context import Context
 from service.errors import RefusedError
@@ -26,13 +26,14 @@ from tests.support.catalogue import (
     delete_file,
     delete_many,
     destroy_now,
+    protect,
     publish,
     query,
     restore,
     restore_many,
     retry,
 )
-from tests.support.stepwise import StepwiseWorker
+from tests.support.stepwise import StepwiseWorker, try_claim
 
 _T = TypeVar("_T")
 UseCase: TypeAlias = Callable[[Context], Coroutine[Any, Any, _T]]
@@ -149,6 +150,11 @@ async def hold(context: Context) -> HoldReport:
     return await holds.put_on_hold(context.database, Place.PROJECT, "acme/open", reason="an audit")
 
 
+async def wake(context: Context) -> int:
+    """Send for what is due, as the scheduler; return how much that was."""
+    return await destruction.wake(context.database, resend=context.settings.resend, limit=10)
+
+
 async def lift(context: Context) -> HoldReport:
     """Lift that hold."""
     return await holds.put_on_hold(context.database, Place.PROJECT, "acme/open", reason=None)
@@ -213,20 +219,10 @@ async def failed(context: Context, deletion: Deletion) -> Deletion:
     return deletion
 
 
-async def protect(context: Context) -> None:
-    """Let only owners delete the package that every test begins with, from now on."""
-    async with context.database.transaction() as connection:
-        await connection.execute(
-            "INSERT INTO protection_rule"
-            " (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
-            " VALUES (100, 'generic', 'app', 50)"
-        )
-
-
 async def failed_untouched(context: Context, deletion: Deletion) -> Deletion:
     """Return the deletion as one that protection stopped before anything was removed."""
     await protect(context)
-    assert await StepwiseWorker().claim(context, deletion.id) == set()
+    assert not await try_claim(context, deletion)
     return deletion
 
 

@@ -74,3 +74,8 @@ class StepwiseWorker:
     async def renew(self, context: Context) -> int:
         """Renew the leases; return how many are still held."""
         return await destruction.renew(context.database, self.held, token=self.token, lease=context.settings.lease)
+
+
+async def try_claim(context: Context, deletion: Deletion) -> bool:
+    """Let a fresh worker try to claim the deletion; tell whether it may destroy it now."""
+    return await StepwiseWorker().claim(context, deletion.id) == {deletion.id}

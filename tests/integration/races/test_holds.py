@@ -8,7 +8,6 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from service import destruction
 from service.context import Context
 from service.destruction import Standing
 from service.infra.database import Connection, Database
@@ -22,8 +21,9 @@ from tests.support.races import (
     hold,
     lift,
     state_of,
+    wake,
 )
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import StepwiseWorker, try_claim, with_settings
 from workers.batch import carry_out
 
 
@@ -48,16 +48,8 @@ class _HoldingDatabase(Database):
             await hold(self._context)
 
 
-async def _wake(context: Context) -> int:
-    return await destruction.wake(context.database, resend=context.settings.resend, limit=10)
-
-
 async def _commands(context: Context) -> int:
     return len(await query(context, "SELECT FROM outbox WHERE kind = 'command'"))
-
-
-async def _can_be_claimed(context: Context, deletion: Deletion) -> bool:
-    return await StepwiseWorker().claim(context, deletion.id) == {deletion.id}
 
 
 # A claim
@@ -84,10 +76,10 @@ async def test_a_hold_stops_the_claims_that_come_after_its_commit(
 ) -> None:
     async with held_open(filled, hold) as holding:
         early = await delete(filled, await publish(filled))
-        assert await _can_be_claimed(filled, early)
+        assert await try_claim(filled, early)
         await holding.end(commits=commits)
 
-    assert await _can_be_claimed(filled, deletion) is not commits
+    assert await try_claim(filled, deletion) is not commits
 
 
 @EITHER_END
@@ -97,10 +89,10 @@ async def test_a_lift_lets_in_the_claims_that_come_after_its_commit(
     await hold(filled)
 
     async with held_open(filled, lift) as lifting:
-        assert not await _can_be_claimed(filled, deletion)
+        assert not await try_claim(filled, deletion)
         await lifting.end(commits=commits)
 
-    assert await _can_be_claimed(filled, deletion) is commits
+    assert await try_claim(filled, deletion) is commits
 
 
 # The next chunk
@@ -167,12 +159,12 @@ async def test_what_the_scheduler_finds_on_hold_in_the_moment_of_the_lift_goes_o
     await hold(filled)
     await query(filled, "UPDATE deletion SET wake_at = now()")
 
-    async with held_open(filled, _wake) as waking:
+    async with held_open(filled, wake) as waking:
         lifting = await begun_waiting(filled, lift)
         await waking.end(commits=commits)
         assert (await lifting).released == 1
 
-    assert await _wake(filled) == 1
+    assert await wake(filled) == 1
     assert await _commands(filled) == 2
 
 
@@ -184,7 +176,7 @@ async def test_the_scheduler_waits_for_a_lift_and_sends_for_what_that_released(
     await query(filled, "UPDATE deletion SET wake_at = now()")
 
     async with held_open(filled, lift) as lifting:
-        waking = await begun_waiting(filled, _wake)
+        waking = await begun_waiting(filled, wake)
         await lifting.end(commits=commits)
         assert await waking == 1
 

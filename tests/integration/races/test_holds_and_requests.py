@@ -27,12 +27,7 @@ from tests.support.races import (
     retrying,
     state_of,
 )
-from tests.support.stepwise import StepwiseWorker
-
-
-async def _can_be_claimed(context: Context, deletion: Deletion) -> bool:
-    return await StepwiseWorker().claim(context, deletion.id) == {deletion.id}
-
+from tests.support.stepwise import StepwiseWorker, try_claim
 
 # A DELETE
 
@@ -45,7 +40,7 @@ async def test_a_delete_passes_by_a_hold_that_is_not_there_yet_and_is_stopped_by
         deletion = await delete(filled, package_id)
         await holding.end(commits=commits)
 
-    assert await _can_be_claimed(filled, deletion) is not commits
+    assert await try_claim(filled, deletion) is not commits
     assert await status_of(filled, package_id) == ("processing" if commits else "pending_destruction")
 
 
@@ -57,7 +52,7 @@ async def test_a_hold_passes_by_a_delete_that_is_being_accepted_and_stops_it(
         await hold(filled)
         deletion = await single.end(commits=commits)
 
-    assert deletion is None or not await _can_be_claimed(filled, deletion)
+    assert deletion is None or not await try_claim(filled, deletion)
     assert await answer_of(deleting(package_id)(filled)) == (404 if commits else 403)
     assert await status_of(filled, package_id) == ("processing" if commits else "default")
 
@@ -72,7 +67,7 @@ async def test_a_hold_passes_by_the_delete_of_a_file_and_stops_it(
         await hold(filled)
         deletion = await single.end(commits=commits)
 
-    assert deletion is None or not await _can_be_claimed(filled, deletion)
+    assert deletion is None or not await try_claim(filled, deletion)
     assert await file_statuses(filled, package_id) == ["processing" if commits else "default", "default"]
     assert len(objects_in(objects)) == 2
 
@@ -86,7 +81,7 @@ async def test_a_delete_that_waited_while_a_hold_began_removes_nothing(
         await upload.end(commits=True)
 
         deletion = await waiting
-    assert not await _can_be_claimed(filled, deletion)
+    assert not await try_claim(filled, deletion)
     assert await answer_of(restoring(deletion)(filled)) == OK
     assert await file_statuses(filled, package_id) == ["default"] * 3
     assert len(objects_in(objects)) == 3
@@ -159,7 +154,7 @@ async def test_a_hold_passes_by_a_restore_and_keeps_what_is_not_restored(
         await restore.end(commits=commits)
 
     assert report.waiting == 1
-    assert not await _can_be_claimed(filled, deletion)
+    assert not await try_claim(filled, deletion)
     assert await state_of(filled, deletion) == ("restored" if commits else "queued")
     assert await answer_of(restoring(deletion)(filled)) == (409 if commits else OK)
 
@@ -177,6 +172,6 @@ async def test_a_hold_stops_what_was_asked_to_go_on_in_the_moment_before(
         await hold(filled)
         await asked.end(commits=commits)
 
-    assert not await _can_be_claimed(filled, deletion)
+    assert not await try_claim(filled, deletion)
     assert await answer_of(asking(filled)) == (403 if begins_grace_early or not commits else 409)
     assert len(objects_in(objects)) == 2

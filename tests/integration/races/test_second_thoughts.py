@@ -22,7 +22,7 @@ from tests.support.races import (
     retrying,
     state_of,
 )
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import try_claim, with_settings
 
 _GRACE: Final = timedelta(hours=1)
 
@@ -30,13 +30,9 @@ _GRACE: Final = timedelta(hours=1)
 @pytest.fixture
 async def in_grace(filled: Context, deletion: Deletion) -> Deletion:
     """The deletion of that package, marked and waiting for the end of its grace."""
-    assert await _claim(with_settings(filled, grace_period=_GRACE), deletion) is False
+    assert await try_claim(with_settings(filled, grace_period=_GRACE), deletion) is False
     assert await state_of(filled, deletion) == "grace"
     return deletion
-
-
-async def _claim(context: Context, deletion: Deletion) -> bool:
-    return await StepwiseWorker().claim(context, deletion.id) == {deletion.id}
 
 
 async def _commands(context: Context) -> int:
@@ -56,7 +52,7 @@ async def test_a_restore_waits_for_who_ends_the_grace_and_is_still_in_time(
 
         assert await answer_of(restore) == OK
     assert await _commands(filled) == (2 if commits else 1)
-    assert await _claim(filled, in_grace) is False
+    assert await try_claim(filled, in_grace) is False
     assert await file_statuses(filled, in_grace.package_id) == ["default", "default"]
     assert len(objects_in(objects)) == 2
 
@@ -71,7 +67,7 @@ async def test_who_ends_the_grace_waits_for_a_restore_and_is_refused(
 
         assert await answer_of(end) == (409 if commits else OK)
     assert await _commands(filled) == (1 if commits else 2)
-    assert await _claim(filled, in_grace) is not commits
+    assert await try_claim(filled, in_grace) is not commits
     assert await status_of(filled, in_grace.package_id) == ("default" if commits else "pending_destruction")
 
 
@@ -90,7 +86,7 @@ async def test_who_ends_the_grace_waits_for_the_claim_that_comes_at_its_end(
 
         assert await answer_of(end) == (409 if commits else OK)
     assert await state_of(filled, in_grace) == ("destroying" if commits else "grace")
-    assert await _claim(filled, in_grace) is not commits
+    assert await try_claim(filled, in_grace) is not commits
 
 
 @EITHER_END
@@ -98,11 +94,11 @@ async def test_a_claim_passes_by_a_grace_that_is_being_ended_and_is_sent_for_aga
     filled: Context, in_grace: Deletion, *, commits: bool
 ) -> None:
     async with held_open(filled, destroying_now(in_grace)) as end:
-        assert await _claim(filled, in_grace) is False
+        assert await try_claim(filled, in_grace) is False
         await end.end(commits=commits)
 
     assert await _commands(filled) == (2 if commits else 1)
-    assert await _claim(filled, in_grace) is commits
+    assert await try_claim(filled, in_grace) is commits
 
 
 @EITHER_END
@@ -117,7 +113,7 @@ async def test_who_waives_a_grace_waits_for_its_beginning_and_ends_it(
 
         assert await answer_of(end) == OK
     assert await state_of(filled, deletion) == ("grace" if commits else "queued")
-    assert await _claim(patient, deletion) is True
+    assert await try_claim(patient, deletion) is True
 
 
 @EITHER_END
@@ -127,11 +123,11 @@ async def test_a_claim_passes_by_while_the_grace_is_waived_and_begins_none_after
     patient = with_settings(filled, grace_period=_GRACE)
 
     async with held_open(filled, destroying_now(deletion)) as end:
-        assert await _claim(patient, deletion) is False
+        assert await try_claim(patient, deletion) is False
         assert await state_of(filled, deletion) == "queued"
         await end.end(commits=commits)
 
-    assert await _claim(patient, deletion) is commits
+    assert await try_claim(patient, deletion) is commits
     assert await state_of(filled, deletion) == ("destroying" if commits else "grace")
 
 
@@ -175,7 +171,7 @@ async def test_a_retry_waits_for_a_restore_and_is_refused(
         await restore.end(commits=commits)
 
         assert await answer_of(retry) == (409 if commits else OK)
-    assert await _claim(filled, deletion) is not commits
+    assert await try_claim(filled, deletion) is not commits
     assert await file_statuses(filled, deletion.package_id) == ["default" if commits else "pending_destruction"] * 2
     assert len(objects_in(objects)) == 2
 
@@ -187,7 +183,7 @@ async def test_a_retried_deletion_is_claimed_only_once_it_is_retried(
     await failed_untouched(filled, deletion)
 
     async with held_open(filled, retrying(deletion)) as retry:
-        assert await _claim(filled, deletion) is False
+        assert await try_claim(filled, deletion) is False
         await retry.end(commits=commits)
 
-    assert await _claim(filled, deletion) is commits
+    assert await try_claim(filled, deletion) is commits

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from service import deletions, destruction
+from service import deletions
 from service.context import Context
 from service.destruction import Standing
 from service.infra.deletion_rows import Deletion
@@ -13,6 +13,7 @@ from tests.support.catalogue import (
     event_topics,
     file_statuses,
     objects_in,
+    protect,
     publish,
     query,
     status_of,
@@ -25,15 +26,11 @@ from tests.support.races import (
     file_ids,
     held_open,
     let_lapse,
-    protect,
     state_of,
+    wake,
 )
 from tests.support.stepwise import StepwiseWorker
 from workers.batch import carry_out
-
-
-async def _wake(context: Context) -> int:
-    return await destruction.wake(context.database, resend=context.settings.resend, limit=10)
 
 
 @EITHER_END
@@ -137,10 +134,10 @@ async def test_the_scheduler_passes_by_what_is_being_claimed(
     await query(filled, "UPDATE deletion SET wake_at = now()")
 
     async with held_open(filled, claiming(deletion)) as claim:
-        assert await _wake(filled) == 0
+        assert await wake(filled) == 0
         await claim.end(commits=commits)
 
-    assert await _wake(filled) == (0 if commits else 1)
+    assert await wake(filled) == (0 if commits else 1)
 
 
 @EITHER_END
@@ -150,13 +147,13 @@ async def test_a_claim_passes_by_what_is_being_sent_for_and_the_command_comes(
     await query(filled, "DELETE FROM outbox")
     await query(filled, "UPDATE deletion SET wake_at = now()")
 
-    async with held_open(filled, _wake) as wake:
+    async with held_open(filled, wake) as waking:
         assert await StepwiseWorker().claim(filled, deletion.id) == set()
-        await wake.end(commits=commits)
+        await waking.end(commits=commits)
 
     commands = await query(filled, "SELECT body FROM outbox WHERE kind = 'command'")
     assert [command["body"]["deletion_ids"] for command in commands] == [[str(deletion.id)]] * commits
-    assert await _wake(filled) == (0 if commits else 1)
+    assert await wake(filled) == (0 if commits else 1)
     assert await StepwiseWorker().claim(filled, deletion.id) == {deletion.id}
 
 
