@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.statuses import DeletionState
+from schemas.topology import Lane
 from service import deletions, destruction, holds
 from service.context import Context
 from service.destruction import Standing
@@ -95,6 +96,28 @@ async def test_a_worker_lets_go_of_what_is_on_hold(filled: Context, stop: asynci
 
     waiting = await deletions.find(filled.database, deletion.id)
     assert (waiting.state, waiting.files_done, waiting.attempts) == (DeletionState.RETRYING, 0, 0)
+
+
+async def test_what_is_under_a_hold_keeps_nobody_from_taking_over_elsewhere(filled: Context) -> None:
+    below = await delete(filled, await publish(filled))
+    sent_for = await delete(filled, await publish(filled, version="2.0"))
+    elsewhere = await delete(filled, await publish(filled, project_id=200), project_id=200)
+    minute = timedelta(seconds=60)
+    for deletion in (below, elsewhere):
+        await destruction.claim(
+            filled.database, [deletion.id], token=uuid4(), lease=minute, grace=timedelta(0), max_attempts=6
+        )
+    # A worker died, and a queue does not bring what was sent for.
+    await query(filled, "UPDATE deletion SET lease_until = now() - interval '1 s' WHERE id = $1", elsewhere.id)
+    await query(filled, "UPDATE deletion SET lease_until = now() - interval '2 s' WHERE id = $1", below.id)
+    await query(filled, "UPDATE deletion SET wakes = 2 WHERE id = $1", sent_for.id)
+    await _put(filled, "an audit")
+
+    assert await destruction.neglected(filled.database, [Lane.INTERACTIVE], limit=1) == [elsewhere.id]
+    assert await destruction.neglected(filled.database, [Lane.INTERACTIVE], limit=100) == [elsewhere.id]
+    await _put(filled, None)
+    found = await destruction.neglected(filled.database, [Lane.INTERACTIVE], limit=100)
+    assert set(found) == {below.id, elsewhere.id, sent_for.id}
 
 
 async def test_a_deletion_that_waits_under_a_hold_can_be_undone(filled: Context) -> None:

@@ -265,14 +265,15 @@ RETURNING d.id, d.lane, d.held, d.attempts > 0 AS was_attempted;
 
 -- name: neglected_deletions
 -- Claims that lapsed, whose commands may wait behind many others; then what was sent for twice in vain: the queue
--- between the scheduler and the workers is broken.
+-- between the scheduler and the workers is broken. What a hold stops would be found again and again, in place of others.
 (SELECT id FROM deletion
   WHERE state = 'destroying' AND lease_until < now() AND lane = ANY(:lanes::text[])
+    AND deletion_hold_on(project_id) IS NULL
   ORDER BY lease_until LIMIT :limit)
 UNION ALL
 (SELECT id FROM deletion
   WHERE finished_at IS NULL AND wakes >= 2 AND lane = ANY(:lanes::text[]) AND not_before <= now()
-    AND state <> 'destroying'
+    AND state <> 'destroying' AND deletion_hold_on(project_id) IS NULL
   ORDER BY not_before LIMIT :limit)
 LIMIT :limit;
 
