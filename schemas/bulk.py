@@ -18,7 +18,7 @@ from pydantic import (
 from schemas.base import Contract
 from schemas.fields import Moment
 from schemas.names import PackageType
-from schemas.queries import check_terms
+from schemas.queries import check_terms, search_terms
 from schemas.statuses import DISPLAYABLE, PackageStatus
 
 MOST_PACKAGES: Final = 10_000
@@ -27,6 +27,7 @@ MOST_PACKAGES: Final = 10_000
 _LONGEST_REASON: Final = 1_000
 _NOTHING_ODD: Final = r"^[^\x00-\x1f\x7f]+$"
 _NO_NUL: Final = r"^[^\x00]*$"
+_SOME_WORD: Final = r"^[^\x00]*[^\x00\s\x22][^\x00]*$"
 
 
 def _read_whole(value: object) -> object:
@@ -45,6 +46,13 @@ def _check_deletable(status: PackageStatus) -> PackageStatus:
     return status
 
 
+def _check_words(text: str) -> str:
+    # A listing takes blanks for no condition at all: here, that would be everything.
+    if not search_terms(text):
+        raise ValueError("should hold a word")
+    return text
+
+
 def _check_any(ids: tuple[int, ...]) -> tuple[int, ...]:
     if not ids:
         raise ValueError("should not be empty")
@@ -53,6 +61,12 @@ def _check_any(ids: tuple[int, ...]) -> tuple[int, ...]:
 
 _Deletable = Annotated[
     PackageStatus, AfterValidator(_check_deletable), WithJsonSchema({"type": "string", "enum": sorted(DISPLAYABLE)})
+]
+_Name = Annotated[
+    StrictStr,
+    Field(min_length=1, pattern=_NO_NUL, json_schema_extra={"pattern": _SOME_WORD}),
+    AfterValidator(_check_words),
+    AfterValidator(check_terms),
 ]
 _Ids = Annotated[
     tuple[Id, ...],
@@ -85,7 +99,7 @@ class PackageFilter(_Body):
 
     package_type: PackageType | None = None
     """Only packages of this type; Terraform modules only when asked for."""
-    package_name: Annotated[StrictStr, Field(min_length=1, pattern=_NO_NUL), AfterValidator(check_terms)] | None = None
+    package_name: _Name | None = None
     """Only names that contain all of these words; words in double quotes stay together."""
     package_version: Annotated[StrictStr, Field(min_length=1, pattern=_NO_NUL)] | None = None
     """Only this version, exactly."""

@@ -126,6 +126,8 @@ async def test_filters_mean_what_they_say(filled: Context, client: Client) -> No
         ({"ids": list(range(1, 10_002))}, "ids: should have at most 10000 elements"),
         ({"filter": {}}, "filter: should hold a condition"),
         ({"filter": {"include_versionless": True}}, "filter: should hold a condition"),
+        ({"filter": {"package_name": " "}}, "filter.package_name: should hold a word"),
+        ({"filter": {"package_name": '" "\t'}}, "filter.package_name: should hold a word"),
         ({"filter": {"nme": "a"}}, "filter.nme: unknown key"),
         ({"filter": {"created_before": "yesterday"}}, f"filter.created_before: {_NO_MOMENT}"),
         ({"filter": {"status": "hidden"}}, "filter.status: should be one of default, deprecated, error"),
