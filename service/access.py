@@ -171,6 +171,16 @@ def require_group_read(caller: Caller, group: Group) -> None:
         raise ForbiddenError
 
 
+def require_credential(caller: Caller) -> None:
+    """Check that it is somebody who asks for a change.
+
+    Raises:
+        ForbiddenError: it is nobody.
+    """
+    if caller.credential is None:
+        raise ForbiddenError
+
+
 async def require_level(connection: Connection, caller: Caller, project: Project, level: AccessLevel) -> None:
     """Check that the caller has at least that role, and that a job may write there.
 

@@ -65,7 +65,7 @@ async def bulk_delete_in_project(request: web.Request) -> web.Response:
 async def bulk_delete_in_group(request: web.Request) -> web.Response:
     """Delete many packages in a group's projects and those of its subgroups, or tell what would go."""
     async with group_visit(request) as (_, caller, group):
-        pass
+        access.require_credential(caller)
     body = await read_body(request, GroupBulkDelete)
     exclude = isinstance(body.filter, GroupPackageFilter) and body.filter.exclude_subgroups
     async with request.app[CONTEXT].database.connection() as connection:
@@ -101,6 +101,7 @@ async def bulk_restore_in_project(request: web.Request) -> web.Response:
 async def bulk_restore_in_group(request: web.Request) -> web.Response:
     """Undo the deletions of a batch below a group, as far as each of them can be undone."""
     async with group_visit(request) as (connection, caller, group):
+        access.require_credential(caller)
         levels = await access.deletable_projects(connection, caller, group)
     body = await read_body(request, BulkRestore)
     ids = [project_id for project_id, level in levels.items() if level >= AccessLevel.MAINTAINER]

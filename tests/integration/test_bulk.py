@@ -187,6 +187,23 @@ async def test_a_group_is_deleted_from_where_the_caller_may(filled: Context, cli
     assert done["refused"] == [{"id": elsewhere, "reason": "404 Not found"}]
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_who_shows_no_credential_asks_nothing_of_a_public_group(
+    filled: Context, client: Client, *, dry_run: bool
+) -> None:
+    package_id = await publish(filled)
+    done = await _bulk(client, ids=[package_id])
+    key = {"Idempotency-Key": "nobody"}
+
+    delete_many = await client.post(_IN_GROUP, json={"ids": [package_id], "dry_run": dry_run}, headers=key)
+    undo = await client.post(
+        f"{API}/groups/acme/deletions/bulk_restore", json={"batch_id": done["batch_id"]}, headers=key
+    )
+
+    assert [await told(delete_many), await told(undo)] == [FORBIDDEN, FORBIDDEN]
+    assert await query(filled, "SELECT 1 FROM kept_answer") == []
+
+
 async def test_the_whole_is_had_as_lines(filled: Context, client: Client) -> None:
     package_id = await publish(filled)
 
