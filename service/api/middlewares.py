@@ -14,7 +14,8 @@ from service.api.expectation import hang_up_unless_it_came
 from service.api.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.api.operations import OPERATION, Carrier, Handler
 from service.api.replies import COMMON_HEADERS, reply, reply_text
-from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableError
+from service.errors import RefusedError, StorageUnavailableError
+from service.infra.database import SessionLostError
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_CLOSED: Final = 499
@@ -87,7 +88,8 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
         case StorageUnavailableError():
             log.error("storage_unavailable", request_id=request[REQUEST_ID], reason=str(error))
             answer = reply({"message": "503 Service Unavailable"}, status=503)
-        case DatabaseAwayError():
+        case _ if isinstance(error, SessionLostError):
+            log.error("database_unavailable", request_id=request[REQUEST_ID], reason=repr(error))
             answer = reply({"message": "503 Service Unavailable"}, status=503)
         case web.HTTPException():
             answer = reply({"error": f"{error.status} {error.reason}"}, status=error.status)

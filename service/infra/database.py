@@ -16,8 +16,7 @@ from service.infra.named_queries import adapter, load_queries
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = Mapping[str, Any]
 
-DatabaseUnavailableError: Final = (
-    OSError,
+SessionLostError: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server has ended the session, and the connection does not know yet
@@ -27,7 +26,10 @@ DatabaseUnavailableError: Final = (
     asyncpg.DeadlockDetectedError,
     DatabaseAwayError,
 )
-"""What a driver call raises when the server is away; the caller may try again."""
+"""What only a driver call raises, when the server ends a session or a transaction; the caller may try again."""
+
+DatabaseUnavailableError: Final = (OSError, *SessionLostError)
+"""All that a driver call raises when the server is away."""
 
 _CONNECT_TIMEOUT_S: Final = 5
 _STATEMENT_TIMEOUT_S: Final = 60

@@ -11,12 +11,16 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from service.context import open_context
+from service.context import Context, open_context
 from service.errors import StartError
 from service.infra.broker import open_broker
 from service.infra.consuming import BrokerUnavailableError
 from service.infra.database import Database, DatabaseUnavailableError, fetch, open_database
 from service.settings import Settings
+from tests.integration.conftest import Client
+from tests.support.catalogue import publish, query, status_of
+from tests.support.packages import MAINTAINER, PUBLIC, told
+from tests.support.races import begun_waiting, deleting, held_open
 from tests.support.ways import Way
 
 _CHUNK: Final = 64 * 1024
@@ -105,3 +109,29 @@ async def test_a_connection_to_the_broker_that_was_lost_counts_as_an_outage(brok
             await asyncio.sleep(0.1)
             with pytest.raises(BrokerUnavailableError):
                 await step()
+
+
+@pytest.mark.parametrize("many", [True, False])
+async def test_a_request_whose_session_the_server_ends_is_answered_with_503(
+    filled: Context, client: Client, *, many: bool
+) -> None:
+    package_id = await publish(filled)
+
+    async def ask(_context: Context) -> tuple[int, object]:
+        if many:
+            answer = await client.post(f"{PUBLIC}/bulk_delete", json={"ids": [package_id]}, headers=MAINTAINER)
+        else:
+            answer = await client.delete(f"{PUBLIC}/{package_id}", headers=MAINTAINER)
+        return await told(answer)
+
+    async with held_open(filled, deleting(package_id)) as first:
+        request = await begun_waiting(filled, ask)
+        await query(
+            filled,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        assert await request == (503, {"message": "503 Service Unavailable"})
+        await first.end(commits=False)
+
+    assert await status_of(filled, package_id) == "default"
