@@ -31,6 +31,7 @@ from tests.support.packages import (
     token,
     told,
 )
+from tests.support.recount import kept, recounted
 from tests.support.stepwise import StepwiseWorker
 
 _PROJECT: Final = f"{API}/projects/100/package_statistics"
@@ -331,5 +332,6 @@ async def test_figures_stay_exact_whatever_happens_at_the_same_time(filled: Cont
 
     assert wrong == []
     assert await _wrong(filled) == []
+    assert await kept(filled) == await recounted(filled)
     assert [failure for traffic in traffics for failure in traffic.failures] == []
     assert sum(traffic.done for traffic in traffics) > 100
