@@ -70,6 +70,12 @@ class BucketStore(ObjectStore):
     @override
     @asynccontextmanager
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        if end is not None and end <= start:
+            # No range of HTTP is empty, so there is nothing to ask for, but whether the object is there.
+            if await self.head(key) is None:
+                raise ObjectMissingError("there is no such object")
+            yield _nothing()
+            return
         try:
             if end is not None:
                 result = await obstore.get_async(self._backend, key, options={"range": (start, end)})
@@ -126,6 +132,10 @@ class BucketStore(ObjectStore):
                 await self.put(target, pieces)
         for failure in (await self.delete([key])).values():
             raise failure
+
+    @override
+    async def remove_stale(self) -> None:
+        """Nothing: the parts of large uploads are for a rule of the bucket's."""
 
     @override
     async def is_ours(self) -> bool:
@@ -253,6 +263,11 @@ async def _joined(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
     yield head
     del head
     async for chunk in rest:
+        yield chunk
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for chunk in list[bytes]():
         yield chunk
 
 

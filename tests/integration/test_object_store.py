@@ -51,6 +51,16 @@ async def _put_many(store: ObjectStore, keys: list[str]) -> None:
                 group.create_task(store.put(key, stream(b"x")))
 
 
+@pytest.mark.parametrize("content", [b"", b"12345"])
+async def test_a_part_of_no_bytes_is_got_from_what_is_there(store: ObjectStore, content: bytes) -> None:
+    await store.put("p/1/a", stream(content))
+
+    assert await _read(store, "p/1/a", start=0, end=0) == b""
+    assert await _read(store, "p/1/a", start=len(content), end=len(content)) == b""
+    with pytest.raises(ObjectMissingError):
+        await _read(store, "p/1/b", start=0, end=0)
+
+
 @pytest.mark.parametrize("size", [0, 1, 100_000, 8 * _MIB, 8 * _MIB + 1, 20 * _MIB])
 async def test_what_was_put_is_got_with_its_size_and_checksums(store: ObjectStore, size: int) -> None:
     content = os.urandom(size)
