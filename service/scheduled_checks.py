@@ -47,6 +47,8 @@ async def check(database: Database, store: ObjectStore, settings: Settings) -> N
     )
     async with database.connection() as connection:
         _, began = await checking_rows.last_check(connection)
+    # Whoever opens a store does this too; but processes may run for months.
+    await store.remove_stale()
     run = StorageCheck(database, store, plan)
     async for found in run.findings():
         for finding in found:

@@ -89,6 +89,10 @@ class FolderStore(ObjectStore):
         await self._run(self._move, key, target)
 
     @override
+    async def remove_stale(self) -> None:
+        await self._run(_remove_stale, self._folder / MARK)
+
+    @override
     async def is_ours(self) -> bool:
         return await self._run((self._folder / MARK).is_dir)
 

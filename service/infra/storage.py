@@ -113,6 +113,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def remove_stale(self) -> None:
+        """Remove what uploads left that broke off long ago and no listing shows, where that can be seen."""
+        ...
+
     async def is_ours(self) -> bool:
         """Tell whether this is a store that was adopted, and not an empty place where ours should be."""
         ...

@@ -1,6 +1,8 @@
 """Checks that the scheduler makes: when, what they announce, and what they do about a store that is away."""
 
 import asyncio
+import os
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from schemas.checks import Figures
 from service import scheduled_checks
 from service.context import Context
+from service.infra.storage import MARK
 from tests.support.catalogue import event_topics, publish, query
 from tests.support.checks import put, quarantined
 from tests.support.stepwise import with_settings
@@ -71,6 +74,18 @@ async def test_it_repairs_where_that_is_set(filled: Context) -> None:
     assert (event["data"]["clean"], event["data"]["repaired"]) == (True, True)
     assert event["data"]["figures"]["quarantined"] == 1
     assert await quarantined(filled) == {key}
+
+
+async def test_it_removes_what_uploads_left_that_broke_off_long_ago(filled: Context, objects: Path) -> None:
+    fresh, stale = objects / MARK / "fresh.partial", objects / MARK / "stale.partial"
+    for path in (fresh, stale):
+        path.write_bytes(b"half")
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(stale, (two_days_ago, two_days_ago))
+
+    await _check(filled)
+
+    assert (fresh.exists(), stale.exists()) == (True, False)
 
 
 async def test_the_scheduler_checks_beside_its_other_work_and_adds_up_figures(

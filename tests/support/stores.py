@@ -44,6 +44,10 @@ class WrappedStore(ObjectStore):
         await self._store.move(key, target)
 
     @override
+    async def remove_stale(self) -> None:
+        await self._store.remove_stale()
+
+    @override
     async def is_ours(self) -> bool:
         return await self._store.is_ours()
 
