@@ -4,6 +4,8 @@ DATA ?= .packyard
 PYTHON ?= python3
 DELETIONS ?= 20000
 BULK ?= 10000
+MINUTES ?= 15
+STORE ?= disk
 
 BIN := .venv/bin
 CLIENTS := .clients
@@ -11,7 +13,7 @@ CHECKERS := .checkers
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check faults scaling bench requirements clean clients checkers chart system-of-tests
+.PHONY: help run test setup system check faults scaling soak bench requirements clean clients checkers chart system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -35,6 +37,9 @@ faults: setup system-of-tests ## Delete under faults of every kind: make faults 
 
 scaling: setup ## Let workers follow a backlog from 1 to 8 and back, and measure 1, 2, 4, 8: make scaling DELETIONS=20000
 	$(BIN)/python -m tests.scaling --deletions '$(DELETIONS)'
+
+soak: setup ## Publish, delete and republish the same names and contents all the time: make soak MINUTES=15 STORE=disk (or s3)
+	$(BIN)/python -m tests.soak --minutes '$(MINUTES)' --store '$(STORE)'
 
 bench: setup ## Measure: make bench BULK=100000
 	$(BIN)/python -m tests.benchmarks --bulk '$(BULK)'

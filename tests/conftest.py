@@ -9,9 +9,10 @@ import pytest
 
 from service.context import Context, open_context
 from service.settings import Settings, load_settings
+from tests.support.buckets import new_prefix, sign_in_as_admin
 from tests.support.servers import Servers, end_servers_of_run, own_database, own_virtual_host, servers_of_run
 
-_MARKED_FOLDERS: Final = ("integration", "acceptance", "faults", "scaling")
+_MARKED_FOLDERS: Final = ("integration", "acceptance", "faults", "scaling", "soak")
 _TESTS: Final = Path(__file__).parent
 
 
@@ -67,6 +68,18 @@ def settings(database_url: str, broker_url: str, storage_url: str) -> Settings:
             "PACKYARD_CHECK_TIMES": "never",
         }
     )
+
+
+@pytest.fixture(params=["folder", "s3"])
+async def settings_of_each_store(
+    request: pytest.FixtureRequest, settings: Settings, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """The settings of a yard on a disk, and of one in a bucket."""
+    if request.param == "folder":
+        return settings
+    sign_in_as_admin(monkeypatch, servers)
+    storage = {"storage_url": new_prefix(), "storage_endpoint": servers.s3_endpoint}
+    return Settings.model_validate(settings.model_dump() | storage)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
+from tests.support.catalogue import DIRECTORY
 from tests.support.yard import Yard
 
 
@@ -14,5 +15,15 @@ async def yard(settings: Settings, tmp_path: Path) -> AsyncGenerator[Yard]:
     """The four processes, not started yet; what still runs in the end has to stop cleanly."""
     made = Yard(settings, tmp_path / "yard")
     made.folder.mkdir()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def yard_of_each_store(settings_of_each_store: Settings, tmp_path: Path) -> AsyncGenerator[Yard]:
+    """Such a yard with its directory; no process is started."""
+    made = Yard(settings_of_each_store, tmp_path / "yard")
+    made.folder.mkdir()
+    await made.run("directory", "apply", str(DIRECTORY))
     yield made
     await made.aclose()

@@ -64,7 +64,7 @@ async def _upload(http: aiohttp.ClientSession, name: str, content: bytes = _CONT
 async def test_a_package_lives_and_dies_in_a_bucket(
     yard: Yard, observer: Observer, on_s3: Settings, servers: Servers
 ) -> None:
-    bucket = BucketWatcher(servers, on_s3.storage_url)
+    bucket = BucketWatcher(servers.s3_filer_url, on_s3.storage_url)
     package_id = await _upload(observer.http, "walker")
     await _upload(observer.http, "bystander")
     assert len(await bucket.keys()) == 2
@@ -102,7 +102,7 @@ async def test_a_package_lives_and_dies_in_a_bucket(
 async def test_an_import_goes_into_the_bucket_and_by_bulk_delete_out_of_it(
     yard: Yard, observer: Observer, on_s3: Settings, servers: Servers, tmp_path: Path
 ) -> None:
-    bucket = BucketWatcher(servers, on_s3.storage_url)
+    bucket = BucketWatcher(servers.s3_filer_url, on_s3.storage_url)
     package = {"project": "acme/open", "package_type": "generic", "version": "1.0"}
     files = [{"file_name": f"{number}.txt", "content": str(number)} for number in range(50)]
     lines = [

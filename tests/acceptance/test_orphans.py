@@ -4,49 +4,20 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import pytest
 
 from service.settings import Settings
-from tests.support.buckets import new_prefix, sign_in_as_admin
-from tests.support.catalogue import DIRECTORY
 from tests.support.observer import rows
-from tests.support.servers import Servers
 from tests.support.yard import Yard
 
-_UPLOADS: Final = 50
+_UPLOADS: Final = 200
 _ROUNDS: Final = 3
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
-
-
-@pytest.fixture(params=["folder", "s3"])
-async def settings_of_yard(
-    request: pytest.FixtureRequest, settings: Settings, servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
-    """The settings of a yard on a disk, and of one in a bucket."""
-    if request.param == "folder":
-        return settings
-    sign_in_as_admin(monkeypatch, servers)
-    storage = {"storage_url": new_prefix(), "storage_endpoint": servers.s3_endpoint}
-    return Settings.model_validate(settings.model_dump() | storage)
-
-
-@pytest.fixture
-async def yard(settings_of_yard: Settings, tmp_path: Path) -> AsyncGenerator[Yard]:
-    """Such a yard, with its directory."""
-    folder = tmp_path / "yard"
-    folder.mkdir()
-    yard = Yard(settings_of_yard, folder)
-    try:
-        await yard.run("directory", "apply", str(DIRECTORY))
-        yield yard
-    finally:
-        await yard.aclose()
 
 
 def _path(name: str) -> str:
@@ -74,8 +45,9 @@ async def _figures(yard: Yard, *arguments: str) -> Mapping[str, Any]:
 
 
 async def test_a_repair_finds_all_that_is_left_of_uploads_and_touches_nothing_else(
-    yard: Yard, settings_of_yard: Settings
+    yard_of_each_store: Yard, settings_of_each_store: Settings
 ) -> None:
+    yard = yard_of_each_store
     yard.environment = {**yard.environment, "PACKYARD_ORPHAN_AGE": "1ms", "PACKYARD_QUARANTINE_RETENTION": "1ms"}
     published: list[str] = []
     quarantined = 0
@@ -102,7 +74,7 @@ async def test_a_repair_finds_all_that_is_left_of_uploads_and_touches_nothing_el
     assert quarantined > 0
     figures = await _figures(yard, "--repair", "--verify")
     (files,) = await rows(
-        settings_of_yard.database_url.get_secret_value(), "SELECT count(*), sum(size) FROM package_file"
+        settings_of_each_store.database_url.get_secret_value(), "SELECT count(*), sum(size) FROM package_file"
     )
     assert (figures["in_quarantine"], figures["orphaned"], figures["missing"], figures["damaged"]) == (0, 0, 0, 0)
     assert (figures["objects"], figures["bytes"], figures["verified"]) == (files[0], files[1], files[0])
@@ -118,7 +90,10 @@ async def test_a_repair_finds_all_that_is_left_of_uploads_and_touches_nothing_el
     assert (told["files"], told["physical_bytes"]) == (files[0], files[1])
 
 
-async def test_a_worker_killed_in_the_middle_of_removals_leaves_nothing_to_repair(yard: Yard, tmp_path: Path) -> None:
+async def test_a_worker_killed_in_the_middle_of_removals_leaves_nothing_to_repair(
+    yard_of_each_store: Yard, tmp_path: Path
+) -> None:
+    yard = yard_of_each_store
     yard.environment = {**yard.environment, "PACKYARD_ORPHAN_AGE": "1ms", "PACKYARD_LEASE": "2s"}
     files = [{"file_name": str(place), "content": str(place)} for place in range(300)]
     lines = [

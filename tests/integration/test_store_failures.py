@@ -248,7 +248,7 @@ async def test_an_upload_whose_connections_are_all_reset_leaves_nothing(proxy: P
     with pytest.raises(StorageUnavailableError):
         await store.put("p/1", stream(os.urandom(20 * _MIB)))
 
-    assert await BucketWatcher(signed_in, url).keys() == set()
+    assert await BucketWatcher(signed_in.s3_filer_url, url).keys() == set()
 
 
 async def test_a_download_whose_connection_is_reset_goes_on_where_it_was(proxy: Proxy) -> None:
@@ -295,7 +295,7 @@ async def test_a_large_upload_that_breaks_leaves_no_part_in_the_bucket(signed_in
             yield chunk
         raise ConnectionResetError("the client went away")
 
-    watcher = BucketWatcher(signed_in, "")
+    watcher = BucketWatcher(signed_in.s3_filer_url, "")
     before = await watcher.parts()
     with pytest.raises(ConnectionResetError):
         await store.put("p/1", breaking())

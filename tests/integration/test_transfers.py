@@ -252,7 +252,7 @@ async def test_a_download_may_be_sent_to_the_bucket(in_bucket: Context) -> None:
 
 
 async def test_uploads_go_to_the_bucket_whole_or_not_at_all(in_bucket: Context, servers: Servers) -> None:
-    watcher = BucketWatcher(servers, in_bucket.settings.storage_url)
+    watcher = BucketWatcher(servers.s3_filer_url, in_bucket.settings.storage_url)
     large = b"x" * (20 * 1024 * 1024)
 
     async with TestClient(TestServer(create_app(in_bucket))) as client:

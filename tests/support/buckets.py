@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -10,7 +11,8 @@ import pytest
 
 from service.infra.storage import ObjectStore
 from service.infra.store_opening import open_store
-from service.settings import load_settings
+from service.settings import Settings, load_settings
+from tests.support.catalogue import objects_in
 from tests.support.seaweed import ADMIN, BUCKET
 from tests.support.servers import Servers
 
@@ -42,8 +44,8 @@ def new_prefix(bucket: str = BUCKET) -> str:
 class BucketWatcher:
     """Looks at the bucket without S3, hence without any code of the product's."""
 
-    def __init__(self, servers: Servers, url: str) -> None:
-        self._filer_url = servers.s3_filer_url
+    def __init__(self, filer_url: str, url: str) -> None:
+        self._filer_url = filer_url
         self._prefix = url.removeprefix(f"s3://{BUCKET}/")
 
     async def keys(self) -> set[str]:
@@ -56,6 +58,14 @@ class BucketWatcher:
         """Return the parts of uploads to the whole bucket that are not at their end."""
         async with aiohttp.ClientSession(self._filer_url) as session:
             return {key async for key in _walk(session, f"/buckets/{BUCKET}/.uploads")}
+
+
+async def keys_seen(settings: Settings, filer_url: str) -> set[str]:
+    """Return the keys of all objects of a yard in a folder or in a bucket, without any code of the product's."""
+    if settings.storage_url.startswith("s3:"):
+        return await BucketWatcher(filer_url, settings.storage_url).keys()
+    found = await asyncio.to_thread(objects_in, Path(settings.storage_url.removeprefix("file://")))
+    return {key for key in found if not key.startswith(".packyard/")}
 
 
 async def _walk(session: aiohttp.ClientSession, folder: str, within: str = "") -> AsyncIterator[str]:
