@@ -72,7 +72,12 @@ def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
 @watch_options
 @click.option("--json", "output", flag_value=_Output.JSON, help="Print one JSON object, as the API answers.")
-@click.option("--ndjson", "output", flag_value=_Output.NDJSON, help="Print every package, one JSON object a line.")
+@click.option(
+    "--ndjson",
+    "output",
+    flag_value=_Output.NDJSON,
+    help="Print every package, one JSON object a line; standard error tells the batch, and how many more match.",
+)
 def bulk_delete(
     *,
     ids: tuple[int, ...],
@@ -166,7 +171,8 @@ def _confirmed(wish: _Wish) -> _Wish:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked, for standard input is no terminal: give --yes, or --dry-run")
     plan = _plan(wish)
-    _print_table(plan, "would delete", err=True)
+    _print_tables(plan, err=True)
+    _print_sums(plan, batch_id=None, err=True)
     if plan.accepted:
         click.confirm(f"Delete {counted(len(plan.accepted), 'package')}?", abort=True, err=True)
     return replace(wish, body=wish.body.model_copy(update={"expected_count": len(plan.accepted)}))
@@ -202,15 +208,14 @@ def _print(plan: Plan, output: _Output, *, batch_id: UUID | None, is_known: bool
     elif output is _Output.NDJSON:
         for line in planned_lines(plan):
             print_json(line)
-    elif batch_id is None:
-        _print_table(plan, "would delete")
+        if batch_id is not None or plan.remaining:
+            _print_sums(plan, batch_id=batch_id, err=True)
     else:
-        _print_table(plan, "deleting", names_accepted=not is_known)
-        if plan.accepted:
-            click.echo(f"batch {batch_id}")
+        _print_tables(plan, names_accepted=not is_known)
+        _print_sums(plan, batch_id=batch_id)
 
 
-def _print_table(plan: Plan, verb: str, *, names_accepted: bool = True, err: bool = False) -> None:
+def _print_tables(plan: Plan, *, names_accepted: bool = True, err: bool = False) -> None:
     if names_accepted:
         rows = [
             (str(one.id), str(one.project_id), one.package_type, one.name, one.version, one.files, one.bytes)
@@ -218,6 +223,10 @@ def _print_table(plan: Plan, verb: str, *, names_accepted: bool = True, err: boo
         ]
         print_some(_COLUMNS, rows, numbers=_NUMBERS, err=err)
     print_some(("package", "refused because"), [(str(one), why) for one, why in plan.refused.items()], err=err)
+
+
+def _print_sums(plan: Plan, *, batch_id: UUID | None, err: bool = False) -> None:
+    verb = "would delete" if batch_id is None else "deleting"
     sizes = f"{counted(plan.files, 'file')}, {counted(plan.bytes, 'byte')}"
     line = f"{verb} {counted(len(plan.accepted), 'package')}: {sizes}"
     if plan.refused:
@@ -225,3 +234,5 @@ def _print_table(plan: Plan, verb: str, *, names_accepted: bool = True, err: boo
     if plan.remaining:
         line += f"; {plan.remaining:,} more match, which need another call"
     click.echo(line, err=err)
+    if batch_id is not None and plan.accepted:
+        click.echo(f"batch {batch_id}", err=err)

@@ -178,14 +178,24 @@ async def test_of_many_the_first_are_shown_and_the_others_counted(filled: Contex
     )
 
     ended = await packyard.done(*_OPEN, "--package-type", "npm", "--dry-run")
-    lines = (await packyard.done(*_OPEN, "--package-type", "npm", "--dry-run", "--ndjson")).lines
+    listed = await packyard.run(*_OPEN, "--package-type", "npm", "--dry-run", "--ndjson")
 
     assert len(_cells(ended.out)) == 50
     assert ended.out.splitlines()[-2:] == [
         "and 9,950 more",
         "would delete 10,000 packages: 0 files, 0 bytes; 50 more match, which need another call",
     ]
-    assert len(lines) == 10_000
+    assert (len(listed.lines), listed.err) == (10_000, ended.out.splitlines()[-1] + "\n")
+
+
+async def test_beside_the_lines_stands_in_which_batch_they_are(filled: Context, packyard: Commands) -> None:
+    package_id = await publish(filled)
+
+    done = await packyard.run(*_OPEN, package_id, "--yes", "--ndjson")
+
+    (deletion,) = await _deletions(filled)
+    assert done.err == f"deleting 1 package: 1 file, 5 bytes\nbatch {deletion['batch_id']}\n"
+    assert [line["id"] for line in done.lines] == [package_id]
 
 
 async def test_at_a_terminal_it_asks_and_deletes_what_was_shown(filled: Context, packyard: Commands) -> None:
