@@ -55,6 +55,8 @@ async def claim(
     async with database.transaction() as connection:
         found = await destruction_rows.claim(connection, ids, token=token, lease=lease, grace=grace)
         claimed = {one.deletion.id: one.deletion for one in found}
+        if passed_by := set(ids) - claimed.keys():
+            await destruction_rows.note_held(connection, passed_by)
         if not claimed:
             return {}
         hopeless = {

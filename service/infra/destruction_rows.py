@@ -83,6 +83,11 @@ async def claim(
     return [Claimed(read(row), row["has_lapsed"]) for row in rows]
 
 
+async def note_held(connection: Connection, ids: Collection[UUID]) -> None:
+    """Note which of them a hold stops, for the moment in which it is lifted."""
+    await execute(connection, "note_held", ids=list(ids))
+
+
 async def attempted(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
     """Return those that are due and were attempted before, the least often attempted first."""
     rows = await fetch(connection, "attempted_deletions", ids=list(ids), claimable=sorted(CLAIMABLE))

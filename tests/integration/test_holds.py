@@ -61,6 +61,21 @@ async def test_what_was_accepted_waits_and_goes_on_when_the_hold_is_lifted(
     assert await status_of(filled, package_id) is None
 
 
+async def test_the_end_of_a_short_hold_sends_at_once_for_what_a_worker_has_passed_by(
+    filled: Context, stop: asyncio.Event
+) -> None:
+    one, other = [await delete(filled, await publish(filled, version=version)) for version in ("1.0", "2.0")]
+    await _put(filled, "an audit")
+    await carry_out(filled, [one.id, other.id], stop)
+    await query(filled, "DELETE FROM outbox")
+
+    await _put(filled, None)
+
+    assert await schedule_once(filled) == 2
+    commands = await query(filled, "SELECT body FROM outbox WHERE kind = 'command'")
+    assert {id_ for row in commands for id_ in row["body"]["deletion_ids"]} == {str(one.id), str(other.id)}
+
+
 async def test_a_hold_stops_a_deletion_after_the_chunk_that_is_under_way(filled: Context, objects: Path) -> None:
     package_id = await publish(filled, files=["a", "b", "c"])
     deletion = await delete(filled, package_id)

@@ -85,6 +85,15 @@ UPDATE deletion d
  WHERE d.id = c.id
 RETURNING deletion(d.*), c.has_lapsed;
 
+-- name: note_held!
+-- What a claim has passed by because of a hold: whoever lifts it sends for them at once.
+WITH stopped AS (
+    SELECT id FROM deletion
+     WHERE id = ANY(:ids::uuid[]) AND NOT held AND finished_at IS NULL AND deletion_hold_on(project_id) IS NOT NULL
+     ORDER BY id FOR UPDATE SKIP LOCKED
+)
+UPDATE deletion d SET held = true FROM stopped WHERE d.id = stopped.id;
+
 -- name: attempted_deletions
 -- Those of a command that were attempted before, and are due: each is claimed by itself.
 SELECT id FROM deletion
