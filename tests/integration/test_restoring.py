@@ -1,5 +1,6 @@
 """Restores after other deletions of the same package or file: what they may have removed never comes back as whole."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from service.infra.deletion_rows import Deletion
 from tests.support.catalogue import delete, delete_file, file_statuses, publish, query, restore, status_of
 from tests.support.races import OK, answer_of, file_ids, state_of
 from tests.support.stepwise import StepwiseWorker, with_settings
+from workers.batch import carry_out
 
 
 @pytest.fixture
@@ -110,3 +112,21 @@ async def test_a_file_that_went_before_the_deletion_of_its_package_failed_is_not
     assert await answer_of(restore(filled, of_file.id)) == 409
 
     assert await state_of(filled, of_file) == "queued"
+
+
+async def test_a_file_under_its_own_deletion_stays_so_when_that_of_its_package_fails(
+    filled: Context, package_id: int, stop: asyncio.Event
+) -> None:
+    (file_id, _) = await file_ids(filled, package_id)
+    own = await delete_file(filled, package_id, file_id)
+    worker = StepwiseWorker()
+    await worker.claim(filled, own.id)
+    await worker.release(filled)
+
+    await _fail_midway(filled, await delete(filled, package_id))
+
+    assert await file_statuses(filled, package_id) == ["pending_destruction", "error"]
+    assert await answer_of(delete_file(filled, package_id, file_id)) == 404
+    await carry_out(filled, [own.id], stop)
+    assert await state_of(filled, own) == "succeeded"
+    assert await file_statuses(filled, package_id) == ["error"]

@@ -205,7 +205,8 @@ class Model:
         if deletion.target is deletion.package:
             deletion.package.status = "error"
         for file in self.parts(deletion.target):
-            if file.status == "pending_destruction" or (file is deletion.target and file.status == "processing"):
+            is_ours = file is deletion.target or not self._is_being_deleted(file)
+            if is_ours and file.status in {"processing", "pending_destruction"}:
                 file.status = "error"
 
     def _is_being_deleted(self, file: Thing) -> bool:

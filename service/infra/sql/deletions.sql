@@ -241,7 +241,7 @@ UPDATE deletion d
 RETURNING deletion(d.*);
 
 -- name: show_in_error!
--- What is left of failed deletions is shown as it is. A file in `processing` is another deletion's, of that file alone.
+-- What is left of failed deletions is shown as it is, but for files that are still to go by deletions of their own.
 WITH failed AS (
     SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
 ), packages AS (
@@ -254,7 +254,7 @@ WITH failed AS (
 UPDATE package_file f SET status = 'error', updated_at = now()
   FROM failed w
  WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[])
-   AND f.status <> 'processing';
+   AND NOT EXISTS (SELECT FROM deletion o WHERE o.package_file_id = f.id AND o.finished_at IS NULL);
 
 -- name: wake_deletions
 -- What should have moved on by now is sent for again, each time after a longer pause. What a hold stops is only looked
