@@ -11,15 +11,16 @@ from service.infra.broker import Broker, Standing
 
 WATCHED: Final = (*(lane.queue for lane in Lane), DEAD_QUEUE)
 
-_TIMEOUT_S: Final = 10
+_TIMEOUT_S: Final = 10.0
 
 
 class QueueWatch:
     """What was seen last of each queue."""
 
-    def __init__(self, broker: Broker) -> None:
-        """Begin without having looked."""
+    def __init__(self, broker: Broker, *, within: float = _TIMEOUT_S) -> None:
+        """Begin without having looked; a look may take so many seconds."""
         self._broker = broker
+        self._within = within
         self._seen: dict[str, Standing] = {}
 
     @contextmanager
@@ -29,10 +30,13 @@ class QueueWatch:
             yield
 
     async def look(self) -> None:
-        """Look at each queue once; a queue that cannot be used is not told of."""
+        """Look at each queue once; one that cannot be used is not told of, nor is any when the broker is too busy."""
         before = self._seen.get(DEAD_QUEUE)
-        async with asyncio.timeout(_TIMEOUT_S):
-            found = {name: await self._broker.standing(name) for name in WATCHED}
+        try:
+            async with asyncio.timeout(self._within):
+                found = {name: await self._broker.standing(name) for name in WATCHED}
+        except TimeoutError:
+            found = {}
         self._seen = {name: standing for name, standing in found.items() if standing}
         if before and DEAD_QUEUE in self._seen:
             metrics.DEAD_LETTERS.inc(max(0, self._seen[DEAD_QUEUE].ready - before.ready))

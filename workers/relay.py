@@ -1,7 +1,6 @@
 """The relay: from the outbox to the broker, in order, with confirms; one is active, others stand by."""
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -106,8 +105,7 @@ async def _watch_queues(broker: Broker, stop: asyncio.Event) -> None:
     watch = QueueWatch(broker)
     with watch.told():
         while not stop.is_set():
-            with suppress(TimeoutError):  # a broker that is busy; one that is gone is noticed by what publishes
-                await watch.look()
+            await watch.look()
             await wait_for_any(stop, within=_LOOK_EVERY)
 
 

@@ -96,6 +96,8 @@ def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> list
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
             connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
+            # Before PostgreSQL 15 everybody might make tables, and a database that was upgraded keeps that.
+            connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
             for role in DatabaseRole:
                 name = f"{prefix}_{role}"
                 done.append(_made(connection, name, passwords.get(role)))

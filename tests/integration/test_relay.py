@@ -17,9 +17,11 @@ from service.infra import outbox
 from service.infra.broker import open_broker
 from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
+from service.metrics import REGISTRY
 from service.settings import Settings
 from tests.support.catalogue import delete, publish, query, status_of
 from workers.deleter import run_deleter
+from workers.queue_watch import QueueWatch
 from workers.relay import relay_once, run_relay
 
 _INSTANCE = UUID("01920000-0000-7000-8000-000000000000")
@@ -224,6 +226,18 @@ async def test_a_claim_that_lapsed_is_taken_over_whatever_stands_in_the_queue_be
             while await status_of(filled, package_id) is not None:
                 await asyncio.sleep(0.02)
         stop.set()
+
+
+async def test_queues_are_not_told_of_as_they_were_when_the_broker_answered(settings: Settings) -> None:
+    name, queue = "packyard_queue_consumers", {"queue": Lane.BULK.queue}
+    async with open_broker(settings.broker_url.get_secret_value(), name="test") as broker:
+        watch = QueueWatch(broker)
+        with watch.told():
+            await watch.look()
+            assert REGISTRY.get_sample_value(name, queue) == 0
+            watch._within = 0
+            await watch.look()
+            assert REGISTRY.get_sample_value(name, queue) is None
 
 
 async def test_two_relays_that_are_active_at_once_give_an_event_the_same_number(filled: Context) -> None:

@@ -3,11 +3,9 @@
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-
-import pytest
 
 from tests.support.watching import ALERTS, alert_rules, expressions
 
@@ -96,13 +94,24 @@ def test_every_alert_is_tried() -> None:
     assert set(_TROUBLES) == {rule["alert"] for rule in alert_rules()}
 
 
-@pytest.mark.parametrize("alert", [None, *_TROUBLES], ids=str)
-def test_an_alert_fires_for_its_trouble_and_for_no_other(alert: str | None, tmp_path: Path) -> None:
-    troubled = {**_HEALTHY, **(_TROUBLES[alert] if alert else {})}
-    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [_case(alert, troubled)]}
-    file = tmp_path / "tests.yaml"
-    file.write_text(json.dumps(document), encoding="utf-8")
+def test_an_alert_fires_for_its_trouble_and_for_no_other(tmp_path: Path) -> None:
+    _try_out(
+        [_case(None, _HEALTHY), *(_case(alert, {**_HEALTHY, **series}) for alert, series in _TROUBLES.items())],
+        tmp_path,
+    )
 
+
+def test_the_first_failure_of_a_worker_that_had_none_is_not_missed(tmp_path: Path) -> None:
+    # Its series begins with that failure, so that nothing of it has increased.
+    first = {"packyard_deletions_finished_total{outcome='failed',pod='new'}": "_x20 1x40"}
+
+    _try_out([_case("PackyardDeletionsFailing", {**_HEALTHY, **first})], tmp_path)
+
+
+def _try_out(cases: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}
+    file = folder / "tests.yaml"
+    file.write_text(json.dumps(document), encoding="utf-8")
     _promtool("test", "rules", file)
 
 

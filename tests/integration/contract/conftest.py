@@ -1,4 +1,8 @@
-"""What tests of the contract share: a yard whose directory is filled once, and whose address is a public name."""
+"""What tests of the contract share: a yard whose directory is filled once, and whose address is a public name.
+
+The tests fill the database and look at it as its owner; the API works with the rights of its own role alone, so that
+the contract holds with these.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -6,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -14,6 +19,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
 from service.context import Context, open_context
+from service.infra.database import Database, open_database
+from service.infra.database_roles import DatabaseRole, grant_rights
 from service.settings import Settings, load_settings
 from tests.integration.conftest import Client
 from tests.support.catalogue import fill_directory
@@ -21,6 +28,7 @@ from tests.support.packages import EXTERNAL
 from tests.support.servers import TEMPLATE, Servers, database_in
 
 _PRISTINE: Final = Path(__file__).with_name("pristine.sql")
+_PASSWORD: Final = "Contract0only"
 
 ClientWith: TypeAlias = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -71,12 +79,29 @@ async def filled(context: Context) -> Context:
 
 
 @pytest.fixture
-def client_with(filled: Context) -> ClientWith:
+async def database_of_api(database_url: str, filled_template: str) -> AsyncGenerator[Database]:
+    """The same database, with no more rights than those that the role of the API has."""
+    place = urlsplit(database_url)
+    netloc = f"{filled_template}_{DatabaseRole.API}:{_PASSWORD}@{place.netloc.rpartition('@')[2]}"
+    async with open_database(place._replace(netloc=netloc).geturl()) as database:
+        yield database
+
+
+@pytest.fixture
+async def client(filled: Context, database_of_api: Database) -> AsyncGenerator[Client]:
+    """A client of the API over that yard."""
+    async with TestClient(TestServer(create_app(replace(filled, database=database_of_api)))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client_with(filled: Context, database_of_api: Database) -> ClientWith:
     """Open a client of the API over the same yard, with these settings changed."""
 
     @asynccontextmanager
     async def opening(**changed: object) -> AsyncGenerator[Client]:
-        context = replace(filled, settings=filled.settings.model_copy(update=changed))
+        settings = filled.settings.model_copy(update=changed)
+        context = replace(filled, database=database_of_api, settings=settings)
         async with TestClient(TestServer(create_app(context))) as opened:
             yield opened
 
@@ -100,6 +125,7 @@ async def _make_filled(servers: Servers, name: str, storage_url: str) -> None:
     async with open_context(_settings(url, storage_url)) as context:
         await fill_directory(context)
     await _run(url, _PRISTINE.read_text(encoding="utf-8"))
+    await asyncio.to_thread(grant_rights, url, prefix=name, passwords={DatabaseRole.API: _PASSWORD})
 
 
 async def _copy(servers: Servers, template: str) -> str:
