@@ -102,7 +102,8 @@ async def test_everything_works_with_least_rights(yard: Yard, settings: Settings
         await http.post(f"{_DELETIONS}/{one}/restore")
         other = (await http.delete(f"{_PACKAGES}/{packages['part-0']}")).headers["Deletion-Id"]
         await _until(http, other, "grace")
-        await http.post(f"{_DELETIONS}/{other}/destroy_now", headers={"Idempotency-Key": "now"})
+        await _hold_and_fail(yard, settings, http, other, operator)
+        await http.post(f"{_DELETIONS}/{other}/retry", headers={"Idempotency-Key": "again"})
         body: dict[str, Any] = {"ids": [packages["part-1"], packages["part-2"]]}
         many = await http.post(f"{_PACKAGES}/bulk_delete", json=body, headers={"Idempotency-Key": "both"})
         batch = (await many.json())["batch_id"]
@@ -126,6 +127,25 @@ async def test_everything_works_with_least_rights(yard: Yard, settings: Settings
     for name in _PROCESSES:
         assert "permission denied" not in yard.log(name)
         assert "access_refused" not in yard.log(name).lower()
+
+
+async def _hold_and_fail(
+    yard: Yard, settings: Settings, http: aiohttp.ClientSession, deletion: str, operator: dict[str, str]
+) -> None:
+    """Let a hold come and go over a deletion in its grace; then let the worker find its package protected."""
+    await yard.run("deletions", "hold", "acme/open", "--reason", "an audit", settings=operator)
+    async with http.post(f"{_DELETIONS}/{deletion}/destroy_now", raise_for_status=False) as answer:
+        assert (answer.status, "an audit" in await answer.text()) == (403, True)
+    await yard.run("deletions", "lift", "acme/open", settings=operator)
+    owner = await asyncpg.connect(settings.database_url.get_secret_value())
+    await owner.execute(
+        "INSERT INTO protection_rule (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)"
+        " VALUES (100, 'generic', 'part-0', 60)"
+    )
+    await http.post(f"{_DELETIONS}/{deletion}/destroy_now", headers={"Idempotency-Key": "now"})
+    await _until(http, deletion, "failed")
+    await owner.execute("DELETE FROM protection_rule WHERE package_name_pattern = 'part-0'")
+    await owner.close()
 
 
 async def _import(yard: Yard, folder: Path, *names: str) -> None:
