@@ -1,9 +1,29 @@
 """Secrets that come as files, as a cluster mounts them: read anew whenever they are used."""
 
+import re
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
+import structlog
 from pydantic import SecretStr
 from typing_extensions import override
+
+_HOST: Final = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+
+log = structlog.get_logger()
+
+
+def has_readable_hosts(url: str) -> bool:
+    """Tell whether the hosts of an address, with commas between them, can be told from its user and password.
+
+    A password that is not percent-encoded may end the host too early, and what reads it then quotes a part of it.
+    """
+    try:
+        hosts = urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return False
+    return all(_HOST.fullmatch(host) for host in hosts.split(","))
 
 
 class SecretFile(SecretStr):
@@ -18,16 +38,21 @@ class SecretFile(SecretStr):
         """
         super().__init__(_read(path))
         self.path = path
+        self._is_good = True
 
     @override
     def get_secret_value(self) -> str:
-        """Return the secret of now; while the file is gone or is of another kind than before, the last good one."""
+        """Return the secret of now; while the file is gone, or holds no such address as before, the last good one."""
         try:
             current = _read(self.path)
         except (OSError, ValueError):
-            return self._secret_value
-        if _kind(current) == _kind(self._secret_value):
+            current = ""
+        is_good = _kind(current) == _kind(self._secret_value) and has_readable_hosts(current)
+        if is_good:
             self._secret_value = current
+        elif self._is_good:
+            log.warning("secret_file_unusable", path=str(self.path), reason="the last good secret stays in use")
+        self._is_good = is_good
         return self._secret_value
 
 

@@ -24,7 +24,7 @@ from pydantic_core import PydanticUndefined
 
 from schemas.fields import Duration
 from service.errors import StartError
-from service.secret_files import SecretFile
+from service.secret_files import SecretFile, has_readable_hosts
 
 PREFIX: Final = "PACKYARD_"
 _FILE: Final = "_file"
@@ -61,6 +61,8 @@ def _scheme_in(*schemes: str) -> AfterValidator:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if not text.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError("should begin with " + " or ".join(f"{scheme}://" for scheme in schemes))
+        if not has_readable_hosts(text):
+            raise ValueError("should have a host, perhaps with a port; percent-encode what is special in a password")
         return value
 
     return AfterValidator(check)

@@ -5,11 +5,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+import structlog
+from pydantic import SecretStr
+
 from service.errors import StartError
-from service.infra.database import Database, open_database
+from service.infra.database import Database, DatabaseUnavailableError, open_database
 
 _GLANCE_S: Final = 1
+_NOT_YET: Final = (StartError, asyncpg.InsufficientPrivilegeError, *DatabaseUnavailableError)
+
 VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
+
+log = structlog.get_logger()
 
 
 def newest_version() -> str:
@@ -33,20 +41,27 @@ async def require_current_schema(database: Database) -> None:
         )
 
 
-async def wait_for_schema(url: str, *, patience: timedelta) -> str:
+async def wait_for_schema(url: str | SecretStr, *, patience: timedelta) -> str:
     """Wait with *patience* until somebody else has brought the database at *url* to our version, and return that.
+
+    What it waits for stands in the log.
 
     Raises:
         StartError: it was not, or the database could not be used, when patience ended.
     """
     deadline = asyncio.get_running_loop().time() + patience.total_seconds()
+    known = ""
     while True:
         try:
             async with open_database(url, size=1) as database:
                 await require_current_schema(database)
-        except StartError:
+        except _NOT_YET as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
             if asyncio.get_running_loop().time() > deadline:
-                raise
+                raise StartError(reason) from error
+            if reason != known:
+                log.info("waiting_for_schema", reason=reason)
+            known = reason
             await asyncio.sleep(_GLANCE_S)
         else:
             return newest_version()

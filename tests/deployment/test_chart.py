@@ -171,7 +171,7 @@ def test_every_value_has_a_meaning_and_every_meaning_a_value() -> None:
         (["storage.url=/var/lib/packyard"], "/storage/url"),
         (["storage.url="], "storage.url is needed"),
         (["database.url="], "database.existingSecret or database.url is needed"),
-        (["autoscaling.mode=keda"], "broker.managementUrl is needed"),
+        (["broker.managementUrl=", "autoscaling.mode=keda"], "broker.managementUrl is needed"),
         (["settings.grace_period=7d"], "'grace_period' does not match"),
         (["image.digest=latest"], "/image/digest"),
     ],
@@ -303,7 +303,6 @@ def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manif
         for labels in pods
     }
     storage = [] if example == "small" else ["storage"]
-    management = [] if example == "small" else ["management"]
 
     assert _selected(pods, deny["podSelector"]) == pods
     assert set(deny["policyTypes"]) == {"Ingress", "Egress"}
@@ -314,7 +313,7 @@ def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manif
         "relay": ["broker", "database", "deny", *storage],
         "worker-interactive": ["broker", "database", "deny", *storage],
         "worker-bulk": ["broker", "database", "deny", *storage],
-        "set-up": ["database", "deny", *management],
+        "set-up": ["database", "deny", "management"],
     }
 
 

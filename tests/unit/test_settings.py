@@ -61,6 +61,9 @@ def test_lists_have_commas_and_sizes_have_units() -> None:
             "mysql://yard:sesame@db",
             "PACKYARD_DATABASE_URL is wrong: should begin with postgresql://",
         ),
+        ("PACKYARD_DATABASE_URL", "postgresql://yard:se/same@db/yard", "PACKYARD_DATABASE_URL is wrong: should have"),
+        ("PACKYARD_BROKER_URL", "amqp://yard:se#same@broker/", "PACKYARD_BROKER_URL is wrong: should have"),
+        ("PACKYARD_BROKER_URL", "amqp://yard:se[same@broker/", "PACKYARD_BROKER_URL is wrong: should have"),
         ("PACKYARD_BROKER_URL", "", "PACKYARD_BROKER_URL is not set"),
         ("PACKYARD_GENERIC_MAX_FILE_SIZE", "much", "PACKYARD_GENERIC_MAX_FILE_SIZE is wrong"),
         ("PACKYARD_RATE_LIMIT", "-1", "PACKYARD_RATE_LIMIT is wrong"),
@@ -78,6 +81,20 @@ def test_a_wrong_setting_is_named_in_one_line_without_secrets(name: str, value: 
     assert part in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "sesame" not in str(refused.value)
+    assert "same@" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///yard?host=/run/postgresql",
+        "postgresql://yard:sesame@one:5432,two:5433/yard?target_session_attrs=primary",
+        "postgresql://yard:se%2Fsame@[::1]:5432/yard",
+        "postgres://db",
+    ],
+)
+def test_any_address_that_the_driver_takes_is_taken(url: str) -> None:
+    assert load_settings(environment={**_COMPLETE, "PACKYARD_DATABASE_URL": url}).database_url.get_secret_value() == url
 
 
 def test_overrides_come_above_the_environment() -> None:
@@ -115,7 +132,7 @@ def test_a_secret_in_a_file_is_what_the_file_says_now(tmp_path: Path) -> None:
     assert "sesame" not in repr(settings)
     file.write_text("postgresql://yard:mellon@db/yard", encoding="utf-8")
     assert settings.database_url.get_secret_value() == "postgresql://yard:mellon@db/yard"
-    for nonsense in ("", "amqp://yard:mellon@db/yard"):
+    for nonsense in ("", "amqp://yard:mellon@db/yard", "postgresql://yard:mel/lon@db/yard"):
         file.write_text(nonsense, encoding="utf-8")
         assert settings.database_url.get_secret_value() == "postgresql://yard:mellon@db/yard"
     file.unlink()

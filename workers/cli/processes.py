@@ -61,8 +61,9 @@ def migrate(patience: str | None) -> None:
     """Bring the database to the newest version of the schema."""
     if patience is not None:
         within: timedelta = validated(Duration, patience, name="--wait")
-        url = command_settings().database_url.get_secret_value()
-        version = asyncio.run(wait_for_schema(url, patience=within))
+        settings = command_settings()
+        configure_logs(settings.log_level, settings.log_format, process="migrate")
+        version = asyncio.run(wait_for_schema(settings.database_url, patience=within))
         click.echo(f"the database is at schema version {version} or newer")
         return
     from service.infra.migrations.run import migrate as migrate_database  # noqa: PLC0415 - alembic is slow to load
