@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import pytest
 
 from service.settings import Settings
+from tests.support.buckets import keys_seen
 from tests.support.observer import rows
+from tests.support.servers import Servers
 from tests.support.yard import Yard
 
 _UPLOADS: Final = 200
 _ROUNDS: Final = 3
+_PACKAGES: Final = 6
+_FILES: Final = 300
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
 
 
@@ -44,6 +49,7 @@ async def _figures(yard: Yard, *arguments: str) -> Mapping[str, Any]:
     return figures
 
 
+@pytest.mark.timeout(300)
 async def test_a_repair_finds_all_that_is_left_of_uploads_and_touches_nothing_else(
     yard_of_each_store: Yard, settings_of_each_store: Settings
 ) -> None:
@@ -90,35 +96,48 @@ async def test_a_repair_finds_all_that_is_left_of_uploads_and_touches_nothing_el
     assert (told["files"], told["physical_bytes"]) == (files[0], files[1])
 
 
+@pytest.mark.timeout(300)
 async def test_a_worker_killed_in_the_middle_of_removals_leaves_nothing_to_repair(
-    yard_of_each_store: Yard, tmp_path: Path
+    yard_of_each_store: Yard, settings_of_each_store: Settings, servers: Servers, tmp_path: Path
 ) -> None:
     yard = yard_of_each_store
-    yard.environment = {**yard.environment, "PACKYARD_ORPHAN_AGE": "1ms", "PACKYARD_LEASE": "2s"}
-    files = [{"file_name": str(place), "content": str(place)} for place in range(300)]
+    # One package a second, so that the kills fall between its chunks, or into one.
+    pace = {"PACKYARD_LEASE": "2s", "PACKYARD_STORAGE_DELETE_RATE": str(_FILES)}
+    yard.environment = {**yard.environment, "PACKYARD_ORPHAN_AGE": "1ms", **pace}
+    files = [{"file_name": str(place), "content": str(place)} for place in range(_FILES)]
     lines = [
-        json.dumps(
-            {"project": "acme/open", "package_type": "npm", "name": f"app-{number}", "version": "1", "files": files}
-        )
-        for number in range(5)
+        json.dumps({"project": "acme/open", "package_type": "npm", "name": name, "version": "1", "files": files})
+        for name in ("kept", *(f"app-{number}" for number in range(_PACKAGES)))
     ]
     (tmp_path / "packages.ndjson").write_text("\n".join(lines), encoding="utf-8")
     await yard.run("import", str(tmp_path / "packages.ndjson"))
     await yard.start("serve", "relay", "schedule")
     async with aiohttp.ClientSession(yard.base_url, headers=_HEADERS) as http:
-        await yard.start("work")
-        body = {"filter": {"package_type": "npm"}, "expected_count": 5}
+        body = {"filter": {"package_name": "app-"}, "expected_count": _PACKAGES}
         async with http.post("/api/v4/projects/100/packages/bulk_delete", json=body) as answer:
             assert answer.status == 202
-    await asyncio.sleep(random.uniform(0.1, 0.6))  # noqa: S311 - where in the removals the kill falls
-    await yard.kill("work")
 
-    figures = await _figures(yard, "--repair", "--verify")
-    print(f"killed with {figures['files']} files left, {figures['going']} without object")  # noqa: T201 - what was hit
-    assert (figures["quarantined"], figures["put_back"], figures["mended"]) == (0, 0, 0)
+    async def objects() -> set[str]:
+        return await keys_seen(settings_of_each_store, servers.s3_filer_url)
+
+    for number in range(3):
+        before = len(await objects())
+        await yard.start("work")
+        async with asyncio.timeout(60):
+            while len(await objects()) == before:
+                await asyncio.sleep(0.002)
+        await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311 - where in the removals the kill falls
+        await yard.kill("work")
+        figures = await _figures(yard, "--repair", "--verify")
+        told = {name: figures[name] for name in ("objects", "files", "going")}
+        print(f"kill {number}: {before - figures['objects']} objects were gone, {told}")  # noqa: T201 - what was hit
+        assert (figures["quarantined"], figures["put_back"], figures["mended"]) == (0, 0, 0)
+        assert figures["objects"] == len(await objects()) > _FILES
 
     await yard.start("work")
-    async with asyncio.timeout(30):
-        while figures["files"]:
+    figures = await _figures(yard)
+    async with asyncio.timeout(120):
+        while figures["files"] > _FILES:
             figures = await _figures(yard)
-    assert (figures["objects"], figures["going"]) == (0, 0)
+    assert (figures["objects"], figures["going"]) == (_FILES, 0)
+    assert len(await objects()) == _FILES
