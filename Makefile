@@ -4,6 +4,7 @@ DATA ?= .packyard
 PYTHON ?= python3
 DELETIONS ?= 20000
 BULK ?= 10000
+OBJECTS ?= 20000
 MINUTES ?= 15
 STORE ?= disk
 
@@ -13,7 +14,7 @@ CHECKERS := .checkers
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check faults scaling soak bench requirements clean clients checkers chart system-of-tests
+.PHONY: help run test setup system check faults scaling soak bench removal requirements clean clients checkers chart system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -50,6 +51,9 @@ checkers: $(CHECKERS)/installed ## Make .checkers: Helm and what checks the char
 
 chart: setup checkers ## Write anew what follows from deploy/chart: the table of values, the manifests that tests compare with
 	$(BIN)/python -m tests.support.chart
+
+removal: setup ## Measure the removal of objects from a disk and from S3 beside a bare loop: make removal OBJECTS=100000
+	$(BIN)/python -m tests.benchmarks.removal --objects '$(OBJECTS)'
 
 requirements: setup system-of-tests ## Pin the dependencies of pyproject.toml anew
 	requirements/compile.sh

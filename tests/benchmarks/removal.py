@@ -5,11 +5,9 @@
 
 import argparse
 import asyncio
-import os
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,10 +23,9 @@ from service.infra.storage import DELETE_CHUNK, ObjectStore, new_key
 from service.infra.store_opening import open_store
 from service.settings import Settings, load_settings
 from tests.support.catalogue import DIRECTORY
-from tests.support.seaweed import ADMIN, BUCKET, SeaweedFS
+from tests.support.seaweed import BUCKET, own_seaweed
 from tests.support.servers import private_servers
 from tests.support.yard import Yard
-from workers.stack.state import State
 
 _PROJECT: Final = 100
 _FILES: Final = 1_000
@@ -56,21 +53,9 @@ async def measure_removal(table: Table, folder: Path, count: int) -> None:
     (folder / "on-disk").mkdir()
     (folder / "on-s3").mkdir()
     await _measure(table, folder / "on-disk", count, what="disk", storage={"URL": (folder / "objects").as_uri()})
-    async with _seaweed(folder) as seaweed:
+    async with own_seaweed(folder) as seaweed:
         storage = {"URL": f"s3://{BUCKET}/bench", "ENDPOINT": seaweed.endpoint}
         await _measure(table, folder / "on-s3", count, what="S3 (SeaweedFS)", storage=storage)
-
-
-@asynccontextmanager
-async def _seaweed(folder: Path) -> AsyncGenerator[SeaweedFS]:
-    seaweed = SeaweedFS(folder, State(folder / "seaweed.json"))
-    try:
-        await seaweed.start()
-        # For this process and those that it starts, as a user would.
-        os.environ |= {"AWS_ACCESS_KEY_ID": ADMIN, "AWS_SECRET_ACCESS_KEY": seaweed.secret(ADMIN)}  # noqa: TID251
-        yield seaweed
-    finally:
-        await seaweed.kill()
 
 
 async def _measure(table: Table, folder: Path, count: int, *, what: str, storage: dict[str, str]) -> None:
@@ -167,9 +152,12 @@ async def _remove_by_worker(settings: Settings, store: ObjectStore, folder: Path
 
 async def _main(count: int) -> None:
     table = Table("what", "figure", "beside", "ratio")
-    with tempfile.TemporaryDirectory() as name, suppress(KeyboardInterrupt):
-        await measure_removal(table, Path(name), count)
-    Console(width=150).print(table)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            await measure_removal(table, Path(name), count)
+    finally:
+        # What was measured before something went wrong, too.
+        Console(width=150).print(table)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import secrets
 import sys
 import tempfile
@@ -14,9 +13,8 @@ from rich.console import Console
 
 from service.settings import load_settings
 from tests.soak.run import Outcome, soak, soaked_yard
-from tests.support.seaweed import ADMIN, BUCKET, SeaweedFS
+from tests.support.seaweed import BUCKET, own_seaweed
 from tests.support.servers import private_servers
-from workers.stack.state import State
 
 
 async def main(*, minutes: float, store: str, seed: int) -> Outcome:
@@ -51,15 +49,9 @@ async def _storage(folder: Path, store: str) -> AsyncGenerator[tuple[dict[str, s
     if store == "disk":
         yield {"PACKYARD_STORAGE_URL": (folder / "objects").as_uri()}, ""
         return
-    seaweed = SeaweedFS(folder, State(folder / "seaweed.json"))
-    try:
-        await seaweed.start()
-        # For this process and those that it starts, as a user would.
-        os.environ |= {"AWS_ACCESS_KEY_ID": ADMIN, "AWS_SECRET_ACCESS_KEY": seaweed.secret(ADMIN)}  # noqa: TID251
+    async with own_seaweed(folder) as seaweed:
         place = {"PACKYARD_STORAGE_URL": f"s3://{BUCKET}/soak", "PACKYARD_STORAGE_ENDPOINT": seaweed.endpoint}
         yield place, seaweed.filer_url
-    finally:
-        await seaweed.kill()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -140,6 +143,19 @@ class SeaweedFS:
                 return bucket.ok
         except aiohttp.ClientError:
             return False
+
+
+@asynccontextmanager
+async def own_seaweed(folder: Path) -> AsyncGenerator[SeaweedFS]:
+    """Give a server with its data below *folder*; this process, and those that it starts, may do everything there."""
+    seaweed = SeaweedFS(folder, State(folder / "seaweed.json"))
+    try:
+        await seaweed.start()
+        # As a user would.
+        os.environ |= {"AWS_ACCESS_KEY_ID": ADMIN, "AWS_SECRET_ACCESS_KEY": seaweed.secret(ADMIN)}  # noqa: TID251
+        yield seaweed
+    finally:
+        await seaweed.kill()
 
 
 def _program() -> Path:
