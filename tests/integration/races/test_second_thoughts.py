@@ -8,13 +8,14 @@ import pytest
 
 from service.context import Context
 from service.infra.deletion_rows import Deletion
-from tests.support.catalogue import file_statuses, objects_in, query, status_of
+from tests.support.catalogue import file_statuses, objects_in, protect, query, status_of
 from tests.support.races import (
     EITHER_END,
     OK,
     answer_of,
     begun_waiting,
     claiming,
+    deleting,
     destroying_now,
     failed_untouched,
     held_open,
@@ -187,3 +188,50 @@ async def test_a_retried_deletion_is_claimed_only_once_it_is_retried(
         await retry.end(commits=commits)
 
     assert await try_claim(filled, deletion) is commits
+
+
+# A restore of what failed before anything was removed, and whoever else comes to the package
+
+
+@EITHER_END
+async def test_a_restore_waits_for_the_claim_that_a_rule_stops_and_undoes_it(
+    filled: Context, deletion: Deletion, *, commits: bool
+) -> None:
+    await protect(filled)
+
+    async with held_open(filled, claiming(deletion)) as claim:
+        restore = await begun_waiting(filled, restoring(deletion))
+        await claim.end(commits=commits)
+
+        assert await answer_of(restore) == OK
+    assert await file_statuses(filled, deletion.package_id) == ["default", "default"]
+
+
+@EITHER_END
+async def test_a_restore_of_what_failed_waits_for_a_delete_and_leaves_the_package_to_it(
+    filled: Context, deletion: Deletion, *, commits: bool
+) -> None:
+    await failed_untouched(filled, deletion)
+    await query(filled, "DELETE FROM protection_rule")
+
+    async with held_open(filled, deleting(deletion.package_id)) as second:
+        restore = await begun_waiting(filled, restoring(deletion))
+        await second.end(commits=commits)
+
+        assert await answer_of(restore) == (409 if commits else OK)
+    assert await status_of(filled, deletion.package_id) == ("processing" if commits else "default")
+
+
+@EITHER_END
+async def test_a_delete_waits_for_the_restore_of_what_failed_and_deletes_it_again(
+    filled: Context, deletion: Deletion, *, commits: bool
+) -> None:
+    await failed_untouched(filled, deletion)
+    await query(filled, "DELETE FROM protection_rule")
+
+    async with held_open(filled, restoring(deletion)) as restore:
+        second = await begun_waiting(filled, deleting(deletion.package_id))
+        await restore.end(commits=commits)
+
+        assert (await second).prior_status == ("default" if commits else "error")
+    assert await state_of(filled, deletion) == ("restored" if commits else "failed")
