@@ -27,6 +27,8 @@ from tests.support.seaweed import BUCKET, own_seaweed
 from tests.support.servers import private_servers
 from tests.support.yard import Yard
 
+STORES: Final = ("disk", "s3")
+
 _PROJECT: Final = 100
 _FILES: Final = 1_000
 """Files of one package."""
@@ -47,15 +49,17 @@ SELECT p.id, 'file-' || o.place, 5, decode(repeat('00', 32), 'hex'), o.key
 """
 
 
-async def measure_removal(table: Table, folder: Path, count: int) -> None:
-    """Measure both kinds of stores, each with *count* objects for the worker and as many for the bare loop."""
+async def measure_removal(table: Table, folder: Path, count: int, *, stores: Sequence[str] = STORES) -> None:
+    """Measure these kinds of stores, each with *count* objects for the worker and as many for the bare loop."""
     count -= count % _FILES
-    (folder / "on-disk").mkdir()
-    (folder / "on-s3").mkdir()
-    await _measure(table, folder / "on-disk", count, what="disk", storage={"URL": (folder / "objects").as_uri()})
-    async with own_seaweed(folder) as seaweed:
-        storage = {"URL": f"s3://{BUCKET}/bench", "ENDPOINT": seaweed.endpoint}
-        await _measure(table, folder / "on-s3", count, what="S3 (SeaweedFS)", storage=storage)
+    if "disk" in stores:
+        (folder / "on-disk").mkdir()
+        await _measure(table, folder / "on-disk", count, what="disk", storage={"URL": (folder / "objects").as_uri()})
+    if "s3" in stores:
+        (folder / "on-s3").mkdir()
+        async with own_seaweed(folder) as seaweed:
+            storage = {"URL": f"s3://{BUCKET}/bench", "ENDPOINT": seaweed.endpoint}
+            await _measure(table, folder / "on-s3", count, what="S3 (SeaweedFS)", storage=storage)
 
 
 async def _measure(table: Table, folder: Path, count: int, *, what: str, storage: dict[str, str]) -> None:
@@ -150,11 +154,11 @@ async def _remove_by_worker(settings: Settings, store: ObjectStore, folder: Path
     return worked, early, most
 
 
-async def _main(count: int) -> None:
+async def _main(count: int, stores: Sequence[str]) -> None:
     table = Table("what", "figure", "beside", "ratio")
     try:
         with tempfile.TemporaryDirectory() as name:
-            await measure_removal(table, Path(name), count)
+            await measure_removal(table, Path(name), count, stores=stores)
     finally:
         # What was measured before something went wrong, too.
         Console(width=150).print(table)
@@ -163,4 +167,6 @@ async def _main(count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="tests.benchmarks.removal")
     parser.add_argument("--objects", type=int, default=100_000, help="how many objects are removed, of each kind")
-    asyncio.run(_main(parser.parse_args().objects))
+    parser.add_argument("--store", choices=STORES, help="only of this kind")
+    given = parser.parse_args()
+    asyncio.run(_main(given.objects, [given.store] if given.store else STORES))
