@@ -28,21 +28,19 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """How much of a lane one worker takes: batches at a time, commands a batch."""
+    """How much of a lane one worker takes: batches at a time, commands a batch, commands that it holds."""
 
     batches: int
     commands: int
-
-    @property
-    def prefetch(self) -> int:
-        return 2 * self.batches * self.commands
+    prefetch: int
 
 
 _SHARES: Final = MappingProxyType(
     {
         # People wait for these: many small batches, so that a large package holds up few others.
-        Lane.INTERACTIVE: _Share(batches=4, commands=8),
-        Lane.BULK: _Share(batches=1, commands=4),
+        Lane.INTERACTIVE: _Share(batches=4, commands=8, prefetch=64),
+        # One command is about a hundred packages already: what waits with one worker, others cannot take.
+        Lane.BULK: _Share(batches=2, commands=1, prefetch=2),
     }
 )
 _TAKE_WITHIN_S: Final = 0.5

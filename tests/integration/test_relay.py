@@ -256,6 +256,30 @@ async def test_two_relays_that_are_active_at_once_give_an_event_the_same_number(
     assert sorted(number or 0 for number in both[0].result().values()) == list(range(1, 11))
 
 
+async def test_a_worker_holds_no_more_of_a_backlog_than_it_works_on(
+    settings: Settings, filled: Context, channel: aio_pika.abc.AbstractChannel, stop: asyncio.Event
+) -> None:
+    for number in range(6):
+        deletion = await delete(filled, await publish(filled, version=str(number)))
+        body = json.dumps({"deletion_ids": [str(deletion.id)]}).encode()
+        await channel.default_exchange.publish(aio_pika.Message(body), Lane.BULK.queue)
+
+    async with (
+        # So that each takes a second, once the first has been removed.
+        open_context(settings.model_copy(update={"storage_delete_rate": 1})) as slow,
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(run_deleter(slow, [Lane.BULK], stop))
+        async with asyncio.timeout(10):
+            while not await query(filled, "SELECT FROM deletion WHERE claim IS NOT NULL"):
+                await asyncio.sleep(0.02)
+        queue = await channel.declare_queue(Lane.BULK.queue, passive=True)
+        stop.set()
+
+    # What one holds, others that come to its aid cannot take.
+    assert queue.declaration_result.message_count in {3, 4}
+
+
 async def test_a_command_that_was_not_begun_when_the_worker_stops_goes_to_another(
     filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel, stop: asyncio.Event
 ) -> None:
