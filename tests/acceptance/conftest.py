@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from service.context import open_context
 from service.settings import Settings
-from tests.support.catalogue import DIRECTORY
+from tests.support.catalogue import fill_directory
 from tests.support.yard import Yard
 
 
@@ -24,6 +25,18 @@ async def yard_of_each_store(settings_of_each_store: Settings, tmp_path: Path) -
     """Such a yard with its directory; no process is started."""
     made = Yard(settings_of_each_store, tmp_path / "yard")
     made.folder.mkdir()
-    await made.run("directory", "apply", str(DIRECTORY))
+    await _fill(settings_of_each_store)
     yield made
     await made.aclose()
+
+
+@pytest.fixture
+async def directory(yard: Yard, settings: Settings) -> Yard:
+    """The same with users and projects, without a process that brings them."""
+    await _fill(settings)
+    return yard
+
+
+async def _fill(settings: Settings) -> None:
+    async with open_context(settings, connections=1) as context:
+        await fill_directory(context)

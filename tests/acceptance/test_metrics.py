@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from service.settings import Settings
-from tests.support.catalogue import DIRECTORY
 from tests.support.watching import FROM_SCRAPING, expressions, labels_in, names_in
 from tests.support.yard import PROCESSES, Yard, eventually
 
@@ -19,9 +18,9 @@ _SIZE: Final = 1_000
 
 
 @pytest.fixture
-async def client(yard: Yard) -> AsyncGenerator[aiohttp.ClientSession]:
+async def client(directory: Yard) -> AsyncGenerator[aiohttp.ClientSession]:
     """A maintainer's client of a running yard."""
-    await yard.run("directory", "apply", str(DIRECTORY))
+    yard = directory
     await yard.start()
     for name in PROCESSES:
         await eventually(partial(_tells, yard, name), within=20)

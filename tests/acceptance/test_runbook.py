@@ -16,7 +16,6 @@ import asyncpg
 from service.settings import Settings
 from tests.faults.server_faults import ServerFaults
 from tests.faults.volume import Volume
-from tests.support.catalogue import DIRECTORY
 from tests.support.observer import rows
 from tests.support.servers import Servers
 from tests.support.watching import alert_rules
@@ -48,8 +47,9 @@ def test_every_fault_that_the_tests_inject_is_in_the_table(tmp_path: Path) -> No
 
 
 async def test_every_command_works_as_it_is_written(
-    yard: Yard, settings: Settings, servers: Servers, database_url: str
+    directory: Yard, settings: Settings, servers: Servers, database_url: str
 ) -> None:
+    yard = directory
     deletion = await _yard_in_trouble(yard, settings, database_url)
     vhost = unquote(urlsplit(settings.broker_url.get_secret_value()).path[1:])
     environment = {
@@ -86,7 +86,6 @@ async def test_every_command_works_as_it_is_written(
 
 async def _yard_in_trouble(yard: Yard, settings: Settings, database_url: str) -> str:
     """Start a yard in which a deletion has failed and nonsense is among the dead letters; return the deletion."""
-    await yard.run("directory", "apply", str(DIRECTORY))
     await yard.start("serve", "relay", "schedule")
     async with aiohttp.ClientSession(yard.base_url, headers={"PRIVATE-TOKEN": "maintainer-token"}) as session:
         async with session.put(f"{_PACKAGES}/generic/thing/1.0/f?select=package_file", data=b"x") as answer:

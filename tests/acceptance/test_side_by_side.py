@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from service.infra.schema_version import VERSIONS, newest_version
-from tests.support.catalogue import DIRECTORY
 from tests.support.observer import rows
 from tests.support.yard import PROCESSES, Yard, eventually
 from workers.stack.state import LOOPBACK, free_port
@@ -73,9 +72,9 @@ class _Client:
 
 
 async def test_old_and_new_work_side_by_side_while_and_after_the_schema_is_expanded(
-    yard: Yard, next_version: Mapping[str, str], database_url: str
+    directory: Yard, next_version: Mapping[str, str], database_url: str
 ) -> None:
-    await yard.run("directory", "apply", str(DIRECTORY))
+    yard = directory
     await yard.start()
     new = {name: f"{name}-next" for name in PROCESSES}
     port = str(free_port())

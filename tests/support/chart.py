@@ -12,6 +12,7 @@ Manifest: TypeAlias = dict[str, Any]
 
 ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "deploy" / "chart"
+DOCKERFILE: Final = ROOT / "deploy" / "Dockerfile"
 EXAMPLES: Final = ("small", "production", "bring-your-own")
 GOLDEN: Final = ROOT / "tests" / "deployment" / "golden"
 CHECKERS: Final = ROOT / ".checkers" / "bin"

@@ -8,8 +8,6 @@ from typing import Final
 import click
 
 from service.errors import StartError
-from service.infra.broker_users import SUBSCRIBER, USERS, set_up_broker
-from service.infra.database_roles import DatabaseRole, grant_rights
 from workers.cli.options import command_settings
 
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -36,6 +34,8 @@ def database(prefix: str, folder: Path | None) -> None:
     Run it with the owner's PACKYARD_DATABASE_URL, after each `packyard migrate`. Roles that are missing are made if the
     owner may; those that are there lose all rights but theirs.
     """
+    from service.infra.database_roles import grant_rights  # noqa: PLC0415 - a driver that no other command loads
+
     _require_prefix(prefix)
     url = command_settings().database_url.get_secret_value()
     for role in grant_rights(url, prefix=prefix, passwords=_read_passwords(folder)):
@@ -56,6 +56,8 @@ def broker(prefix: str, subscribers: tuple[str, ...], folder: Path | None) -> No
 
     Run it with an administrator's PACKYARD_MANAGEMENT_URL. A password `subscriber-NAME` makes that subscriber, too.
     """
+    from service.infra.broker_users import SUBSCRIBER, set_up_broker  # noqa: PLC0415 - as above
+
     _require_prefix(prefix)
     url = command_settings().management_url
     if url is None:
@@ -80,6 +82,9 @@ def _require_prefix(prefix: str) -> None:
 
 def _read_passwords(folder: Path | None) -> dict[str, str]:
     """Return who -> password; a mounted Secret has hidden files beside them."""
+    from service.infra.broker_users import SUBSCRIBER, USERS  # noqa: PLC0415 - as above
+    from service.infra.database_roles import DatabaseRole  # noqa: PLC0415 - as above
+
     if folder is None:
         return {}
     known = {*DatabaseRole, *USERS}
