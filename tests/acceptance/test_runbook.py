@@ -50,8 +50,9 @@ async def test_every_command_works_as_it_is_written(
     directory: Yard, settings: Settings, servers: Servers, database_url: str
 ) -> None:
     yard = directory
+    vhost = quote(unquote(urlsplit(settings.broker_url.get_secret_value()).path[1:]), safe="")
     deletion = await _yard_in_trouble(yard, settings, database_url)
-    vhost = unquote(urlsplit(settings.broker_url.get_secret_value()).path[1:])
+    await eventually(lambda: _figures_are_there(yard, servers, vhost), within=_PATIENCE_S)
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PACKYARD_")},  # noqa: TID251
         **yard.environment,
@@ -63,7 +64,7 @@ async def test_every_command_works_as_it_is_written(
             for place, name in (("WORKER", "work"), ("RELAY", "relay"), ("SCHEDULER", "schedule"))
         },
         "MANAGEMENT": servers.management_url,
-        "VHOST": quote(vhost, safe=""),
+        "VHOST": vhost,
         "DELETION": deletion,
     }
     tried: set[str] = set()
@@ -113,6 +114,16 @@ async def _yard_in_trouble(yard: Yard, settings: Settings, database_url: str) ->
     await connection.execute("DELETE FROM protection_rule WHERE package_name_pattern = 'thing'")
     await connection.close()
     return deletion
+
+
+async def _figures_are_there(yard: Yard, servers: Servers, vhost: str) -> bool:
+    """Tell whether scheduler and broker have looked at what they are asked for: each does so every few seconds."""
+    async with (
+        aiohttp.ClientSession(servers.management_url, raise_for_status=True) as session,
+        session.get(f"/api/queues/{vhost}/packyard.delete.bulk") as answer,
+    ):
+        is_known = "consumers" in await answer.json()
+    return is_known and "packyard_deletions_held" in await yard.metrics("schedule")
 
 
 async def _run(command: str, environment: dict[str, str]) -> None:
