@@ -17,7 +17,7 @@ class Vitals:
         """Begin without loops; *stop* is the event that tells the process to end."""
         self._stop = stop or asyncio.Event()
         self._clock = clock
-        self._beats: dict[str, float] = {}
+        self._beats: dict[object, tuple[str, float]] = {}
 
     @property
     def is_stopping(self) -> bool:
@@ -29,18 +29,20 @@ class Vitals:
         """Watch a loop as long as the block runs; the loop calls what it is given, once a turn.
 
         A loop that waits for a server to come back should not be inside of one: an outage is no reason to start again.
+        Loops of one name are watched each by itself.
         """
+        key = object()
 
         def beat() -> None:
-            self._beats[name] = self._clock()
+            self._beats[key] = name, self._clock()
 
         beat()
         try:
             yield beat
         finally:
-            del self._beats[name]
+            del self._beats[key]
 
     def silent(self) -> list[str]:
         """Return the loops that have not turned for so long that only a new process helps."""
         now = self._clock()
-        return sorted(name for name, last in self._beats.items() if now - last > _PATIENCE_S)
+        return sorted({name for name, last in self._beats.values() if now - last > _PATIENCE_S})

@@ -27,6 +27,18 @@ def test_a_loop_that_does_not_turn_is_named_and_one_that_ended_or_turns_is_not()
     assert vitals.silent() == []
 
 
+def test_loops_of_one_name_are_watched_each_by_itself() -> None:
+    clock = _Clock()
+    vitals = Vitals(clock=clock)
+    with vitals.loop("relay"):
+        with vitals.loop("relay") as beat:
+            clock.now = 200
+            beat()
+            assert vitals.silent() == ["relay"]
+        assert vitals.silent() == ["relay"]
+    assert vitals.silent() == []
+
+
 def test_a_loop_that_broke_is_not_missed() -> None:
     clock = _Clock()
     vitals = Vitals(clock=clock)
