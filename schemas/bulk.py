@@ -36,7 +36,7 @@ def _read_whole(value: object) -> object:
 
 
 Whole = Annotated[StrictInt, BeforeValidator(_read_whole)]
-Id = Annotated[Whole, Field(ge=1, lt=2**63)]
+Id = Annotated[Whole, Field(ge=1, le=2**63 - 1)]
 Reason = Annotated[StrictStr, Field(max_length=_LONGEST_REASON, pattern=_NO_NUL)]
 
 

@@ -176,7 +176,7 @@ def _headers(operation: Operation) -> Iterator[Json]:
         yield _header("If-Unmodified-Since", "Delete only what was not changed since; 412 otherwise.")
         yield _header("Prefer", "`respond-async` answers 202 with the deletion, in place of 204.")
     elif operation.takes_bytes:
-        yield _header("X-Checksum-SHA256", "What the file has to be, in hexadecimal; 400 when it is not.")
+        yield _checksum_header()
         yield _header(
             "Repr-Digest", "The same as RFC 9530 has it; `Content-Digest`, `Content-MD5` and others are read, too."
         )
@@ -191,6 +191,12 @@ def _headers(operation: Operation) -> Iterator[Json]:
 def _key_header() -> Json:
     header = _header("Idempotency-Key", "Asked again with the same key, it does nothing and answers the same.")
     header["schema"] |= {"pattern": "^[!-~]{1,255}$"}
+    return header
+
+
+def _checksum_header() -> Json:
+    header = _header("X-Checksum-SHA256", "What the file has to be, in hexadecimal; 400 when it is not.")
+    header["schema"] |= {"pattern": "^[0-9A-Fa-f]{64}$"}
     return header
 
 

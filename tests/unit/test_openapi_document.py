@@ -60,3 +60,10 @@ def test_parameters_are_those_that_the_handlers_read() -> None:
     assert "semver" in _DOCUMENT["components"]["schemas"]["OrderBy"]["enum"]
     assert by_name["id"]["in"] == "path"
     assert all(parameter["description"] for parameter in listing["parameters"])
+
+
+@pytest.mark.parametrize(("last", "is_valid"), [(2**63 - 1, True), (2**63, False)])
+def test_ids_have_the_bound_that_the_database_has(last: int, *, is_valid: bool) -> None:
+    schema = {"$ref": "#/components/schemas/BulkDelete", "components": _DOCUMENT["components"]}
+
+    assert jsonschema_rs.is_valid(schema, {"ids": [1, last]}) == is_valid
