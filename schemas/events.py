@@ -3,6 +3,7 @@
 The outbox holds an event without `source`, `sequence` and `aggversion`; the relay adds them when it publishes.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
@@ -50,9 +51,9 @@ class Event(Contract):
         """Return within what the order of events matters."""
         return self.entity
 
+    @abstractmethod
     def correlation(self) -> UUID:
         """Return what ties together the events of one undertaking."""
-        raise NotImplementedError
 
     def actor(self) -> int | None:
         """Return the user who asked for it; None when it happened by itself."""

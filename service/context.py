@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from service.errors import StartError, StorageRefusedError, StorageUnavailableError
+from service.errors import StartError, StorageRefusedError, StorageUnavailableError, first_line
 from service.infra.database import Database, DatabaseUnavailableError, fetch, open_database
 from service.infra.pacing import Pace
 from service.infra.schema_version import require_current_schema
@@ -40,7 +40,7 @@ async def open_context(
             await require_current_schema(database)
             await _require_own_store(database, store, settings.storage_url)
         except DatabaseUnavailableError as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
+            reason = first_line(error)
             raise StartError(f"PACKYARD_DATABASE_URL: the database failed: {reason}") from error
         pace = Pace(concurrency=settings.storage_delete_concurrency, rate=settings.storage_delete_rate)
         yield Context(settings=settings, database=database, store=store, pace=pace, vitals=vitals or Vitals())

@@ -238,3 +238,8 @@ class TooManyRequestsError(RefusedError):
 
     status = 429
     text = "Retry later"
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, without details and hints on further lines; its kind, if it says nothing."""
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -16,7 +16,7 @@ import aiormq
 import structlog
 
 from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EXCHANGES, QUEUES, Queue
-from service.errors import StartError
+from service.errors import StartError, first_line
 from service.infra.consuming import BrokerUnavailableError, Consumer
 from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
@@ -146,5 +146,5 @@ async def require_broker(url: str) -> None:
         async with open_broker(url, name="packyard-check"):
             pass
     except (*BrokerUnavailableError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
         raise StartError(f"PACKYARD_BROKER_URL: cannot use the broker: {reason}") from error

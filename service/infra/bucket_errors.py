@@ -9,7 +9,7 @@ from typing import Final
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
+from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError, first_line
 
 FAILURES: Final = (BaseError, OSError)
 """What the library raises; a file that is missing is an OSError."""
@@ -63,11 +63,11 @@ _PERMISSIONS: Final[Mapping[type, Mapping[Deed, str]]] = MappingProxyType(
 def translated(error: Exception, deed: Deed, *, backend: object) -> Exception:
     """Return our name for a failure; what is none of the library's, such as a client that went away, stays itself."""
     if isinstance(error, FileNotFoundError):
-        return ObjectMissingError(_first_line(error))
+        return ObjectMissingError(first_line(error))
     if _is_refusal(error):
         return StorageRefusedError(_refusal(error, deed, backend))
     if isinstance(error, BaseError):
-        return StorageUnavailableError(_first_line(error))
+        return StorageUnavailableError(first_line(error))
     return error
 
 
@@ -92,7 +92,3 @@ def _refusal(error: Exception, deed: Deed, backend: object) -> str:
     permission = _PERMISSIONS.get(type(backend), {}).get(deed)
     needed = f", which takes the permission {permission}" if permission else ""
     return f"not allowed to {deed.value}{needed} ({code})"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -9,7 +9,7 @@ import asyncpg
 from pydantic import SecretStr
 from pydantic_core import from_json
 
-from service.errors import DatabaseAwayError, StartError
+from service.errors import DatabaseAwayError, StartError, first_line
 from service.infra.kept_sessions import Listening, Sole
 from service.infra.named_queries import adapter, load_queries
 
@@ -205,7 +205,7 @@ async def open_database(url: str | SecretStr, *, size: int = 10) -> AsyncGenerat
             server_settings={"application_name": "packyard", "timezone": "UTC"},
         )
     except (*DatabaseUnavailableError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__  # without details and hints
+        reason = first_line(error)  # without details and hints
         raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
     try:
         yield Database(pool, url)

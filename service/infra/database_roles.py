@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from service.errors import StartError
+from service.errors import StartError, first_line
 
 _CONNECT_TIMEOUT_S: Final = 5
 _LOCK_TIMEOUT: Final = "5s"
@@ -104,7 +104,7 @@ def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> list
                 for statement in _statements(connection, role, sql.Identifier(name)):
                     connection.execute(statement)
     except psycopg.Error as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         place = f" for role {name}" if name else ""
         raise StartError(f"PACKYARD_DATABASE_URL: cannot grant rights{place}: {reason}") from error
     return done

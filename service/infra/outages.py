@@ -7,7 +7,7 @@ from typing import Final
 
 import asyncpg
 
-from service.errors import StartError, StorageRefusedError, StorageUnavailableError
+from service.errors import StartError, StorageRefusedError, StorageUnavailableError, first_line
 from service.infra.database import DatabaseUnavailableError
 
 REFUSED_ROWS: Final = (
@@ -27,5 +27,5 @@ def one_line_for_outages() -> Generator[None]:
     except (StorageRefusedError, StorageUnavailableError) as error:
         raise StartError(f"PACKYARD_STORAGE_URL: the object store failed: {error}") from error
     except (*DatabaseUnavailableError, asyncpg.PostgresError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = first_line(error)
         raise StartError(f"PACKYARD_DATABASE_URL: the database failed: {reason}") from error

@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 from pydantic import SecretStr
 
-from service.errors import StartError
+from service.errors import StartError, first_line
 from service.infra.database import Database, DatabaseUnavailableError, open_database
 
 _GLANCE_S: Final = 1
@@ -56,7 +56,7 @@ async def wait_for_schema(url: str | SecretStr, *, patience: timedelta) -> str:
             async with open_database(url, size=1) as database:
                 await require_current_schema(database)
         except _NOT_YET as error:
-            reason = str(error).partition("\n")[0] or type(error).__name__
+            reason = first_line(error)
             if asyncio.get_running_loop().time() > deadline:
                 raise StartError(reason) from error
             if reason != known:

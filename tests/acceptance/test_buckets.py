@@ -12,7 +12,7 @@ import pytest
 from service.settings import Settings
 from tests.support.buckets import BucketWatcher, new_prefix, sign_in_as_admin
 from tests.support.catalogue import DIRECTORY
-from tests.support.observer import Observer, observing
+from tests.support.observer import Observer
 from tests.support.seaweed import VERSIONED
 from tests.support.servers import Servers
 from tests.support.yard import Yard
@@ -43,13 +43,10 @@ async def yard(on_s3: Settings, tmp_path: Path) -> AsyncGenerator[Yard]:
 
 
 @pytest.fixture
-async def observer(yard: Yard, on_s3: Settings, tmp_path: Path) -> AsyncGenerator[Observer]:
+async def observer(yard: Yard, on_s3: Settings) -> AsyncGenerator[Observer]:
     """Watches the yard when its API and relay run."""
     await yard.start("serve", "relay", "schedule")
-    broker_url = on_s3.broker_url.get_secret_value()
-    async with observing(
-        base_url=yard.base_url, broker_url=broker_url, storage=tmp_path / "unused", token="maintainer-token"
-    ) as made:
+    async with yard.observing() as made:
         yield made
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pytest
 
-from service.settings import Settings, load_settings
+from service.settings import load_settings
 from tests.support.catalogue import DIRECTORY
-from tests.support.observer import Observer, observing, rows
+from tests.support.observer import Observer, rows
 from tests.support.servers import private_servers
 from tests.support.yard import Yard
 
@@ -43,16 +43,11 @@ async def _import(yard: Yard, folder: Path, count: int) -> None:
 
 
 @asynccontextmanager
-async def _watched(yard: Yard, settings: Settings, folder: Path, *, packages: int) -> AsyncGenerator[Observer]:
+async def _watched(yard: Yard, folder: Path, *, packages: int) -> AsyncGenerator[Observer]:
     await yard.run("directory", "apply", str(DIRECTORY))
     await _import(yard, folder, packages)
     await yard.start(settings=_LEASE)
-    async with observing(
-        base_url=yard.base_url,
-        broker_url=settings.broker_url.get_secret_value(),
-        storage=folder / "objects",
-        token="maintainer-token",
-    ) as observer:
+    async with yard.observing() as observer:
         yield observer
 
 
@@ -91,10 +86,10 @@ async def _assert_whole(observer: Observer, database_url: str, packages: int) ->
 
 @pytest.mark.parametrize("process", ["serve", "relay", "work", "schedule"])
 async def test_a_process_killed_in_the_middle_leaves_no_trace(
-    yard: Yard, settings: Settings, tmp_path: Path, database_url: str, process: str
+    yard: Yard, tmp_path: Path, database_url: str, process: str
 ) -> None:
     rounds = 5
-    async with _watched(yard, settings, tmp_path, packages=rounds) as observer:
+    async with _watched(yard, tmp_path, packages=rounds) as observer:
         for number in range(rounds):
             whole = observer.objects()
             await _delete(observer, _FIRST + number)
@@ -114,9 +109,9 @@ async def test_a_process_killed_in_the_middle_leaves_no_trace(
 
 
 async def test_all_processes_killed_at_once_go_on_where_they_were(
-    yard: Yard, settings: Settings, tmp_path: Path, database_url: str
+    yard: Yard, tmp_path: Path, database_url: str
 ) -> None:
-    async with _watched(yard, settings, tmp_path, packages=3) as observer:
+    async with _watched(yard, tmp_path, packages=3) as observer:
         for number in range(3):
             await _delete(observer, _FIRST + number)
         await yard.kill("serve", "relay", "work", "schedule")
@@ -137,7 +132,7 @@ async def test_a_broker_and_a_database_that_die_delay_the_work_and_lose_nothing(
         yard = Yard(settings, tmp_path / "yard")
         yard.folder.mkdir()
         database_url = settings.database_url.get_secret_value()
-        async with aclosing(yard), _watched(yard, settings, tmp_path, packages=3) as observer:
+        async with aclosing(yard), _watched(yard, tmp_path, packages=3) as observer:
             # RabbitMQ 3 loses a queue for good when it dies in the second in which the queue was made.
             await asyncio.sleep(2)
             await _delete(observer, _FIRST)

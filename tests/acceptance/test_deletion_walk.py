@@ -8,9 +8,8 @@ from typing import Any, Final
 
 import pytest
 
-from service.settings import Settings
 from tests.support.catalogue import DIRECTORY
-from tests.support.observer import Observer, observing, rows
+from tests.support.observer import Observer, rows
 from tests.support.yard import Yard
 
 _PROJECT: Final = 100
@@ -18,14 +17,11 @@ _CONTENT: Final = "what the file says"
 
 
 @pytest.fixture
-async def observer(yard: Yard, settings: Settings, tmp_path: Path) -> AsyncGenerator[Observer]:
+async def observer(yard: Yard) -> AsyncGenerator[Observer]:
     """Watches a yard that has its directory and runs the API and the relay; workers come later."""
     await yard.run("directory", "apply", str(DIRECTORY))
     await yard.start("serve", "relay", "schedule")
-    broker_url, storage = settings.broker_url.get_secret_value(), tmp_path / "objects"
-    async with observing(
-        base_url=yard.base_url, broker_url=broker_url, storage=storage, token="maintainer-token"
-    ) as made:
+    async with yard.observing() as made:
         yield made
 
 

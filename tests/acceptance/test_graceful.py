@@ -6,14 +6,13 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 
-from service.settings import Settings
-from tests.support.observer import Observer, observing, rows
+from tests.support.observer import Observer, rows
 from tests.support.yard import Yard, eventually
 from workers.stack.state import LOOPBACK, free_port
 
@@ -139,14 +138,14 @@ _SLOW: Final = {"PACKYARD_STORAGE_DELETE_RATE": str(_CHUNK)}
 
 
 async def test_another_worker_goes_on_where_one_was_told_to_stop(
-    directory: Yard, settings: Settings, tmp_path: Path, database_url: str
+    directory: Yard, tmp_path: Path, database_url: str
 ) -> None:
     await _import_large(directory, tmp_path)
     await directory.start("serve", "relay", "schedule")
     workers = {"work", "work-2"}
     await directory.start(*workers, settings=_SLOW)
     await eventually(lambda: _all_consume(directory, workers), within=30)
-    async with _watched(directory, settings, tmp_path) as observer:
+    async with directory.observing() as observer:
         async with observer.http.delete(f"{_PACKAGES}/1") as answer:
             assert answer.status == 204
         await observer.until(lambda: _chunks(observer) >= 1, "a chunk gone")
@@ -195,26 +194,13 @@ async def _import_large(yard: Yard, folder: Path) -> None:
     await yard.run("import", str(file))
 
 
-@asynccontextmanager
-async def _watched(yard: Yard, settings: Settings, folder: Path) -> AsyncGenerator[Observer]:
-    async with observing(
-        base_url=yard.base_url,
-        broker_url=settings.broker_url.get_secret_value(),
-        storage=folder / "objects",
-        token="maintainer-token",
-    ) as observer:
-        yield observer
-
-
 _STAND_BYS: Final = {"relay": "relay-2", "relay-2": "relay", "schedule": "schedule-2", "schedule-2": "schedule"}
 _TAKEOVER_S: Final = 3.0
 
 
-async def test_a_stand_by_takes_over_from_the_relay_and_the_scheduler(
-    directory: Yard, settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_stand_by_takes_over_from_the_relay_and_the_scheduler(directory: Yard) -> None:
     await directory.start("serve", "work", *_STAND_BYS)
-    async with _watched(directory, settings, tmp_path) as observer:
+    async with directory.observing() as observer:
         for number, (command, how) in enumerate(
             itertools.product(("relay", "schedule"), (directory.terminate, directory.kill))
         ):

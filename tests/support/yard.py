@@ -4,14 +4,17 @@ import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import SecretStr
 
 from service.settings import PREFIX, Settings
+from tests.support.observer import Observer, observing
 from workers.stack.processes import Child, Program, find_marked
 from workers.stack.state import LOOPBACK, free_port
 
@@ -55,6 +58,15 @@ class Yard:
             child.start()
         if "serve" in (names or PROCESSES):
             await self._ready()
+
+    def observing(self) -> AbstractAsyncContextManager[Observer]:
+        """Look at this yard from outside, as a maintainer; at its storage, if that is a folder."""
+        return observing(
+            base_url=self.base_url,
+            broker_url=self.environment["PACKYARD_BROKER_URL"],
+            storage=Path(urlsplit(self.environment["PACKYARD_STORAGE_URL"]).path),
+            token="maintainer-token",
+        )
 
     def pid(self, name: str) -> int:
         """Return the process id of the last run of *name*."""

@@ -15,7 +15,7 @@ from schemas.deletion_resources import Batch
 from schemas.fields import Duration
 from schemas.statuses import ENDED, DeletionState
 from service.context import open_context
-from service.errors import NotFoundError, StartError
+from service.errors import NotFoundError, StartError, first_line
 from service.infra.database import Connection, Database, DatabaseUnavailableError, Record
 from service.infra.outages import one_line_for_outages
 from workers.cli.options import command_settings, validated
@@ -173,7 +173,7 @@ async def follow(database: Database, watching: "Watching", look: Look, *, patien
             if away_since is None:
                 away_since = began
                 waits = f"trying again for {patience.total_seconds():g} s"
-                watching.tell(f"the database is away, {waits}: {_first_line(error)}")
+                watching.tell(f"the database is away, {waits}: {first_line(error)}")
             if now() - away_since > patience.total_seconds():
                 raise
         else:
@@ -183,10 +183,6 @@ async def follow(database: Database, watching: "Watching", look: Look, *, patien
             watching.show(sight, at=now())
         if not watching.has_ended:
             await asyncio.sleep(min(max(_SHORTEST_PAUSE_S, _SHARE * (now() - began)), _LONGEST_PAUSE_S))
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
 
 
 class Watching:

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.errors import StartError
+from service.errors import StartError, first_line
 from service.infra.schema_version import newest_version
 
 
@@ -28,6 +28,6 @@ def migrate(url: str, *, target: str = "head", patience: timedelta = timedelta(m
     try:
         command.upgrade(config, target)
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        reason = first_line(getattr(error, "orig", None) or error)
         raise StartError(f"PACKYARD_DATABASE_URL: cannot migrate: {reason}") from error
     return newest_version()
