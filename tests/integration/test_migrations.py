@@ -101,9 +101,16 @@ _TOLD = """
       FROM package_statistic_change"""
 
 
-async def test_what_was_there_before_is_counted_while_everybody_goes_on(first_release: str) -> None:
-    connection = await asyncpg.connect(first_release, command_timeout=10)
-    migrating = asyncio.create_task(asyncio.to_thread(migrate, first_release))
+@pytest.fixture
+async def uncounted(first_release: str) -> str:
+    """The address of that database as the last release left it that knew no figures of projects."""
+    await asyncio.to_thread(migrate, first_release, target="0008")
+    return first_release
+
+
+async def test_what_was_there_before_is_counted_while_everybody_goes_on(uncounted: str) -> None:
+    connection = await asyncpg.connect(uncounted, command_timeout=10)
+    migrating = asyncio.create_task(asyncio.to_thread(migrate, uncounted))
     turns = 0
     while not migrating.done():
         # What the release before does: a package with a file comes, another is deleted, and a file of a third.
@@ -138,6 +145,37 @@ async def test_what_was_there_before_is_counted_while_everybody_goes_on(first_re
     assert right is not None
     assert told is not None
     assert tuple(told) == tuple(right)
+
+
+async def test_counting_what_was_there_before_gives_way_to_a_worker(uncounted: str) -> None:
+    connection = await asyncpg.connect(uncounted, command_timeout=30)
+    (last,) = await connection.fetchrow(
+        "UPDATE package SET status = 'pending_destruction' WHERE id = 12000 RETURNING id"
+    )
+    await connection.execute("UPDATE package_file SET status = 'pending_destruction' WHERE package_id = $1", last)
+    migrating = asyncio.create_task(asyncio.to_thread(migrate, uncounted))
+    await _until(connection, "SELECT FROM pg_trigger WHERE tgname = 'refuse_quarantined'")
+
+    async with connection.transaction():
+        await connection.execute("DELETE FROM package_file WHERE package_id = $1", last)
+        await _until(
+            connection,
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        assert await connection.execute("DELETE FROM package WHERE id = $1", last) == "DELETE 1"
+
+    await migrating
+    right, told = await connection.fetchrow(_RIGHT), await connection.fetchrow(_TOLD)
+    await connection.close()
+    assert right is not None
+    assert told is not None
+    assert tuple(told) == tuple(right)
+
+
+async def _until(connection: "asyncpg.Connection[asyncpg.Record]", query: str) -> None:
+    async with asyncio.timeout(30):
+        while not await connection.fetch(query):
+            await asyncio.sleep(0.002)
 
 
 async def test_keys_are_in_the_order_of_object_stores_and_still_unique(first_release: str) -> None:

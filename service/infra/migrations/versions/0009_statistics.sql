@@ -197,27 +197,34 @@ CREATE OR REPLACE TRIGGER refuse_quarantined AFTER INSERT ON package_file
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_quarantined();
 
 -- step: count what was there before, a few rows at a time
--- Packages are locked first, as everybody does who changes files that are shown.
+-- Packages are locked first, as by everybody who changes files that are shown; but a worker removes its files before their
+-- package. So we wait for nobody longer than a moment, and then let go of all that we have locked and begin again.
 DO $$
 DECLARE
     before bigint := 0;
     last bigint;
-    done bigint;
+    is_done boolean;
 BEGIN
     LOOP
         SELECT max(id) INTO last FROM (SELECT id FROM package WHERE id > before ORDER BY id LIMIT 1000) few;
         EXIT WHEN last IS NULL;
         LOOP
-            PERFORM FROM package WHERE id > before AND id <= last ORDER BY id FOR NO KEY UPDATE;
-            UPDATE package_file SET is_counted = true WHERE id IN (
-                SELECT id FROM package_file
-                 WHERE package_id > before AND package_id <= last AND NOT is_counted LIMIT 5000);
-            GET DIAGNOSTICS done = ROW_COUNT;
-            EXIT WHEN done = 0;
+            BEGIN
+                SET LOCAL lock_timeout = '100ms';
+                PERFORM FROM package WHERE id > before AND id <= last ORDER BY id FOR NO KEY UPDATE;
+                UPDATE package_file SET is_counted = true WHERE id IN (
+                    SELECT id FROM package_file
+                     WHERE package_id > before AND package_id <= last AND NOT is_counted LIMIT 5000);
+                is_done := NOT FOUND;
+                IF is_done THEN
+                    UPDATE package SET is_counted = true WHERE id > before AND id <= last AND NOT is_counted;
+                END IF;
+            EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+                is_done := false;
+            END;
             COMMIT;
+            EXIT WHEN is_done;
         END LOOP;
-        UPDATE package SET is_counted = true WHERE id > before AND id <= last AND NOT is_counted;
-        COMMIT;
         before := last;
     END LOOP;
 END
