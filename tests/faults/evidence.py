@@ -101,10 +101,9 @@ class Evidence:
         return {row["package_file_id"] for row in self.deletions.values() if row["state"] == "succeeded"} - {None}
 
     @cached_property
-    def emptied(self) -> set[int]:
-        """The packages of which a file went by a deletion of its own; with the last one the package goes, too."""
-        own = (row for row in self.deletions.values() if row["package_file_id"] and row["state"] == "succeeded")
-        return {row["package_id"] for row in own}
+    def destroyed_from(self) -> set[int]:
+        """The packages of which a deletion succeeded: of the whole, or of a file, whose package goes with the last."""
+        return {row["package_id"] for row in self.deletions.values() if row["state"] == "succeeded"}
 
     @cached_property
     def failed_files(self) -> set[int]:

@@ -35,8 +35,8 @@ def not_in_error(evidence: Evidence, deletion: Row) -> list[str]:
     """Return how a package is shown whose newest deletion failed, if not as it should be."""
     package_id = deletion["package_id"]
     package = evidence.packages.get(package_id)
-    if package is None and package_id in evidence.emptied:
-        # Its last files went by deletions of their own, which were tried again.
+    if package is None and package_id in evidence.destroyed_from:
+        # An earlier deletion was tried again after this one had failed, or those of its last files were.
         return left_of(evidence, deletion)
     status = package["status"] if package else "gone"
     return [] if status == "error" else [f"package {package_id} is {status} though its deletion failed"]

@@ -149,9 +149,8 @@ async def test_what_was_there_before_is_counted_while_everybody_goes_on(uncounte
 
 async def test_counting_what_was_there_before_gives_way_to_a_worker(uncounted: str) -> None:
     connection = await asyncpg.connect(uncounted, command_timeout=30)
-    (last,) = await connection.fetchrow(
-        "UPDATE package SET status = 'pending_destruction' WHERE id = 12000 RETURNING id"
-    )
+    last = 12_000
+    await connection.execute("UPDATE package SET status = 'pending_destruction' WHERE id = $1", last)
     await connection.execute("UPDATE package_file SET status = 'pending_destruction' WHERE package_id = $1", last)
     migrating = asyncio.create_task(asyncio.to_thread(migrate, uncounted))
     await _until(connection, "SELECT FROM pg_trigger WHERE tgname = 'refuse_quarantined'")
