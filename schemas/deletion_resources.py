@@ -78,6 +78,7 @@ class Deletion(Resource):
     bytes_done: int
     attempts: int
     last_error: str | None
+    """Why it did not go on; whoever is no maintainer reads what kind of error it was, and not what the store said."""
     hold: str | None
     """Why it does not go on, where a hold on its project stops it."""
     destroy_after: Timestamp | None

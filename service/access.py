@@ -131,7 +131,7 @@ async def readable_projects(
     )
 
 
-async def deletable_projects(
+async def project_levels(
     connection: Connection, caller: Caller, group: Group, *, exclude_subgroups: bool = False
 ) -> dict[int, AccessLevel]:
     """Return the caller's level, by id, in those projects below a group whose packages the caller may read."""

@@ -1,6 +1,6 @@
 """Accepting deletions, each one transaction with its messages in it; and looking at them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,8 +8,7 @@ from uuid import UUID
 from schemas import cursors
 from schemas.cursors import DeletionPosition
 from schemas.queries import DeletionListing
-from service import access, deletion_events, tallies
-from service.access import Caller
+from service import deletion_events, tallies
 from service.errors import (
     BadParametersError,
     DeletionHeldError,
@@ -19,7 +18,6 @@ from service.errors import (
     PreconditionFailedError,
 )
 from service.infra import deletion_rows, deletion_view_rows, outbox
-from service.infra.access_rows import Group, Project
 from service.infra.database import Connection, Record, Sessions
 from service.infra.deletion_rows import Deletion, Doomed, Origin
 
@@ -107,74 +105,24 @@ async def find(database: Sessions, deletion_id: UUID) -> Deletion:
     return deletion
 
 
-async def show(connection: Connection, project_id: int, deletion_id: UUID) -> Record:
-    """Return a deletion of the project, with who asked for it.
-
-    Raises:
-        NotFoundError: the project has no such deletion.
-    """
-    return await _show(connection, [project_id], deletion_id)
-
-
-async def show_in_group(connection: Connection, caller: Caller, group: Group, deletion_id: UUID) -> Record:
-    """Return a deletion in one of those projects below the group whose packages the caller may read.
+async def show(connection: Connection, project_ids: Collection[int] | None, deletion_id: UUID) -> Record:
+    """Return a deletion in one of these projects (None: in any), with who asked for it.
 
     Raises:
         NotFoundError: there is no such deletion.
     """
-    return await _show(connection, await readable_ids(connection, caller, group), deletion_id)
-
-
-async def list_in_project(connection: Connection, project: Project, listing: DeletionListing) -> Listed:
-    """Return a page of the project's deletions.
-
-    Raises:
-        BadParametersError: the cursor is not one of ours.
-    """
-    return await _list(connection, [project.id], listing)
-
-
-async def list_in_group(connection: Connection, caller: Caller, group: Group, listing: DeletionListing) -> Listed:
-    """Return a page of the deletions in those projects below the group whose packages the caller may read.
-
-    Raises:
-        BadParametersError: the cursor is not one of ours.
-    """
-    return await _list(connection, await readable_ids(connection, caller, group), listing)
-
-
-async def show_anywhere(connection: Connection, deletion_id: UUID) -> Record:
-    """Return a deletion, of whatever project, with who asked for it.
-
-    Raises:
-        NotFoundError: there is no such deletion.
-    """
-    return await _show(connection, None, deletion_id)
-
-
-async def list_anywhere(connection: Connection, project_ids: Sequence[int] | None, listing: DeletionListing) -> Listed:
-    """Return a page of the deletions of these projects, of all when there is no list of them.
-
-    Raises:
-        BadParametersError: the cursor is not one of ours.
-    """
-    return await _list(connection, project_ids, listing)
-
-
-async def readable_ids(connection: Connection, caller: Caller, group: Group) -> list[int]:
-    """Return the projects below the group whose deletions the caller may see."""
-    projects = await access.readable_projects(connection, caller, group)
-    return [project.id for project in projects.values() if project.packages_enabled]
-
-
-async def _show(connection: Connection, project_ids: Sequence[int] | None, deletion_id: UUID) -> Record:
     row = await deletion_view_rows.find(connection, project_ids=project_ids, deletion_id=deletion_id)
     if row is None:
         raise NotFoundError
     return row
 
 
-async def _list(connection: Connection, project_ids: Sequence[int] | None, listing: DeletionListing) -> Listed:
+async def list_newest(connection: Connection, project_ids: Collection[int] | None, listing: DeletionListing) -> Listed:
+    """Return a page of the deletions in these projects (None: in all).
+
+    Raises:
+        BadParametersError: the cursor is not one of ours.
+    """
     position = cursors.decoded(listing.cursor, DeletionPosition) if listing.cursor else None
     if listing.cursor and position is None:
         raise BadParametersError("cursor is invalid")

@@ -4,8 +4,8 @@ As in the IETF's draft of the header field Idempotency-Key, version 07: another 
 and so is the same one while it is under way. A refusal is not kept, since nothing was done.
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 
 from service.errors import ConflictError, KeyReusedError
 from service.infra import kept_answers
@@ -20,6 +20,8 @@ class Answer:
     status: int
     media: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those that say something about this answer, beside the body's own."""
     is_repeated: bool = False
     """It was given before, and nothing was done this time."""
 
@@ -38,7 +40,9 @@ async def answer_once(database: Sessions, key: Key, act: Callable[[Sessions], Aw
         if kept is not None and kept.request_digest != key.request_digest:
             raise KeyReusedError
         if kept is not None:
-            return Answer(kept.status, kept.media, kept.body, is_repeated=True)
+            return Answer(kept.status, kept.media, kept.body, kept.headers, is_repeated=True)
         answer = await act(Within(connection))
-        await kept_answers.keep(connection, key, status=answer.status, media=answer.media, body=answer.body)
+        await kept_answers.keep(
+            connection, key, status=answer.status, media=answer.media, headers=answer.headers, body=answer.body
+        )
     return answer

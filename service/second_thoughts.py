@@ -161,7 +161,7 @@ async def _restore(
         await second_thought_rows.note(connection, part, Action.RESTORE, actor)
         await outbox.append(connection, [deletion_events.restored(deletion) for deletion in undone])
         restored += undone
-    return restored, refused
+    return sorted(restored, key=lambda deletion: deletion.id), refused
 
 
 async def _lock(connection: Connection, deletion_id: UUID, project_id: int | None) -> Deletion:

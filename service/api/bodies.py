@@ -70,7 +70,8 @@ async def answer(
     database = request.app[CONTEXT].database
     key = _read_key(request, caller, body)
     found = await act(database) if key is None else await answer_once(database, key, act)
-    headers = {"Content-Type": found.media, **({REPLAYED_HEADER: "true"} if found.is_repeated else {})}
+    repeated = {REPLAYED_HEADER: "true"} if found.is_repeated else {}
+    headers = {"Content-Type": found.media, **found.headers, **repeated}
     return web.Response(body=found.body, status=found.status, headers=headers)
 
 

@@ -1,6 +1,6 @@
 """Many packages or deletions in one call: delete, undo, watch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from schemas.bulk import BulkDelete, BulkRestore, GroupBulkDelete, GroupPackageF
 from schemas.deletion_resources import Batch, BulkDeletion, BulkRestoration
 from schemas.names import AccessLevel, Cause
 from schemas.topology import Lane
-from service import access, bulk_deletion, deletions, second_thoughts
+from service import access, bulk_deletion, second_thoughts
 from service.access import Caller
 from service.api.bodies import answer, read_body
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, actor_of, group_visit, origin_of, project_visit
@@ -30,7 +30,12 @@ from service.infra.database import Connection, Sessions
 routes = Routes("Deletions", carriers=OF_PROJECT)
 
 _RULES: Final = {"batch_id": UUID_RULE}
-_MANY: Final = (one(BulkDeletion), Answer(202, BulkDeletion))
+_REMAINING: Final = "Deletions-Remaining"
+_BATCH_ID: Final = "Deletion-Batch-Id"
+_MANY: Final = (
+    Answer(200, BulkDeletion, headers=(_REMAINING,)),
+    Answer(202, BulkDeletion, headers=(_REMAINING, _BATCH_ID, "Link")),
+)
 _CHANGING: Final = (
     ConflictError("8 packages would be deleted, 7 were expected"),
     KeyReusedError,
@@ -69,7 +74,7 @@ async def bulk_delete_in_group(request: web.Request) -> web.Response:
     body = await read_body(request, GroupBulkDelete)
     exclude = isinstance(body.filter, GroupPackageFilter) and body.filter.exclude_subgroups
     async with request.app[CONTEXT].database.connection() as connection:
-        levels = await access.deletable_projects(connection, caller, group, exclude_subgroups=exclude)
+        levels = await access.project_levels(connection, caller, group, exclude_subgroups=exclude)
     if body.filter is not None:
         levels = {project_id: level for project_id, level in levels.items() if level >= AccessLevel.MAINTAINER}
     return await _delete(request, caller, body, levels)
@@ -102,7 +107,7 @@ async def bulk_restore_in_group(request: web.Request) -> web.Response:
     """Undo the deletions of a batch below a group, as far as each of them can be undone."""
     async with group_visit(request) as (connection, caller, group):
         access.require_credential(caller)
-        levels = await access.deletable_projects(connection, caller, group)
+        levels = await access.project_levels(connection, caller, group)
     body = await read_body(request, BulkRestore)
     ids = [project_id for project_id, level in levels.items() if level >= AccessLevel.MAINTAINER]
     return await _restore(request, caller, body, ids)
@@ -130,7 +135,7 @@ async def show_batch_in_project(request: web.Request) -> web.Response:
 async def show_batch_in_group(request: web.Request) -> web.Response:
     """Show how far the deletions are that one call asked for below a group."""
     async with group_visit(request) as (connection, caller, group):
-        return await _show(request, connection, await deletions.readable_ids(connection, caller, group))
+        return await _show(request, connection, await access.project_levels(connection, caller, group))
 
 
 async def _delete(
@@ -163,7 +168,7 @@ async def _restore(request: web.Request, caller: Caller, body: BulkRestore, proj
     return await answer(request, caller, body, act)
 
 
-async def _show(request: web.Request, connection: Connection, project_ids: list[int]) -> web.Response:
+async def _show(request: web.Request, connection: Connection, project_ids: Collection[int]) -> web.Response:
     read_path(request)
     batch_id = UUID(request.match_info["batch_id"])
     rows = await bulk_deletion.progress_of(connection, batch_id, project_ids=project_ids)
@@ -172,10 +177,15 @@ async def _show(request: web.Request, connection: Connection, project_ids: list[
 
 def _told(request: web.Request, plan: Plan, *, batch_id: UUID | None) -> Given:
     status = 200 if batch_id is None else 202
-    if Media.NDJSON in request.headers.get("Accept", ""):
-        return Given(status, Media.NDJSON, b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan)))
     entity = bulk_entity(plan, batch_id=batch_id, base=_place(request))
-    return Given(status, Media.JSON, to_json(dumped(entity)))
+    # Lines have room for packages only.
+    headers = {_REMAINING: str(entity.remaining)}
+    if entity.links is not None:
+        headers |= {_BATCH_ID: str(entity.batch_id), "Link": f'<{entity.links.batch}>; rel="status"'}
+    if Media.NDJSON in request.headers.get("Accept", "").lower():
+        lines = b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan))
+        return Given(status, Media.NDJSON, lines, headers)
+    return Given(status, Media.JSON, to_json(dumped(entity)), headers)
 
 
 def _place(request: web.Request) -> str:

@@ -14,7 +14,8 @@ _EXPOSED: Final = ", ".join(
     (
         *PAGE_HEADERS,
         *LIMIT_HEADERS,
-        *("ETag", "Deletion-Id", "Preference-Applied", "X-Checksum-SHA256", "X-Request-Id"),
+        *("ETag", "Deletion-Id", "Deletion-Batch-Id", "Deletions-Remaining", "Preference-Applied"),
+        *("X-Checksum-SHA256", "X-Request-Id"),
     )
 )
 _PREFLIGHT_AGE_S: Final = 600

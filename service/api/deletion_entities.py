@@ -23,6 +23,7 @@ from schemas.deletion_resources import (
     RestoredDeletion,
     RestoreRefusal,
 )
+from schemas.names import AccessLevel
 from schemas.statuses import ENDED, RESTORABLE, DeletionState
 from service.bulk_deletion import Plan
 from service.infra.database import Record
@@ -32,15 +33,16 @@ NAMED_OF_DRY_RUN: Final = 1_000
 """How many packages a dry run names."""
 
 _SAME: Final = frozenset(Deletion.model_fields) - {
-    *("package", "requested_by", "destroy_after", "estimated_seconds_left", "acts", "links"),
+    *("package", "requested_by", "destroy_after", "estimated_seconds_left", "acts", "links", "last_error"),
 }
 """What a deletion's row and resource have under the same name."""
 
 
-def deletion_entity(deletion: Record, *, base: str) -> Deletion:
-    """Return a deletion, with who asked for it and who acted on it."""
+def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> Deletion:
+    """Return a deletion, with who asked for it and who acted on it, to a reader of that level in its project."""
     values: dict[str, Any] = {
         **{name: deletion[name] for name in _SAME},
+        "last_error": _told_error(deletion["last_error"], level),
         "package": DeletedPackage(
             id=deletion["package_id"],
             type=deletion["package_type"],
@@ -174,6 +176,11 @@ def _links(deletion: Record, base: str) -> DeletionLinks:
         batch=_batch_url(project, deletion["batch_id"]) if deletion["batch_id"] else None,
         **{action: f"{itself}/{action}" if is_possible else None for action, is_possible in possible.items()},
     )
+
+
+def _told_error(error: str | None, level: AccessLevel) -> str | None:
+    # Behind the kind of an error stands what a store said: its folders, hosts and buckets are not everybody's business.
+    return error.partition(":")[0] if error and level < AccessLevel.MAINTAINER else error
 
 
 def _batch_url(base: str, batch_id: UUID | None) -> str:

@@ -1,6 +1,6 @@
 """Deletions, which GitLab does not show: list, show, undo, try again."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -43,8 +43,8 @@ async def list_project_deletions(request: web.Request) -> web.Response:
     """List a project's deletions, newest first."""
     async with project_visit(request) as (connection, found):
         query = read_query(request, DeletionListing)
-        listed = await deletions.list_in_project(connection, found.project, query)
-    return _reply_listed(request, listed, query)
+        listed = await deletions.list_newest(connection, [found.project.id], query)
+    return _reply_listed(request, listed, query, {found.project.id: found.level})
 
 
 @routes.get(
@@ -54,8 +54,9 @@ async def list_group_deletions(request: web.Request) -> web.Response:
     """List the deletions in a group's projects and those of its subgroups, newest first."""
     async with group_visit(request) as (connection, caller, group):
         query = read_query(request, DeletionListing)
-        listed = await deletions.list_in_group(connection, caller, group, query)
-    return _reply_listed(request, listed, query)
+        levels = await access.project_levels(connection, caller, group)
+        listed = await deletions.list_newest(connection, levels, query)
+    return _reply_listed(request, listed, query, levels)
 
 
 @routes.get(
@@ -64,8 +65,8 @@ async def list_group_deletions(request: web.Request) -> web.Response:
 async def show_deletion(request: web.Request) -> web.Response:
     """Show how far a deletion is."""
     async with project_visit(request) as (connection, found):
-        deletion = await deletions.show(connection, found.project.id, read_deletion_id(request))
-    return _reply(request, deletion)
+        deletion = await deletions.show(connection, [found.project.id], read_deletion_id(request))
+    return _reply(request, deletion, found.level)
 
 
 @routes.post(
@@ -164,8 +165,9 @@ async def destroy_deletion_now(request: web.Request) -> web.Response:
 async def show_deletion_in_group(request: web.Request) -> web.Response:
     """Show how far a deletion is in a project below the group."""
     async with group_visit(request) as (connection, caller, group):
-        deletion = await deletions.show_in_group(connection, caller, group, read_deletion_id(request))
-    return _reply(request, deletion)
+        levels = await access.project_levels(connection, caller, group)
+        deletion = await deletions.show(connection, levels, read_deletion_id(request))
+    return _reply(request, deletion, levels[deletion["project_id"]])
 
 
 async def _visit_to_change(request: web.Request, level: AccessLevel) -> tuple[Visit, UUID]:
@@ -186,17 +188,22 @@ async def _answer_changed(
     async def act(database: Sessions) -> Given:
         await change(database)
         async with database.connection() as connection:
-            row = await deletions.show(connection, found.project.id, deletion_id)
-        return Given(200, Media.JSON, to_json(dumped(deletion_entity(row, base=external_url(request)))))
+            row = await deletions.show(connection, [found.project.id], deletion_id)
+        return Given(200, Media.JSON, to_json(dumped(_entity(request, row, found.level))))
 
     return await answer(request, found.caller, body, act)
 
 
-def _reply(request: web.Request, deletion: Record) -> web.Response:
-    return reply(deletion_entity(deletion, base=external_url(request)))
+def _entity(request: web.Request, deletion: Record, level: AccessLevel) -> Deletion:
+    return deletion_entity(deletion, base=external_url(request), level=level)
 
 
-def _reply_listed(request: web.Request, listed: Listed, query: DeletionListing) -> web.Response:
-    base = external_url(request)
-    entities = [deletion_entity(row, base=base) for row in listed.rows]
+def _reply(request: web.Request, deletion: Record, level: AccessLevel) -> web.Response:
+    return reply(_entity(request, deletion, level))
+
+
+def _reply_listed(
+    request: web.Request, listed: Listed, query: DeletionListing, levels: Mapping[int, AccessLevel]
+) -> web.Response:
+    entities = [_entity(request, row, levels[row["project_id"]]) for row in listed.rows]
     return reply_part(request, entities, query, by_cursor({"next": listed.next_cursor}))

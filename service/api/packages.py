@@ -222,6 +222,6 @@ async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
     if not prefers_async(request):
         return no_content(headers)
     async with request.app[CONTEXT].database.connection() as connection:
-        row = await deletions.show(connection, deletion.project_id, deletion.id)
+        row = await deletions.show(connection, [deletion.project_id], deletion.id)
     headers["Preference-Applied"] = "respond-async"
-    return reply(deletion_entity(row, base=base), status=202, headers=headers)
+    return reply(deletion_entity(row, base=base, level=AccessLevel.MAINTAINER), status=202, headers=headers)

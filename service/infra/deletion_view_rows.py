@@ -1,6 +1,6 @@
 """Deletions as readers see them: with who asked, and whether the package is there."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +22,7 @@ the newest of all, so only those give more of theirs."""
 _EVERYWHERE: Final = "deletion d WHERE {conditions}"
 
 
-async def find(connection: Connection, *, project_ids: Sequence[int] | None, deletion_id: UUID) -> Record | None:
+async def find(connection: Connection, *, project_ids: Collection[int] | None, deletion_id: UUID) -> Record | None:
     """Return the deletion, if it is one of these projects (None: of any)."""
     values = Values()
     conditions = [f"d.id = {values.place(deletion_id, 'uuid')}"]
@@ -35,7 +35,7 @@ async def find(connection: Connection, *, project_ids: Sequence[int] | None, del
 
 
 async def list_newest(
-    connection: Connection, project_ids: Sequence[int] | None, listing: DeletionListing, *, behind: UUID | None
+    connection: Connection, project_ids: Collection[int] | None, listing: DeletionListing, *, behind: UUID | None
 ) -> Slice:
     """Return the newest deletions of these projects (None: of all) that are older than *behind*.
 

@@ -1,7 +1,10 @@
 """Answers that a client may ask for again, by whom they were given and under which key."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+
+from pydantic_core import to_json
 
 from service.infra.database import Connection, execute, fetch, fetch_row
 
@@ -23,6 +26,7 @@ class KeptAnswer:
     request_digest: bytes
     status: int
     media: str
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -35,10 +39,14 @@ async def lock(connection: Connection, key: Key) -> bool:
 async def find(connection: Connection, key: Key) -> KeptAnswer | None:
     """Return the answer that was given under the key."""
     row = await fetch_row(connection, "find_answer", caller=key.caller, key=key.key)
-    return None if row is None else KeptAnswer(row["request_digest"], row["status"], row["media"], row["body"])
+    if row is None:
+        return None
+    return KeptAnswer(row["request_digest"], row["status"], row["media"], row["headers"], row["body"])
 
 
-async def keep(connection: Connection, key: Key, *, status: int, media: str, body: bytes) -> None:
+async def keep(
+    connection: Connection, key: Key, *, status: int, media: str, headers: Mapping[str, str], body: bytes
+) -> None:
     """Keep an answer under a held key."""
     await execute(
         connection,
@@ -48,6 +56,7 @@ async def keep(connection: Connection, key: Key, *, status: int, media: str, bod
         request_digest=key.request_digest,
         status=status,
         media=media,
+        headers=to_json(headers).decode(),
         body=body,
     )
 

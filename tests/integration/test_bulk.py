@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pytest
+from yarl import URL
 
 from service.context import Context
 from tests.integration.conftest import Client
@@ -215,10 +216,25 @@ async def test_the_whole_is_had_as_lines(filled: Context, client: Client) -> Non
 
     lines = [json.loads(line) for line in (await answer.text()).splitlines()]
     assert answer.headers["Content-Type"] == "application/x-ndjson"
+    assert (answer.headers["Deletions-Remaining"], "Deletion-Batch-Id" in answer.headers) == ("0", False)
     assert [(line["outcome"], line["id"], line["reason"]) for line in lines] == [
         ("accepted", package_id, None),
         ("refused", 7_777, "404 Not found"),
     ]
+
+
+async def test_lines_come_with_the_batch_also_when_they_are_asked_for_again(filled: Context, client: Client) -> None:
+    ids = [await publish(filled, version=f"{number}.0") for number in range(2)]
+    headers = {**MAINTAINER, "Accept": "Application/X-NDJSON", "Idempotency-Key": "lines"}
+
+    first, again = [await client.post(_DELETE, json={"ids": ids}, headers=headers) for _ in range(2)]
+
+    batch = await json_of(await client.get(URL(str(first.links["status"]["url"])).relative()))
+    assert (first.status, len((await first.text()).splitlines())) == (202, 2)
+    assert (batch["id"], batch["deletions"]) == (first.headers["Deletion-Batch-Id"], 2)
+    assert await again.read() == await first.read()
+    for name in ("Deletion-Batch-Id", "Deletions-Remaining", "Link", "Content-Type"):
+        assert again.headers[name] == first.headers[name]
 
 
 async def test_a_batch_is_watched_and_listed(filled: Context, client: Client, stop: asyncio.Event) -> None:

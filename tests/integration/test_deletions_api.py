@@ -356,6 +356,21 @@ async def test_a_failed_deletion_says_why_and_is_tried_again(
     assert await status_of(filled, package_id) is None
 
 
+async def test_what_a_store_said_is_told_to_maintainers_only(
+    filled: Context, client: Client, objects: Path, stop: asyncio.Event
+) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await _fail(filled, deletion.id, objects, stop)
+
+    for one, many in ((f"{_DELETIONS}/{deletion.id}", _DELETIONS), (f"{_GROUP}/{deletion.id}", _GROUP)):
+        for headers, is_told in ((MAINTAINER, True), (DEVELOPER, False), (REPORTER, False), ({}, False)):
+            shown = await json_of(await client.get(one, headers=headers))
+            listed = await json_of(await client.get(many, headers=headers))
+            assert [listed[0]["last_error"]] == [shown["last_error"]]
+            assert (str(objects) in shown["last_error"]) is is_told
+            assert shown["last_error"].startswith("StorageUnavailableError")
+
+
 async def test_only_what_failed_is_tried_again(filled: Context, client: Client) -> None:
     deletion = await delete(filled, await publish(filled))
 

@@ -131,7 +131,7 @@ class _Wish:
         if self.group is not None:
             found, what = await find_group(connection, self.group), self.body.filter
             exclude = isinstance(what, GroupPackageFilter) and what.exclude_subgroups
-            return await access.deletable_projects(connection, OPERATOR, found, exclude_subgroups=exclude)
+            return await access.project_levels(connection, OPERATOR, found, exclude_subgroups=exclude)
         place = await find_project(connection, self.project or "")
         if place.is_moved:
             raise StartError(f"the project {self.project} is {place.path} now")

@@ -157,7 +157,7 @@ async def _list(
         places = await _places(connection, project, group)
         while len(rows) < limit:
             page = {"per_page": min(limit - len(rows), MAX_PER_PAGE), "cursor": cursor}
-            listed = await use_cases.list_anywhere(connection, places, listing.model_copy(update=page))
+            listed = await use_cases.list_newest(connection, places, listing.model_copy(update=page))
             rows += listed.rows
             cursor = listed.next_cursor
             if cursor is None:
@@ -178,10 +178,10 @@ def _show(
 ) -> None:
     async def find(context: Context) -> Record:
         async with context.database.connection() as connection:
-            return await use_cases.show_anywhere(connection, deletion_id)
+            return await use_cases.show(connection, None, deletion_id)
 
     async def look(connection: Connection) -> Sight:
-        return sight_of_deletion(await use_cases.show_anywhere(connection, deletion_id))
+        return sight_of_deletion(await use_cases.show(connection, None, deletion_id))
 
     status = watch(look, within=within) if is_watched else 0
     if status != NOT_ENDED:

@@ -3,11 +3,11 @@
 SELECT pg_try_advisory_xact_lock(hashtextextended('packyard.answer ' || :caller || ' ' || :key, 0)) AS is_ours;
 
 -- name: find_answer
-SELECT request_digest, status, media, body FROM kept_answer WHERE caller = :caller AND key = :key;
+SELECT request_digest, status, media, headers, body FROM kept_answer WHERE caller = :caller AND key = :key;
 
 -- name: keep_answer!
-INSERT INTO kept_answer (caller, key, request_digest, status, media, body)
-VALUES (:caller, :key, :request_digest, :status, :media, :body);
+INSERT INTO kept_answer (caller, key, request_digest, status, media, headers, body)
+VALUES (:caller, :key, :request_digest, :status, :media, :headers::jsonb, :body);
 
 -- name: prune_answers!
 DELETE FROM kept_answer WHERE (caller, key) IN (

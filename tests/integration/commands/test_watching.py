@@ -201,7 +201,7 @@ async def test_a_database_that_stays_away_is_given_up(
     deletion = await delete(filled, await publish(filled))
 
     async def look(connection: Connection) -> Sight:
-        return sight_of_deletion(await deletions.show_anywhere(connection, deletion.id))
+        return sight_of_deletion(await deletions.show(connection, None, deletion.id))
 
     async with open_database(way.url, size=1) as database:
         await way.close()
