@@ -34,6 +34,7 @@ _FILES: Final = 1_000
 """Files of one package."""
 _PUTS_AT_ONCE: Final = 32
 _GLANCE_S: Final = 0.05
+_PATIENCE_S: Final = 900
 _MIB: Final = 1024 * 1024
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
 _INSERT: Final = """
@@ -126,32 +127,45 @@ async def _remove_by_worker(settings: Settings, store: ObjectStore, folder: Path
     await yard.run("directory", "apply", str(DIRECTORY))
     keys = await _fill(store, settings, count)
     connection = await asyncpg.connect(settings.database_url.get_secret_value())
-    await connection.execute(_INSERT, _PROJECT, count // _FILES, list(keys), _FILES)
-    await connection.execute("VACUUM ANALYZE package, package_file")
-    await yard.start()
-    worker = psutil.Process(yard.pid("work"))
-    early = most = 0
-    began = time.perf_counter()
+    try:
+        await connection.execute(_INSERT, _PROJECT, count // _FILES, list(keys), _FILES)
+        await connection.execute("VACUUM ANALYZE package, package_file")
+        await yard.start()
+        began = time.perf_counter()
+        await _bulk_delete(yard, count // _FILES)
+        async with asyncio.timeout(_PATIENCE_S):
+            early, most = await _watch(connection, psutil.Process(yard.pid("work")), count)
+        worked = time.perf_counter() - began
+        assert [piece async for piece in store.list("projects")] == []
+        (failed,) = await connection.fetch("SELECT count(*) AS number FROM deletion WHERE state <> 'succeeded'")
+        assert failed["number"] == 0
+    finally:
+        await connection.close()
+        await yard.aclose()
+    return worked, early, most
+
+
+async def _bulk_delete(yard: Yard, packages: int) -> None:
     async with aiohttp.ClientSession(yard.base_url, headers=_HEADERS) as session:
-        body = {"filter": {"package_name": "large-"}, "expected_count": count // _FILES}
+        body = {"filter": {"package_name": "large-"}, "expected_count": packages}
         async with session.post(f"/api/v4/projects/{_PROJECT}/packages/bulk_delete", json=body) as answer:
             answer.raise_for_status()
+
+
+async def _watch(
+    connection: "asyncpg.Connection[asyncpg.Record]", worker: psutil.Process, count: int
+) -> tuple[int, int]:
+    """Return the worker's memory when a tenth was gone, and at most, when all deletions have ended."""
     progress = "SELECT count(*) FILTER (WHERE finished_at IS NULL) AS left, sum(files_done) AS done FROM deletion"
+    early = most = 0
     while True:
         (row,) = await connection.fetch(progress)
         most = max(most, worker.memory_info().rss)
         if not early and row["done"] >= count // 10:
             early = most
         if not row["left"]:
-            break
+            return early, most
         await asyncio.sleep(_GLANCE_S)
-    worked = time.perf_counter() - began
-    assert [piece async for piece in store.list("projects")] == []
-    (failed,) = await connection.fetch("SELECT count(*) AS number FROM deletion WHERE state <> 'succeeded'")
-    assert failed["number"] == 0
-    await connection.close()
-    await yard.aclose()
-    return worked, early, most
 
 
 async def _main(count: int, stores: Sequence[str]) -> None:
