@@ -1,14 +1,16 @@
-"""Every `curl` of the README, run as it is written, top to bottom, in one shell as a reader would.
+"""Every `curl` and `packyard` of the README, run as it is written, top to bottom, in one shell as a reader would.
 
-Of the README's blocks of shell the lines run that begin with `curl` or set a variable; only the address is another one.
-A comment that begins with a status, such as `# 204; gone`, says how the example is answered; else it is with success.
+Of the README's blocks of shell the lines run that begin with `curl`, with a command about deletions or the storage, or
+set a variable; only the address is another one. A comment that begins with a status, such as `# 204; gone` or
+`# status 1; too late`, says how the example ends; else it is with success.
 """
 
 import re
 import shutil
 import subprocess
+import sys
 import textwrap
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,22 +26,27 @@ from workers.stack.processes import inherited
 _ROOT: Final = Path(__file__).parents[2]
 _README: Final = _ROOT / "README.md"
 _ADDRESS: Final = "http://127.0.0.1:8080"
-_PATIENCE_S: Final = 60
+_PATIENCE_S: Final = 120
 
 _FENCED: Final = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINE: Final = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
-_RUNS: Final = re.compile(r"curl |(export )?\w+=")
+_RUNS: Final = re.compile(r"curl |(export )?\w+=|packyard (deletions|check) ?")
 _COMMENT: Final = re.compile(r"(^|\s)#.*")
-_SAYS: Final = re.compile(r"\s#\s*(\d{3})\b")
+_SAYS: Final = re.compile(r"\s# *(?:status (?P<exit>\d)|(?P<http>\d{3}))\b")
 
-# Takes the place of the program: writes down where in the README it is, and with which status it was answered.
-_CURL: Final = r"""
+# Take the place of the programs: they write down where in the README they are, and with which status they ended.
+_PROGRAMS: Final = r"""
 set -eu
 curl() {
     local ended=0 trace="trace.$BASHPID"
     command curl --verbose --no-progress-meter --max-time 20 "$@" 2>"$trace" || ended=$?
     echo "$at $(sed -n 's,.*< HTTP/[0-9.]* \([0-9]*\).*,\1,p' "$trace" | tail -1)" >>answers
     return "$ended"
+}
+packyard() {
+    local ended=0
+    command packyard "$@" || ended=$?
+    echo "$at $ended" >>answers
 }
 """
 
@@ -62,10 +69,16 @@ class Example:
         return bool(re.search(r"\bcurl\s", _COMMENT.sub("", self.command)))
 
     @property
+    def commands(self) -> bool:
+        """Whether it is a command of ours."""
+        return self.command.startswith("packyard ")
+
+    @property
     def expected(self) -> str:
         """The status of the answer, as a pattern."""
         says = _SAYS.search(self.command)
-        return says[1] if says else "2.."
+        usual = "0" if self.commands else "2.."
+        return says["exit"] or says["http"] if says else usual
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -87,7 +100,7 @@ def test_every_example_is_one_that_runs() -> None:
 
 def test_every_example_is_answered_as_it_says(yard: Yard, tmp_path: Path) -> None:
     examples = [example for example in _examples() if example.runs]
-    done = _run(_script(examples).replace(_ADDRESS, yard.base_url), tmp_path)
+    done = _run(_script(examples).replace(_ADDRESS, yard.base_url), tmp_path, yard.environment)
 
     answers = _read_answers(tmp_path / "answers")
     for example in examples:
@@ -95,14 +108,14 @@ def test_every_example_is_answered_as_it_says(yard: Yard, tmp_path: Path) -> Non
             said = f"README.md:{example.number}: {example.command}\nwas answered with {answer}: {done.stdout[-2_000:]}"
             assert re.fullmatch(example.expected, answer), said
     assert done.returncode == 0, f"{done.stdout[-2_000:]}\n{done.stderr[-2_000:]}"
-    assert set(answers) == {example.number for example in examples if example.calls}
+    assert set(answers) == {example.number for example in examples if example.calls or example.commands}
 
 
 def test_an_example_that_fails_is_noticed(yard: Yard, tmp_path: Path) -> None:
     lines = (f"ID=$(curl -s {_ADDRESS}/api/v4/nothing | cut -c 1)", f"curl -fsS {_ADDRESS}/api/v4/nothing")
     examples = [Example(number, line) for number, line in enumerate(lines, 1)]
 
-    done = _run(_script(examples).replace(_ADDRESS, yard.base_url), tmp_path)
+    done = _run(_script(examples).replace(_ADDRESS, yard.base_url), tmp_path, {})
 
     assert done.returncode == 22
     assert _read_answers(tmp_path / "answers") == {1: ["404"], 2: ["404"]}
@@ -121,14 +134,14 @@ def _examples() -> Iterator[Example]:
 
 
 def _script(examples: list[Example]) -> str:
-    return _CURL + "".join(f"at={example.number}\n{example.command}\n" for example in examples)
+    return _PROGRAMS + "".join(f"at={example.number}\n{example.command}\n" for example in examples)
 
 
-def _run(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+def _run(script: str, folder: Path, settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
     shutil.copy(_README, folder)  # a file to upload
     return subprocess.run(
         ["bash", "-c", script],
-        env={"PATH": inherited()["PATH"], "HOME": str(folder)},
+        env={"PATH": f"{Path(sys.executable).parent}:{inherited()['PATH']}", "HOME": str(folder), **settings},
         cwd=folder,
         check=False,
         capture_output=True,
