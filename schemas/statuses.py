@@ -73,7 +73,7 @@ DELETION_MOVES: Final[Mapping[DeletionState, frozenset[DeletionState]]] = Mappin
         _D.QUEUED: frozenset({_D.GRACE, _D.DESTROYING, _D.RESTORED, _D.FAILED}),
         _D.GRACE: frozenset({_D.DESTROYING, _D.RESTORED, _D.FAILED}),
         _D.DESTROYING: frozenset({_D.RETRYING, _D.SUCCEEDED, _D.FAILED}),
-        _D.RETRYING: frozenset({_D.DESTROYING, _D.FAILED}),
+        _D.RETRYING: frozenset({_D.DESTROYING, _D.FAILED, _D.RESTORED}),
         _D.SUCCEEDED: frozenset(),
         _D.FAILED: frozenset({_D.RETRYING, _D.RESTORED}),
         _D.RESTORED: frozenset(),
@@ -94,7 +94,7 @@ ENDED: Final = frozenset({_D.SUCCEEDED, _D.FAILED, _D.RESTORED})
 """States in which nothing more happens to a deletion by itself."""
 
 RESTORABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.RESTORED in moves)
-"""States in which no object need have been removed yet; of a failed deletion, its record tells whether one may have."""
+"""States in which no object need have been removed yet; whether one may have, the record of the deletion tells."""
 
 CLAIMABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.DESTROYING in moves)
 """States in which a worker may claim a deletion that is due; besides, a `destroying` one with a lapsed lease."""

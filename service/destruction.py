@@ -50,7 +50,8 @@ async def claim(
     """Claim what is due and under no hold, mark its packages and files, and return what may be destroyed now.
 
     Of several, only those are claimed that were never attempted before. What a rule protects by now, and what has no
-    attempt left (its workers died in the middle), fails instead.
+    attempt left (its workers died in the middle), fails instead. Where `removal_began_at` is None, nobody can have
+    removed an object; who gives such a claim back tells whether that is still so, since it can be restored then.
     """
     async with database.transaction() as connection:
         found = await destruction_rows.claim(connection, ids, token=token, lease=lease, grace=grace)
@@ -68,7 +69,8 @@ async def claim(
         hopeless |= dict.fromkeys(protected, DeletionProtectedError.text)
         marked = await destruction_rows.mark(connection, claimed.keys() - hopeless.keys())
         messages = [_marked(claimed[deletion_id]) for deletion_id in sorted(marked)]
-        failed = await destruction_rows.fail(connection, hopeless) if hopeless else []
+        untouched = [each for each in hopeless if claimed[each].removal_began_at is None]
+        failed = await destruction_rows.fail(connection, hopeless, untouched=untouched) if hopeless else []
         messages += _failed(failed, hopeless)
         await outbox.append(connection, messages)
     tallies.taken_over(sum(one.has_lapsed for one in found))
@@ -152,8 +154,13 @@ async def record_destroyed(
     return going_on | dict.fromkeys(ended, Standing.ENDED)
 
 
-async def record_failures(database: Database, failures: Mapping[UUID, Failure], *, token: UUID) -> None:
-    """Put the deletions aside for their next attempt, or end them; those not held by *token* are left alone."""
+async def record_failures(
+    database: Database, failures: Mapping[UUID, Failure], *, token: UUID, untouched: Collection[UUID] = ()
+) -> None:
+    """Put the deletions aside for their next attempt, or end them; those not held by *token* are left alone.
+
+    *untouched*: those of which no object can have been removed, in this attempt or before.
+    """
     failed: list[Deletion] = []
     async with database.transaction() as connection:
         held = await destruction_rows.hold(connection, failures, token=token)
@@ -162,9 +169,9 @@ async def record_failures(database: Database, failures: Mapping[UUID, Failure], 
         final = {deletion_id: failure.reason for deletion_id, failure in ours.items() if failure.pause is None}
         if pauses:
             reasons = {deletion_id: ours[deletion_id].reason for deletion_id in pauses}
-            await destruction_rows.retry_later(connection, reasons, pauses)
+            await destruction_rows.retry_later(connection, reasons, pauses, untouched=untouched)
         if final:
-            failed = await destruction_rows.fail(connection, final)
+            failed = await destruction_rows.fail(connection, final, untouched=untouched)
             await outbox.append(connection, _failed(failed, final))
     tallies.failed(failed)
 
@@ -175,10 +182,13 @@ async def renew(database: Database, ids: Collection[UUID], *, token: UUID, lease
         return await destruction_rows.renew(connection, ids, token=token, lease=lease)
 
 
-async def release(database: Database, ids: Collection[UUID], *, token: UUID) -> None:
-    """Give back what *token* holds, at once and without counting it as an attempt."""
+async def release(database: Database, ids: Collection[UUID], *, token: UUID, untouched: Collection[UUID] = ()) -> None:
+    """Give back what *token* holds, at once and without counting it as an attempt.
+
+    *untouched*: those of which no object can have been removed, in this attempt or before.
+    """
     async with database.connection() as connection:
-        await destruction_rows.release(connection, ids, token=token)
+        await destruction_rows.release(connection, ids, token=token, untouched=untouched)
 
 
 async def neglected(database: Database, lanes: Collection[Lane], *, limit: int) -> list[UUID]:

@@ -187,6 +187,6 @@ async def _require_no_hold(connection: Connection, deletion: Deletion) -> None:
 def _why_too_late(deletion: Deletion) -> str | None:
     if deletion.state not in RESTORABLE:
         return f"the deletion is {deletion.state} and cannot be restored any more"
-    if deletion.state is DeletionState.FAILED and deletion.removal_began_at is not None:
-        return "the deletion is failed and cannot be restored any more: bytes may be gone"
+    if deletion.removal_began_at is not None:
+        return f"the deletion is {deletion.state} and cannot be restored any more: bytes may be gone"
     return None

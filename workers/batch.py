@@ -87,6 +87,7 @@ class _Batch:
         self._context = context
         self._token = token
         self._left = dict(claimed)
+        self._untouched = {each for each, deletion in claimed.items() if deletion.removal_began_at is None}
 
     async def destroy(self, stop: asyncio.Event) -> None:
         """Remove chunk after chunk until every deletion has ended, failed, or was taken from us."""
@@ -98,7 +99,7 @@ class _Batch:
             except StorageUnavailableError as error:
                 await self._give_up(dict.fromkeys(self._left, error))
         if self._left:
-            await destruction.release(self._context.database, self._left, token=self._token)
+            await self._release(self._left)
             for deletion in self._left.values():
                 _log(deletion, "destruction_released")
 
@@ -124,6 +125,7 @@ class _Batch:
         database = self._context.database
         limit = self._context.pace.chunk(DELETE_CHUNK)
         files = await destruction.next_files(database, self._left, token=self._token, limit=limit)
+        self._untouched -= {file.deletion_id for file in files}
         failures = await self._remove(files)
         standings = await destruction.record_destroyed(
             database,
@@ -145,9 +147,12 @@ class _Batch:
 
     async def _let_go_held(self, ids: Sequence[UUID]) -> None:
         if ids:
-            await destruction.release(self._context.database, ids, token=self._token)
+            await self._release(ids)
         for deletion_id in ids:
             _log(self._left.pop(deletion_id), "destruction_on_hold")
+
+    async def _release(self, ids: Collection[UUID]) -> None:
+        await destruction.release(self._context.database, ids, token=self._token, untouched=self._untouched)
 
     async def _remove(self, files: Sequence[DoomedFile]) -> Mapping[str, Exception]:
         if not files:
@@ -193,7 +198,9 @@ class _Batch:
             )
             for deletion_id, error in errors.items()
         }
-        await destruction.record_failures(self._context.database, failures, token=self._token)
+        await destruction.record_failures(
+            self._context.database, failures, token=self._token, untouched=self._untouched
+        )
         for deletion_id, failure in failures.items():
             event = "destruction_failed" if failure.pause is None else "destruction_put_off"
             _log(self._left.pop(deletion_id), event, reason=failure.reason)

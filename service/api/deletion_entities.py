@@ -164,9 +164,8 @@ def batch_entity(rows: Sequence[Record], *, batch_id: UUID, base: str) -> Batch:
 def _links(deletion: Record, base: str) -> DeletionLinks:
     itself, state = deletion_url(base, deletion["project_id"], deletion["id"]), deletion["state"]
     project = f"{base}/api/v4/projects/{deletion['project_id']}"
-    may_be_gone = state == DeletionState.FAILED and deletion["removal_began_at"] is not None
     possible = {
-        "restore": state in RESTORABLE and not may_be_gone,
+        "restore": state in RESTORABLE and deletion["removal_began_at"] is None,
         "retry": state == DeletionState.FAILED,
         "destroy_now": state in {DeletionState.QUEUED, DeletionState.GRACE},
     }

@@ -1,7 +1,7 @@
 """The rows that a worker moves while it destroys: statements for a whole batch of deletions at once."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from schemas.statuses import (
     sources_of,
 )
 from schemas.topology import Lane
-from service.infra.database import Connection, execute, execute_slowly, fetch, fetch_slowly
+from service.infra.database import Connection, Record, execute, execute_slowly, fetch, fetch_slowly
 from service.infra.deletion_rows import Deletion, read
 
 
@@ -70,7 +70,10 @@ class Woken:
 async def claim(
     connection: Connection, ids: Collection[UUID], *, token: UUID, lease: timedelta, grace: timedelta
 ) -> list[Claimed]:
-    """Claim those that are due and free; a fresh one goes into its grace instead, if there is one."""
+    """Claim those that are due and free; a fresh one goes into its grace instead, if there is one.
+
+    `removal_began_at` of what is ours now is None where nobody can have removed an object of it before.
+    """
     rows = await fetch(
         connection,
         "claim_deletions",
@@ -80,7 +83,7 @@ async def claim(
         grace=grace,
         claimable=sorted(CLAIMABLE),
     )
-    return [Claimed(read(row), row["has_lapsed"]) for row in rows]
+    return [_claimed(row) for row in rows]
 
 
 async def note_held(connection: Connection, ids: Collection[UUID]) -> None:
@@ -188,12 +191,18 @@ async def renew(connection: Connection, ids: Collection[UUID], *, token: UUID, l
     return await execute(connection, "renew_claims", ids=list(ids), claim=token, lease=lease)
 
 
-async def release(connection: Connection, ids: Collection[UUID], *, token: UUID) -> None:
+async def release(connection: Connection, ids: Collection[UUID], *, token: UUID, untouched: Collection[UUID]) -> None:
     """Give back what *token* holds; another worker may go on at once."""
-    await execute(connection, "release_claims", ids=list(ids), claim=token)
+    await execute(connection, "release_claims", ids=list(ids), claim=token, untouched=list(untouched))
 
 
-async def retry_later(connection: Connection, reasons: Mapping[UUID, str], pauses: Mapping[UUID, timedelta]) -> None:
+async def retry_later(
+    connection: Connection,
+    reasons: Mapping[UUID, str],
+    pauses: Mapping[UUID, timedelta],
+    *,
+    untouched: Collection[UUID],
+) -> None:
     """Put held deletions aside, each for its pause."""
     await execute(
         connection,
@@ -201,14 +210,21 @@ async def retry_later(connection: Connection, reasons: Mapping[UUID, str], pause
         ids=list(reasons),
         errors=list(reasons.values()),
         pauses=[pauses[deletion_id] for deletion_id in reasons],
+        untouched=list(untouched),
     )
 
 
-async def fail(connection: Connection, reasons: Mapping[UUID, str]) -> list[Deletion]:
+async def fail(connection: Connection, reasons: Mapping[UUID, str], *, untouched: Collection[UUID]) -> list[Deletion]:
     """End held deletions as failed, and show what is left of them in `error`."""
     # Packages before files, as everybody locks them: the figures of a package change with its files.
     await fetch(connection, "lock_packages_of_deletions", ids=list(reasons))
-    rows = await fetch(connection, "fail_deletions", ids=list(reasons), errors=list(reasons.values()))
+    rows = await fetch(
+        connection,
+        "fail_deletions",
+        ids=list(reasons),
+        errors=list(reasons.values()),
+        untouched=list(untouched),
+    )
     await execute_slowly(
         connection,
         "show_in_error",
@@ -231,3 +247,10 @@ async def wake(connection: Connection, *, resend: timedelta, limit: int) -> list
     await execute(connection, "lock_waking")
     rows = await fetch(connection, "wake_deletions", resend=resend, limit=limit)
     return [Woken(row["id"], Lane(row["lane"]), row["was_attempted"], row["held"]) for row in rows]
+
+
+def _claimed(row: Record) -> Claimed:
+    deletion = read(row)
+    if row["is_untouched"]:
+        deletion = replace(deletion, removal_began_at=None)
+    return Claimed(deletion, row["has_lapsed"])

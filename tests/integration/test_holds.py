@@ -111,6 +111,8 @@ async def test_a_worker_lets_go_of_what_is_on_hold(filled: Context, stop: asynci
 
     waiting = await deletions.find(filled.database, deletion.id)
     assert (waiting.state, waiting.files_done, waiting.attempts) == (DeletionState.RETRYING, 0, 0)
+    await restore(filled, deletion.id)
+    assert await status_of(filled, deletion.package_id) == "default"
 
 
 async def test_what_is_under_a_hold_keeps_nobody_from_taking_over_elsewhere(filled: Context) -> None:

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from service import holds
 from service.context import Context
 from service.infra.deletion_rows import Deletion
-from tests.support.catalogue import delete, delete_file, file_statuses, publish, query, restore, status_of
+from service.infra.hold_rows import Place
+from service.infra.pacing import Pace
+from tests.support.catalogue import delete, delete_file, file_statuses, objects_in, publish, query, restore, status_of
 from tests.support.races import OK, answer_of, file_ids, state_of
 from tests.support.stepwise import StepwiseWorker, with_settings
 from workers.batch import carry_out
@@ -130,3 +134,83 @@ async def test_a_file_under_its_own_deletion_stays_so_when_that_of_its_package_f
     await carry_out(filled, [own.id], stop)
     assert await state_of(filled, own) == "succeeded"
     assert await file_statuses(filled, package_id) == ["error"]
+
+
+# What a worker claimed, and gave back before it began
+
+
+@pytest.mark.parametrize("is_put_off", [True, False])
+async def test_what_no_worker_has_begun_with_can_be_undone_though_it_was_claimed(
+    filled: Context, package_id: int, *, is_put_off: bool
+) -> None:
+    begun = await delete(filled, package_id)
+    whole = await delete(filled, await publish(filled, name="lib"))
+    worker = StepwiseWorker()
+    await worker.claim(filled, begun.id, whole.id)
+    await worker.look(filled, limit=1)
+    (touched,) = {file.deletion_id for file in worker.files}
+    (untouched,) = {begun.id, whole.id} - {touched}
+
+    await (worker.fail(filled) if is_put_off else worker.release(filled))
+
+    assert await answer_of(restore(filled, touched)) == 409
+    assert await answer_of(restore(filled, untouched)) == OK
+
+
+async def test_what_was_begun_in_an_earlier_attempt_cannot_be_undone_when_a_later_one_does_not_begin(
+    filled: Context, package_id: int
+) -> None:
+    deletion = await delete(filled, package_id)
+    first, second = StepwiseWorker(), StepwiseWorker()
+    await first.claim(filled, deletion.id)
+    await first.look(filled, limit=1)
+    await first.release(filled)
+    await second.claim(filled, deletion.id)
+    await second.release(filled)
+
+    assert await answer_of(restore(filled, deletion.id)) == 409
+
+
+async def test_what_a_dead_worker_held_counts_as_begun(filled: Context, package_id: int) -> None:
+    deletion = await delete(filled, package_id)
+    dead, next_one = StepwiseWorker(), StepwiseWorker()
+    await dead.claim(filled, deletion.id)
+    await query(filled, "UPDATE deletion SET lease_until = now() - interval '1 s'")
+    await next_one.claim(filled, deletion.id)
+    await next_one.release(filled)
+
+    assert await answer_of(restore(filled, deletion.id)) == 409
+
+
+async def test_what_failed_in_the_end_without_a_beginning_can_be_undone(filled: Context, package_id: int) -> None:
+    deletion = await delete(filled, package_id)
+    worker = StepwiseWorker()
+    await worker.claim(filled, deletion.id)
+    await worker.fail(filled, is_last_attempt=True)
+
+    assert await state_of(filled, deletion) == "failed"
+    assert await answer_of(restore(filled, deletion.id)) == OK
+    assert await file_statuses(filled, package_id) == ["default", "default"]
+
+
+async def test_a_mistake_of_many_is_undone_but_for_the_chunk_that_was_under_way(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    ids = [await publish(filled, version=f"{number}.0") for number in range(5)]
+    mistakes = [await delete(filled, number) for number in ids]
+    slow = replace(filled, pace=Pace(concurrency=1, rate=1))
+
+    async def hold_after_the_first() -> None:
+        while len(objects_in(objects)) == 5:
+            await asyncio.sleep(0.01)
+        await holds.put_on_hold(filled.database, Place.PROJECT, "acme/open", reason="that was a mistake")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(hold_after_the_first())
+        group.create_task(carry_out(slow, [deletion.id for deletion in mistakes], stop))
+
+    answers = [await answer_of(restore(filled, deletion.id)) for deletion in mistakes]
+    kept = [number for number, answer in zip(ids, answers, strict=True) if answer == OK]
+    assert kept
+    assert [await status_of(filled, number) for number in kept] == ["default"] * len(kept)
+    assert len(objects_in(objects)) >= len(kept)

@@ -205,6 +205,7 @@ class _Yard(ModelledYard):
         found, removable = {self.model.files[file.id] for file in worker.files}, self.model.removable(worker.token)
         assert found <= set(removable)
         assert len(found) == len(worker.files) == min(limit, len(removable))
+        self.model.look(worker.token, found)
 
     def remove(self) -> None:
         self.run(self.draw_worker().remove(self.context))
@@ -263,6 +264,7 @@ class _Yard(ModelledYard):
 
         self.model.claim([number], token, has_grace=False)
         deletion, files = self.model.deletions[number], self.model.removable(token)
+        self.model.look(token, set(files))
         if not (is_away and files):
             self.model.record(token, [(deletion, file) for file in files])
         elif deletion.attempts < MAX_ATTEMPTS:

@@ -2,6 +2,7 @@
 where the two disagree. One thing happens after the other here; an answer is the HTTP status of a request."""
 
 from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -22,8 +23,6 @@ class Thing:
     version: str | None = None
     package: "Thing | None" = None
     status: str = "default"
-    is_whole: bool = True
-    """Of a file: its object is there, since no worker can have begun with it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +37,9 @@ class Deletion:
     attempts: int = 0
     removed: int = 0
     has_begun: bool = False
+    """An object of it may be gone."""
+    is_untouched: bool = False
+    """Its holder is the first that could begin with it, and has not done so."""
     is_due: bool = True
     has_lapsed: bool = False
     skips_grace: bool = False
@@ -78,7 +80,8 @@ class Model:
     def restore(self, deletion: Deletion, version: str | None = None) -> int:
         """Undo a deletion of which nothing can have gone, unless somebody has the name by now."""
         target, package, has_failed = deletion.target, deletion.package, deletion.state == "failed"
-        is_too_late = deletion.state not in {"queued", "grace", "failed"} or deletion.has_begun
+        may_be_in_error = deletion.state in {"failed", "retrying"}
+        is_too_late = deletion.state not in WAITING | {"failed"} or deletion.has_begun
         if is_too_late or target.status == GONE or (has_failed and target.status != "error"):
             return 409
         if target is package:
@@ -91,8 +94,8 @@ class Model:
             return 409
         deletion.state = "restored"
         for file in self.parts(target):
-            if not self._is_being_deleted(file) and (file.status != "error" or has_failed):
-                file.status = "default" if file.is_whole else "error"
+            if not self._is_being_deleted(file) and (file.status != "error" or may_be_in_error):
+                file.status = "default" if self.is_whole(file) else "error"
         return OK
 
     def retry(self, deletion: Deletion) -> int:
@@ -126,6 +129,7 @@ class Model:
             else:
                 deletion.state, deletion.holder, deletion.has_lapsed = "destroying", token, False
                 deletion.attempts += 1
+                deletion.is_untouched, deletion.has_begun = not deletion.has_begun, True
         hopeless = [deletion for deletion in claimed.values() if self._is_hopeless(deletion)]
         for deletion in claimed.values():
             if deletion not in hopeless:
@@ -133,6 +137,11 @@ class Model:
         for deletion in hopeless:
             self._fail(deletion)
         return {number for number, deletion in claimed.items() if deletion.state == "destroying"}
+
+    def look(self, token: UUID, found: AbstractSet[Thing]) -> None:
+        """Begin with what *token* holds and has found files of."""
+        for deletion in self.held(token):
+            deletion.is_untouched &= found.isdisjoint(self.parts(deletion.target))
 
     def removable(self, token: UUID) -> list[Thing]:
         """Return the files whose objects *token* may remove."""
@@ -162,6 +171,7 @@ class Model:
         for deletion in self.held(token):
             deletion.state, deletion.holder, deletion.is_due = "retrying", None, is_due
             deletion.attempts -= not is_counted
+            self._note_untouched(deletion)
 
     def fail(self, token: UUID) -> None:
         """End what *token* holds: that was the last attempt."""
@@ -196,18 +206,27 @@ class Model:
     def _mark(self, deletion: Deletion) -> None:
         if deletion.target.status != GONE:
             deletion.target.status = "pending_destruction"
-        deletion.has_begun = deletion.has_begun or deletion.state == "destroying"
         for file in self.parts(deletion.target):
-            file.status, file.is_whole = "pending_destruction", file.is_whole and not deletion.has_begun
+            file.status = "pending_destruction"
 
     def _fail(self, deletion: Deletion) -> None:
         deletion.state, deletion.holder = "failed", None
+        self._note_untouched(deletion)
         if deletion.target is deletion.package:
             deletion.package.status = "error"
         for file in self.parts(deletion.target):
             is_ours = file is deletion.target or not self._is_being_deleted(file)
             if is_ours and file.status in {"processing", "pending_destruction"}:
                 file.status = "error"
+
+    @staticmethod
+    def _note_untouched(deletion: Deletion) -> None:
+        deletion.has_begun, deletion.is_untouched = deletion.has_begun and not deletion.is_untouched, False
+
+    def is_whole(self, file: Thing) -> bool:
+        """Tell whether the object of a file is there, since no worker can have begun with it."""
+        begun = (deletion for deletion in self.deletions.values() if deletion.has_begun)
+        return all(deletion.target not in {file, file.package} for deletion in begun)
 
     def _is_being_deleted(self, file: Thing) -> bool:
         alive = (deletion for deletion in self.deletions.values() if deletion.state in WAITING | {"destroying"})

@@ -122,7 +122,7 @@ class ModelledYard(RuleBasedStateMachine):
             # What is there, or is there again, is what it was.
             assert {**was, **_mutable(row)} == dict(row)
             is_alive = row["status"] == "default" and statuses[row["package_id"]] in {"default", "hidden", "deprecated"}
-            if is_alive or self.model.files[number].is_whole:
+            if is_alive or self.model.is_whole(self.model.files[number]):
                 assert (self.folder / row["storage_key"]).read_bytes() == content
 
     async def _see(self) -> dict[str, list[Any]]:

@@ -22,6 +22,7 @@ class StepwiseWorker:
     def __init__(self) -> None:
         self.token = uuid4()
         self.held: dict[UUID, Deletion] = {}
+        self.untouched: set[UUID] = set()
         self.files: list[DoomedFile] = []
         self.removed: list[DoomedFile] = []
 
@@ -37,11 +38,14 @@ class StepwiseWorker:
             max_attempts=settings.max_attempts,
         )
         self.held |= claimed
+        self.untouched -= claimed.keys()
+        self.untouched |= {each for each, deletion in claimed.items() if deletion.removal_began_at is None}
         return set(claimed)
 
     async def look(self, context: Context, *, limit: int = 1_000) -> None:
         """Read which files come next."""
         self.files = await destruction.next_files(context.database, self.held, token=self.token, limit=limit)
+        self.untouched -= {file.deletion_id for file in self.files}
 
     async def remove(self, context: Context) -> None:
         """Remove the objects of the files that were read."""
@@ -65,11 +69,13 @@ class StepwiseWorker:
     async def fail(self, context: Context, *, is_last_attempt: bool = False) -> None:
         """Report an error of this attempt; after one that is not the last, the next may begin at once."""
         failure = Failure("the store is away", pause=None if is_last_attempt else timedelta(0))
-        await destruction.record_failures(context.database, dict.fromkeys(self.held, failure), token=self.token)
+        await destruction.record_failures(
+            context.database, dict.fromkeys(self.held, failure), token=self.token, untouched=self.untouched
+        )
 
     async def release(self, context: Context) -> None:
         """Give everything back."""
-        await destruction.release(context.database, self.held, token=self.token)
+        await destruction.release(context.database, self.held, token=self.token, untouched=self.untouched)
 
     async def renew(self, context: Context) -> int:
         """Renew the leases; return how many are still held."""

@@ -83,7 +83,7 @@ UPDATE deletion d
        wakes = 0, held = false
   FROM claimed c
  WHERE d.id = c.id
-RETURNING deletion(d.*), c.has_lapsed;
+RETURNING deletion(d.*), c.has_lapsed, d.removal_began_at = now() AS is_untouched;
 
 -- name: note_held!
 -- What a claim has passed by because of a hold: whoever lifts it sends for them at once.
@@ -217,25 +217,27 @@ UPDATE deletion d SET lease_until = now() + :lease::interval, wake_at = now() + 
   FROM held WHERE d.id = held.id;
 
 -- name: release_claims!
--- Gives back what was begun, at once and without counting it as an attempt.
+-- Gives back what was claimed, at once and without counting it as an attempt.
 WITH held AS (
     SELECT id FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
 )
 UPDATE deletion d SET state = 'retrying', claim = NULL, lease_until = NULL, attempts = d.attempts - 1,
+       removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END,
        not_before = now(), wake_at = now()
   FROM held WHERE d.id = held.id;
 
 -- name: retry_deletions!
 UPDATE deletion d
    SET state = 'retrying', claim = NULL, lease_until = NULL, last_error = w.error,
+       removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END,
        not_before = now() + w.pause, wake_at = now() + w.pause
   FROM unnest(:ids::uuid[], :errors::text[], :pauses::interval[]) AS w (id, error, pause)
  WHERE d.id = w.id;
 
 -- name: fail_deletions
--- Of what was claimed in this very transaction for the first time, nothing has been removed.
 UPDATE deletion d
-   SET removal_began_at = nullif(d.removal_began_at, now()), state = 'failed', claim = NULL, lease_until = NULL, last_error = w.error, finished_at = now()
+   SET state = 'failed', claim = NULL, lease_until = NULL, last_error = w.error, finished_at = now(),
+       removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END
   FROM unnest(:ids::uuid[], :errors::text[]) AS w (id, error)
  WHERE d.id = w.id
 RETURNING deletion(d.*);

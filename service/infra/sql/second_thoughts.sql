@@ -34,7 +34,7 @@ SELECT id, obstacle FROM (
                 WHEN d.package_file_id IS NOT NULL THEN NULL
                 WHEN d.files_total > 0 AND p.package_type <> 'ml_model'
                      AND NOT EXISTS (SELECT FROM package_file g WHERE g.package_id = p.id) THEN 'emptied'
-                WHEN d.state = 'failed' AND d.prior_status <> 'error' AND d.package_id IN (
+                WHEN d.state IN ('failed', 'retrying') AND d.prior_status <> 'error' AND d.package_id IN (
                         SELECT o.package_id FROM deletion o
                          WHERE o.project_id IN (SELECT project_id FROM deletion WHERE id = ANY(:ids::uuid[]))
                            AND o.package_file_id IS NULL AND o.state = 'failed' AND o.removal_began_at IS NOT NULL)
@@ -80,7 +80,7 @@ UPDATE package_file f
   FROM deletion d
  WHERE d.id = ANY(:ids::uuid[])
    AND f.package_id = d.package_id AND (d.package_file_id IS NULL OR f.id = d.package_file_id)
-   AND (f.status = ANY(:sources::text[]) OR (d.state = 'failed' AND f.status = 'error'))
+   AND (f.status = ANY(:sources::text[]) OR (d.state IN ('failed', 'retrying') AND f.status = 'error'))
    AND NOT EXISTS (SELECT FROM deletion o
                     WHERE o.package_file_id = f.id AND o.finished_at IS NULL AND o.id <> d.id);
 
@@ -89,7 +89,7 @@ UPDATE deletion SET state = 'restored', finished_at = now(), restored_as = :vers
  WHERE id = ANY(:ids::uuid[]) RETURNING deletion(deletion.*);
 
 -- name: queue_again
--- Not `queued`: objects may be gone, so it must not become restorable.
+-- Not `queued`: the package is past its grace, and objects may be gone.
 UPDATE deletion SET state = 'retrying', finished_at = NULL, attempts = 0, wakes = 0,
        not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
  WHERE id = :id RETURNING deletion(deletion.*);

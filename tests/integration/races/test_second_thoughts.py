@@ -147,18 +147,17 @@ async def test_two_who_end_the_same_grace_agree(filled: Context, in_grace: Delet
 
 
 @EITHER_END
-async def test_a_restore_waits_for_a_retry_and_then_comes_too_late(
-    filled: Context, deletion: Deletion, *, commits: bool
-) -> None:
+async def test_a_restore_waits_for_a_retry_and_undoes_it(filled: Context, deletion: Deletion, *, commits: bool) -> None:
     await failed_untouched(filled, deletion)
 
     async with held_open(filled, retrying(deletion)) as retry:
         restore = await begun_waiting(filled, restoring(deletion))
         await retry.end(commits=commits)
 
-        assert await answer_of(restore) == (409 if commits else OK)
-    assert await state_of(filled, deletion) == ("retrying" if commits else "restored")
-    assert await status_of(filled, deletion.package_id) == ("processing" if commits else "default")
+        assert await answer_of(restore) == OK
+    assert await state_of(filled, deletion) == "restored"
+    assert await status_of(filled, deletion.package_id) == "default"
+    assert await file_statuses(filled, deletion.package_id) == ["default", "default"]
 
 
 @EITHER_END
