@@ -5,12 +5,10 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
-from typing_extensions import override
+from pydantic import BaseModel
 
 from schemas.errors import Fault, OAuthFault, Refused
-from schemas.queries import Query
+from schemas.json_schemas import Json, Schemas
 from service.api.examples import example_of
 from service.api.operations import Answer, Carrier, Media, Operation, Refusal
 from service.errors import (
@@ -25,10 +23,6 @@ from service.errors import (
     UnauthorizedError,
 )
 
-Json = dict[str, Any]
-
-_REFERENCE: Final = "#/components/schemas/{model}"
-"""A part of a path; what it has to look like to the router stands behind a colon."""
 _AUTHENTICATION: Final[tuple[Refusal, ...]] = (
     UnauthorizedError,
     TokenExpiredError,
@@ -38,7 +32,6 @@ _AUTHENTICATION: Final[tuple[Refusal, ...]] = (
 )
 _FAULTS: Final = MappingProxyType({500: "500 Internal Server Error", 503: "503 Service Unavailable"})
 _NO_NUL: Final = r"^[^\x00]*$"
-_BOUNDS: Final = MappingProxyType({"ge": "minimum", "le": "maximum"})
 _DESCRIPTIONS: Final = MappingProxyType(
     {
         201: "Created.",
@@ -67,7 +60,7 @@ _SECURITY_SCHEMES: Final[Mapping[Carrier, Json]] = MappingProxyType(
 
 def openapi_document(operations: Sequence[Operation]) -> Json:
     """Return the document (OpenAPI 3.1) of everything that is served."""
-    schemas = _Schemas()
+    schemas = Schemas()
     paths: dict[str, Json] = {}
     for operation in operations:
         paths.setdefault(operation.plain_path, {})[operation.method.lower()] = _operation(operation, schemas)
@@ -90,34 +83,7 @@ def openapi_document(operations: Sequence[Operation]) -> Json:
     }
 
 
-class _Generator(GenerateJsonSchema):
-    """A key that is left out has no default that a reader would see."""
-
-    @override
-    def default_schema(self, schema: Any) -> Json:
-        return self.generate_inner(schema["schema"])
-
-
-class _Schemas:
-    """The schemas of all models met so far; they refer to each other by name."""
-
-    def __init__(self) -> None:
-        self.definitions: dict[str, Json] = {}
-
-    def of(self, shape: Any, mode: JsonSchemaMode) -> Json:
-        generator = _Generator if mode == "serialization" else GenerateJsonSchema
-        schema = TypeAdapter(shape).json_schema(
-            mode=mode, by_alias=True, ref_template=_REFERENCE, schema_generator=generator
-        )
-        self.definitions |= {name: _tidy(found) for name, found in schema.pop("$defs", {}).items()}
-        if isinstance(shape, type) and issubclass(shape, BaseModel) and not issubclass(shape, Query):
-            self.definitions[shape.__name__] = _tidy(schema)
-            return {"$ref": _REFERENCE.format(model=shape.__name__)}
-        tidy: Json = _tidy(schema)
-        return tidy
-
-
-def _operation(operation: Operation, schemas: _Schemas) -> Json:
+def _operation(operation: Operation, schemas: Schemas) -> Json:
     summary, _, description = (operation.handler.__doc__ or "").strip().partition("\n")
     document: Json = {
         "operationId": operation.handler.__name__,
@@ -158,7 +124,7 @@ def _path_parameters(operation: Operation) -> Iterator[Json]:
         }
 
 
-def _query_parameters(operation: Operation, schemas: _Schemas) -> Iterator[Json]:
+def _query_parameters(operation: Operation, schemas: Schemas) -> Iterator[Json]:
     if operation.query is None:
         return
     for name, schema in schemas.of(operation.query, "validation")["properties"].items():
@@ -204,7 +170,7 @@ def _header(name: str, description: str) -> Json:
     return {"name": name, "in": "header", "required": False, "description": description, "schema": {"type": "string"}}
 
 
-def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Json]:
+def _responses(operation: Operation, schemas: Schemas) -> dict[str, Json]:
     responses = {str(answer.status): _answer(answer, schemas) for answer in operation.answers}
     if operation.method == "GET" and operation.is_tagged:
         responses["304"] = {"description": "The client has it already."}
@@ -254,7 +220,7 @@ def _bad_parameters(operation: Operation) -> Iterator[str]:
         yield "order_by does not have a valid value"
 
 
-def _answer(answer: Answer, schemas: _Schemas) -> Json:
+def _answer(answer: Answer, schemas: Schemas) -> Json:
     found: Json = {"description": _DESCRIPTIONS.get(answer.status, "As asked for.")}
     if answer.headers:
         found["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
@@ -267,7 +233,7 @@ def _answer(answer: Answer, schemas: _Schemas) -> Json:
     return found
 
 
-def _refused(errors: Sequence[RefusedError], schemas: _Schemas) -> Json:
+def _refused(errors: Sequence[RefusedError], schemas: Schemas) -> Json:
     bodies = {type(error).__name__.removesuffix("Error") + str(i or ""): error.body() for i, error in enumerate(errors)}
     return {
         "description": "; ".join(dict.fromkeys((type(error).__doc__ or "").partition("\n")[0] for error in errors)),
@@ -280,37 +246,18 @@ def _refused(errors: Sequence[RefusedError], schemas: _Schemas) -> Json:
     }
 
 
-def _fault(body: Mapping[str, str], schemas: _Schemas) -> Json:
+def _fault(body: Mapping[str, str], schemas: Schemas) -> Json:
     schema = _fault_schema([body], schemas)
     text = next(iter(body.values()))
     return {"description": text, "content": {Media.JSON.value: {"schema": schema, "example": dict(body)}}}
 
 
-def _fault_schema(bodies: Any, schemas: _Schemas) -> Json:
+def _fault_schema(bodies: Any, schemas: Schemas) -> Json:
     kinds: dict[type[BaseModel], None] = {}
     for body in bodies:
         kinds[Refused if "message" in body else OAuthFault if "error_description" in body else Fault] = None
     found = [schemas.of(kind, "serialization") for kind in kinds]
     return found[0] if len(found) == 1 else {"anyOf": found}
-
-
-def _tidy(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_tidy(element) for element in schema]
-    if not isinstance(schema, dict):
-        return schema
-    # Bounds of what a validator reads first come under Python's names.
-    bounds = {_BOUNDS[key]: value for key, value in schema.items() if key in _BOUNDS}
-    # Titles repeat the names; in a mapping of properties `title` is a name itself.
-    return bounds | {
-        key: _properties(value) if key == "properties" else _tidy(value)
-        for key, value in schema.items()
-        if key not in _BOUNDS and not (key == "title" and isinstance(value, str))
-    }
-
-
-def _properties(properties: Mapping[str, Any]) -> Json:
-    return {name: _tidy(schema) for name, schema in properties.items()}
 
 
 def _without_null(schema: Json) -> Json:
