@@ -14,7 +14,7 @@ CHECKERS := .checkers
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check faults scaling soak bench removal requirements clean clients checkers chart system-of-tests
+.PHONY: help run test setup system check faults scaling soak bench removal requirements clean clients checkers chart asyncapi system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -47,10 +47,14 @@ bench: setup ## Measure: make bench BULK=100000
 
 clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed ## Make .clients: GitLab clients for the tests
 
-checkers: $(CHECKERS)/installed ## Make .checkers: Helm and what checks the chart and the image
+checkers: $(CHECKERS)/installed $(CHECKERS)/node/installed ## Make .checkers: Helm and what checks the chart, the image and the document of events
 
 chart: setup checkers ## Write anew what follows from deploy/chart: the table of values, the manifests that tests compare with
 	$(BIN)/python -m tests.support.chart
+
+asyncapi: setup ## Write schemas/asyncapi.json anew, the document of the events, from their classes
+	$(BIN)/packyard events document >schemas/.asyncapi.json
+	mv schemas/.asyncapi.json schemas/asyncapi.json
 
 removal: setup ## Measure the removal of objects from a disk and from S3 beside a bare loop: make removal OBJECTS=100000
 	$(BIN)/python -m tests.benchmarks.removal --objects '$(OBJECTS)'
@@ -81,9 +85,11 @@ $(CLIENTS)/python/installed: tests/clients/requirements.txt | system-of-tests
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(CLIENTS)/node/installed: tests/clients/package.json tests/clients/package-lock.json | system-of-tests
+$(CLIENTS)/node/installed: tests/clients/package.json tests/clients/package-lock.json
+$(CHECKERS)/node/installed: tests/contracts/package.json tests/contracts/package-lock.json $(CHECKERS)/installed
+$(CLIENTS)/node/installed $(CHECKERS)/node/installed: | system-of-tests
 	@mkdir -p $(@D)
-	cp $^ $(@D)
+	cp $(filter %.json,$^) $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 

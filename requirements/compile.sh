@@ -13,4 +13,6 @@ own="pyproject.toml --extra stack --override requirements/overrides.txt"
 "$uv" pip compile $common --group wheel -c requirements/dev.txt -o requirements/wheel.txt
 "$uv" pip compile $common tests/clients/requirements.in -o tests/clients/requirements.txt
 "$uv" pip compile $common tests/deployment/requirements.in --override tests/deployment/overrides.txt -o tests/deployment/requirements.txt
-(cd tests/clients && npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --silent)
+for folder in tests/clients tests/contracts; do
+    (cd "$folder" && npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --silent)
+done

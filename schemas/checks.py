@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from schemas.base import Contract
 
@@ -42,6 +42,8 @@ class Outcome(StrEnum):
 
 class Figures(Contract):
     """A check in numbers. Those of findings count what is left of them: what was repaired counts as that."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     objects: Count = 0
     """Objects that it found in storage, without those in quarantine."""

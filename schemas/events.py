@@ -1,15 +1,10 @@
-"""Facts, as subscribers get them: CloudEvents 1.0, one class an event type.
-
-The outbox holds an event without `source`, `sequence` and `aggversion`; the relay adds them when it publishes.
-"""
+"""Facts, one class an event type; `schemas.cloud_events` has what they are sent in."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 from typing_extensions import override
 
 from schemas.base import Contract
@@ -17,17 +12,17 @@ from schemas.checks import Figures
 from schemas.names import Cause, PackageType
 
 TYPE_PREFIX: Final = "io.packyard"
-SPEC_VERSION: Final = "1.0"
-CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
-SEQUENCE_DIGITS: Final = 20
-"""`sequence` is zero-padded, since CloudEvents compares it as text."""
 
 
 class Event(Contract):
     """What can be told of every event: what happened, to what, and who had it done."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     entity: ClassVar[str]
     action: ClassVar[str]
+    key_parts: ClassVar[tuple[str, ...]] = ()
+    """The fields that stand in the routing key; ids only, since names may hold dots and may change."""
 
     @classmethod
     def topic(cls) -> str:
@@ -39,9 +34,14 @@ class Event(Contract):
         """Return the CloudEvents type."""
         return f"{TYPE_PREFIX}.{cls.topic()}.v1"
 
+    @classmethod
+    def schema_name(cls) -> str:
+        """Return what names the shape of the data."""
+        return f"urn:packyard:events:{cls.topic()}:v1"
+
     def routing_key(self) -> str:
         """Return what subscribers bind by."""
-        return self.topic()
+        return ".".join([self.topic(), *(str(getattr(self, part)) for part in self.key_parts)])
 
     def subject(self) -> str:
         """Return what it happened to."""
@@ -63,27 +63,34 @@ class Event(Contract):
 class DeletionEvent(Event):
     """What every event of a deletion tells: of which package (or file of it), why and by whom."""
 
+    key_parts = ("package_type", "root_group_id", "project_id")
+
     deletion_id: UUID
+    """The deletion, as `/api/v4/projects/:id/deletions/:deletion_id` shows it."""
     project_id: int
+    """The project that the package is in."""
     root_group_id: int
+    """The topmost group that the project is below."""
     package_id: int
+    """The package; its number is never used again."""
     package_type: PackageType
     package_name: str
+    """Its name when the deletion was asked for."""
     package_version: str | None
+    """Its version then; null for a package without one."""
     package_file_id: int | None
+    """The file, where one file was to be deleted; null for a package."""
     file_name: str | None
+    """The name of that file."""
     cause: Cause
     reason: str | None
+    """What was given as the reason."""
     actor_id: int | None
+    """The user who asked for it; null when it was no user."""
     files: Annotated[int, Field(ge=0)]
     """How many files the event is about: asked for, destroyed with it, or left over."""
     bytes: Annotated[int, Field(ge=0)]
     """The sizes of those files, added up."""
-
-    @override
-    def routing_key(self) -> str:
-        """Return what subscribers bind by; ids only, since names may hold dots and may change."""
-        return f"{self.topic()}.{self.package_type}.{self.root_group_id}.{self.project_id}"
 
     @override
     def subject(self) -> str:
@@ -116,6 +123,7 @@ class PackageMarkedForDestruction(DeletionEvent):
     action = "marked_for_destruction"
 
     destroy_after: AwareDatetime | None
+    """Until when the deletion can be undone; null where there is no such time."""
 
 
 class PackageRestored(DeletionEvent):
@@ -142,7 +150,9 @@ class PackageDestructionFailed(DeletionEvent):
     action = "destruction_failed"
 
     error: str
+    """What stood in the way at last."""
     attempts: int
+    """How often it was tried."""
 
 
 class PackageFileDeletionRequested(DeletionEvent):
@@ -159,6 +169,7 @@ class PackageFileMarkedForDestruction(DeletionEvent):
     action = "marked_for_destruction"
 
     destroy_after: AwareDatetime | None
+    """Until when the deletion can be undone; null where there is no such time."""
 
 
 class PackageFileRestored(DeletionEvent):
@@ -175,6 +186,7 @@ class PackageFileDestroyed(DeletionEvent):
     action = "destroyed"
 
     package_file_ids: tuple[int, ...]
+    """Which ones."""
 
 
 class PackageFileDestructionFailed(DeletionEvent):
@@ -184,7 +196,9 @@ class PackageFileDestructionFailed(DeletionEvent):
     action = "destruction_failed"
 
     error: str
+    """What stood in the way at last."""
     attempts: int
+    """How often it was tried."""
 
 
 class StorageChecked(Event):
@@ -194,8 +208,11 @@ class StorageChecked(Event):
     action = "checked"
 
     check_id: UUID
+    """This check."""
     started_at: AwareDatetime
+    """When it began."""
     finished_at: AwareDatetime
+    """When it had looked at everything."""
     repaired: bool
     """Whether it was to put right what it can."""
     clean: bool
@@ -207,51 +224,17 @@ class StorageChecked(Event):
         return self.check_id
 
 
-class Envelope(Contract):
-    """A CloudEvent as the outbox holds it."""
-
-    specversion: str = SPEC_VERSION
-    id: UUID
-    type: str
-    subject: str
-    time: AwareDatetime
-    recordedtime: AwareDatetime
-    datacontenttype: str = "application/json"
-    dataschema: str
-    partitionkey: str
-    """The project: order matters to nobody across projects. `storage` for what is about all of it."""
-    correlationid: UUID
-    """The deletion, or the check."""
-    causationid: UUID
-    """The event that began it."""
-    authtype: str
-    authid: str
-    data: Mapping[str, Any]
-
-
-def enveloped(event: Event, *, event_id: UUID, causation_id: UUID, now: datetime) -> Envelope:
-    """Wrap *event* as the CloudEvent with that id."""
-    return Envelope(
-        id=event_id,
-        type=event.type_name(),
-        subject=event.subject(),
-        time=now,
-        recordedtime=now,
-        dataschema=f"urn:packyard:events:{event.topic()}:v1",
-        partitionkey=event.partition(),
-        correlationid=event.correlation(),
-        causationid=causation_id,
-        authtype="user" if event.actor() is not None else "system",
-        authid=str(event.actor()) if event.actor() is not None else "packyard",
-        data=event.model_dump(mode="json"),
-    )
-
-
-def published(body: Mapping[str, Any], *, instance_id: UUID, sequence: int) -> dict[str, Any]:
-    """Complete the outbox's *body* with what is known only when it is published."""
-    return {
-        **body,
-        "source": f"/instances/{instance_id}/packages-api",
-        "sequence": str(sequence).zfill(SEQUENCE_DIGITS),
-        "aggversion": sequence,
-    }
+EVENTS: Final[tuple[type[Event], ...]] = (
+    PackageDeletionRequested,
+    PackageMarkedForDestruction,
+    PackageRestored,
+    PackageDestroyed,
+    PackageDestructionFailed,
+    PackageFileDeletionRequested,
+    PackageFileMarkedForDestruction,
+    PackageFileRestored,
+    PackageFileDestroyed,
+    PackageFileDestructionFailed,
+    StorageChecked,
+)
+"""All that subscribers may hear."""

@@ -1,6 +1,7 @@
-"""The OpenAPI document, and a page to browse it; the page's scripts and styles come from here, from nowhere else."""
+"""The OpenAPI document, with a page to browse it whose scripts come from nowhere else; the document of the events."""
 
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 from pydantic_core import to_json
 
+from schemas.event_document import event_document
 from service.api.keys import OPERATIONS
 from service.api.openapi import openapi_document
 from service.api.operations import NO_CREDENTIALS, Answer, Media, Operation, Routes, one
@@ -46,6 +48,12 @@ async def show_openapi_document(request: web.Request) -> web.Response:
     return web.Response(body=_document(request.app[OPERATIONS]), content_type=Media.JSON.value)
 
 
+@routes.get("/api/asyncapi.json", answers=one(dict[str, Any]))
+async def show_event_document(_request: web.Request) -> web.Response:
+    """Show what subscribers may hear over AMQP, as an AsyncAPI document."""
+    return web.Response(body=_event_document(), content_type=Media.JSON.value)
+
+
 @routes.get("/api/docs", answers=Answer(200, media=Media.HTML))
 async def show_documentation(_request: web.Request) -> web.Response:
     """Show this document as a page."""
@@ -68,6 +76,11 @@ async def show_asset(request: web.Request) -> web.Response:
 @cache
 def _document(operations: tuple[Operation, ...]) -> bytes:
     return to_json(openapi_document([operation for operation in operations if not operation.is_hidden]))
+
+
+@cache
+def _event_document() -> bytes:
+    return to_json(event_document(version("packyard")))
 
 
 @cache

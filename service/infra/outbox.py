@@ -10,8 +10,9 @@ from uuid import UUID
 from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
+from schemas.cloud_events import enveloped
 from schemas.commands import Delete
-from schemas.events import Event, enveloped
+from schemas.events import Event
 from schemas.topology import Lane
 from service.infra.database import Connection, execute, fetch
 

@@ -11,7 +11,7 @@ import aiormq
 from aio_pika.abc import AbstractExchange
 from pydantic_core import to_json
 
-from schemas.events import CONTENT_TYPE, published
+from schemas.cloud_events import CONTENT_TYPE, headers, published
 from service.infra.outbox import Entry, Kind
 
 _CONFIRM_TIMEOUT_S: Final = 5
@@ -55,9 +55,6 @@ def _command(entry: Entry) -> aio_pika.Message:
 
 def _event(entry: Entry, instance_id: UUID) -> aio_pika.Message:
     body = published(entry.body, instance_id=instance_id, sequence=entry.sequence or 0)
-    attributes = {
-        f"cloudEvents_{name}": value for name, value in body.items() if name not in {"data", "datacontenttype"}
-    }
     return aio_pika.Message(
         to_json(body),
         content_type=CONTENT_TYPE,
@@ -66,6 +63,6 @@ def _event(entry: Entry, instance_id: UUID) -> aio_pika.Message:
         correlation_id=body["correlationid"],
         timestamp=datetime.now(UTC),
         app_id="packyard",
-        headers=attributes,
+        headers=headers(body),
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )

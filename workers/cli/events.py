@@ -1,10 +1,13 @@
-"""`packyard events`: watching what happens."""
+"""`packyard events`: watching what happens, and what there is to watch."""
 
 import asyncio
 import sys
+from importlib.metadata import version
 
 import click
+from pydantic_core import to_json
 
+from schemas.event_document import event_document
 from service.errors import StartError
 from service.infra.broker import open_broker
 from service.infra.consuming import BrokerUnavailableError
@@ -26,6 +29,12 @@ def tail(patterns: tuple[str, ...], count: int | None) -> None:
     """Print events as they come, one JSON object a line, until Ctrl-C."""
     url = command_settings().broker_url.get_secret_value()
     run_process(lambda stop: _tail(url, patterns, count, stop))
+
+
+@events.command()
+def document() -> None:
+    """Print what subscribers may hear, as an AsyncAPI document."""
+    click.echo(to_json(event_document(version("packyard")), indent=2))
 
 
 async def _tail(url: str, patterns: tuple[str, ...], count: int | None, stop: asyncio.Event) -> None:

@@ -1,0 +1,186 @@
+"""What a subscriber really gets, held against the document of the events: of all types, and with nothing else in it."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from schemas.names import AccessLevel, Cause, Credential
+from schemas.topology import Lane
+from service import bulk_deletion, scheduled_checks
+from service.bulk_deletion import Wanted
+from service.context import Context
+from service.infra.broker import open_broker
+from service.infra.deletion_rows import Origin
+from service.infra.outbox import Kind
+from service.infra.publishing import Publisher
+from tests.integration.conftest import Client
+from tests.support.catalogue import OPEN, delete, delete_file, protect, publish, query, restore
+from tests.support.checks import put
+from tests.support.event_document import Description, read_document
+from tests.support.packages import bring_in, file_ids
+from tests.support.stepwise import with_settings
+from workers.batch import carry_out
+from workers.relay import relay_once
+
+_DOCUMENT: Final = read_document()
+_DESCRIPTION: Final = Description(_DOCUMENT, is_closed=True)
+_SENDING: Final = _DOCUMENT["operations"]["deletions"]["bindings"]["amqp"]
+_HOUR: Final = timedelta(hours=1)
+_COMMAND_LINE: Final = Origin(
+    None, AccessLevel.ADMIN, Credential.COMMAND_LINE, Cause.BULK, Lane.BULK, reason="too old", batch_id=uuid4()
+)
+
+
+@pytest.fixture
+async def publisher(filled: Context) -> AsyncGenerator[Publisher]:
+    async with open_broker(filled.settings.broker_url.get_secret_value(), name="test") as broker:
+        yield await broker.publisher(uuid4())
+
+
+@pytest.fixture
+async def channel(publisher: Publisher, broker_url: str) -> AsyncGenerator[AbstractChannel]:
+    async with await aio_pika.connect(broker_url) as connection:
+        yield await connection.channel()
+
+
+async def _declare(channel: AbstractChannel, name: str) -> aio_pika.abc.AbstractQueue | None:
+    """Declare the queue or exchange of a channel as the document has it; the broker refuses if it is unlike ours."""
+    described = _DOCUMENT["channels"][name]
+    amqp = described["bindings"]["amqp"]
+    if amqp["is"] == "queue":
+        queue = amqp["queue"]
+        return await channel.declare_queue(
+            queue["name"],
+            durable=queue["durable"],
+            exclusive=queue["exclusive"],
+            auto_delete=queue["autoDelete"],
+            arguments=described["x-queue-arguments"],
+        )
+    exchange = amqp["exchange"]
+    await channel.declare_exchange(
+        exchange["name"], exchange["type"], durable=exchange["durable"], auto_delete=exchange["autoDelete"]
+    )
+    return None
+
+
+async def _carry_out(context: Context, **settings: object) -> None:
+    queued = await query(context, "SELECT id FROM deletion WHERE state = 'queued' ORDER BY id")
+    await carry_out(with_settings(context, **settings), [row["id"] for row in queued], asyncio.Event())
+
+
+async def _let_all_happen(context: Context) -> None:
+    """Let packages and files go, come back and fail, and let the storage be checked."""
+    pair = await publish(context, name="pair", files=["a", "b"])
+    await delete_file(context, pair, (await file_ids(context, pair))[0])
+    await delete(context, await publish(context, name="whole", files=["a", "b"]))
+    unnumbered = await bring_in(
+        context, name="@acme/unnumbered", version=None, files=[{"file_name": "f", "content": "x"}]
+    )
+    wanted = Wanted((unnumbered,), {OPEN: AccessLevel.ADMIN}, None)
+    await bulk_deletion.delete_packages(context.database, _COMMAND_LINE, wanted, resend=_HOUR)
+    await _carry_out(context)
+
+    kept = await publish(context, name="kept", files=["a", "b"])
+    undone = [
+        await delete(context, await publish(context, name="undone")),
+        await delete_file(context, kept, (await file_ids(context, kept))[0]),
+    ]
+    renamed = await delete(context, await publish(context, name="renamed"))
+    await _carry_out(context, grace_period=_HOUR)
+    for deletion in undone:
+        await restore(context, deletion.id)
+    await publish(context, name="renamed")
+    await restore(context, renamed.id, rename_to="1.0-again")
+
+    guarded = await publish(context, files=["a", "b"])
+    await delete_file(context, guarded, (await file_ids(context, guarded))[0])
+    await delete(context, await publish(context, version="2.0"))
+    await protect(context)
+    await _carry_out(context)
+
+    await put(context, b"an orphan")
+    await scheduled_checks.check(context.database, context.store, context.settings)
+
+
+async def _take(queue: aio_pika.abc.AbstractQueue, count: int, **arguments: Any) -> list[AbstractIncomingMessage]:
+    """Consume so many messages."""
+    came: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+    await queue.consume(came.put, arguments=arguments)
+    async with asyncio.timeout(20):
+        return [await came.get() for _ in range(count)]
+
+
+def _faults(message: AbstractIncomingMessage) -> list[str]:
+    """Return in which ways the message is not what the document says."""
+    name, headers, body = message.type or "", dict(message.headers), json.loads(message.body)
+    described = _DESCRIPTION.messages[name]
+    to = _DESCRIPTION.channel_of(message.routing_key or "", body)
+    repeated = {f"cloudEvents_{key}": value for key, value in body.items()}
+    holds = {
+        "routing key": to is not None and name in _DESCRIPTION.names_in(to),
+        "content type": message.content_type == described["contentType"],
+        "message type": described["bindings"]["amqp"]["messageType"] == name == body["type"],
+        "delivery mode": message.delivery_mode == _SENDING["deliveryMode"],
+        "timestamp": (message.timestamp is not None) == _SENDING["timestamp"],
+        "properties": (message.message_id, message.correlation_id) == (body["id"], body["correlationid"]),
+        "application": message.app_id == "packyard",
+        "headers like the body": headers.items() <= repeated.items(),
+    }
+    return [
+        *_DESCRIPTION.faults(name, "headers", headers),
+        *_DESCRIPTION.faults(name, "payload", body),
+        *(f"{what} of {name}: {message.info()}" for what, is_so in holds.items() if not is_so),
+    ]
+
+
+def _nullable() -> set[str]:
+    """Return the fields that may be null, of any event."""
+    schemas = _DOCUMENT["components"]["schemas"].values()
+    return {
+        name
+        for schema in schemas
+        for name, found in schema.get("properties", {}).items()
+        if {"type": "null"} in found.get("anyOf", ())
+    }
+
+
+async def test_every_event_is_as_the_document_says(
+    filled: Context, publisher: Publisher, channel: AbstractChannel
+) -> None:
+    mine = await channel.declare_queue(exclusive=True)
+    await mine.bind("packyard.events", "#")
+    log = await _declare(channel, "log")
+    assert log is not None
+    await channel.set_qos(prefetch_count=1_000)
+    await _let_all_happen(filled)
+    sent = await relay_once(filled, publisher, Kind.EVENT)
+    assert await relay_once(filled, publisher, Kind.EVENT) == 0
+
+    heard, logged = await _take(mine, sent), await _take(log, sent, **{"x-stream-offset": "first"})
+
+    assert [fault for message in heard for fault in _faults(message)] == []
+    assert [message.body for message in logged] == [message.body for message in heard]
+    assert {message.type for message in heard} == set(_DESCRIPTION.messages)
+    bodies = [json.loads(message.body) for message in heard]
+    values = [item for body in bodies for item in body["data"].items()]
+    assert {name for name, value in values if value is None} == _nullable()
+    assert {name for name, value in values if value is not None} >= _nullable()
+    assert {body["authtype"] for body in bodies} == {"user", "system"}
+
+
+@pytest.mark.parametrize("name", _DOCUMENT["channels"])
+async def test_the_broker_has_what_the_document_says(channel: AbstractChannel, name: str) -> None:
+    await _declare(channel, name)
+
+
+async def test_the_api_shows_the_document_of_its_version(client: Client) -> None:
+    answer = await client.get("/api/asyncapi.json")
+
+    assert (answer.status, await answer.json()) == (200, _DOCUMENT)
