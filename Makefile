@@ -53,8 +53,8 @@ chart: setup checkers ## Write anew what follows from deploy/chart: the table of
 	$(BIN)/python -m tests.support.chart
 
 asyncapi: setup ## Write schemas/asyncapi.json anew, the document of the events, from their classes
-	$(BIN)/packyard events document >schemas/.asyncapi.json
-	mv schemas/.asyncapi.json schemas/asyncapi.json
+	$(BIN)/packyard events document >.venv/asyncapi.json
+	mv .venv/asyncapi.json schemas/asyncapi.json
 
 removal: setup ## Measure the removal of objects from a disk and from S3 beside a bare loop: make removal OBJECTS=100000
 	$(BIN)/python -m tests.benchmarks.removal --objects '$(OBJECTS)'

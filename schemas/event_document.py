@@ -153,6 +153,9 @@ def _operation(channel_name: str, channel: Json) -> Json:
 def _message(kind: type[Event], schemas: Schemas) -> Json:
     body = example_body(kind)
     types = {"type": {"const": kind.type_name()}, "dataschema": {"const": kind.schema_name()}}
+    payload = f"{kind.__name__}Event"
+    # Under a name, since generators of code call their classes by it.
+    schemas.definitions[payload] = _narrowed(CloudEvent.__name__, {**types, "data": schemas.of(kind, "validation")})
     return {
         "name": kind.type_name(),
         "title": kind.__name__,
@@ -160,7 +163,7 @@ def _message(kind: type[Event], schemas: Schemas) -> Json:
         "contentType": CONTENT_TYPE,
         "correlationId": {"$ref": "#/components/correlationIds/correlation"},
         "headers": _narrowed(_HEADERS, {f"{HEADER_PREFIX}{name}": schema for name, schema in types.items()}),
-        "payload": _narrowed(CloudEvent.__name__, {**types, "data": schemas.of(kind, "validation")}),
+        "payload": reference(payload),
         "bindings": _bindings({"messageType": kind.type_name()}),
         "examples": [{"name": kind.topic(), "headers": headers(body), "payload": body}],
     }
