@@ -43,10 +43,16 @@ async def database_url(servers: Servers) -> AsyncGenerator[str]:
 
 
 @pytest.fixture
-async def broker_url(servers: Servers) -> AsyncGenerator[str]:
-    """An empty virtual host of this test's own."""
+async def virtual_host(servers: Servers) -> AsyncGenerator[str]:
+    """The address of an empty virtual host of this test's own."""
     async with own_virtual_host(servers) as url:
         yield url
+
+
+@pytest.fixture
+def broker_url(virtual_host: str) -> str:
+    """The broker of this test's yard."""
+    return virtual_host
 
 
 @pytest.fixture

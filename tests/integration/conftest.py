@@ -1,7 +1,7 @@
 """What integration tests share."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,15 +12,49 @@ from aiohttp.test_utils import TestClient, TestServer
 from service.api.keys import DOWNLOADS
 from service.app import create_app
 from service.context import Context
-from tests.support.catalogue import fill_directory
+from tests.support.filled_databases import FilledDatabases
+from tests.support.servers import Servers, own_database
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
-async def filled(context: Context) -> Context:
-    """A context whose directory is filled."""
-    await fill_directory(context)
+def broker_url() -> str:
+    """Nowhere: to make a virtual host takes longer than most of these tests, and few of them need one."""
+    return "amqp://127.0.0.1:1/"
+
+
+@pytest.fixture(scope="session")
+def filled_databases(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Generator[FilledDatabases]:
+    """Databases whose directory is filled."""
+    made = FilledDatabases(servers, tmp_path_factory.mktemp("filling"))
+    yield made
+    asyncio.run(made.aclose())
+
+
+@pytest.fixture
+def database_of_its_own() -> None:
+    """What a test asks for that keeps everybody from its database, or fills it by the ten thousand."""
+
+
+@pytest.fixture
+async def database_url(
+    request: pytest.FixtureRequest, servers: Servers, filled_databases: FilledDatabases
+) -> AsyncGenerator[str]:
+    """A database that is empty, or where the directory is asked for, holds nothing else."""
+    if "filled" not in request.fixturenames:
+        opening = own_database(servers)
+    elif "database_of_its_own" in request.fixturenames:
+        opening = filled_databases.own()
+    else:
+        opening = filled_databases.shared()
+    async with opening as url:
+        yield url
+
+
+@pytest.fixture
+def filled(context: Context) -> Context:
+    """A context whose directory is filled: that of its database is so from the beginning."""
     return context
 
 

@@ -39,6 +39,12 @@ _COMMAND_LINE: Final = Origin(
 
 
 @pytest.fixture
+def broker_url(virtual_host: str) -> str:
+    """The broker of this test's yard."""
+    return virtual_host
+
+
+@pytest.fixture
 async def publisher(filled: Context) -> AsyncGenerator[Publisher]:
     async with open_broker(filled.settings.broker_url.get_secret_value(), name="test") as broker:
         yield await broker.publisher(uuid4())

@@ -95,8 +95,8 @@ async def test_a_process_whose_first_session_was_ended_does_not_start_and_says_s
             pytest.fail("it started")
 
 
-async def test_a_connection_to_the_broker_that_was_lost_counts_as_an_outage(broker_url: str) -> None:
-    way = Way(broker_url)
+async def test_a_connection_to_the_broker_that_was_lost_counts_as_an_outage(virtual_host: str) -> None:
+    way = Way(virtual_host)
     await way.open()
     async with open_broker(way.url, name="test") as broker:
         await way.close()

@@ -28,6 +28,12 @@ _INSTANCE = UUID("01920000-0000-7000-8000-000000000000")
 
 
 @pytest.fixture
+def broker_url(virtual_host: str) -> str:
+    """The broker of this test's yard."""
+    return virtual_host
+
+
+@pytest.fixture
 async def publisher(filled: Context) -> AsyncGenerator[Publisher]:
     async with open_broker(filled.settings.broker_url.get_secret_value(), name="test") as broker:
         yield await broker.publisher(_INSTANCE)

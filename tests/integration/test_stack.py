@@ -14,7 +14,6 @@ import pytest
 from schemas.topology import POLICIES
 from service.context import Context
 from service.errors import StartError
-from service.settings import Settings
 from tests.support.servers import private_servers
 from workers.stack.files import own_folder, write_private
 from workers.stack.processes import Child, Program, end_leftovers, find_marked
@@ -24,13 +23,13 @@ from workers.stack.state import State, free_port
 
 @pytest.mark.parametrize("_time", [1, 2])
 async def test_each_test_has_a_database_and_a_virtual_host_of_its_own(
-    context: Context, settings: Settings, _time: int
+    context: Context, virtual_host: str, _time: int
 ) -> None:
     async with context.database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM directory_user") == 0
         await connection.execute("INSERT INTO directory_user (username, name) VALUES ('ann', 'Ann')")
     async with (
-        await aio_pika.connect(settings.broker_url.get_secret_value()) as broker,
+        await aio_pika.connect(virtual_host) as broker,
         broker.channel() as channel,
     ):
         queue = await channel.declare_queue("mine", durable=True, arguments={"x-queue-type": "quorum"})
