@@ -3,17 +3,25 @@
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
+from uuid import UUID
 
+import aio_pika
 import pytest
+from aio_pika.abc import AbstractChannel
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.api.keys import DOWNLOADS
 from service.app import create_app
 from service.context import Context
+from service.infra.broker import open_broker
+from service.infra.publishing import Publisher
 from tests.support.filled_databases import FilledDatabases
 from tests.support.servers import Servers, own_database
+
+INSTANCE: Final = UUID("01920000-0000-7000-8000-000000000000")
+"""The yard that the publisher's messages say they are from."""
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
 
@@ -63,6 +71,20 @@ async def client(filled: Context) -> AsyncGenerator[Client]:
     """A client of the API over a filled directory."""
     async with TestClient(TestServer(create_app(filled))) as opened:
         yield opened
+
+
+@pytest.fixture
+async def publisher(virtual_host: str) -> AsyncGenerator[Publisher]:
+    """What hands messages to a broker on which everything is declared."""
+    async with open_broker(virtual_host, name="test") as broker:
+        yield await broker.publisher(INSTANCE)
+
+
+@pytest.fixture
+async def channel(publisher: Publisher, virtual_host: str) -> AsyncGenerator[AbstractChannel]:
+    """A channel of a subscriber to the same broker."""
+    async with await aio_pika.connect(virtual_host) as connection:
+        yield await connection.channel()
 
 
 async def note_downloads(client: Client) -> None:

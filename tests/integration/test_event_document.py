@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -16,7 +15,6 @@ from schemas.topology import Lane
 from service import bulk_deletion, scheduled_checks
 from service.bulk_deletion import Wanted
 from service.context import Context
-from service.infra.broker import open_broker
 from service.infra.deletion_rows import Origin
 from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
@@ -36,24 +34,6 @@ _HOUR: Final = timedelta(hours=1)
 _COMMAND_LINE: Final = Origin(
     None, AccessLevel.ADMIN, Credential.COMMAND_LINE, Cause.BULK, Lane.BULK, reason="too old", batch_id=uuid4()
 )
-
-
-@pytest.fixture
-def broker_url(virtual_host: str) -> str:
-    """The broker of this test's yard."""
-    return virtual_host
-
-
-@pytest.fixture
-async def publisher(filled: Context) -> AsyncGenerator[Publisher]:
-    async with open_broker(filled.settings.broker_url.get_secret_value(), name="test") as broker:
-        yield await broker.publisher(uuid4())
-
-
-@pytest.fixture
-async def channel(publisher: Publisher, broker_url: str) -> AsyncGenerator[AbstractChannel]:
-    async with await aio_pika.connect(broker_url) as connection:
-        yield await connection.channel()
 
 
 async def _declare(channel: AbstractChannel, name: str) -> aio_pika.abc.AbstractQueue | None:

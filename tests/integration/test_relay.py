@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -24,25 +23,11 @@ from workers.deleter import run_deleter
 from workers.queue_watch import QueueWatch
 from workers.relay import relay_once, run_relay
 
-_INSTANCE = UUID("01920000-0000-7000-8000-000000000000")
-
 
 @pytest.fixture
 def broker_url(virtual_host: str) -> str:
     """The broker of this test's yard."""
     return virtual_host
-
-
-@pytest.fixture
-async def publisher(filled: Context) -> AsyncGenerator[Publisher]:
-    async with open_broker(filled.settings.broker_url.get_secret_value(), name="test") as broker:
-        yield await broker.publisher(_INSTANCE)
-
-
-@pytest.fixture
-async def channel(publisher: Publisher, broker_url: str) -> AsyncGenerator[aio_pika.abc.AbstractChannel]:
-    async with await aio_pika.connect(broker_url) as connection:
-        yield await connection.channel()
 
 
 async def _subscribe(channel: aio_pika.abc.AbstractChannel, pattern: str) -> aio_pika.abc.AbstractQueue:
