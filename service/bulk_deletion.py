@@ -15,6 +15,7 @@ from service.errors import (
     DeletionProtectedError,
     ForbiddenError,
     NotFoundError,
+    OutboxBehindError,
 )
 from service.infra import bulk_rows, deletion_rows, outbox
 from service.infra.bulk_rows import Candidate
@@ -66,6 +67,17 @@ async def plan_deletion(database: Sessions, wanted: Wanted) -> Plan:
     """
     async with database.connection() as connection:
         return await _plan(connection, wanted, lock=False)
+
+
+async def require_moving_outbox(database: Sessions, *, limit: timedelta) -> None:
+    """Refuse, while the broker is away for long, what would pile up by the ten thousand in the database.
+
+    Raises:
+        OutboxBehindError: some command has waited for the relay longer than *limit*.
+    """
+    async with database.connection() as connection:
+        if await outbox.is_behind(connection, limit):
+            raise OutboxBehindError
 
 
 async def delete_packages(database: Sessions, origin: Origin, wanted: Wanted, *, resend: timedelta) -> Plan:

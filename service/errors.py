@@ -34,10 +34,12 @@ class ObjectMissingError(PackyardError):
 
 
 class RefusedError(PackyardError):
-    """A request that is answered with a status of 4xx and one of GitLab's two body shapes."""
+    """A request that is answered with a status of its own and one of GitLab's two body shapes."""
 
     status: ClassVar[int]
     text: ClassVar[str]
+    retry_after_s: ClassVar[int | None] = None
+    """After how many seconds to ask again; None where time alone changes nothing."""
 
     def body(self) -> dict[str, str]:
         """Return the JSON body, to the letter of GitLab's."""
@@ -238,6 +240,19 @@ class TooManyRequestsError(RefusedError):
 
     status = 429
     text = "Retry later"
+
+
+class OutboxBehindError(RefusedError):
+    """No command has reached the broker for long: what was accepted waits already, and many more are not taken."""
+
+    status = 503
+    text = "503 Service Unavailable"
+    retry_after_s = 60
+
+    @override
+    def body(self) -> dict[str, str]:
+        """Say what goes on all the same."""
+        return {"message": f"{self.text} - the broker is away: try again later, or delete single packages"}
 
 
 def first_line(error: BaseException) -> str:

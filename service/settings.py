@@ -206,6 +206,9 @@ class Settings(BaseModel):
     quarantine_retention: PositiveDuration = timedelta(days=7)
     """How long an orphaned object that was taken aside is kept before it is removed for good."""
 
+    outbox_limit: PositiveDuration = timedelta(minutes=15)
+    """How long a command may have waited for the broker before bulk_delete is answered with 503; all else goes on."""
+
     outbox_retention: PositiveDuration = timedelta(days=7)
     """How long a published message is kept in the outbox."""
 

@@ -22,7 +22,7 @@ from service.api.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, R
 from service.api.parameters import UUID_RULE, read_path
 from service.api.replies import dumped, reply
 from service.bulk_deletion import Plan, Wanted
-from service.errors import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError
+from service.errors import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 from service.idempotency import Answer as Given
 from service.infra import outbox
 from service.infra.database import Connection, Sessions
@@ -40,6 +40,7 @@ _CHANGING: Final = (
     ConflictError("8 packages would be deleted, 7 were expected"),
     KeyReusedError,
 )
+_DELETING: Final = (*_CHANGING, OutboxBehindError)
 _IN_PROJECT: Final = (*PROJECT_REFUSALS, MovedProjectWriteError)
 _RESTORING: Final = (NotFoundError, *_CHANGING)
 
@@ -48,7 +49,7 @@ _RESTORING: Final = (NotFoundError, *_CHANGING)
     "/api/v4/projects/{id}/packages/bulk_delete",
     body=BulkDelete,
     answers=_MANY,
-    refusals=(*_IN_PROJECT, *_CHANGING),
+    refusals=(*_IN_PROJECT, *_DELETING),
     takes_key=True,
 )
 async def bulk_delete_in_project(request: web.Request) -> web.Response:
@@ -63,7 +64,7 @@ async def bulk_delete_in_project(request: web.Request) -> web.Response:
     "/api/v4/groups/{id}/packages/bulk_delete",
     body=GroupBulkDelete,
     answers=_MANY,
-    refusals=(*GROUP_REFUSALS, *_CHANGING),
+    refusals=(*GROUP_REFUSALS, *_DELETING),
     carriers=PERSONAL,
     takes_key=True,
 )
@@ -150,8 +151,9 @@ async def _delete(
         batch_id = outbox.new_id()
         request[LOG_FIELDS]["batch_id"] = str(batch_id)
         origin = origin_of(request, caller, cause=Cause.BULK, lane=Lane.BULK, reason=body.reason, batch_id=batch_id)
-        resend = request.app[CONTEXT].settings.resend
-        plan = await bulk_deletion.delete_packages(database, origin, wanted, resend=resend)
+        settings = request.app[CONTEXT].settings
+        await bulk_deletion.require_moving_outbox(database, limit=settings.outbox_limit)
+        plan = await bulk_deletion.delete_packages(database, origin, wanted, resend=settings.resend)
         return _told(request, plan, batch_id=batch_id)
 
     return await answer(request, caller, body, act)

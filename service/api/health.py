@@ -28,7 +28,8 @@ async def live(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """Answer 200 when the database answers and the process was not told to stop.
 
-    The broker may be away, since the outbox takes commands.
+    The broker may be away, since the outbox takes commands, and for however long: a replica that is not ready serves
+    nobody, so an outage of the broker would take away all reading. `bulk_delete` alone is refused then.
     """
     context = request.app[CONTEXT]
     if context.vitals.is_stopping:

@@ -79,7 +79,8 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 def _answer(request: web.Request, error: Exception) -> web.Response:
     match error:
         case RefusedError():
-            answer = reply(error.body(), status=error.status, headers=_challenge(request, error.status))
+            headers = {**_challenge(request, error.status), **_pause(error)}
+            answer = reply(error.body(), status=error.status, headers=headers)
         case web.HTTPMethodNotAllowed():
             answer = reply({"error": "405 Not Allowed"}, status=405, headers={"Allow": error.headers["Allow"]})
         case web.HTTPMovedPermanently():
@@ -104,6 +105,10 @@ def _challenge(request: web.Request, status: int) -> Mapping[str, str]:
     operation = request.get(OPERATION)
     is_asked = status == _UNAUTHORIZED and operation is not None and Carrier.BASIC in operation.carriers
     return {"WWW-Authenticate": 'Basic realm="GitLab Packages Registry"'} if is_asked else {}
+
+
+def _pause(error: RefusedError) -> Mapping[str, str]:
+    return {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

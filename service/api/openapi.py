@@ -31,6 +31,7 @@ _AUTHENTICATION: Final[tuple[Refusal, ...]] = (
     InsufficientScopeError,
 )
 _FAULTS: Final = MappingProxyType({500: "500 Internal Server Error", 503: "503 Service Unavailable"})
+_RETRY_AFTER: Final[Json] = {"Retry-After": {"schema": {"type": "integer"}}}
 _NO_NUL: Final = r"^[^\x00]*$"
 _DESCRIPTIONS: Final = MappingProxyType(
     {
@@ -190,7 +191,7 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Json]:
     if operation.carriers:
         responses["429"] = {
             "description": TooManyRequestsError.text,
-            "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+            "headers": _RETRY_AFTER,
             "content": {Media.TEXT.value: {"schema": {"type": "string"}, "example": TooManyRequestsError.text}},
         }
     return responses
@@ -235,7 +236,9 @@ def _answer(answer: Answer, schemas: Schemas) -> Json:
 
 def _refused(errors: Sequence[RefusedError], schemas: Schemas) -> Json:
     bodies = {type(error).__name__.removesuffix("Error") + str(i or ""): error.body() for i, error in enumerate(errors)}
+    pauses = any(error.retry_after_s is not None for error in errors)
     return {
+        **({"headers": _RETRY_AFTER} if pauses else {}),
         "description": "; ".join(dict.fromkeys((type(error).__doc__ or "").partition("\n")[0] for error in errors)),
         "content": {
             Media.JSON.value: {
