@@ -17,6 +17,10 @@ class StartError(PackyardError):
     """A process cannot start, or a command cannot be carried out, as it was told to; the text is for its user."""
 
 
+class BrokerAwayError(StartError):
+    """The broker does not answer at the start; another try may succeed."""
+
+
 class DatabaseAwayError(PackyardError):
     """No connection to the database can be had."""
 

@@ -17,11 +17,12 @@ from schemas.topology import Lane
 from service import destruction, metrics
 from service.context import Context
 from service.errors import StorageRefusedError, StorageUnavailableError
-from service.infra.broker import open_broker, require_broker
+from service.infra.broker import open_broker
 from service.infra.consuming import Consumer, Delivery
 from service.infra.database import DatabaseUnavailableError
 from workers.batch import carry_out
-from workers.loop import reopen_until, wait_for_any
+from workers.loop import reopen_until, together, wait_for_any
+from workers.start import wait_for_broker
 
 log = structlog.get_logger()
 
@@ -57,15 +58,21 @@ async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Eve
     """Work on *lanes* until *stop*.
 
     Raises:
-        StartError: the broker cannot be used at the start; later on, it is waited for.
+        StartError: the broker refuses us at the start, or is away for very long; later on, it is waited for.
     """
-    await require_broker(context.settings.broker_url.get_secret_value())
-    await _warn_of_kept_bytes(context)
     for lane in lanes:
         metrics.CONSUMER_UP.labels(lane.queue).set(0)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(reopen_until(stop, lambda: _session(context, lanes, stop)))
-        group.create_task(reopen_until(stop, lambda: _look_after_neglected(context, lanes, stop)))
+    # Claims that lapsed are taken over without the broker, too.
+    await together(
+        _take_commands(context, lanes, stop),
+        reopen_until(stop, lambda: _look_after_neglected(context, lanes, stop)),
+        _warn_of_kept_bytes(context),
+    )
+
+
+async def _take_commands(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
+    await wait_for_broker(context.settings, stop)
+    await reopen_until(stop, lambda: _session(context, lanes, stop))
 
 
 async def _warn_of_kept_bytes(context: Context) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import structlog
 
+from service.errors import StartError
 from service.infra.consuming import BrokerUnavailableError
 from service.infra.database import DatabaseUnavailableError
 
@@ -20,6 +21,21 @@ async def wait_for_any(*events: asyncio.Event, within: timedelta) -> None:
     finally:
         for waiter in waiting:
             waiter.cancel()
+
+
+async def together(*parts: Awaitable[None]) -> None:
+    """Wait for all; the first failure that has a name stands for all, and ends the others."""
+
+    async def run(part: Awaitable[None]) -> None:
+        await part
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(run(part))
+    except ExceptionGroup as failures:
+        named = failures.subgroup(StartError)
+        raise (named.exceptions[0] if named else failures) from None
 
 
 async def reopen_until(

@@ -9,12 +9,13 @@ import structlog
 from service import metrics
 from service.context import Context
 from service.infra import outbox
-from service.infra.broker import Broker, open_broker, require_broker
+from service.infra.broker import Broker, open_broker
 from service.infra.kept_sessions import Sole
 from service.infra.outbox import Entry, Kind
 from service.infra.publishing import Publisher
 from workers.loop import reopen_until, wait_for_any
 from workers.queue_watch import QueueWatch
+from workers.start import wait_for_broker
 
 BATCH: Final = 500
 """How many messages of a kind are in flight at once."""
@@ -32,10 +33,10 @@ async def run_relay(context: Context, stop: asyncio.Event) -> None:
     """Relay until *stop*.
 
     Raises:
-        StartError: the broker cannot be used at the start; later on, it is waited for.
+        StartError: the broker refuses us at the start, or is away for very long; later on, it is waited for.
     """
     metrics.ACTIVE.labels("relay").set(0)
-    await require_broker(context.settings.broker_url.get_secret_value())
+    await wait_for_broker(context.settings, stop)
     await reopen_until(stop, lambda: _compete(context, stop))
 
 

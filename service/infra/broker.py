@@ -5,6 +5,7 @@ nothing that a broker forgets is lost: the database knows what is to be done.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,13 +17,15 @@ import aiormq
 import structlog
 
 from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EXCHANGES, QUEUES, Queue
-from service.errors import StartError, first_line
+from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.consuming import BrokerUnavailableError, Consumer
 from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
 
 _CONNECT_TIMEOUT_S: Final = 5
 _HEARTBEAT_S: Final = 30
+_NO_ENTRY: Final = "Connection.OpenOk"
+"""What the driver expected when the broker closed the connection instead; of the reason it tells nothing."""
 
 log = structlog.get_logger()
 
@@ -140,11 +143,37 @@ async def require_broker(url: str) -> None:
     """Check that the broker can be used.
 
     Raises:
-        StartError: it cannot.
+        BrokerAwayError: it does not answer now.
+        StartError: it refuses us, and would however often it is asked.
     """
     try:
         async with open_broker(url, name="packyard-check"):
             pass
     except (*BrokerUnavailableError, ValueError) as error:
-        reason = first_line(error)
-        raise StartError(f"PACKYARD_BROKER_URL: cannot use the broker: {reason}") from error
+        raise (StartError if _is_refusal(error) else BrokerAwayError)(
+            f"PACKYARD_BROKER_URL: cannot use the broker: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if _is_closed_door(error):
+        return "its virtual host is not there, not ready yet, or not for this user"
+    return first_line(error)
+
+
+def _is_closed_door(error: Exception) -> bool:
+    return isinstance(error, aiormq.exceptions.InvalidFrameError) and _NO_ENTRY in str(error)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether what we were told is wrong: address, user, certificate, or a declaration of ours.
+
+    A virtual host may be made, or get ready, after the broker answers.
+    """
+    refusals = (
+        aiormq.exceptions.ProbableAuthenticationError,
+        aiormq.exceptions.AuthenticationError,
+        ssl.SSLCertVerificationError,  # by the driver wrapped in an error of its own
+    )
+    is_outage = isinstance(error, OSError) or _is_closed_door(error)
+    return not is_outage or isinstance(error, refusals) or isinstance(error.__cause__, refusals)

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -12,6 +12,7 @@ import aiohttp
 from service.errors import StartError
 from service.infra.broker import require_broker
 from service.infra.migrations.run import migrate
+from workers.loop import together
 from workers.stack.files import write_private
 from workers.stack.plan import Plan, check_database
 from workers.stack.processes import Child, Program
@@ -91,7 +92,7 @@ class Yard:
         Raises:
             StartError: something could not be started, or a server that was given cannot be reached.
         """
-        await _together(self._open_database(), self._open_broker())
+        await together(self._open_database(), self._open_broker())
         write_private(self.environment_file, "".join(f"{line}\n" for line in self._environment_lines()))
         for process in self._processes:
             await process.start()
@@ -99,16 +100,16 @@ class Yard:
 
     async def keep(self) -> None:
         """Start again whatever ends; runs until it is cancelled."""
-        await _together(*(self._keep(running) for running in (*self._servers, *self._processes)))
+        await together(*(self._keep(running) for running in (*self._servers, *self._processes)))
 
     async def stop(self) -> None:
         """Stop the processes, then the servers that they use."""
-        await _together(*(process.stop() for process in self._processes))
-        await _together(*(server.stop() for server in self._servers))
+        await together(*(process.stop() for process in self._processes))
+        await together(*(server.stop() for server in self._servers))
 
     async def kill(self) -> None:
         """End everything at once."""
-        await _together(*(running.kill() for running in (*self._processes, *self._servers)))
+        await together(*(running.kill() for running in (*self._processes, *self._servers)))
 
     def _environment_lines(self) -> Iterator[str]:
         yield f"# metrics of serve: {self._plan.base_url}/-/metrics"
@@ -173,21 +174,6 @@ class Yard:
     def _say_ready(self, name: str, began: float, *, given: bool) -> None:
         which = "as given by the environment" if given else f"ready after {time.monotonic() - began:.1f} s"
         self._reporter.say(f"  {name:<11} {which}")
-
-
-async def _together(*parts: Awaitable[None]) -> None:
-    """Wait for all; the first failure that has a name stands for all."""
-
-    async def run(part: Awaitable[None]) -> None:
-        await part
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for part in parts:
-                group.create_task(run(part))
-    except ExceptionGroup as failures:
-        named = failures.subgroup(StartError)
-        raise (named.exceptions[0] if named else failures) from None
 
 
 async def _answers(session: aiohttp.ClientSession) -> bool:

@@ -1,0 +1,45 @@
+"""What a process waits for at its start: a broker that is away then is no more of a reason to end than later on."""
+
+import asyncio
+from datetime import timedelta
+from itertools import chain, repeat
+from typing import Final
+
+import structlog
+
+from service.errors import BrokerAwayError
+from service.infra.broker import require_broker
+from service.settings import Settings
+from workers.loop import wait_for_any
+from workers.process import until_stopped
+
+_PAUSES: Final = tuple(timedelta(seconds=pause) for pause in (1, 2, 4, 8))
+_LONGEST_PAUSE: Final = timedelta(seconds=15)
+_LONGEST_WAIT: Final = timedelta(minutes=15)
+"""Longer than the ten minutes after which Kubernetes starts a container again without a growing pause."""
+
+log = structlog.get_logger()
+
+
+async def wait_for_broker(settings: Settings, stop: asyncio.Event, *, within: timedelta = _LONGEST_WAIT) -> None:
+    """Return when the broker can be used, or *stop* is set; each try in vain is logged, with ever longer pauses.
+
+    Raises:
+        BrokerAwayError: it was still away after that time.
+        StartError: it refuses us.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for pause in chain(_PAUSES, repeat(_LONGEST_PAUSE)):
+        try:
+            await until_stopped(stop, require_broker(settings.broker_url.get_secret_value()))
+        except BrokerAwayError as away:
+            waited = timedelta(seconds=loop.time() - began)
+            if waited >= within:
+                raise
+            log.warning("waiting_for_broker", reason=str(away), waited_s=round(waited.total_seconds(), 1))
+            await wait_for_any(stop, within=min(pause, within - waited))
+        else:
+            return
+        if stop.is_set():
+            return
