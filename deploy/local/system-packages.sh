@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang);
-# with the argument `tests` also what the tests use: clients (Node with npm, and curl), a library for false clocks, and
+# with the argument `tests` also what the tests use: clients (Node with npm, and curl), openssl, a library for false clocks, and
 # promtool, which comes with Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
@@ -34,6 +34,7 @@ if [ "${1:-}" = tests ]; then
     if command -v node >/dev/null; then check_node; else missing="$missing nodejs"; fi
     command -v npm >/dev/null || missing="$missing npm"
     command -v curl >/dev/null || missing="$missing curl"
+    command -v openssl >/dev/null || missing="$missing openssl"
     command -v promtool >/dev/null || missing="$missing prometheus"
     # Linux only; elsewhere the tests say that no clock was wrong.
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || ! command -v apt-get >/dev/null || missing="$missing libfaketime"

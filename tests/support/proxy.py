@@ -1,6 +1,7 @@
-"""A proxy on loopback in front of a server, which delays, refuses or cuts what passes through it."""
+"""A proxy on loopback before a server, which delays, refuses or cuts what passes through it, or speaks TLS for it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 
 _PIECE: Final = 16 * 1024
 _BODY: Final = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+_SSL_REQUEST: Final = (8).to_bytes(4, "big") + (80_877_103).to_bytes(4, "big")
+"""What a client of PostgreSQL begins with that wants TLS."""
 _SLOW_DOWN: Final = (
     b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nConnection: close\r\n"
     b"Content-Length: " + str(len(_BODY)).encode() + b"\r\n\r\n" + _BODY
@@ -37,8 +40,9 @@ class Faults:
 class Proxy:
     """One proxy; `faults` may be changed at any time."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, upgrade: ssl.SSLContext | None = None) -> None:
         self._target = urlsplit(target)
+        self._upgrade = upgrade
         self.faults = Faults()
         self.connections = 0
         self.endpoint = ""
@@ -61,7 +65,9 @@ class Proxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on."""
         self.connections += 1
-        with suppress(OSError):
+        with suppress(OSError, asyncio.IncompleteReadError):
+            if self._upgrade:
+                await _begin_tls(reader, writer, self._upgrade)
             if self.faults.slow_downs:
                 self.faults.slow_downs -= 1
                 await _read_request(reader)
@@ -111,11 +117,16 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy_before(target: str) -> AsyncGenerator[Proxy]:
-    """Open a proxy before the server at *target*, an URL."""
-    proxy = Proxy(target)
-    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
-    proxy.endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+async def proxy_before(target: str, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Proxy]:
+    """Open a proxy before the server at *target*, an URL; with *tls*, clients have to speak it.
+
+    Its certificate is for localhost. Before PostgreSQL, TLS begins as clients of PostgreSQL ask for it.
+    """
+    asks = urlsplit(target).scheme.startswith("postgres")
+    proxy = Proxy(target, upgrade=tls if asks else None)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0, ssl=None if asks else tls)
+    host = "https://localhost" if tls else "http://127.0.0.1"
+    proxy.endpoint = f"{host}:{server.sockets[0].getsockname()[1]}"
     try:
         yield proxy
     finally:
@@ -129,3 +140,10 @@ async def _read_request(reader: asyncio.StreamReader) -> None:
         name, _, value = line.partition(b":")
         if name == b"content-length":
             await reader.readexactly(int(value))
+
+
+async def _begin_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, context: ssl.SSLContext) -> None:
+    if await reader.readexactly(len(_SSL_REQUEST)) != _SSL_REQUEST:
+        raise ConnectionAbortedError("a client that wants no TLS")
+    writer.write(b"S")
+    await writer.start_tls(context)

@@ -92,6 +92,7 @@ spec:
             - name: addresses
               mountPath: /run/addresses
               readOnly: true
+            {{- with include "packyard.trustMount" $root }}{{ . | trim | nindent 12 }}{{ end }}
       containers:
         - name: packyard
           image: {{ include "packyard.image" $root }}
@@ -135,6 +136,7 @@ spec:
           emptyDir:
             sizeLimit: 256Mi
         {{- include "packyard.addresses" . | nindent 8 }}
+        {{- with include "packyard.trustVolume" $root }}{{ . | trim | nindent 8 }}{{ end }}
         {{- with $root.Values.storage.existingClaim }}
         - name: objects
           persistentVolumeClaim:

@@ -94,6 +94,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: PACKYARD_{{ $name }}
   value: {{ $value | toString | quote }}
 {{- end }}
+{{- with include "packyard.trustSettings" .root }}{{ . }}{{ end }}
 {{- end }}
 
 {{- define "packyard.containerSecurity" -}}
@@ -123,6 +124,49 @@ envFrom:
 {{- end }}
 {{- end }}
 
+{{/* Certificate authorities of one's own, for PostgreSQL, RabbitMQ and the bucket; those of the image stay good beside them. */}}
+{{- define "packyard.trustedFrom" -}}
+{{- with .Values.trust }}
+{{- if and .configMap .secret }}{{ fail "trust.configMap and trust.secret are both set: one is enough" }}{{ end }}
+{{- .configMap | default .secret }}
+{{- end }}
+{{- end }}
+
+{{- define "packyard.trustSettings" -}}
+{{- if include "packyard.trustedFrom" . }}
+- name: SSL_CERT_FILE
+  value: /run/trust/ca.crt
+- name: SSL_CERT_DIR
+  value: /etc/ssl/certs
+- name: PGSSLROOTCERT
+  value: /run/trust/ca.crt
+{{- end }}
+{{- end }}
+
+{{- define "packyard.trustMount" -}}
+{{- if include "packyard.trustedFrom" . }}
+- name: trust
+  mountPath: /run/trust
+  readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "packyard.trustVolume" -}}
+{{- with include "packyard.trustedFrom" . }}
+- name: trust
+  {{- if $.Values.trust.configMap }}
+  configMap:
+    name: {{ . }}
+  {{- else }}
+  secret:
+    secretName: {{ . }}
+  {{- end }}
+    items:
+      - key: {{ $.Values.trust.key }}
+        path: ca.crt
+{{- end }}
+{{- end }}
+
 {{- define "packyard.mounts" -}}
 volumeMounts:
   - name: tmp
@@ -130,6 +174,7 @@ volumeMounts:
   - name: addresses
     mountPath: /run/addresses
     readOnly: true
+  {{- with include "packyard.trustMount" . }}{{ . | trim | nindent 2 }}{{ end }}
   {{- if .Values.storage.existingClaim }}
   - name: objects
     mountPath: {{ trimPrefix "file://" .Values.storage.url }}
