@@ -81,5 +81,9 @@ def test_every_process_is_there_with_settings_that_it_knows(services: dict[str, 
     for service in ours.values():
         assert {name for name in service["environment"] if name.startswith(PREFIX)} <= known
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+        built = (service["pull_policy"], "build" in service)
+        assert built == (("build", True) if service is ours["set-up"] else ("never", False)), (
+            "no registry has the image"
+        )
     assert [port for service in services.values() for port in service.get("ports", [])] == ["127.0.0.1:8080:8080"]
     assert all(":" in Path(service["image"]).name for name, service in services.items() if name not in ours)
