@@ -14,10 +14,10 @@ CHECKERS := .checkers
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check faults scaling soak bench removal requirements clean clients checkers chart asyncapi system-of-tests
+.PHONY: help run test setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi system-of-tests
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
 
 run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT=8080 DATA=.packyard
 	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
@@ -42,6 +42,10 @@ scaling: setup ## Let workers follow a backlog from 1 to 8 and back, and measure
 soak: setup ## Publish, delete and republish the same names and contents all the time: make soak MINUTES=15 STORE=disk (or s3)
 	$(BIN)/python -m tests.soak --minutes '$(MINUTES)' --store '$(STORE)'
 
+image-check: setup ## Build the image without Docker (as root, with buildah), and run its processes
+	deploy/local/build-image.sh .image
+	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/image
+
 bench: setup ## Measure: make bench BULK=100000
 	$(BIN)/python -m tests.benchmarks --bulk '$(BULK)'
 
@@ -63,7 +67,7 @@ requirements: setup system-of-tests ## Pin the dependencies of pyproject.toml an
 	requirements/compile.sh
 
 clean: ## Remove what the targets made, the data of `make run` too
-	rm -rf .venv $(CLIENTS) $(CHECKERS) .demo '$(DATA)'
+	rm -rf .venv $(CLIENTS) $(CHECKERS) .demo .image '$(DATA)'
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 
 system:

@@ -1,0 +1,57 @@
+#!/bin/sh
+# Build the image without Docker, and unpack it: `build-image.sh DIR` leaves DIR/rootfs, and in DIR/inspected.json how its processes
+# are started. buildah runs the steps of deploy/Dockerfile in a chroot; they need root and PyPI.
+# The base is that of the Dockerfile; where its registry cannot be reached, one of Debian's packages (mmdebstrap).
+set -eu
+cd "$(dirname "$0")/../.."
+folder=$1
+shift
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "packyard: building an image in a chroot takes root: sudo make image-check" >&2
+    exit 1
+fi
+missing=""
+for tool in buildah mmdebstrap; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+if [ -n "$missing" ]; then
+    if ! command -v apt-get >/dev/null; then
+        echo "packyard: please install these packages first:$missing" >&2
+        exit 1
+    fi
+    echo "Installing:$missing"
+    apt-get update -qq
+    # shellcheck disable=SC2086 # words on purpose
+    env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+in_store() { buildah --storage-driver vfs --root "$folder/storage" --runroot "$folder/run" "$@"; }
+
+base=$(sed -n 's/^ARG PYTHON_IMAGE=//p' deploy/Dockerfile)
+if ! in_store pull --quiet "$base" >/dev/null 2>&1; then
+    echo "$base cannot be had here; the base is made of Debian's packages"
+    base=localhost/packyard-base
+    if ! in_store inspect --type image "$base" >/dev/null 2>&1; then
+        mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$folder/base.tar"
+        printf 'FROM scratch\nADD base.tar /\n' >"$folder/base.Dockerfile"
+        in_store build --isolation chroot --file "$folder/base.Dockerfile" --tag "$base" "$folder" >"$folder/base.log" 2>&1
+        rm "$folder/base.tar"
+    fi
+fi
+
+echo "Building on $base, see $folder/build.log"
+# A proxy that this machine's pip has to trust stands before the builder's, too.
+[ -z "${PIP_CERT:-}" ] || set -- --volume "$PIP_CERT:/etc/ssl/certs/ca-certificates.crt:ro"
+in_store build "$@" --isolation chroot --format docker --pull-never --ignorefile deploy/Dockerfile.dockerignore \
+    --build-arg PYTHON_IMAGE="$base" --file deploy/Dockerfile --tag localhost/packyard . >"$folder/build.log" 2>&1 ||
+    { tail -n 20 "$folder/build.log" >&2; exit 1; }
+
+container=$(in_store from --pull-never localhost/packyard)
+rm -rf "$folder/rootfs"
+cp -a "$(in_store mount "$container")" "$folder/rootfs"
+in_store rm "$container" >/dev/null
+in_store inspect --type image localhost/packyard >"$folder/inspected.json"
+du -sh "$folder/rootfs"
