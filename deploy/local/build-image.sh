@@ -1,7 +1,8 @@
 #!/bin/sh
 # Build the image without Docker, and unpack it: `build-image.sh DIR` leaves DIR/rootfs, and in DIR/inspected.json how its processes
 # are started. buildah runs the steps of deploy/Dockerfile in a chroot; they need root and PyPI.
-# The base is that of the Dockerfile; where its registry cannot be reached, one of Debian's packages (mmdebstrap).
+# The base is that of the Dockerfile; where its registry cannot be reached, one of Debian's packages (mmdebstrap), with the
+# same Python, 3.13.
 set -eu
 cd "$(dirname "$0")/../.."
 folder=$1
@@ -35,7 +36,7 @@ if ! in_store pull --quiet "$base" >/dev/null 2>&1; then
     echo "$base cannot be had here; the base is made of Debian's packages"
     base=localhost/packyard-base
     if ! in_store inspect --type image "$base" >/dev/null 2>&1; then
-        mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$folder/base.tar"
+        mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$folder/base.tar"
         printf 'FROM scratch\nADD base.tar /\n' >"$folder/base.Dockerfile"
         in_store build --isolation chroot --file "$folder/base.Dockerfile" --tag "$base" "$folder" >"$folder/base.log" 2>&1
         rm "$folder/base.tar"
