@@ -27,8 +27,8 @@ _SPARE_BYTES: Final = 4 * 1_048_576
 _OTHERS: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-_SHAPE: Final = """
-SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
+_LOOK: Final = """
+SELECT md5(string_agg(part, ' ' ORDER BY part)) AS shape, pg_database_size(current_database()) AS size FROM (
     SELECT concat_ws('.', oid, relnatts, relhastriggers, relacl, reloptions) FROM pg_class
      WHERE relnamespace = 'public'::regnamespace
     UNION ALL SELECT concat_ws('.', oid, xmin) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
@@ -56,16 +56,15 @@ class FilledDatabases:
 
     @asynccontextmanager
     async def shared(self) -> AsyncGenerator[str]:
-        """Give the address of the shared one, as it was in the beginning; one whose tables were changed is dropped."""
-        if self._shared is None:
-            self._shared = await self._copy()
-            self._shape, self._size = await self._look(self._shared)
-        await _run(database_in(self._servers.database_url, self._shared), _OTHERS, "SELECT pristine.restore()")
-        yield database_in(self._servers.database_url, self._shared)
-        shape, size = await self._look(self._shared)
-        if shape != self._shape or size > self._size + _SPARE_BYTES:
+        """Give the address of the shared one, as it was in the beginning; one that can't be so again is replaced."""
+        if self._shared is not None and not await self._is_restored(self._shared):
             name, self._shared = self._shared, None
             await self._drop(name)
+        if self._shared is None:
+            self._shared = await self._copy()
+            async with _connected(database_in(self._servers.database_url, self._shared)) as connection:
+                self._shape, self._size = await _look(connection)
+        yield database_in(self._servers.database_url, self._shared)
 
     @asynccontextmanager
     async def own(self) -> AsyncGenerator[str]:
@@ -104,21 +103,34 @@ class FilledDatabases:
         passwords: dict[str, str] = {DatabaseRole.API: API_PASSWORD}
         await asyncio.to_thread(grant_rights, url, prefix=self.template, passwords=passwords)
 
-    async def _look(self, name: str) -> tuple[str, int]:
-        connection = await asyncpg.connect(database_in(self._servers.database_url, name))
-        try:
-            return await connection.fetchval(_SHAPE), await connection.fetchval("SELECT pg_database_size($1)", name)
-        finally:
-            await connection.close()
+    async def _is_restored(self, name: str) -> bool:
+        """Bring it back to what it was; tell whether it is, or a test has changed its tables, or made them large."""
+        async with _connected(database_in(self._servers.database_url, name)) as connection:
+            await connection.execute(_OTHERS)
+            shape, size = await _look(connection)
+            if shape != self._shape or size > self._size + _SPARE_BYTES:
+                return False
+            await connection.execute("SELECT pristine.restore()")
+            return True
 
     async def _drop(self, name: str) -> None:
         await _run(self._servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def _run(url: str, *statements: str) -> None:
+@asynccontextmanager
+async def _connected(url: str) -> "AsyncGenerator[asyncpg.Connection[asyncpg.Record]]":
     connection = await asyncpg.connect(url)
     try:
-        for statement in statements:
-            await connection.execute(statement)
+        yield connection
     finally:
         await connection.close()
+
+
+async def _look(connection: "asyncpg.Connection[asyncpg.Record]") -> tuple[str, int]:
+    (row,) = await connection.fetch(_LOOK)
+    return row["shape"], row["size"]
+
+
+async def _run(url: str, statement: str) -> None:
+    async with _connected(url) as connection:
+        await connection.execute(statement)

@@ -4,50 +4,39 @@ CREATE SCHEMA pristine;
 
 DO $$
 DECLARE
-    name text;
+    places name[] := ARRAY(SELECT tablename FROM pg_tables WHERE schemaname = 'public');
+    next_one name;
+    numbered record;
     is_empty boolean;
+    deletes text := '';
+    inserts text := '';
+    numbers text := '';
 BEGIN
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
-        EXECUTE format('SELECT NOT EXISTS (SELECT FROM public.%I)', name) INTO is_empty;
+    WHILE cardinality(places) > 0 LOOP
+        -- Whoever is referred to goes after those that refer to it, and comes back before them.
+        SELECT place INTO STRICT next_one FROM unnest(places) AS place
+         WHERE NOT EXISTS (SELECT FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
+                            WHERE c.contype = 'f' AND c.confrelid = ('public.' || quote_ident(place))::regclass
+                              AND c.conrelid <> c.confrelid AND r.relname = ANY(places))
+         LIMIT 1;
+        places := array_remove(places, next_one);
+        deletes := deletes || format('DELETE FROM public.%I;', next_one);
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM public.%I)', next_one) INTO is_empty;
         IF NOT is_empty THEN
-            EXECUTE format('CREATE TABLE pristine.%I AS TABLE public.%I', name, name);
+            EXECUTE format('CREATE TABLE pristine.%1$I AS TABLE public.%1$I', next_one);
+            inserts := format('INSERT INTO public.%1$I OVERRIDING SYSTEM VALUE SELECT * FROM pristine.%1$I;', next_one)
+                || inserts;
         END IF;
     END LOOP;
-END
-$$;
-
--- Runs the statement for each table of the schema, in the order that foreign keys ask for.
-CREATE FUNCTION pristine.for_each_table(place text, statement text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    names text[] := ARRAY(SELECT tablename FROM pg_tables WHERE schemaname = place);
-    name text;
-BEGIN
-    WHILE cardinality(names) > 0 LOOP
-        FOREACH name IN ARRAY names LOOP
-            BEGIN
-                EXECUTE format(statement, name, name);
-                names := array_remove(names, name);
-            EXCEPTION WHEN foreign_key_violation THEN
-                NULL;
-            END;
-        END LOOP;
-    END LOOP;
-END
-$$;
-
-CREATE FUNCTION pristine.restore() RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-    numbered record;
-BEGIN
-    PERFORM pristine.for_each_table('public', 'DELETE FROM public.%I');
-    PERFORM pristine.for_each_table('pristine',
-        'INSERT INTO public.%I OVERRIDING SYSTEM VALUE SELECT * FROM pristine.%I');
     FOR numbered IN
         SELECT table_name, column_name FROM information_schema.columns
          WHERE table_schema = 'public' AND is_identity = 'YES'
     LOOP
-        EXECUTE format('SELECT setval(pg_get_serial_sequence(%1$L, %2$L), coalesce(max(%2$I), 0) + 1, false) FROM %1$I',
-            numbered.table_name, numbered.column_name);
+        numbers := numbers || format(
+            'SELECT setval(%3$L, coalesce(max(%2$I), 0) + 1, false) FROM public.%1$I;', numbered.table_name,
+            numbered.column_name, pg_get_serial_sequence(numbered.table_name, numbered.column_name));
     END LOOP;
+    EXECUTE format('CREATE FUNCTION pristine.restore() RETURNS void LANGUAGE sql AS %L',
+        deletes || inserts || numbers || 'SELECT;');
 END
 $$;
