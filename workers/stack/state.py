@@ -1,14 +1,21 @@
 """What a data folder remembers between runs: ports and passwords."""
 
+import errno
 import json
+import random
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from workers.stack.files import write_private
 
 LOOPBACK: Final = "127.0.0.1"
+
+_PORTS: Final = range(10_000, 32_768)
+"""Below those that Linux takes for outgoing connections."""
+_TRIES: Final = 500
 
 
 class State:
@@ -52,11 +59,17 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port on which nobody listens now, and which the system gives to no outgoing connection meanwhile.
+
+    Raises:
+        OSError: none can be found.
+    """
+    # By chance, so that two who look at the same time find different ones.
+    for port in random.sample(_PORTS, _TRIES):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
+    raise OSError(errno.EADDRINUSE, "no free port was found")
 
 
 def _new_port(taken: set[int]) -> int:
