@@ -15,7 +15,7 @@ from service import access, bulk_deletion, second_thoughts
 from service.access import Caller
 from service.api.bodies import answer, read_body
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, actor_of, group_visit, origin_of, project_visit
-from service.api.deletion_entities import batch_entity, bulk_entity, planned_lines, restoration_entity
+from service.api.deletion_entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.api.keys import CONTEXT, LOG_FIELDS
 from service.api.links import external_url
 from service.api.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
@@ -179,14 +179,15 @@ async def _show(request: web.Request, connection: Connection, project_ids: Colle
 
 def _told(request: web.Request, plan: Plan, *, batch_id: UUID | None) -> Given:
     status = 200 if batch_id is None else 202
-    entity = bulk_entity(plan, batch_id=batch_id, base=_place(request))
+    base = _place(request)
     # Lines have room for packages only.
-    headers = {_REMAINING: str(entity.remaining)}
-    if entity.links is not None:
-        headers |= {_BATCH_ID: str(entity.batch_id), "Link": f'<{entity.links.batch}>; rel="status"'}
+    headers = {_REMAINING: str(plan.remaining)}
+    if batch_id is not None and plan.accepted:
+        headers |= {_BATCH_ID: str(batch_id), "Link": f'<{batch_url(base, batch_id)}>; rel="status"'}
     if Media.NDJSON in request.headers.get("Accept", "").lower():
         lines = b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan))
         return Given(status, Media.NDJSON, lines, headers)
+    entity = bulk_entity(plan, batch_id=batch_id, base=base)
     return Given(status, Media.JSON, to_json(dumped(entity)), headers)
 
 

@@ -65,6 +65,11 @@ def deletion_url(base: str, project_id: int, deletion_id: UUID) -> str:
     return f"{base}/api/v4/projects/{project_id}/deletions/{deletion_id}"
 
 
+def batch_url(base: str, batch_id: UUID | None) -> str:
+    """Return where a batch is; *base*: where the project or group is."""
+    return f"{base}/deletion_batches/{batch_id}"
+
+
 def seconds_left(deletion: Record, *, now: datetime) -> int | None:
     """Estimate how long a deletion will take: at its pace so far, or until its grace ends; None: nobody can tell."""
     done: int = deletion["files_done"]
@@ -94,7 +99,7 @@ def bulk_entity(plan: Plan, *, batch_id: UUID | None, base: str) -> BulkDeletion
         remaining=plan.remaining,
         accepted=planned_entities(plan)[:most],
         refused=refusal_entities(plan)[:most],
-        links=BulkLinks(batch=_batch_url(base, batch_id), deletions=_of_batch(base, batch_id)) if is_done else None,
+        links=BulkLinks(batch=batch_url(base, batch_id), deletions=_of_batch(base, batch_id)) if is_done else None,
     )
 
 
@@ -157,7 +162,7 @@ def batch_entity(rows: Sequence[Record], *, batch_id: UUID, base: str) -> Batch:
         reason=rows[0]["reason"],
         requested_at=min(row["requested_at"] for row in rows),
         finished_at=max(row["finished_at"] for row in rows) if has_ended else None,
-        links=BatchLinks(itself=_batch_url(base, batch_id), deletions=_of_batch(base, batch_id)),
+        links=BatchLinks(itself=batch_url(base, batch_id), deletions=_of_batch(base, batch_id)),
     )
 
 
@@ -172,7 +177,7 @@ def _links(deletion: Record, base: str) -> DeletionLinks:
     return DeletionLinks(
         itself=itself,
         package=f"{project}/packages/{deletion['package_id']}" if deletion["has_package"] else None,
-        batch=_batch_url(project, deletion["batch_id"]) if deletion["batch_id"] else None,
+        batch=batch_url(project, deletion["batch_id"]) if deletion["batch_id"] else None,
         **{action: f"{itself}/{action}" if is_possible else None for action, is_possible in possible.items()},
     )
 
@@ -180,10 +185,6 @@ def _links(deletion: Record, base: str) -> DeletionLinks:
 def _told_error(error: str | None, level: AccessLevel) -> str | None:
     # Behind the kind of an error stands what a store said: its folders, hosts and buckets are not everybody's business.
     return error.partition(":")[0] if error and level < AccessLevel.MAINTAINER else error
-
-
-def _batch_url(base: str, batch_id: UUID | None) -> str:
-    return f"{base}/deletion_batches/{batch_id}"
 
 
 def _of_batch(base: str, batch_id: UUID | None) -> str:
