@@ -15,6 +15,7 @@ from uuid import UUID
 import aio_pika
 import aiormq
 import structlog
+from typing_extensions import override
 
 from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EXCHANGES, QUEUES, Queue
 from service.errors import BrokerAwayError, StartError, first_line
@@ -36,6 +37,18 @@ class Standing:
 
     ready: int
     consumers: int
+
+
+class PlainConnection(aio_pika.Connection):
+    """A connection that whoever opened it closes, and nobody else."""
+
+    @override
+    def __del__(self) -> None:
+        """Do nothing.
+
+        The driver would begin to close what never was connected, or did not close well, in the loop of whichever
+        thread collects it; most threads have none.
+        """
 
 
 class Broker:
@@ -127,6 +140,7 @@ async def open_broker(url: str, *, name: str) -> AsyncGenerator[Broker]:
             timeout=_CONNECT_TIMEOUT_S,
             heartbeat=_HEARTBEAT_S,
             client_properties={"connection_name": name},
+            connection_class=PlainConnection,
         )
     try:
         broker = Broker(connection)

@@ -11,6 +11,8 @@ from typing import Any, Final
 import aio_pika
 import aiormq
 
+from service.infra.broker import PlainConnection
+
 _QUEUE: Final = "sub.faults.v1"
 _EXCHANGE: Final = "packyard.events"
 _LOG: Final = "packyard.events.log"
@@ -60,7 +62,7 @@ class Subscriber:
             if len(ids) >= wanted:
                 enough.set()
 
-        async with await aio_pika.connect(self._url) as connection:
+        async with await aio_pika.connect(self._url, connection_class=PlainConnection) as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=1_000)
             queue = await channel.get_queue(_LOG, ensure=False)
@@ -75,7 +77,7 @@ class Subscriber:
 
     async def _listen_over_one_connection(self) -> None:
         async with asyncio.timeout(_PATIENCE_S):
-            connection = await aio_pika.connect(self._url, timeout=_PATIENCE_S)
+            connection = await aio_pika.connect(self._url, timeout=_PATIENCE_S, connection_class=PlainConnection)
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 channel = await connection.channel()

@@ -1,7 +1,10 @@
 """Connections that are lost between two steps: whoever notices is told of an outage, and not of a fault of ours."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import gc
+import logging
+import warnings
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -135,3 +138,32 @@ async def test_a_request_whose_session_the_server_ends_is_answered_with_503(
         await first.end(commits=False)
 
     assert await status_of(filled, package_id) == "default"
+
+
+@pytest.fixture
+def _collection_by_hand() -> Iterator[None]:
+    """Let what refers to itself be collected only when a test says so."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_collection_by_hand")
+@pytest.mark.parametrize("hangs_up", ["before we connect", "while we are connected"])
+async def test_a_connection_to_the_broker_that_came_to_nothing_is_not_closed_once_more_later(
+    virtual_host: str, hangs_up: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "aiormq")  # what is kept of a line holds the error, and with it the connection
+    way = Way(virtual_host)
+    await way.open()
+    if hangs_up == "before we connect":
+        await way.close()
+    with suppress(*BrokerUnavailableError):
+        async with open_broker(way.url, name="test"):
+            await way.close()
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        # The driver closes what it holds for open when that is collected: by any thread, which has no loop.
+        await asyncio.to_thread(gc.collect)
+    assert [str(warning.message) for warning in warned] == []
