@@ -20,11 +20,12 @@ def run_process(body: Body) -> None:
 async def until_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
     """Carry out *work*; when *stop* is set before it has ended, cancel it and wait until it has cleaned up."""
     running, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    stopping.cancel()
-    if not running.done():
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
         running.cancel()
-    await asyncio.wait({running})
+        await asyncio.wait({running})
     if not running.cancelled():
         running.result()
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from schemas.topology import EVENTS_LOG
 from service import metrics
 from service.context import Context
 from service.infra import outbox
@@ -14,6 +15,7 @@ from service.infra.kept_sessions import Sole
 from service.infra.outbox import Entry, Kind
 from service.infra.publishing import Publisher
 from workers.loop import reopen_until, wait_for_any
+from workers.process import until_stopped
 from workers.queue_watch import QueueWatch
 from workers.start import wait_for_broker
 
@@ -25,6 +27,9 @@ _POLL: Final = timedelta(seconds=1)
 _LOOK_EVERY: Final = timedelta(seconds=5)
 """How often the lengths of the queues are looked at."""
 _MOST_IN_A_LINE: Final = 20
+_LOG_WITHIN_S: Final = 60
+"""How long events wait, at the beginning of a connection, for the stream that keeps them."""
+_LOG_POLL_S: Final = 0.2
 
 log = structlog.get_logger()
 
@@ -82,14 +87,32 @@ async def _relay(context: Context, sole: Sole, stop: asyncio.Event) -> None:
         instance_id = await outbox.instance_id(connection)
     async with open_broker(url, name="packyard-relay") as broker, asyncio.TaskGroup() as group:
         log.info("relay_active")
-        for kind in Kind:
-            # Each kind by itself: a subscriber's queue that confirms nothing must not hold up commands.
-            publisher = await broker.publisher(instance_id)
-            group.create_task(_forward(context, publisher, kind, stop))
+        # Each kind by itself: a subscriber's queue that confirms nothing must not hold up commands.
+        group.create_task(_forward(context, await broker.publisher(instance_id), Kind.COMMAND, stop))
+        group.create_task(_forward_events(context, broker, await broker.publisher(instance_id), stop))
         group.create_task(_watch_queues(broker, stop))
         with metrics.active("relay"):
             while not stop.is_set() and await sole.is_held():
                 await wait_for_any(stop, within=_POLL)
+
+
+async def _forward_events(context: Context, broker: Broker, publisher: Publisher, stop: asyncio.Event) -> None:
+    await until_stopped(stop, _wait_for_log(broker))
+    await _forward(context, publisher, Kind.EVENT, stop)
+
+
+async def _wait_for_log(broker: Broker) -> None:
+    """Return when the stream of events takes part; one that is gone for good keeps the news from nobody else."""
+    # A broker that has just started serves its streams last. What is published before, it confirms as soon as the
+    # other queues have it, and the stream never gets it.
+    try:
+        async with asyncio.timeout(_LOG_WITHIN_S):
+            while True:
+                if await broker.standing(EVENTS_LOG) is not None:
+                    return
+                await asyncio.sleep(_LOG_POLL_S)
+    except TimeoutError:
+        log.warning("events_without_log", queue=EVENTS_LOG)
 
 
 async def _forward(context: Context, publisher: Publisher, kind: Kind, stop: asyncio.Event) -> None:
