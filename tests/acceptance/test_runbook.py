@@ -5,6 +5,7 @@ import os
 import random
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
@@ -100,8 +101,16 @@ async def _yard_in_trouble(yard: Yard, settings: Settings, database_url: str) ->
         " VALUES (100, 'generic', 'thing', 50)"
     )
     async with await aio_pika.connect(settings.broker_url.get_secret_value()) as broker:
-        channel = await broker.channel()
-        await channel.default_exchange.publish(aio_pika.Message(b"nonsense"), "packyard.delete.bulk")
+        channel = await broker.channel(on_return_raises=True)
+
+        async def is_taken() -> bool:
+            # Not before the relay has made the queue, which it may do after it is ready.
+            with suppress(aio_pika.exceptions.DeliveryError):
+                await channel.default_exchange.publish(aio_pika.Message(b"nonsense"), "packyard.delete.bulk")
+                return True
+            return False
+
+        await eventually(is_taken, within=_PATIENCE_S)
     await yard.start("work")
 
     async def is_in_trouble() -> bool:
