@@ -14,14 +14,15 @@ from schemas.statuses import DeletionState, PackageStatus
 
 MAX_PER_PAGE: Final = 100
 DEFAULT_PER_PAGE: Final = 20
-_LARGEST: Final = 2**31
+_FURTHEST: Final = 2**62
+"""An offset that no list reaches, and that PostgreSQL still adds to."""
 _MOST_TERMS: Final = 50
 """Each is looked for in every name, so that their number is what a search costs."""
 _TRUE: Final = ("1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES", "Y")
 _FALSE: Final = ("0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N")
 _FLAGS: Final = MappingProxyType({**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
 """What GitLab's API takes for a boolean."""
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,1000}")
 
 
 def _blank_is_unset(default: Any) -> BeforeValidator:
@@ -86,14 +87,14 @@ def check_terms(text: str | None) -> str | None:
     return text
 
 
-Integer = Annotated[int, BeforeValidator(read_integer), Field(ge=-_LARGEST, le=_LARGEST)]
+Integer = Annotated[int, BeforeValidator(read_integer)]
 Page = Annotated[Integer, _blank_is_unset(1), AfterValidator(_read_page)]
 """From 1 on; what is below counts as 1, as in GitLab 14."""
 PerPage = Annotated[
     Integer,
     _blank_is_unset(DEFAULT_PER_PAGE),
     AfterValidator(_read_per_page),
-    WithJsonSchema({"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST, "not": {"const": 0}}),
+    WithJsonSchema({"type": "integer", "not": {"const": 0}}),
 ]
 """1 to 100; more counts as 100, less than 0 as the default, as in GitLab 14."""
 Flag = Annotated[bool, BeforeValidator(_read_flag), _blank_is_unset(default=False)]
@@ -142,6 +143,11 @@ class Paging(Query):
     """Which page, from 1 on."""
     per_page: PerPage = DEFAULT_PER_PAGE
     """How many on a page: 20 unless told, at most 100."""
+
+    @property
+    def offset(self) -> int:
+        """How many elements come before the page; of a page beyond every list, some number beyond every list."""
+        return min((self.page - 1) * self.per_page, _FURTHEST)
 
 
 class KeysetPaging(Query):

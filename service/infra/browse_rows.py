@@ -126,7 +126,7 @@ def _parts(
 
 def _part_of(values: Values, listing: ProjectListing | GroupListing, *, is_counted: bool) -> dict[str, str]:
     # What is not counted has no numbered pages either.
-    offset = (listing.page - 1) * listing.per_page if is_counted else 0
+    offset = listing.offset if is_counted else 0
     return {
         "limit": values.place(listing.per_page + 1, "bigint"),
         "offset": values.place(offset, "bigint"),

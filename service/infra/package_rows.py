@@ -61,7 +61,7 @@ async def list_packages_behind(
 def _page_parts(
     values: Values, project_ids: Sequence[int], listing: PackageListing, conditions: Sequence[str]
 ) -> dict[str, str]:
-    offset = 0 if listing.is_keyset else (listing.page - 1) * listing.per_page
+    offset = 0 if listing.is_keyset else listing.offset
     parts = {
         "projects": values.place(list(project_ids), "bigint[]"),
         "conditions": " AND ".join(conditions),
@@ -154,7 +154,7 @@ async def list_files(connection: Connection, *, package_id: int, listing: FileLi
         "statuses": values.place(sorted(DISPLAYABLE_FILES), "text[]"),
         "order": ordering(f"f.{listing.order_by.value}", "f.id", listing.sort),
         "limit": values.place(listing.per_page + 1, "bigint"),
-        "offset": values.place((listing.page - 1) * listing.per_page, "bigint"),
+        "offset": values.place(listing.offset, "bigint"),
         "count_limit": values.place(COUNT_LIMIT + 1, "bigint"),
     }
     rows = await fetch_composed(connection, "list_files", parts, values.all)

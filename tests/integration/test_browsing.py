@@ -448,8 +448,9 @@ async def test_pages_of_projects_are_numbered_and_counted(client: Client) -> Non
         'rel="first"',
         'rel="last"',
     ]
-    beyond = await _get(client, f"{_GROUPS}?page=9", "root-token")
-    assert (await beyond.json(), beyond.headers["X-Total"], beyond.headers["X-Next-Page"]) == ([], "4", "")
+    for page in ("9", "9" * 20):
+        beyond = await _get(client, f"{_GROUPS}?page={page}", "root-token")
+        assert (await beyond.json(), beyond.headers["X-Total"], beyond.headers["X-Next-Page"]) == ([], "4", "")
 
 
 async def test_links_lead_through_all_pages_with_the_same_filters(client: Client) -> None:

@@ -88,10 +88,28 @@ async def test_a_page_beyond_the_end_is_empty_and_without_neighbours(
 
 
 @_BOTH
-async def test_a_page_far_beyond_the_end_is_just_as_empty(client: Client, listing: str) -> None:
-    answer = await client.get(f"{listing}?page=2000000000&per_page=100")
+@pytest.mark.parametrize("page", ["2000000000", "2147483649", "9223372036854775808", "9" * 200])
+async def test_a_page_far_beyond_the_end_is_just_as_empty(
+    filled: Context, client: Client, listing: str, page: str
+) -> None:
+    await bring_in(filled)
+
+    answer = await client.get(f"{listing}?page={page}&per_page=100")
 
     assert await told(answer) == (200, [])
+    assert _numbers(answer) == [page, "100", "", "", "1", "1"]
+    assert _relations(answer) == ["first", "last"]
+
+
+@_BOTH
+async def test_no_per_page_is_too_large_or_too_small_to_be_one(filled: Context, client: Client, listing: str) -> None:
+    await bring_in(filled)
+
+    for number in ("2147483649", "9223372036854775808", "9" * 200):
+        huge = await client.get(f"{listing}?per_page={number}")
+        tiny = await client.get(f"{listing}?per_page=-{number}&page=-{number}")
+        assert (await listed(huge), _numbers(huge)) == (["app"], ["1", "100", "", "", "1", "1"])
+        assert (await listed(tiny), _numbers(tiny)) == (["app"], ["1", "20", "", "", "1", "1"])
 
 
 @_BOTH
@@ -311,10 +329,12 @@ async def test_files_have_the_same_pages(filled: Context, client: Client) -> Non
 
     answer = await client.get(f"{path}?per_page=2")
     beyond = await client.get(f"{path}?page=3&per_page=2")
+    far_beyond = await client.get(f"{path}?page={'9' * 20}&per_page=2")
     ignored = await client.get(f"{path}?pagination=keyset")
 
     assert _numbers(answer) == ["1", "2", "2", "", "3", "2"]
     assert _relations(answer) == ["next", "first", "last"]
     assert answer.headers["Link"].startswith(f"<{EXTERNAL}{path}?")
     assert (await told(beyond), _numbers(beyond)) == ((200, []), ["3", "2", "", "", "3", "2"])
+    assert (await told(far_beyond), _numbers(far_beyond)) == ((200, []), ["9" * 20, "2", "", "", "3", "2"])
     assert ignored.headers["X-Total"] == "3"
