@@ -1,7 +1,7 @@
 """HTTP parameters of what shows the directory: projects and groups."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -79,6 +79,8 @@ class GroupOrderBy(StrEnum):
 
 class ProjectListing(Paging):
     """What the listing of all projects and that of a group's have in common."""
+
+    beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"pagination"})
 
     pagination: Keyset = None
     """`keyset`: parts follow one another by id, without totals, and the `Link` leads to the next."""

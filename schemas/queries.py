@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -135,6 +135,9 @@ class Query(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
+    beyond_gitlab: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that GitLab does not know here, so that it would not look at them at all."""
+
 
 class Paging(Query):
     """Which part of a list is wanted."""
@@ -153,6 +156,8 @@ class Paging(Query):
 class KeysetPaging(Query):
     """Paging by cursor: as quick on the last page as on the first, without totals."""
 
+    beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"pagination", "cursor"})
+
     pagination: Text = None
     """`keyset` pages by cursor; anything else counts for nothing."""
     cursor: Text = None
@@ -164,7 +169,7 @@ class KeysetPaging(Query):
         return self.pagination == "keyset"
 
 
-class Subtree(Paging):
+class Subtree(Query):
     """How much of a group is wanted."""
 
     exclude_subgroups: Flag = False
@@ -254,6 +259,8 @@ class Upload(Query):
 
 class Deletion(Query):
     """Parameters of a `DELETE`."""
+
+    beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"reason"})
 
     reason: Annotated[Annotated[str, Field(max_length=1_000)] | None, _blank_is_unset(None)] = None
     """Why; kept with the deletion and told to subscribers."""

@@ -22,7 +22,6 @@ from service.api.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PAC
 from service.api.parameters import read_path, read_query
 from service.api.replies import reply
 from service.errors import (
-    BadParametersError,
     BadRequestError,
     ConflictError,
     MovedProjectWriteError,
@@ -91,8 +90,7 @@ async def download_generic_file(request: web.Request) -> web.StreamResponse:
 
 async def _upload(request: web.Request) -> web.Response:
     async with project_visit(request, credential_required=True) as (connection, found):
-        query = read_query(request, Upload)
-        _require_body(request)
+        query = read_query(request, Upload, besides=() if _has_body(request) else ["file is missing"])
         checksums = read_checksums(request)
         await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
     context = request.app[CONTEXT]
@@ -151,9 +149,8 @@ async def _body(request: web.Request) -> AsyncIterator[bytes]:
             due, progress = now() + patience, 0
 
 
-def _require_body(request: web.Request) -> None:
-    if request.content_length is None and "Transfer-Encoding" not in request.headers:
-        raise BadParametersError("file is missing")
+def _has_body(request: web.Request) -> bool:
+    return request.content_length is not None or "Transfer-Encoding" in request.headers
 
 
 def _target(request: web.Request) -> GenericFile:

@@ -1,7 +1,7 @@
 """Reading parameters, with the texts that Grape has for wrong ones."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -16,8 +16,6 @@ from service.api.operations import OPERATION
 from service.errors import BadParametersError
 
 _UNREADABLE: Final = "is invalid"
-_OWN: Final = frozenset({"pagination", "cursor", "reason"})
-"""Parameters that GitLab does not know where we read them."""
 _OUT_OF_LIST: Final = "does not have a valid value"
 _SENTENCES: Final = MappingProxyType(
     {
@@ -36,16 +34,19 @@ UUID_RULE: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _Query = TypeVar("_Query", bound=Query)
 
 
-def read_query(request: web.Request, kind: type[_Query]) -> _Query:
+def read_query(request: web.Request, kind: type[_Query], *, besides: Sequence[str] = ()) -> _Query:
     """Return the request's parameters; of one that stands twice, the last counts.
 
     Raises:
-        BadParametersError: some cannot be read or stand outside their list; each is named.
+        BadParametersError: some cannot be read or stand outside their list; each is named, and then what is wrong
+            *besides*.
     """
-    return read_request(request, kind)[0]
+    return read_request(request, kind, besides=besides)[0]
 
 
-def read_request(request: web.Request, kind: type[_Query], *names: str) -> tuple[_Query, tuple[int, ...]]:
+def read_request(
+    request: web.Request, kind: type[_Query], *names: str, besides: Sequence[str] = ()
+) -> tuple[_Query, tuple[int, ...]]:
     """Return the request's parameters, and numbers from its path; one that no record can have becomes 0.
 
     Raises:
@@ -60,10 +61,12 @@ def read_request(request: web.Request, kind: type[_Query], *names: str) -> tuple
         query = kind.model_validate(values)
     except ValidationError as error:
         wrong = {str(problem["loc"][0]): _SENTENCES.get(problem["type"], _UNREADABLE) for problem in error.errors()}
-    wrong |= {name: _UNREADABLE for name in kind.model_fields if _is_unreadable(request, name, values.get(name, ""))}
+    unreadable = [name for name in kind.model_fields if _is_unreadable(request, kind, name, values.get(name, ""))]
+    wrong |= dict.fromkeys(unreadable, _UNREADABLE)
     sentences = [
         *_wrong_parts(request, names),
         *(f"{name} {wrong[name]}" for name in kind.model_fields if name in wrong),
+        *besides,
     ]
     if query is None or sentences:
         raise BadParametersError(*sentences)
@@ -125,8 +128,8 @@ def _id(text: str) -> int:
     return number if 0 < number < _LARGEST else 0
 
 
-def _is_unreadable(request: web.Request, name: str, value: str) -> bool:
+def _is_unreadable(request: web.Request, kind: type[Query], name: str, value: str) -> bool:
     # A text that the database cannot hold; and a list or mapping where one value is wanted, unless GitLab would not
     # look at it at all.
-    is_nested = name not in _OWN and any(key.startswith(f"{name}[") for key in request.query)
+    is_nested = name not in kind.beyond_gitlab and any(key.startswith(f"{name}[") for key in request.query)
     return "\x00" in value or is_nested

@@ -90,9 +90,9 @@ async def test_several_failures_are_one_text_in_the_order_of_the_parameters(clie
     of_group, of_project = [await json_of(await client.get(f"{listing}?{everything}")) for listing in (GROUP, PUBLIC)]
 
     sentences = [
+        "exclude_subgroups is invalid",
         "page is invalid",
         "per_page is invalid",
-        "exclude_subgroups is invalid",
         "order_by does not have a valid value",
         "sort does not have a valid value",
         "package_type does not have a valid value",

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,29 @@ async def test_a_body_of_nothing_is_an_empty_file_not_a_missing_one(client: Clie
 
     down = await client.get(GENERIC)
     assert (down.status, await down.read(), down.headers["Content-Length"]) == (200, b"", "0")
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("", "file is missing"),
+        (
+            "?status=error&select=all",
+            "status does not have a valid value, select does not have a valid value, file is missing",
+        ),
+    ],
+)
+async def test_a_request_without_any_body_has_no_file(client: Client, query: str, error: str) -> None:
+    # No client of a test would send it: neither a length nor chunks.
+    fields = "Host: yard\r\nPRIVATE-TOKEN: developer-token\r\nConnection: close\r\n\r\n"
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(f"PUT {GENERIC}{query} HTTP/1.1\r\n{fields}".encode())
+
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+
+    writer.close()
+    assert int(head.split()[1]) == 400
+    assert json.loads(body) == {"error": error}
 
 
 async def test_an_upload_is_answered_201_created(client: Client) -> None:

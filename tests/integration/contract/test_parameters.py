@@ -363,6 +363,9 @@ async def test_pipelines_refuse_a_broken_cursor(filled: Context, client: Client)
     for cursor in ("nonsense", "e30", "%00", "eyJpZCI6InkifQ"):
         answer = await client.get(f"{PUBLIC}/{package_id}/pipelines?cursor={cursor}")
         assert await told(answer) == (400, {"error": "cursor is invalid"})
+    for nested in ("cursor[]=x", "cursor[a]=x"):
+        answer = await client.get(f"{PUBLIC}/{package_id}/pipelines?{nested}")
+        assert await told(answer) == (400, {"error": "cursor is invalid"})
 
 
 async def test_pipelines_need_a_number_of_a_package_too(client: Client) -> None:
