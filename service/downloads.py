@@ -1,6 +1,11 @@
-"""Noting which packages are downloaded: gathered in memory, and written together beside the requests."""
+"""Noting which packages are downloaded: gathered in memory, and written together beside the requests.
+
+Only the first download of a package is written in its request, so that nobody who just downloaded it is told that
+nobody ever did.
+"""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -23,12 +28,22 @@ class DownloadNotes:
         self._database = database
         self._moments: dict[int, datetime] = {}
 
-    def note(self, package_id: int) -> None:
-        """Note that a file of the package is downloaded now."""
+    def note(self, package_id: int) -> datetime:
+        """Note that a file of the package is downloaded now, and return when that is."""
+        now = datetime.now(UTC)
         self._moments.pop(package_id, None)
-        self._moments[package_id] = datetime.now(UTC)
+        self._moments[package_id] = now
         if len(self._moments) > _MOST:
             del self._moments[next(iter(self._moments))]
+        return now
+
+    async def note_first(self, package_id: int) -> None:
+        """Note the same of a package that was never downloaded, and write it at once, unless somebody works on it."""
+        now = self.note(package_id)
+        # Written again with the others, so that it does not matter when this fails.
+        with suppress(*DatabaseUnavailableError):
+            async with self._database.connection() as connection:
+                await package_rows.note_first_download(connection, package_id, now)
 
     async def write(self) -> None:
         """Write what was noted since the last time; what the database does not take now is kept for the next time."""

@@ -57,20 +57,27 @@ async def send_file(request: web.Request, file: Record) -> web.StreamResponse:
 async def _send_part(
     request: web.Request, file: Record, part: Part, response: web.StreamResponse
 ) -> web.StreamResponse:
-    notes = request.app[DOWNLOADS]
     if address := await _address(request, file):
-        notes.note(file["package_id"])
+        await _note(request, file)
         checksum = response.headers["X-Checksum-SHA256"]
         headers = {"Location": address, "Cache-Control": "no-store", "X-Checksum-SHA256": checksum}
         return web.Response(status=_FOUND, headers=headers)
     try:
         async with request.app[CONTEXT].store.get(file["storage_key"], start=part.start, end=part.end) as chunks:
-            notes.note(file["package_id"])
+            await _note(request, file)
             await _send(request, response, chunks)
     except ObjectMissingError as error:
         # It was being deleted while we looked.
         raise NotFoundError from error
     return response
+
+
+async def _note(request: web.Request, file: Record) -> None:
+    notes = request.app[DOWNLOADS]
+    if file["last_downloaded_at"] is None:
+        await notes.note_first(file["package_id"])
+    else:
+        notes.note(file["package_id"])
 
 
 async def _address(request: web.Request, file: Record) -> str | None:

@@ -185,6 +185,11 @@ async def find_newest_file(
     )
 
 
+async def note_first_download(connection: Connection, package_id: int, moment: datetime) -> None:
+    """Note when a file of the package was downloaded, if none ever was and nobody else has the package's lock."""
+    await execute(connection, "note_first_download", package_id=package_id, moment=moment)
+
+
 async def note_downloads(connection: Connection, moments: Mapping[int, datetime]) -> None:
     """Note when files of the packages were downloaded last, to the minute."""
     await execute(connection, "note_downloads", package_ids=list(moments), moments=list(moments.values()))

@@ -194,7 +194,7 @@ async def test_what_the_database_cannot_take_now_is_noted_later(filled: Context)
     package_id = await publish(filled)
     async with open_context(filled.settings) as away:
         notes = DownloadNotes(away.database)
-        notes.note(package_id)
+    await notes.note_first(package_id)
     await notes.write()  # over connections that are closed
     assert await _moments(filled) == [None]
 
@@ -206,9 +206,35 @@ async def test_what_the_database_cannot_take_now_is_noted_later(filled: Context)
 
 async def test_a_download_is_noted_at_the_latest_when_the_api_ends(filled: Context) -> None:
     await publish(filled)
+    (old,) = await query(filled, "UPDATE package SET last_downloaded_at = '2020-01-01Z' RETURNING last_downloaded_at")
 
     async with TestClient(TestServer(create_app(filled))) as client:
         await (await client.get(_FILE)).read()
+        assert await _moments(filled) == [old["last_downloaded_at"]]
+
+    assert await _moments(filled) > [old["last_downloaded_at"]]
+
+
+async def test_the_first_download_is_noted_before_the_first_byte_comes(filled: Context, client: Client) -> None:
+    await publish(filled)
+
+    answer = await client.get(_FILE)
+    moments = await _moments(filled)
+
+    assert await answer.read() == b"bytes"
+    assert moments != [None]
+
+
+async def test_a_first_download_does_not_wait_for_whoever_works_on_the_package(filled: Context, client: Client) -> None:
+    await publish(filled)
+
+    async with filled.database.transaction() as connection:
+        await connection.execute("SELECT FROM package FOR UPDATE")
+        async with asyncio.timeout(5):
+            answer = await client.get(_FILE)
+            assert (answer.status, await answer.read()) == (200, b"bytes")
+        assert await _moments(filled) == [None]
+    await note_downloads(client)
 
     assert await _moments(filled) != [None]
 
@@ -245,7 +271,6 @@ async def test_a_download_may_be_sent_to_the_bucket(in_bucket: Context) -> None:
         assert found.headers["Cache-Control"] == "no-store"
         assert (head.status, known.status) == (200, 304)
         assert await whole.read() == _CONTENT
-        await note_downloads(client)
 
     assert await _moments(in_bucket) != [None]
     assert package_id

@@ -48,8 +48,8 @@ SELECT total.total, f.*, package_file_pipelines(f.id) AS pipelines
  ORDER BY {order};
 
 -- name: find_file
-SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key
-  FROM package_file f
+SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
+  FROM package_file f JOIN package p ON p.id = f.package_id
  WHERE f.id = :package_file_id AND f.package_id = :package_id AND f.status = :status;
 
 -- name: pipelines_behind
@@ -65,11 +65,17 @@ SELECT pipeline_entity(p) AS pipeline
  ORDER BY b.pipeline_id ASC LIMIT :limit;
 
 -- name: find_newest_file
-SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key
+SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
   FROM package p JOIN package_file f ON f.package_id = p.id
  WHERE p.project_id = :project_id AND p.package_type = 'generic' AND p.name = :name AND p.version = :version
    AND p.status IN ('default', 'hidden', 'deprecated') AND f.file_name = :file_name AND f.status = 'default'
  ORDER BY f.id DESC LIMIT 1;
+
+-- name: note_first_download!
+-- A download waits for nobody: where somebody works on the package, the note is written later, with the others.
+UPDATE package p SET last_downloaded_at = :moment
+ WHERE p.id IN (SELECT id FROM package WHERE id = :package_id AND last_downloaded_at IS NULL
+                   FOR NO KEY UPDATE SKIP LOCKED);
 
 -- name: note_downloads!
 -- In the order of ids, so that two processes that write the same packages wait for each other and never in a circle.

@@ -11,7 +11,7 @@ from yarl import URL
 
 from schemas.statuses import PackageStatus
 from service.context import Context
-from tests.integration.conftest import Client, note_downloads
+from tests.integration.conftest import Client
 from tests.integration.contract.conftest import ClientWith
 from tests.support.catalogue import objects_in, publish, query, status_of
 from tests.support.packages import (
@@ -554,7 +554,6 @@ async def test_a_download_is_remembered(
 
     before = await json_of(await client.get(f"{PUBLIC}/{package_id}"))
     await (await client.get(path)).read()
-    await note_downloads(client)
     after = await json_of(await client.get(f"{PUBLIC}/{package_id}"))
 
     assert before["last_downloaded_at"] is None
