@@ -48,7 +48,7 @@ def _check_deletable(status: PackageStatus) -> PackageStatus:
 
 def _check_words(text: str) -> str:
     # A listing takes blanks for no condition at all: here, that would be everything.
-    if not search_terms(text):
+    if not any(term.strip() for term in search_terms(text)):
         raise ValueError("should hold a word")
     return text
 

@@ -22,6 +22,8 @@ _TRUE: Final = ("1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "y
 _FALSE: Final = ("0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N")
 _FLAGS: Final = MappingProxyType({**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
 """What GitLab's API takes for a boolean."""
+_QUOTED: Final = re.compile(r'(?<![^ ])"[^"]+"(?![^ ])')
+"""Any other quote stands for itself, as in GitLab."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,1000}")
 
 
@@ -65,15 +67,10 @@ def _check_short_page(value: int) -> int:
 
 
 def search_terms(text: str) -> list[str]:
-    """Split a fuzzy search into terms, each once; text in double quotes stays one term."""
-    parts = text.split('"')
-    # Without a closing quote the last part is plain text again.
-    quoted = set(range(1, len(parts) - 1, 2))
-    terms: list[str] = []
-    for index, part in enumerate(parts):
-        words = " ".join(part.split())
-        terms += [words] if index in quoted and words else words.split()
-    return list(dict.fromkeys(terms))
+    """Split a fuzzy search into terms, each once; text in double quotes, with blanks around, stays one term."""
+    words = " ".join(text.split())
+    quoted = [term[1:-1] for term in _QUOTED.findall(words)]
+    return list(dict.fromkeys([*_QUOTED.sub("", words).split(), *quoted]))
 
 
 def check_terms(text: str | None) -> str | None:

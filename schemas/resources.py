@@ -34,6 +34,7 @@ class User(Resource):
     username: str
     name: str
     state: str
+    locked: bool
     avatar_url: str | None
     web_url: str
 
@@ -59,6 +60,7 @@ class Tag(Resource):
 
     id: int
     package_id: int
+    project_id: int
     name: str
     created_at: Timestamp
     updated_at: Timestamp

@@ -84,7 +84,7 @@ def pipeline_entity(pipeline: Mapping[str, Any], base: str) -> Pipeline:
     return Pipeline(
         **values,
         web_url=f"{base}/{pipeline['project_path']}/-/pipelines/{pipeline['id']}",
-        user=None if user is None else User(**user, avatar_url=None, web_url=f"{base}/{user['username']}"),
+        user=None if user is None else _user(user, base),
     )
 
 
@@ -109,6 +109,11 @@ def uploaded_entity(file: Record, *, url: str) -> UploadedFile:
     )
 
 
+def _user(user: Mapping[str, Any], base: str) -> User:
+    # Nobody is locked out for wrong passwords here: there are none.
+    return User(**user, locked=False, avatar_url=None, web_url=f"{base}/{user['username']}")
+
+
 def _links(package: Record, *, base: str, project_path: str, may_delete: bool) -> Links:
     is_module = package["package_type"] == PackageType.TERRAFORM_MODULE
     room = "infrastructure_registry" if is_module else "packages"
@@ -125,7 +130,7 @@ def _recipe(package: Record) -> str:
 
 
 def _tags(package: Record) -> list[Tag]:
-    return [Tag.model_validate(tag) for tag in package["tags"] or ()]
+    return [Tag.model_validate({**tag, "project_id": package["project_id"]}) for tag in package["tags"] or ()]
 
 
 def _pipelines(record: Record, base: str) -> list[Pipeline]:

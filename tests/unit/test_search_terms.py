@@ -10,10 +10,14 @@ from schemas.queries import search_terms
         ("  ", []),
         ("six", ["six"]),
         ("my  app", ["my", "app"]),
-        ('"my app" core', ["my app", "core"]),
+        ('"my app" core', ["core", "my app"]),
         ('core "my   app"', ["core", "my app"]),
-        ('an "open quote', ["an", "open", "quote"]),
-        ('""', []),
+        (' "my app"\t"your app" ', ["my app", "your app"]),
+        ('an "open quote', ["an", '"open', "quote"]),
+        ('a"b c"d', ['a"b', 'c"d']),
+        ('"a b"c', ['"a', 'b"c']),
+        ('""', ['""']),
+        ('"', ['"']),
     ],
 )
 def test_a_search_is_split_at_blanks_but_not_within_quotes(text: str, terms: list[str]) -> None:

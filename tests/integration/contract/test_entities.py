@@ -242,8 +242,8 @@ async def test_tags_are_raw_records(filled: Context, client: Client, package_typ
     for package in (await _shown(client, package_id), (await json_of(await client.get(PUBLIC)))[0]):
         assert {tag["name"] for tag in package["tags"]} == {"latest", "beta"}
         for tag in package["tags"]:
-            assert {"id", "package_id", "name", "created_at", "updated_at"} <= set(tag)
-            assert tag["package_id"] == package_id
+            assert set(tag) == {"id", "package_id", "project_id", "name", "created_at", "updated_at"}
+            assert (tag["package_id"], tag["project_id"]) == (package_id, 100)
             assert _INSTANT.fullmatch(tag["created_at"])
             assert _INSTANT.fullmatch(tag["updated_at"])
 
@@ -292,7 +292,7 @@ async def test_a_version_has_these_keys(filled: Context, client: Client) -> None
 
     assert set(built) == {"id", "version", "created_at", "tags", "pipeline"}
     assert (built["id"], built["version"], built["created_at"]) == (other, "2.0", "2020-01-02T03:04:05.678Z")
-    assert [tag["name"] for tag in built["tags"]] == ["latest"]
+    assert [(tag["name"], tag["project_id"]) for tag in built["tags"]] == [("latest", 100)]
     assert built["pipeline"]["id"] == 123
     assert set(plain) == {"id", "version", "created_at", "tags"}
     assert (plain["id"], plain["tags"]) == (bare, [])
@@ -396,7 +396,7 @@ async def test_a_pipeline_has_these_keys_and_its_user(filled: Context, client: C
         assert pipeline == _PIPELINE_SHOWN
         assert (user["id"], user["username"], user["name"]) == (4, "dave", "Dave Developer")
         assert (user["state"], user["avatar_url"], user["web_url"]) == ("active", None, f"{EXTERNAL}/dave")
-        assert user.get("locked", False) is False
+        assert user["locked"] is False
 
 
 async def test_a_pipeline_whose_user_is_gone_has_the_user_null(filled: Context, client: Client) -> None:

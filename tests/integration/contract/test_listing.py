@@ -114,6 +114,15 @@ async def test_text_in_quotes_is_one_term(filled: Context, client: Client, listi
 
 
 @_BOTH
+async def test_any_other_quote_stands_for_itself(filled: Context, client: Client, listing: str) -> None:
+    for name in ("core", 'the 5" core', 'a"b'):
+        await bring_in(filled, name=name)
+
+    for text, names in (('5" core', ['the 5" core']), ('"', ['the 5" core', 'a"b']), ('"core', []), ('""', [])):
+        assert await listed(await client.get(listing, params={"package_name": text})) == names
+
+
+@_BOTH
 @pytest.mark.parametrize("text", ["anvil", "ANVIL", "nVi", "Anvil-Core"])
 async def test_a_term_is_a_piece_of_the_name_in_any_case(
     filled: Context, client: Client, listing: str, text: str
