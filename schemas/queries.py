@@ -150,20 +150,24 @@ class Paging(Query):
         return min((self.page - 1) * self.per_page, _FURTHEST)
 
 
-class KeysetPaging(Query):
-    """Paging by cursor: as quick on the last page as on the first, without totals."""
+class KeysetPaging(Paging):
+    """Paging by cursor: as quick on the last page as on the first.
+
+    GitLab does not know it here, so it only shows in where the link to the next page leads: without a cursor, the
+    answer is that of the first page, and a page that is asked for by its number is that page.
+    """
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"pagination", "cursor"})
 
     pagination: Text = None
-    """`keyset` pages by cursor; anything else counts for nothing."""
+    """`keyset` leads on by cursor, unless there is a `page`; anything else counts for nothing."""
     cursor: Text = None
     """Where the page before ended, from its `Link`; only with `pagination=keyset`."""
 
     @property
     def is_keyset(self) -> bool:
-        """Whether pages are told apart by cursors instead of numbers."""
-        return self.pagination == "keyset"
+        """Whether what follows is told by cursors instead of numbers."""
+        return self.pagination == "keyset" and "page" not in self.model_fields_set
 
 
 class Subtree(Query):
@@ -173,7 +177,7 @@ class Subtree(Query):
     """Leave out what is in subgroups."""
 
 
-class PackageListing(Paging, KeysetPaging):
+class PackageListing(KeysetPaging):
     """What the listings of a project and of a group have in common."""
 
     order_by: OrderBy = OrderBy.CREATED_AT

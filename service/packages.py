@@ -24,7 +24,7 @@ from service.infra.slices import Slice
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A part of a listing, and the cursor of what follows it when it was asked for by cursor."""
+    """A part of a listing, and with `pagination=keyset`, the cursor of what follows it."""
 
     slice: Slice
     next_cursor: str | None = None
@@ -148,16 +148,21 @@ async def find_generic_file(
 
 
 async def _list(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Listed:
-    if not listing.is_keyset:
-        return Listed(await package_rows.list_packages(connection, project_ids, listing))
-    position = cursors.decoded(listing.cursor, PackagePosition) if listing.cursor else None
+    found = await _part(connection, project_ids, listing)
+    follows = listing.is_keyset and found.has_more and cursors.encoded(position_of(listing, found.rows[-1]))
+    return Listed(found, follows or None)
+
+
+async def _part(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Slice:
+    if not (listing.is_keyset and listing.cursor):
+        return await package_rows.list_packages(connection, project_ids, listing)
+    position = cursors.decoded(listing.cursor, PackagePosition)
     found = None
-    if position is not None or not listing.cursor:
+    if position is not None:
         found = await package_rows.list_packages_behind(connection, project_ids, listing, position)
     if found is None:
         raise BadParametersError("cursor is invalid")
-    follows = found.has_more and cursors.encoded(position_of(listing, found.rows[-1]))
-    return Listed(found, follows or None)
+    return found
 
 
 async def _find(connection: Connection, project: Project, package_id: int) -> Record:

@@ -209,9 +209,9 @@ def _reply_listed(
     listed: Listed,
     query: ProjectPackageListing | GroupPackageListing,
 ) -> web.Response:
-    if query.is_keyset:
+    if query.is_keyset and query.cursor:
         return reply_part(request, entities, query, by_cursor({"next": listed.next_cursor}))
-    return reply_page(request, entities, listed.slice, query)
+    return reply_page(request, entities, listed.slice, query, next_cursor=listed.next_cursor)
 
 
 async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:

@@ -12,21 +12,34 @@ from service.api.replies import reply
 from service.infra.slices import Slice
 
 
-def reply_page(request: web.Request, resources: Sequence[BaseModel], found: Slice, query: Paging) -> web.Response:
-    """Answer with one page of a list; totals are left out where they were not counted."""
+def reply_page(
+    request: web.Request,
+    resources: Sequence[BaseModel],
+    found: Slice,
+    query: Paging,
+    *,
+    next_cursor: str | None = None,
+) -> web.Response:
+    """Answer with one page of a list; totals are left out where they were not counted.
+
+    With a *next_cursor*, the link to the next page leads there by it instead of by its number.
+    """
     is_within = bool(found.rows)
     neighbours = {
         "prev": query.page - 1 if is_within and query.page > 1 else None,
         "next": query.page + 1 if found.has_more else None,
     }
     pages = None if found.total is None else max(1, -(-found.total // query.per_page))
-    targets = {**neighbours, "first": 1, "last": pages}
+    numbers = {**neighbours, "first": 1, "last": pages}
+    targets: dict[str, Mapping[str, object]] = {name: {"page": number} for name, number in numbers.items() if number}
+    if next_cursor is not None:
+        targets["next"] = {"cursor": next_cursor}
     headers = {
         "X-Page": str(query.page),
         "X-Per-Page": str(query.per_page),
         "X-Next-Page": str(neighbours["next"] or ""),
         "X-Prev-Page": str(neighbours["prev"] or ""),
-        "Link": _link(request, query, {name: {"page": number} for name, number in targets.items() if number}),
+        "Link": _link(request, query, targets),
     }
     if pages is not None:
         headers |= {"X-Total": str(found.total), "X-Total-Pages": str(pages)}

@@ -40,20 +40,18 @@ async def list_packages(connection: Connection, project_ids: Sequence[int], list
 
 
 async def list_packages_behind(
-    connection: Connection, project_ids: Sequence[int], listing: PackageListing, position: PackagePosition | None
+    connection: Connection, project_ids: Sequence[int], listing: PackageListing, position: PackagePosition
 ) -> Slice | None:
-    """Return the packages behind a position (None: from the start), uncounted.
+    """Return the packages behind a position, uncounted.
 
     None: the position is not one of this listing's.
     """
     values = Values()
     conditions = selection(values, listing)
-    if position is not None:
-        condition = package_orders.behind(listing, position, values)
-        if condition is None:
-            return None
-        conditions.append(condition)
-    parts = _page_parts(values, project_ids, listing, conditions)
+    condition = package_orders.behind(listing, position, values)
+    if condition is None:
+        return None
+    parts = _page_parts(values, project_ids, listing, [*conditions, condition])
     rows = await fetch_composed(connection, "list_packages_behind", parts, values.all)
     return Slice(rows=rows[: listing.per_page], total=None, has_more=len(rows) > listing.per_page)
 
@@ -61,16 +59,15 @@ async def list_packages_behind(
 def _page_parts(
     values: Values, project_ids: Sequence[int], listing: PackageListing, conditions: Sequence[str]
 ) -> dict[str, str]:
-    offset = 0 if listing.is_keyset else listing.offset
     parts = {
         "projects": values.place(list(project_ids), "bigint[]"),
         "conditions": " AND ".join(conditions),
         "order_within": package_orders.ordering_within_project(listing),
         "order": package_orders.ordering(listing),
         "limit": values.place(listing.per_page + 1, "bigint"),
-        "offset": values.place(offset, "bigint"),
+        "offset": values.place(listing.offset, "bigint"),
     }
-    is_merged = len(project_ids) == 1 or (not listing.package_name and offset < _DEEP)
+    is_merged = len(project_ids) == 1 or (not listing.package_name and listing.offset < _DEEP)
     return {**parts, "source": (_MERGED if is_merged else _AT_ONCE).format_map(parts)}
 
 

@@ -243,23 +243,37 @@ async def test_any_offset_can_be_asked_for(filled: Context, client: Client) -> N
 
 
 @_BOTH
+async def test_keyset_is_ignored_but_for_where_next_leads(filled: Context, client: Client, listing: str) -> None:
+    await bring_in_many(filled, 3)
+
+    for query_string in ("per_page=2", "per_page=2&page=1", "per_page=2&page=2", "page=9", "per_page=100"):
+        plain = await client.get(f"{listing}?{query_string}")
+        keyset = await client.get(f"{listing}?{query_string}&pagination=keyset")
+        assert await told(keyset) == await told(plain)
+        assert _numbers(keyset) == _numbers(plain)
+        assert _relations(keyset) == _relations(plain)
+
+
+@_BOTH
 async def test_keyset_walks_through_all_with_next_links_alone(filled: Context, client: Client, listing: str) -> None:
     await bring_in_many(filled, 45)
     seen: list[str] = []
     answer = await client.get(f"{listing}?pagination=keyset&per_page=20")
+    assert _relations(answer) == ["next", "first", "last"]
+    assert all("cursor" not in URL(answer.links[end]["url"]).query for end in ("first", "last"))
     for _ in range(2):
         seen += await listed(answer)
-        assert _relations(answer) == ["next"]
-        assert not {name for name in answer.headers if name.startswith(("X-Total", "X-Page", "X-Next", "X-Prev"))}
         place = next_page(answer)
         assert place is not None
         assert str(place).startswith(f"{EXTERNAL}{listing}?")
         assert "cursor" in place.query
+        assert "page" not in place.query
         answer = await client.get(place.relative())
+        assert not {name for name in answer.headers if name.startswith(("X-Total", "X-Page", "X-Next", "X-Prev"))}
     seen += await listed(answer)
 
     assert seen == [f"p-{number}" for number in range(1, 46)]
-    assert "next" not in answer.links
+    assert "Link" not in answer.headers
 
 
 @_BOTH
