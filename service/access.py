@@ -202,10 +202,10 @@ def _good(token: Token | None, shown: Shown) -> Token:
     ):
         raise UnauthorizedError
     is_personal = token.kind is Credential.PERSONAL_ACCESS_TOKEN
-    if token.revoked_at is not None:
-        raise TokenRevokedError if is_personal else UnauthorizedError
     if token.expires_at is not None and token.expires_at <= datetime.now(UTC).date():
         raise TokenExpiredError if is_personal else UnauthorizedError
+    if token.revoked_at is not None:
+        raise TokenRevokedError if is_personal else UnauthorizedError
     if token.user_state is UserState.BLOCKED:
         raise BlockedUserError
     return token

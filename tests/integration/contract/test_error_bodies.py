@@ -138,6 +138,14 @@ async def test_an_expired_token_is_told_so(client: Client) -> None:
     )
 
 
+async def test_a_token_that_is_expired_and_revoked_is_told_the_former(filled: Context, client: Client) -> None:
+    await query(filled, "UPDATE access_token SET revoked_at = now() WHERE name = 'old'")
+
+    answer = await client.get(PUBLIC, headers=token("maintainer-expired-token"))
+
+    assert (await json_of(answer))["error_description"].startswith("Token is expired.")
+
+
 async def test_a_revoked_token_is_told_so(filled: Context, client: Client) -> None:
     await query(filled, "UPDATE access_token SET revoked_at = now() WHERE name = 'taken back'")
 
