@@ -1,13 +1,14 @@
 """Sending the bytes of a file."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterable
 from datetime import timedelta
 from typing import Final
+from urllib.parse import quote, unquote
 
 import structlog
 from aiohttp import ETag, web
-from aiohttp.helpers import content_disposition_header
 
 from service.api.caching import is_known
 from service.api.keys import CONTEXT, DOWNLOADS, REQUEST_ID
@@ -20,6 +21,8 @@ _ADDRESS_VALID_FOR: Final = timedelta(minutes=5)
 _FOUND: Final = 302
 _PARTIAL: Final = 206
 _UNSATISFIABLE: Final = 416
+_AWKWARD: Final = re.compile(r"[^A-Za-z0-9 !#$&()+,.;=@\[\]^_`{}~-]")
+"""What not every client takes for itself between double quotes."""
 
 log = structlog.get_logger()
 
@@ -35,7 +38,7 @@ async def send_file(request: web.Request, file: Record) -> web.StreamResponse:
         headers={
             "Accept-Ranges": "bytes",
             "Content-Type": "application/octet-stream",
-            "Content-Disposition": content_disposition_header("attachment", filename=_base_name(file["file_name"])),
+            "Content-Disposition": _disposition(file["file_name"]),
             "X-Checksum-SHA256": sha256,
         }
     )
@@ -113,6 +116,11 @@ async def _send(request: web.Request, response: web.StreamResponse, chunks: Asyn
             request.transport.abort()
 
 
-def _base_name(file_name: str) -> str:
-    # Sub-directories are a part of a file's name, percent-encoded.
-    return file_name.rpartition("%2F")[2]
+def _disposition(file_name: str) -> str:
+    """Return a Content-Disposition (RFC 6266); a name that old clients may not understand stands there twice."""
+    # Sub-directories are a part of a file's name, which is percent-encoded then.
+    _, slash, base_name = file_name.rpartition("%2F")
+    name = unquote(base_name) if slash else file_name
+    plain = _AWKWARD.sub("_", name)
+    exact = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'attachment; filename="{plain}"{exact}'

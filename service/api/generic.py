@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -32,13 +33,14 @@ from service.uploads import GenericFile
 
 routes = Routes("Generic packages", carriers=OF_PACKAGE_MANAGERS)
 
-_SEGMENT: Final = r"(?!\.{1,2}(?:/|$)|~)[A-Za-z0-9._+~-]{1,255}(?<!~)"
+_FOLDER: Final = r"(?!\.{1,2}(?:/|$))[^/\\%\x00-\x1f\x7f]{1,255}"
+"""Without what could lead elsewhere, in whatever encoding."""
 
 PATH_RULES: Final = {
     "package_name": r"(?!\.{1,2}$)[A-Za-z0-9._+-]{1,255}",
     "package_version": GENERIC_VERSION,
-    "file_name": _SEGMENT,
-    "path": rf"{_SEGMENT}(?:/{_SEGMENT}){{0,19}}",
+    "file_name": r"(?!\.{1,2}$|~)[A-Za-z0-9._+~-]{1,255}(?<!~)",
+    "path": rf"{_FOLDER}(?:/{_FOLDER}){{0,19}}",
 }
 """What the parts of a path have to look like, each as a whole."""
 
@@ -155,6 +157,7 @@ def _has_body(request: web.Request) -> bool:
 
 def _target(request: web.Request) -> GenericFile:
     parts = request.match_info
-    # Kept as one name, in the encoding that the client would use for it.
-    folders = parts["path"].replace("/", "%2F") + "%2F" if "path" in parts else ""
-    return GenericFile(parts["package_name"], parts["package_version"], folders + parts["file_name"])
+    name = f"{parts['path']}/{parts['file_name']}" if "path" in parts else ""
+    # Kept as one name, in GitLab's encoding: that of a URI's component, of which only `*-._` are no part.
+    encoded = quote(name, safe="*").replace("~", "%7E")
+    return GenericFile(parts["package_name"], parts["package_version"], encoded or parts["file_name"])

@@ -141,7 +141,31 @@ async def test_directories_before_the_file_name_are_stored_as_one_name(filled: C
     assert (await client.get(_place(file_name="file.bin"))).status == 404
 
 
-@pytest.mark.parametrize("path", ["%2e%2e/a", "dir/%2e%2e/a", "dir/%2e%2e%2fa/b", "a%00b/c", "dir//a"])
+@pytest.mark.parametrize(
+    ("sent", "stored", "attached"),
+    [
+        ("d+e/a+b~c.d", "d%2Be%2Fa%2Bb%7Ec.d", "a+b~c.d"),
+        ("my%20docs/gr%C3%BCn/a", "my%20docs%2Fgr%C3%BCn%2Fa", "a"),
+        ("@scope/~x/*/a", "%40scope%2F%7Ex%2F*%2Fa", "a"),
+    ],
+)
+async def test_a_name_with_directories_is_encoded_as_a_whole(
+    filled: Context, client: Client, sent: str, stored: str, attached: str
+) -> None:
+    place = _place(file_name=sent)
+
+    assert await told(await _put(client, place, b"deep")) == _CREATED
+
+    down = await client.get(place)
+    assert (down.status, await down.read()) == (200, b"deep")
+    assert down.headers["Content-Disposition"] == f'attachment; filename="{attached}"'
+    (row,) = await query(filled, "SELECT file_name FROM package_file")
+    assert row["file_name"] == stored
+
+
+@pytest.mark.parametrize(
+    "path", ["%2e%2e/a", "dir/%2e%2e/a", "dir/%2e%2e%2fa/b", "a%00b/c", "dir//a", "%252e%252e/a", "..%5C/a", "a%0Ab/c"]
+)
 async def test_directories_that_lead_elsewhere_are_refused(client: Client, objects: Path, path: str) -> None:
     for method in ("PUT", "GET"):
         answer = await client.request(method, _place(file_name=path), data=b"x", headers=DEVELOPER)
@@ -570,3 +594,21 @@ async def test_a_download_by_id_says_what_it_is(filled: Context, client: Client)
     assert down.headers["Content-Type"] == "application/octet-stream"
     assert down.headers["Content-Disposition"].startswith('attachment; filename="app.bin"')
     assert down.headers["X-Checksum-SHA256"] == hashlib.sha256(b"bytes").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a+b~c_1.0-2.tgz", 'filename="a+b~c_1.0-2.tgz"'),
+        ("my app @1.tgz", 'filename="my app @1.tgz"'),
+        ("gr\u00fcn.tgz", "filename=\"gr_n.tgz\"; filename*=UTF-8''gr%C3%BCn.tgz"),
+        ('a"b%20c\\d/e', "filename=\"a_b_20c_d_e\"; filename*=UTF-8''a%22b%2520c%5Cd%2Fe"),
+    ],
+)
+async def test_a_download_is_called_as_the_file_is(filled: Context, client: Client, name: str, shown: str) -> None:
+    package_id = await bring_in(filled, files=[{"file_name": name, "content": "x"}])
+    (file_id,) = await file_ids(filled, package_id)
+
+    down = await client.get(f"{PUBLIC}/{package_id}/package_files/{file_id}/download")
+
+    assert down.headers["Content-Disposition"] == f"attachment; {shown}"
