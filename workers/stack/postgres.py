@@ -125,6 +125,8 @@ class Postgres:
                 [
                     *(self._programs / "initdb", "-D", draft, "-U", _USER, "--pwfile", password),
                     *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
+                    # Sorts by code points, as without a locale, but knows the capital letters of every script.
+                    *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                     *(() if self._durable else ("--no-sync",)),
                 ],
                 env=inherited(),

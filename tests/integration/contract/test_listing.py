@@ -133,6 +133,17 @@ async def test_a_term_is_a_piece_of_the_name_in_any_case(
 
 
 @_BOTH
+@pytest.mark.parametrize("text", ["\u00fcBER", "\u00dcber", "\u0416\u0443\u043a"])
+async def test_a_term_is_found_in_any_case_of_any_script(
+    filled: Context, client: Client, listing: str, text: str
+) -> None:
+    for name in ("\u00dcber-\u0436\u0423\u041a", "uber"):
+        await bring_in(filled, name=name)
+
+    assert await listed(await client.get(listing, params={"package_name": text})) == ["\u00dcber-\u0436\u0423\u041a"]
+
+
+@_BOTH
 @pytest.mark.parametrize(("text", "name"), [("%", "per%cent"), ("_", "under_score"), ("\\", "back\\slash")])
 async def test_wildcards_match_themselves(filled: Context, client: Client, listing: str, text: str, name: str) -> None:
     for each in ("per%cent", "under_score", "back\\slash", "plain"):
