@@ -137,7 +137,8 @@ class Settings(BaseModel):
     """The period of the rate limit."""
 
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_read_list)] = ()
-    """Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8, with commas between them."""
+    """Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, such as 10.0.0.0/8, with commas
+    between them."""
 
     request_timeout: PositiveDuration = timedelta(seconds=75)
     """How long a client may take to send a request's header, or its next piece of a body; idle connections are closed

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
 Network: TypeAlias = IPv4Network | IPv6Network
+
+_SCHEMES: Final = frozenset({"http", "https"})
 
 
 def client_address(request: web.Request, proxies: Sequence[Network]) -> str:
@@ -19,6 +21,12 @@ def client_address(request: web.Request, proxies: Sequence[Network]) -> str:
     while told and _is_in(nearest, proxies):
         nearest = told.pop()
     return nearest
+
+
+def client_scheme(request: web.Request, proxies: Sequence[Network]) -> str:
+    """Return how the client reached the nearest of *proxies*, http or https, if it tells; else how we were reached."""
+    told = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
+    return told if told in _SCHEMES and _is_in(request.remote or "", proxies) else request.scheme
 
 
 def _is_in(text: str, networks: Sequence[Network]) -> bool:

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from service.api.addresses import client_scheme
 from service.api.keys import CONTEXT
 
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
@@ -19,4 +20,5 @@ def external_url(request: web.Request) -> str:
     if settings.external_url is not None:
         return str(settings.external_url).rstrip("/")
     host = request.headers.get("Host", "")
-    return f"http://{host if _HOST.fullmatch(host) else f'{settings.host}:{settings.port}'}"
+    scheme = client_scheme(request, settings.trusted_proxies)
+    return f"{scheme}://{host if _HOST.fullmatch(host) else f'{settings.host}:{settings.port}'}"

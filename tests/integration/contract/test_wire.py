@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -54,6 +55,29 @@ async def test_links_name_the_host_and_port_that_the_client_used(filled: Context
 
         assert plain.headers["Link"].startswith(f"<{client.make_url(PUBLIC)}?")
         assert named.headers["Link"].startswith(f"<http://packages.example:8443{PUBLIC}?")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told", "scheme"),
+    [
+        ("127.0.0.0/8", "https", "https"),
+        ("127.0.0.0/8", "HTTPS, http", "https"),
+        ("127.0.0.0/8", "http", "http"),
+        ("127.0.0.0/8", "gopher", "http"),
+        ("10.0.0.0/8", "https", "http"),
+    ],
+)
+async def test_links_begin_with_the_scheme_that_a_trusted_proxy_tells(
+    filled: Context, client_with: ClientWith, proxies: str, told: str, scheme: str
+) -> None:
+    await bring_in_many(filled, 2)
+    async with client_with(external_url=None, trusted_proxies=(ip_network(proxies),)) as client:
+        headers = {**MAINTAINER, "Host": "packages.example", "X-Forwarded-Proto": told}
+        answer = await client.get(f"{PUBLIC}?per_page=1", headers=headers)
+        (package,) = await answer.json()
+
+    assert answer.headers["Link"].startswith(f"<{scheme}://packages.example{PUBLIC}?")
+    assert package["_links"]["delete_api_path"].startswith(f"{scheme}://packages.example{PUBLIC}/")
 
 
 async def test_json_has_no_charset(filled: Context, client: Client) -> None:
