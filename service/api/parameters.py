@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Final, TypeVar
+from urllib.parse import unquote_plus
 from uuid import UUID
 
 from aiohttp import web
@@ -54,7 +55,7 @@ def read_request(
     """
     if request[OPERATION].query is not kind:
         raise TypeError(f"{request[OPERATION].path} is documented with other parameters than {kind.__name__}")
-    values = {name: request.query.getall(name)[-1] for name in request.query if name in kind.model_fields}
+    values = _values(request, kind)
     wrong: dict[str, str] = {}
     query: _Query | None = None
     try:
@@ -111,6 +112,13 @@ def read_unmodified_since(request: web.Request) -> datetime | None:
         except (ValueError, OverflowError):
             continue
     return None
+
+
+def _values(request: web.Request, kind: type[Query]) -> dict[str, str]:
+    last = {name: request.query.getall(name)[-1] for name in request.query if name in kind.model_fields}
+    # A name without a `=` is null to GitLab, and so not set: not the empty text, which stands in no list of values.
+    bare = {unquote_plus(part) for part in request.rel_url.raw_query_string.split("&") if "=" not in part}
+    return {name: value for name, value in last.items() if value or name not in bare}
 
 
 def _wrong_parts(request: web.Request, names: Collection[str]) -> list[str]:

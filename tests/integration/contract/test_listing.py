@@ -1,6 +1,7 @@
 """Sections 3.1 to 3.3: what a listing holds, and how it is searched."""
 
 import pytest
+from yarl import URL
 
 from service.context import Context
 from tests.integration.conftest import Client
@@ -86,6 +87,17 @@ async def test_a_blank_is_not_in_a_list_of_values(client: Client, listing: str, 
         400,
         {"error": f"{name} does not have a valid value"},
     )
+
+
+@_BOTH
+async def test_a_name_without_any_value_is_not_set(filled: Context, client: Client, listing: str) -> None:
+    await bring_in(filled)
+
+    for text in ("status&package_type&order_by&sort", "page&per_page&include_versionless", "sort=up&sort", "st%61tus"):
+        assert await listed(await client.get(URL(f"{listing}?{text}", encoded=True))) == ["app"]
+    for text in ("status&status=x", "status=&sort"):
+        answer = await client.get(URL(f"{listing}?{text}", encoded=True))
+        assert await told(answer) == (400, {"error": "status does not have a valid value"})
 
 
 @_BOTH
