@@ -14,7 +14,7 @@ CHECKERS := .checkers
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi system-of-tests
+.PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -22,8 +22,11 @@ help: ## List the targets
 run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT=8080 DATA=.packyard
 	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
 
-test: setup clients checkers ## Run all tests against real PostgreSQL, RabbitMQ and object storage
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+test: setup checkers ## Run all tests against real PostgreSQL, RabbitMQ and object storage, without those of clients
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not clients'
+
+test-clients: setup clients ## Run real clients of other makers against it
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m clients
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
 

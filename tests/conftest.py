@@ -12,7 +12,7 @@ from service.settings import Settings, load_settings
 from tests.support.buckets import new_prefix, sign_in_as_admin
 from tests.support.servers import Servers, end_servers_of_run, own_database, own_virtual_host, servers_of_run
 
-_MARKED_FOLDERS: Final = ("integration", "acceptance", "faults", "scaling", "soak")
+_MARKED_FOLDERS: Final = ("integration", "acceptance", "clients", "faults", "scaling", "soak")
 _TESTS: Final = Path(__file__).parent
 
 

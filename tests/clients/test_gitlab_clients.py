@@ -1,6 +1,6 @@
 """GitLab clients as their makers ship them, at the things that their users do with packages.
 
-Each driver in tests/clients does one topic and prints what its client gave it; `make clients` installs the clients.
+Each driver beside this file does one topic and prints what its client gave it; `make clients` installs the clients.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from tests.support.yard import Yard
 from workers.stack.processes import inherited
 
 _ROOT: Final = Path(__file__).parents[2]
-_DRIVERS: Final = _ROOT / "tests" / "clients"
+_DRIVERS: Final = Path(__file__).parent
 _PYTHON: Final = _ROOT / ".clients" / "python" / "bin"
 _NODE: Final = _ROOT / ".clients" / "node"
 _TOKEN: Final = "demo-maintainer-token"
