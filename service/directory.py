@@ -1,6 +1,6 @@
 """The directory file: read it, and make the directory say what it says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from schemas.directory_checks import repetitions
 from schemas.problems import Location, Problem, problems_of
 from service import directory_objections as objections
 from service import directory_places as places
+from service.directory_changes import Change, admins_lost, changes_between
 from service.directory_writing import write_directory
 from service.errors import PackyardError, StartError
 from service.infra import directory_rows
@@ -49,11 +50,23 @@ def read_directory(path: Path) -> WrittenDirectory:
         DirectoryFileError: it breaks a rule that can be checked without the database.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise StartError(f"{path}: is not UTF-8 text") from None
+        content = path.read_bytes()
     except OSError as error:
         raise StartError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    return parse_directory(content, name=str(path))
+
+
+def parse_directory(content: bytes, *, name: str) -> WrittenDirectory:
+    """Read the content of a directory file; *name* says where it comes from.
+
+    Raises:
+        StartError: it is no text.
+        DirectoryFileError: it breaks a rule that can be checked without the database.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise StartError(f"{name}: is not UTF-8 text") from None
     try:
         document = read_yaml(text)
     except YamlError as error:
@@ -66,12 +79,21 @@ def read_directory(path: Path) -> WrittenDirectory:
     return directory
 
 
-async def apply_directory(database: Database, directory: WrittenDirectory) -> Mapping[str, Counts]:
+def agree_to_all(_changes: Sequence[Change]) -> None:
+    """Let every change through."""
+
+
+async def apply_directory(
+    database: Database, directory: WrittenDirectory, *, review: Callable[[Sequence[Change]], None] = agree_to_all
+) -> Mapping[str, Counts]:
     """Make the directory say what the file says, all of it or nothing; return what was done, by kind.
 
     A user is exactly what the file says, tokens included. Of a group or project, what a key lists is the
     whole of it, and a key that is left out stays as it was. What the file does not name stays as it was,
     but goes along when a group around it is renamed or moved.
+
+    *review* is given all changes before they are committed. Nothing is changed when it raises, so a preview shows
+    what the same call would do.
 
     Raises:
         DirectoryFileError: the file contradicts what is in the database.
@@ -81,9 +103,34 @@ async def apply_directory(database: Database, directory: WrittenDirectory) -> Ma
         await directory_rows.lock(connection)
         known = await _find_known(connection, file)
         directory.refuse([*objections.objections_to(file, known), *await _find_unreadable(connection, file)])
+        before = await _snapshot(connection, file, known)
         counts = await write_directory(connection, file, known=known)
         directory.refuse(await _find_too_visible(connection, file))
+        after = await _snapshot(connection, file, known)
+        review([*admins_lost(before.admins, after.admins), *changes_between(before.state, after.state)])
     return counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """The directory at one moment, as far as a file can change it."""
+
+    state: directory_rows.State
+    admins: Sequence[int]
+
+
+async def _snapshot(connection: Connection, file: DirectoryFile, known: objections.Known) -> _Snapshot:
+    # By id and by name: what the file adds has no id before it is written.
+    state = await directory_rows.find_state(
+        connection,
+        usernames=objections.usernames_in(file),
+        paths=objections.paths_in(file),
+        user_ids=known.users.by_id,
+        group_ids=known.groups.by_id,
+        project_ids=known.projects.by_id,
+        pipeline_ids=_pipelines(file),
+    )
+    return _Snapshot(state, await directory_rows.count_admins(connection))
 
 
 def _at_lines(document: Document, problems: Sequence[Problem]) -> DirectoryFileError:
@@ -98,14 +145,17 @@ async def _find_known(connection: Connection, file: DirectoryFile) -> objections
         found = await directory_rows.find_groups(connection, paths=paths, ids=_ids(file.groups), around=moving)
     groups = places.groups_afterwards(file, found)
     projects = await directory_rows.find_projects(connection, paths=paths, ids=_ids(file.projects), around=moving)
-    pipelines = {token.pipeline.id for project in file.projects for token in project.job_tokens or () if token.pipeline}
     return objections.Known(
         users=places.users_afterwards(file, users),
         groups=groups,
         projects=places.projects_afterwards(file, projects, groups=groups),
         token_owners=await directory_rows.find_token_owners(connection, objections.digests_in(file)),
-        pipeline_projects=await directory_rows.find_pipeline_projects(connection, pipelines),
+        pipeline_projects=await directory_rows.find_pipeline_projects(connection, _pipelines(file)),
     )
+
+
+def _pipelines(file: DirectoryFile) -> Iterable[int]:
+    return {token.pipeline.id for project in file.projects for token in project.job_tokens or () if token.pipeline}
 
 
 def _ids(entries: Sequence[UserEntry] | Sequence[GroupEntry] | Sequence[ProjectEntry]) -> list[int]:

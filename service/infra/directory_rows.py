@@ -20,6 +20,28 @@ class Found:
     """The ids of the groups from the root down: to itself for a group, to the one around it for a project."""
 
 
+class Key(NamedTuple):
+    """What names a thing of the directory for good: its kind, and its id or the digest of a token."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A user, group or project, or what belongs to one, as it is in the database."""
+
+    kind: str
+    key: str
+    name: str
+    owner: Key | None
+    facts: Mapping[str, Any]
+    """What can change of it, by the keys of the directory file."""
+
+
+State = Mapping[Key, Thing]
+
+
 class Owner(NamedTuple):
     """Whose a token is."""
 
@@ -88,6 +110,30 @@ async def why_unreadable(connection: Connection, pattern: str) -> str | None:
 async def find_too_visible(connection: Connection, paths: Sequence[str]) -> list[Record]:
     """Return what, among these and the groups' children, is more visible than the group around it."""
     return await fetch(connection, "find_too_visible", paths=paths)
+
+
+async def find_state(connection: Connection, **names: Iterable[object]) -> State:
+    """Return all that a directory file can change of these users, groups, projects and pipelines.
+
+    *names* are `usernames` and `paths` in lower case, and `user_ids`, `group_ids`, `project_ids` and `pipeline_ids`.
+    """
+    rows = await fetch(connection, "find_directory_state", **{key: list(values) for key, values in names.items()})
+    return {
+        Key(row["kind"], row["key"]): Thing(
+            kind=row["kind"],
+            key=row["key"],
+            name=row["name"],
+            owner=Key(row["owner_kind"], row["owner_key"]) if row["owner_kind"] else None,
+            facts=row["facts"],
+        )
+        for row in rows
+    }
+
+
+async def count_admins(connection: Connection) -> tuple[int, int]:
+    """Return how many active admins there are, and how many of them have a token that is good."""
+    (row,) = await fetch(connection, "count_admins")
+    return row["active"], row["able"]
 
 
 async def set_aside(connection: Connection, kind: str, ids: Iterable[int]) -> None:

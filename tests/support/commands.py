@@ -66,31 +66,34 @@ class Commands:
     def __init__(self, settings: Settings) -> None:
         self._environment = {**environment_of(settings), "PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"}
 
-    async def start(self, *arguments: object, changed: Mapping[str, str] | None = None) -> Running:
-        """Start a command that nobody can be asked by."""
+    async def start(self, *arguments: object, changed: Mapping[str, str] | None = None, given: str = "") -> Running:
+        """Start a command that nobody can be asked by; *given* is its standard input."""
         process = await asyncio.create_subprocess_exec(
             *_command(arguments),
             env={**self._environment, **(changed or {})},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if given else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        if process.stdin is not None:
+            process.stdin.write(given.encode())
+            process.stdin.close()
         return Running(process)
 
-    async def run(self, *arguments: object, changed: Mapping[str, str] | None = None) -> Ended:
+    async def run(self, *arguments: object, changed: Mapping[str, str] | None = None, given: str = "") -> Ended:
         """Run a command to its end."""
-        return await (await self.start(*arguments, changed=changed)).end()
+        return await (await self.start(*arguments, changed=changed, given=given)).end()
 
-    async def done(self, *arguments: object) -> Ended:
+    async def done(self, *arguments: object, given: str = "") -> Ended:
         """Run a command that has to end well, without a word on standard error."""
-        ended = await self.run(*arguments)
+        ended = await self.run(*arguments, given=given)
         assert (ended.status, ended.err) == (0, ""), ended
         return ended
 
     async def refused(self, *arguments: object, status: int, line: str) -> None:
         """Run a command that has to end with this status and begin its last line so, and to print nothing else."""
         ended = await self.run(*arguments)
-        assert (ended.status, ended.out) == (status, "")
+        assert (ended.status, ended.out) == (status, ""), ended
         assert ended.err.splitlines()[-1].startswith(line), ended.err
 
     async def at_terminal(self, *arguments: object) -> "Terminal":

@@ -304,3 +304,70 @@ WITH given AS (
  RETURNING 1
 )
 SELECT 0 AS created, (SELECT count(*) FROM groups) + (SELECT count(*) FROM projects) AS updated, 0 AS removed;
+
+-- name: find_directory_state
+-- All that a directory file can change of these users, groups and projects: a row for each thing. Two of these
+-- answers, one before and one after the writing, make the diff. Revoked tokens are left out.
+WITH users AS (
+    SELECT id FROM directory_user WHERE id = ANY(:user_ids::bigint[]) OR lower(username) = ANY(:usernames::text[])
+), groups AS (
+    SELECT id FROM directory_group WHERE id = ANY(:group_ids::bigint[]) OR lower(path) = ANY(:paths::text[])
+), projects AS (
+    SELECT id FROM project WHERE id = ANY(:project_ids::bigint[]) OR lower(path) = ANY(:paths::text[])
+)
+SELECT 'user' AS kind, u.id::text AS key, NULL AS owner_kind, NULL AS owner_key, u.username AS name,
+       jsonb_build_object('name', u.name, 'admin', u.admin, 'external', u.external, 'state', u.state) AS facts
+  FROM directory_user u WHERE u.id IN (SELECT id FROM users)
+ UNION ALL
+SELECT 'group', g.id::text, NULL, NULL, g.path,
+       jsonb_build_object('name', g.name, 'visibility', g.visibility,
+                          'generic_duplicates_allowed', g.generic_duplicates_allowed,
+                          'generic_duplicate_exception_regex', g.generic_duplicate_exception_regex,
+                          'grace_period', g.grace_period, 'grace_periods', g.grace_periods,
+                          'deletion_hold', g.deletion_hold)
+  FROM directory_group g WHERE g.id IN (SELECT id FROM groups)
+ UNION ALL
+SELECT 'project', p.id::text, NULL, NULL, p.path,
+       jsonb_build_object('name', p.name, 'visibility', p.visibility, 'packages_enabled', p.packages_enabled,
+                          'grace_period', p.grace_period, 'grace_periods', p.grace_periods,
+                          'deletion_hold', p.deletion_hold)
+  FROM project p WHERE p.id IN (SELECT id FROM projects)
+ UNION ALL
+SELECT 'member', m.id::text, CASE WHEN m.group_id IS NULL THEN 'project' ELSE 'group' END,
+       coalesce(m.group_id, m.project_id)::text, u.username, jsonb_build_object('role', m.access_level)
+  FROM membership m JOIN directory_user u ON u.id = m.user_id
+ WHERE m.group_id IN (SELECT id FROM groups) OR m.project_id IN (SELECT id FROM projects)
+ UNION ALL
+SELECT 'token', encode(t.digest, 'hex'), 'user', t.user_id::text, t.name,
+       jsonb_build_object('scopes', t.scopes, 'expires_at', t.expires_at)
+  FROM access_token t WHERE t.revoked_at IS NULL AND t.user_id IN (SELECT id FROM users)
+ UNION ALL
+SELECT 'deploy token', encode(t.digest, 'hex'), 'project', t.project_id::text, t.name,
+       jsonb_build_object('username', t.username, 'scopes', t.scopes, 'expires_at', t.expires_at)
+  FROM deploy_token t WHERE t.revoked_at IS NULL AND t.project_id IN (SELECT id FROM projects)
+ UNION ALL
+SELECT 'job token', encode(t.digest, 'hex'), 'project', t.project_id::text, 'for ' || u.username,
+       jsonb_build_object('user_id', t.user_id, 'pipeline', t.pipeline_id)
+  FROM job_token t JOIN directory_user u ON u.id = t.user_id
+ WHERE t.revoked_at IS NULL AND t.project_id IN (SELECT id FROM projects)
+ UNION ALL
+SELECT 'pipeline', l.id::text, 'project', l.project_id::text, l.id::text,
+       jsonb_build_object('iid', l.iid, 'status', l.status, 'ref', l.ref, 'sha', l.sha, 'source', l.source)
+  FROM pipeline l WHERE l.id = ANY(:pipeline_ids::bigint[])
+ UNION ALL
+SELECT 'allowed project', a.project_id || ':' || a.source_project_id, 'project', a.project_id::text, p.path, '{}'
+  FROM job_token_allowance a JOIN project p ON p.id = a.source_project_id
+ WHERE a.project_id IN (SELECT id FROM projects)
+ UNION ALL
+SELECT 'protection rule', r.id::text, 'project', r.project_id::text, r.package_type || ' ' || r.package_name_pattern,
+       jsonb_build_object('minimum_access_level_for_delete', r.minimum_access_level_for_delete)
+  FROM protection_rule r WHERE r.project_id IN (SELECT id FROM projects);
+
+-- name: count_admins
+-- able: those who can also log in, with a token that is good for more than their own name.
+SELECT count(*) AS active,
+       count(*) FILTER (WHERE EXISTS (
+           SELECT FROM access_token t
+            WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.scopes && ARRAY['api', 'read_api']
+              AND (t.expires_at IS NULL OR t.expires_at > (now() AT TIME ZONE 'UTC')::date))) AS able
+  FROM directory_user u WHERE u.admin AND u.state = 'active';
