@@ -80,7 +80,7 @@ class Deletion(Resource):
     last_error: str | None
     """Why it did not go on; whoever is no maintainer reads what kind of error it was, and not what the store said."""
     hold: str | None
-    """Why it does not go on, where a hold on its project stops it."""
+    """Why it does not go on, where a hold on its project stops it. Readers below maintainer get `on hold`."""
     destroy_after: Timestamp | None
     """The end of the grace; null in any other state."""
     estimated_seconds_left: int | None

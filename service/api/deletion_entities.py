@@ -33,16 +33,20 @@ NAMED_OF_DRY_RUN: Final = 1_000
 """How many packages a dry run names."""
 
 _SAME: Final = frozenset(Deletion.model_fields) - {
-    *("package", "requested_by", "destroy_after", "estimated_seconds_left", "acts", "links", "last_error"),
+    *("package", "requested_by", "destroy_after", "estimated_seconds_left", "acts", "links", "last_error", "hold"),
 }
 """What a deletion's row and resource have under the same name."""
+
+_ON_HOLD: Final = "on hold"
+"""What readers see in place of a hold's reason."""
 
 
 def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> Deletion:
     """Return a deletion, with who asked for it and who acted on it, to a reader of that level in its project."""
     values: dict[str, Any] = {
         **{name: deletion[name] for name in _SAME},
-        "last_error": _told_error(deletion["last_error"], level),
+        "last_error": _shown_error(deletion["last_error"], level),
+        "hold": _shown_hold(deletion["hold"], level),
         "package": DeletedPackage(
             id=deletion["package_id"],
             type=deletion["package_type"],
@@ -182,9 +186,14 @@ def _links(deletion: Record, base: str) -> DeletionLinks:
     )
 
 
-def _told_error(error: str | None, level: AccessLevel) -> str | None:
+def _shown_error(error: str | None, level: AccessLevel) -> str | None:
     # Behind the kind of an error stands what a store said: its folders, hosts and buckets are not everybody's business.
     return error.partition(":")[0] if error and level < AccessLevel.MAINTAINER else error
+
+
+def _shown_hold(reason: str | None, level: AccessLevel) -> str | None:
+    # An operator wrote the reason for colleagues: it may name a court case or a person.
+    return _ON_HOLD if reason is not None and level < AccessLevel.MAINTAINER else reason
 
 
 def _of_batch(base: str, batch_id: UUID | None) -> str:

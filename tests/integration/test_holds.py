@@ -17,7 +17,7 @@ from service.infra.hold_rows import Place
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, objects_in, publish, query, restore, status_of
 from tests.support.directories import Directory
-from tests.support.packages import API, MAINTAINER, PUBLIC, told
+from tests.support.packages import API, DEVELOPER, MAINTAINER, PUBLIC, REPORTER, json_of, told
 from workers.batch import carry_out
 from workers.scheduler import schedule_once
 
@@ -37,6 +37,20 @@ async def test_under_a_hold_nothing_new_is_accepted(filled: Context, client: Cli
 
     assert (await answer.json())["refused"] == [{"id": package_id, "reason": _HELD[1]["message"]}]
     assert await status_of(filled, package_id) == "default"
+
+
+async def test_the_reason_of_a_hold_is_for_maintainers(filled: Context, client: Client) -> None:
+    deletion = await delete(filled, await publish(filled))
+    await _put(filled, "an audit")
+
+    for place in (f"{API}/projects/100/deletions", f"{API}/groups/acme/deletions"):
+        for headers, expected in (
+            (MAINTAINER, "an audit"), (DEVELOPER, "on hold"), (REPORTER, "on hold"), ({}, "on hold")
+        ):  # fmt: skip
+            shown = await json_of(await client.get(f"{place}/{deletion.id}", headers=headers))
+            listed = await json_of(await client.get(place, headers=headers))
+            assert (shown["hold"], listed[0]["hold"]) == (expected, expected)
+            assert shown["estimated_seconds_left"] is None
 
 
 @pytest.mark.parametrize(("place", "on"), [(Place.PROJECT, "100"), (Place.GROUP, "acme")])
@@ -205,7 +219,7 @@ async def test_the_directory_file_puts_on_hold_and_lifts(
     package_id = await publish(filled)
     deletion = await delete(filled, package_id)
     await directory.apply_twice("groups: [{path: acme, deletion_hold: an audit}]\n")
-    shown = await (await client.get(f"{API}/projects/100/deletions/{deletion.id}")).json()
+    shown = await json_of(await client.get(f"{API}/projects/100/deletions/{deletion.id}", headers=MAINTAINER))
     assert (shown["hold"], shown["state"]) == ("an audit", "queued")
     await query(filled, "UPDATE deletion SET wake_at = now()")
     await schedule_once(filled)
