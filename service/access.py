@@ -99,10 +99,11 @@ async def visible_project(connection: Connection, caller: Caller, reference: str
         ProjectNotFoundError: there is none, or the caller may not know of it.
         JobTokenRefusedError: the caller is a job of a project whose jobs are not let in.
     """
-    project = await access_rows.find_project(connection, reference, caller.user_id)
+    project = await access_rows.find_project(
+        connection, reference, caller.user_id, job_project_id=caller.project_id if _is_job(caller) else None
+    )
     project = _visible(project, caller, ProjectNotFoundError)
-    is_foreign_job = caller.credential is Credential.JOB_TOKEN and caller.project_id not in {None, project.id}
-    if is_foreign_job and not _is_open_to(caller, project.visibility):
+    if not _is_open_to(caller, project.visibility):
         await _require_allowance(connection, caller, project)
     return project
 
@@ -120,7 +121,10 @@ async def visible_group(connection: Connection, caller: Caller, reference: str) 
 async def readable_projects(
     connection: Connection, caller: Caller, group: Group, *, exclude_subgroups: bool = False
 ) -> dict[int, ReadableProject]:
-    """Return, by id, the projects below a group whose packages the caller may read."""
+    """Return, by id, the projects below a group whose packages the caller may read, if these are switched on.
+
+    GitLab of April 2022 lists packages also where they are switched off; for anything else, take `project_levels`.
+    """
     return await access_rows.readable_projects(
         connection,
         group,
@@ -145,9 +149,8 @@ async def project_levels(
 
 def may_delete(caller: Caller, project: Project) -> bool:
     """Tell whether a DELETE of the caller would be accepted, as far as its project decides."""
-    is_foreign_job = caller.credential is Credential.JOB_TOKEN and caller.project_id != project.id
     is_maintainer = level_in(caller, project) >= AccessLevel.MAINTAINER
-    return project.packages_enabled and is_maintainer and not is_foreign_job
+    return project.packages_enabled and is_maintainer and _may_write(caller, project)
 
 
 def require_read(caller: Caller, project: Project) -> None:
@@ -190,8 +193,7 @@ async def require_level(connection: Connection, caller: Caller, project: Project
     """
     if level_in(caller, project) < level:
         raise ForbiddenError
-    if caller.credential is Credential.JOB_TOKEN and caller.project_id not in {None, project.id}:
-        await _require_allowance(connection, caller, project)
+    await _require_allowance(connection, caller, project)
 
 
 def _good(token: Token | None, shown: Shown) -> Token:
@@ -229,11 +231,17 @@ def _deploy_level(caller: Caller) -> AccessLevel:
     return AccessLevel.DEVELOPER if DeployScope.WRITE_PACKAGE_REGISTRY in caller.scopes else AccessLevel.REPORTER
 
 
+def _is_job(caller: Caller) -> bool:
+    return caller.credential is Credential.JOB_TOKEN
+
+
+def _may_write(caller: Caller, project: Project) -> bool:
+    return not _is_job(caller) or project.lets_job_in
+
+
 async def _require_allowance(connection: Connection, caller: Caller, project: Project) -> None:
-    source, is_allowed = await access_rows.find_job_allowance(
-        connection, source_project_id=caller.project_id or 0, project_id=project.id
-    )
-    if not is_allowed:
+    if not _may_write(caller, project):
+        source = await access_rows.project_path(connection, caller.project_id or 0)
         raise JobTokenRefusedError(source, project.path)
 
 

@@ -20,9 +20,9 @@ async def of_project(connection: Connection, project: Project) -> list[Record]:
 
 
 async def of_group(connection: Connection, caller: Caller, group: Group) -> list[Record]:
-    """Return the figures of those projects below a group whose packages the caller may read, added up."""
-    projects = await access.readable_projects(connection, caller, group)
-    return await statistic_rows.statistics(connection, list(projects))
+    """Return the figures of those projects below a group that show the caller theirs, added up."""
+    levels = await access.project_levels(connection, caller, group)
+    return await statistic_rows.statistics(connection, list(levels))
 
 
 async def fold(database: Database, *, limit: int) -> int:

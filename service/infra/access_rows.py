@@ -45,6 +45,8 @@ class Project:
     ancestry: tuple[int, ...]
     """The ids of the groups around it, from the root down."""
     level: AccessLevel
+    lets_job_in: bool
+    """Whether the caller's job may write here; of no account where the caller is no job."""
     is_moved: bool = False
     """It was asked for by a path that it had before."""
     holds_membership: bool = False
@@ -99,9 +101,11 @@ async def find_token(connection: Connection, digest: bytes) -> Token | None:
     )
 
 
-async def find_project(connection: Connection, reference: str, user_id: int | None) -> Project | None:
-    """Return the project whose id, or full path, *reference* is."""
-    row = await _find(connection, "project", reference, user_id)
+async def find_project(
+    connection: Connection, reference: str, user_id: int | None, *, job_project_id: int | None = None
+) -> Project | None:
+    """Return the project whose id, or full path, *reference* is; *job_project_id*: where the caller's job belongs."""
+    row = await _find(connection, "project", reference, user_id=user_id, job_project_id=job_project_id)
     if row is None:
         return None
     return Project(
@@ -112,19 +116,21 @@ async def find_project(connection: Connection, reference: str, user_id: int | No
         packages_enabled=row["packages_enabled"],
         ancestry=tuple(row["ancestry"]),
         level=_level(row),
+        lets_job_in=bool(row["lets_job_in"]),
         is_moved=row["is_moved"],
     )
 
 
-async def find_job_allowance(connection: Connection, *, source_project_id: int, project_id: int) -> tuple[str, bool]:
-    """Return the path of the project that a job comes from, and whether the other project lets its jobs in."""
-    (row,) = await fetch(connection, "find_job_allowance", source_project_id=source_project_id, project_id=project_id)
-    return row["path"], row["is_allowed"]
+async def project_path(connection: Connection, project_id: int) -> str:
+    """Return the full path of the project with that id."""
+    (row,) = await fetch(connection, "project_path", id=project_id)
+    path: str = row["path"]
+    return path
 
 
 async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:
     """Return the group whose id, or full path, *reference* is."""
-    row = await _find(connection, "group", reference, user_id)
+    row = await _find(connection, "group", reference, user_id=user_id)
     if row is None:
         return None
     return Group(
@@ -160,15 +166,15 @@ async def readable_projects(
     return {row["id"]: ReadableProject(row["id"], row["path"], row["packages_enabled"], _level(row)) for row in rows}
 
 
-async def _find(connection: Connection, kind: str, reference: str, user_id: int | None) -> Record | None:
+async def _find(connection: Connection, kind: str, reference: str, **caller: int | None) -> Record | None:
     if not _NUMBER.fullmatch(reference):
         if "\x00" in reference:
             return None
-        return await fetch_row(connection, f"find_{kind}_by_path", path=reference, user_id=user_id)
+        return await fetch_row(connection, f"find_{kind}_by_path", path=reference, **caller)
     number = int(reference) if len(reference) <= len(str(_LARGEST)) else 0
     if not 0 < number < _LARGEST:
         return None
-    return await fetch_row(connection, f"find_{kind}_by_id", id=number, user_id=user_id)
+    return await fetch_row(connection, f"find_{kind}_by_id", id=number, **caller)
 
 
 def _level(row: Record) -> AccessLevel:

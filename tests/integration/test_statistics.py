@@ -82,6 +82,8 @@ async def test_a_group_has_the_figures_of_the_projects_that_the_caller_may_read(
     await publish(filled, content=b"1")
     await publish(filled, content=b"22", project_id=102)
     await publish(filled, content=b"333", project_id=200)
+    # Packages of this one are switched off: its own figures are 403.
+    await publish(filled, content=b"4444", project_id=103)
 
     assert await _figures(client, _GROUP) == (1, 1, 1, 1)
     assert await _figures(client, _GROUP, **MAINTAINER) == (2, 2, 3, 3)

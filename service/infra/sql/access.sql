@@ -17,9 +17,13 @@ SELECT 'deploy_token', t.id, t.scopes, t.expires_at, t.revoked_at, t.project_id,
  WHERE t.digest = :digest;
 
 -- name: find_project_by_id
+-- lets_job_in: the project is the job's own, or has the job's project in its allowlist; of no account for other callers.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false AS is_moved,
        (SELECT max(m.access_level) FROM membership m
-         WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level
+         WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level,
+       p.id = :job_project_id OR EXISTS (
+           SELECT FROM job_token_allowance a
+            WHERE a.project_id = p.id AND a.source_project_id = :job_project_id) AS lets_job_in
   FROM project p JOIN directory_group g ON g.id = p.group_id
  WHERE p.id = :id;
 
@@ -27,17 +31,16 @@ SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false
 -- By its path, or else by one that it had before.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, lower(p.path) <> lower(:path) AS is_moved,
        (SELECT max(m.access_level) FROM membership m
-         WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level
+         WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level,
+       p.id = :job_project_id OR EXISTS (
+           SELECT FROM job_token_allowance a
+            WHERE a.project_id = p.id AND a.source_project_id = :job_project_id) AS lets_job_in
   FROM project p JOIN directory_group g ON g.id = p.group_id
  WHERE p.id = coalesce((SELECT id FROM project WHERE lower(path) = lower(:path)),
                        (SELECT project_id FROM project_alias WHERE lower(path) = lower(:path)));
 
--- name: find_job_allowance
--- The path of the project that a job comes from, and whether the other one lets its jobs in.
-SELECT p.path, EXISTS (SELECT FROM job_token_allowance a
-                        WHERE a.project_id = :project_id AND a.source_project_id = p.id) AS is_allowed
-  FROM project p
- WHERE p.id = :source_project_id;
+-- name: project_path
+SELECT path FROM project WHERE id = :id;
 
 -- name: find_group_by_id
 -- holds_membership: the caller has no role in the group, but one somewhere below it.
