@@ -1,11 +1,11 @@
-"""The settings, and the only reader of the environment."""
+"""The settings: what they are called, what they mean, and which values they take."""
 
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final
 
 from pydantic import (
@@ -20,15 +20,12 @@ from pydantic import (
     SecretStr,
     ValidationError,
 )
-from pydantic_core import PydanticUndefined
 
 from schemas.fields import Duration
+from service.environment import FILE, PREFIX, layered
 from service.errors import StartError
 from service.secret_files import SecretFile, has_readable_hosts
-
-PREFIX: Final = "PACKYARD_"
-_FILE: Final = "_file"
-"""What the name of a setting ends with whose value stands in the file that is named."""
+from service.shown_values import shown
 
 _TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
@@ -226,13 +223,15 @@ class Settings(BaseModel):
     """json, one object a line, or console, for people."""
 
 
-def load_settings(*overrides: Mapping[str, str], environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from *environment* (the process's own when None); *overrides* come above it.
+def load_settings(
+    *, environment: Mapping[str, str] | None = None, defaults: Mapping[str, str] = MappingProxyType({})
+) -> Settings:
+    """Read the settings from *environment* (the process's own when None), and from *defaults* what it does not set.
 
     Raises:
         StartError: a setting is unknown, missing or wrong; the text names each.
     """
-    values = _merged(overrides, environment)
+    values = _named(layered(defaults, environment))
     unknown = sorted(name for name in values if _plain(name) not in Settings.model_fields)
     if unknown:
         names = ", ".join(PREFIX + name.upper() for name in unknown)
@@ -244,36 +243,23 @@ def load_settings(*overrides: Mapping[str, str], environment: Mapping[str, str] 
 
 
 def described(
-    *overrides: Mapping[str, str], environment: Mapping[str, str] | None = None
+    *, environment: Mapping[str, str] | None = None, defaults: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, tuple[str, str]]:
     """Return each setting's variable -> (value with secrets masked, meaning), whether the values are right or not."""
-    values = _merged(overrides, environment)
+    values = _named(layered(defaults, environment))
     files = {_plain(name): f"(from {path})" for name, path in values.items() if _plain(name) != name}
     return {
         PREFIX + name.upper(): (
-            files.get(name, _shown(values.get(name, field.default))),
+            files.get(name, shown(values.get(name, field.default))),
             " ".join((field.description or "").split()),
         )
         for name, field in Settings.model_fields.items()
     }
 
 
-def _merged(overrides: Sequence[Mapping[str, str]], environment: Mapping[str, str] | None) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for mapping in (os.environ if environment is None else environment, *overrides):  # noqa: TID251 - the one reader
-        named = _named(mapping)
-        for name in sorted(named):
-            plain = _plain(name)
-            if plain != name and plain in named:
-                raise StartError(f"{PREFIX}{plain.upper()} and {PREFIX}{name.upper()} are both set: one is enough")
-            values.pop(plain if plain != name else name + _FILE, None)
-        values |= named
-    return values
-
-
 def _plain(name: str) -> str:
     """Return the setting that *name* is about, whether it is given itself or as a file."""
-    plain = name.removesuffix(_FILE)
+    plain = name.removesuffix(FILE.lower())
     return plain if plain in Settings.model_fields else name
 
 
@@ -288,12 +274,8 @@ def _value(name: str, value: str) -> str | SecretStr:
     return secret if Settings.model_fields[_plain(name)].annotation is SecretStr else secret.get_secret_value()
 
 
-def _named(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name.removeprefix(PREFIX).lower(): value
-        for name, value in environment.items()
-        if name.startswith(PREFIX) and value != ""
-    }
+def _named(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(PREFIX).lower(): value for name, value in variables.items()}
 
 
 def _sentence(problem: Mapping[str, object]) -> str:
@@ -303,21 +285,3 @@ def _sentence(problem: Mapping[str, object]) -> str:
         return f"{name} is not set"
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{name} is wrong: {message[:1].lower()}{message[1:]}"
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None | ():
-            text = "(not set)"
-        case bool():
-            text = str(value).lower()
-        case ByteSize():
-            text = value.human_readable()
-        case timedelta():
-            text = f"{value.total_seconds():g}s"
-        case tuple():
-            text = ",".join(map(str, value))
-        case _:
-            text = "(not set)" if value is PydanticUndefined else str(value)
-    text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", text)
-    return re.sub(r"(?i)([?&][^=&]*password=)[^&]*", r"\1***", text)

@@ -10,12 +10,13 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 from obstore.store import ObjectStore as Backend
 
+from service.environment import PREFIX
 from service.errors import StartError
 from service.infra.aws_profile import find_profile
 from service.infra.bucket_store import BucketStore
 from service.infra.folder_store import open_folder
 from service.infra.storage import ObjectStore
-from service.settings import PREFIX, Settings
+from service.settings import Settings
 
 _OF_S3_ALONE: Final = ("storage_region", "storage_path_style")
 

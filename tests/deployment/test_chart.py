@@ -13,7 +13,8 @@ import jsonschema_rs
 import pytest
 
 from schemas.topology import Lane
-from service.settings import PREFIX, Settings
+from service.environment import PREFIX
+from service.settings import Settings
 from tests.support.chart import (
     CHART,
     CHECKERS,

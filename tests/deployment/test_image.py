@@ -9,7 +9,8 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
-from service.settings import PREFIX, Settings
+from service.environment import PREFIX
+from service.settings import Settings
 from tests.support.chart import CHECKERS, DOCKERFILE, ROOT
 
 _COMPOSE: Final = ROOT / "deploy" / "compose.yaml"

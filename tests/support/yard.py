@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import SecretStr
 
-from service.settings import PREFIX, Settings
+from service.environment import PREFIX
+from service.settings import Settings
 from tests.support.observer import Observer, observing
 from workers.stack.processes import Child, Program, find_marked
 from workers.stack.state import LOOPBACK, free_port

@@ -2,9 +2,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ByteSize
 
 from service.errors import StartError
-from service.settings import described, load_settings
+from service.settings import Settings, described, load_settings
+from service.shown_values import shown
+
+_SIZE = "generic_max_file_size"
 
 _COMPLETE = {
     "PACKYARD_DATABASE_URL": "postgresql://yard:sesame@db/yard",
@@ -97,10 +103,36 @@ def test_any_address_that_the_driver_takes_is_taken(url: str) -> None:
     assert load_settings(environment={**_COMPLETE, "PACKYARD_DATABASE_URL": url}).database_url.get_secret_value() == url
 
 
-def test_overrides_come_above_the_environment() -> None:
-    settings = load_settings({"PACKYARD_PORT": "81"}, environment={**_COMPLETE, "PACKYARD_PORT": "80"})
+def test_the_environment_comes_above_defaults_and_what_is_empty_is_not_set() -> None:
+    defaults = {**_COMPLETE, "PACKYARD_PORT": "80", "PACKYARD_LEASE": "9s"}
 
-    assert settings.port == 81
+    settings = load_settings(environment={"PACKYARD_PORT": "81", "PACKYARD_LEASE": ""}, defaults=defaults)
+
+    assert (settings.port, settings.lease) == (81, timedelta(seconds=9))
+
+
+_DURATIONS = [name for name, field in Settings.model_fields.items() if isinstance(field.default, timedelta)]
+
+
+@given(duration=st.timedeltas(timedelta(seconds=1), timedelta(days=3_650)), size=st.integers(0, 2**50))
+@example(duration=timedelta(days=90), size=5 * 1024**3)
+@example(duration=timedelta(milliseconds=1_500), size=1_234_567)
+def test_every_value_that_is_printed_is_one_that_is_accepted(duration: timedelta, size: int) -> None:
+    printed = {name: value for name, (value, _) in described(environment={}).items() if value != "(not set)"}
+    plain = load_settings(environment=_COMPLETE)
+    assert load_settings(environment={**_COMPLETE, **printed}) == plain
+
+    odd = Settings.model_validate(plain.model_dump() | dict.fromkeys(_DURATIONS, duration) | {_SIZE: ByteSize(size)})
+    texts = {f"PACKYARD_{name.upper()}": shown(getattr(odd, name)) for name in (*_DURATIONS, _SIZE)}
+
+    assert load_settings(environment={**_COMPLETE, **texts}) == odd
+
+
+def test_what_is_printed_is_short() -> None:
+    durations = [timedelta(days=90), timedelta(0), timedelta(seconds=75), timedelta(milliseconds=1_500)]
+
+    assert [shown(one) for one in durations] == ["90d", "0s", "75s", "1500ms"]
+    assert [shown(ByteSize(one)) for one in (5 * 1024**3, 1_234_567, 0)] == ["5GiB", "1234567", "0"]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +149,8 @@ def test_secrets_are_masked_and_every_setting_has_a_meaning(url: str, shown: str
     assert settings["PACKYARD_DATABASE_URL"][0] == shown
     assert settings["PACKYARD_BROKER_URL"][0] == "(not set)"
     assert settings["PACKYARD_PORT"][0] == "eighty"
-    assert settings["PACKYARD_LEASE"][0] == "60s"
-    assert settings["PACKYARD_GENERIC_MAX_FILE_SIZE"][0] == "5.0GiB"
+    assert settings["PACKYARD_LEASE"][0] == "1m"
+    assert settings["PACKYARD_GENERIC_MAX_FILE_SIZE"][0] == "5GiB"
     assert settings["PACKYARD_CORS_ORIGINS"][0] == settings["PACKYARD_EXTERNAL_URL"][0] == "(not set)"
     assert all(meaning for _, meaning in settings.values())
 
@@ -139,14 +171,15 @@ def test_a_secret_in_a_file_is_what_the_file_says_now(tmp_path: Path) -> None:
     assert settings.database_url.get_secret_value() == "postgresql://yard:mellon@db/yard"
 
 
-def test_any_setting_may_come_as_a_file_and_a_file_gives_way_to_an_override(tmp_path: Path) -> None:
+def test_any_setting_may_come_as_a_file_and_the_environment_decides_which(tmp_path: Path) -> None:
     file = tmp_path / "port"
     file.write_text("81\n", encoding="utf-8")
     environment = {**_COMPLETE, "PACKYARD_PORT_FILE": str(file)}
 
     assert load_settings(environment=environment).port == 81
-    assert load_settings({"PACKYARD_PORT": "82"}, environment=environment).port == 82
-    assert load_settings({"PACKYARD_PORT_FILE": str(file)}, environment={**_COMPLETE, "PACKYARD_PORT": "80"}).port == 81
+    assert load_settings(environment={"PACKYARD_PORT": "82"}, defaults=environment).port == 82
+    both = load_settings(environment={"PACKYARD_PORT_FILE": str(file)}, defaults={**_COMPLETE, "PACKYARD_PORT": "80"})
+    assert both.port == 81
     assert described(environment=environment)["PACKYARD_PORT"][0] == f"(from {file})"
 
 

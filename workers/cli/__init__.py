@@ -6,13 +6,13 @@ from typing import Any, NoReturn
 import click
 from typing_extensions import override
 
+from service.environment import read_environment_file
 from service.errors import PackyardError
 from workers.cli.check import check
 from workers.cli.deletions import deletions
 from workers.cli.directory import directory
 from workers.cli.events import events
 from workers.cli.imports import import_packages
-from workers.cli.options import read_environment_file
 from workers.cli.processes import migrate, print_settings, relay, schedule, serve, work
 from workers.cli.roles import roles
 from workers.cli.up import up
@@ -34,8 +34,9 @@ class _OneLineErrors(click.Group):
 @click.version_option(package_name="packyard")
 @click.option(
     "--env-file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read PACKYARD_* settings from this file (NAME=value lines), such as packyard.env of a running stack.",
+    type=click.Path(path_type=Path),
+    help="Read PACKYARD_* settings that the environment does not set from this file, such as packyard.env of a running "
+    "stack: NAME=value lines, as dotenv reads them.",
 )
 @click.pass_context
 def main(context: click.Context, env_file: Path | None) -> None:

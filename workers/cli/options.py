@@ -1,8 +1,7 @@
 """What the commands share: their settings, and reading what they were given."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -10,8 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import override
 
 from schemas.problems import Problem, problems_of
-from service.errors import StartError
-from service.settings import PREFIX, Settings, load_settings
+from service.settings import Settings, load_settings
 
 _MOST_PROBLEMS: Final = 5
 
@@ -57,28 +55,16 @@ def _sentence(problem: Problem, name: str) -> str:
     return f"{f'--{keys[-1]}'.replace('_', '-') if keys else name} {problem.rule}"
 
 
-def read_environment_file(path: Path) -> dict[str, str]:
-    """Read NAME=value lines; empty lines and comments are skipped.
-
-    Raises:
-        StartError: a line is something else.
-    """
-    values: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, equals, value = line.partition("=")
-        if not equals or not name.strip().startswith(PREFIX):
-            raise StartError(f"{path}, line {number}: should be {PREFIX}NAME=value")
-        values[name.strip()] = value.strip()
-    return values
-
-
 def command_settings() -> Settings:
-    """Return the settings of the running command: the environment's, and above them those of --env-file.
+    """Return the settings of the running command: the environment's, and below them those of --env-file.
 
     Raises:
         StartError: a setting is unknown, missing or wrong.
     """
-    from_file: dict[str, str] = click.get_current_context().obj or {}
-    return load_settings(from_file)
+    return load_settings(defaults=settings_of_file())
+
+
+def settings_of_file() -> Mapping[str, str]:
+    """Return what the file of --env-file sets: variable -> value."""
+    from_file: Mapping[str, str] = click.get_current_context().obj or {}
+    return from_file

@@ -15,7 +15,7 @@ from service.infra.schema_version import wait_for_schema
 from service.logs import configure_logs
 from service.settings import described
 from service.vitals import Vitals
-from workers.cli.options import command_settings, validated
+from workers.cli.options import command_settings, settings_of_file, validated
 from workers.process import run_process
 
 log = structlog.get_logger()
@@ -76,7 +76,7 @@ def migrate(patience: str | None) -> None:
 @click.command("settings")
 def print_settings() -> None:
     """Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong."""
-    for name, (value, meaning) in described(click.get_current_context().obj or {}).items():
+    for name, (value, meaning) in described(defaults=settings_of_file()).items():
         click.echo(f"{name}={value}\n    {meaning}")
     command_settings()
 

@@ -37,5 +37,5 @@ def up(given: dict[str, str] | None, data_dir: Path, port: int | None, demo_file
 
     folder = data_dir.resolve()
     with own_folder(folder):
-        session = Session(folder, port=port, overrides=given or {}, demo_files=demo_files if demo else None)
+        session = Session(folder, port=port, defaults=given or {}, demo_files=demo_files if demo else None)
         run_process(session.run)

@@ -1,13 +1,13 @@
 """What a stack will be: its settings, and which servers it starts itself."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.environment import PREFIX, layered
 from service.errors import StartError
 from service.infra.database import open_database
-from service.settings import PREFIX, Settings, load_settings
+from service.settings import Settings, load_settings
 from workers.stack.postgres import Postgres
 from workers.stack.rabbitmq import RabbitMQ
 from workers.stack.state import State, free_port, is_free
@@ -36,13 +36,13 @@ class Plan:
         return f"http://{host}:{port}"
 
 
-def make_plan(folder: Path, *, port: int | None = None, overrides: Mapping[str, str] | None = None) -> Plan:
-    """Read what the environment gives (and *overrides* above it), and fill in the rest from *folder*.
+def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, str] | None = None) -> Plan:
+    """Read what the environment gives (and *defaults* below it), and fill in the rest from *folder*.
 
     Raises:
         StartError: a setting is wrong, the port is taken, or a server's programs are not installed.
     """
-    given = _given() | dict(overrides or {})
+    given = layered(defaults or {})
     chosen = port if port is not None else _port(given)
     environment = given | {"PACKYARD_PORT": str(chosen or free_port())}
     environment.setdefault("PACKYARD_EXTERNAL_URL", f"http://127.0.0.1:{environment['PACKYARD_PORT']}")
@@ -74,14 +74,6 @@ async def check_database(settings: Settings) -> None:
         pass
 
 
-def _given() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()  # noqa: TID251 - handed on to load_settings
-        if name.startswith(PREFIX) and value
-    }
-
-
 def _port(given: Mapping[str, str]) -> int:
     text = given.get("PACKYARD_PORT", str(Settings.model_fields["port"].default))
     if not text.isdecimal():
@@ -91,4 +83,4 @@ def _port(given: Mapping[str, str]) -> int:
 
 def _read(environment: Mapping[str, str], **assumed: str) -> Settings:
     defaults = {PREFIX + name.upper(): value for name, value in assumed.items()}
-    return load_settings(environment, environment=defaults)
+    return load_settings(environment=environment, defaults=defaults)

@@ -18,12 +18,10 @@ from workers.stack.yard import Yard
 class Session:
     """The body of the process; without *demo_files* an empty yard stays empty."""
 
-    def __init__(
-        self, folder: Path, *, port: int | None, overrides: Mapping[str, str], demo_files: Path | None
-    ) -> None:
+    def __init__(self, folder: Path, *, port: int | None, defaults: Mapping[str, str], demo_files: Path | None) -> None:
         self._folder = folder
         self._port = port
-        self._overrides = overrides
+        self._defaults = defaults
         self._demo_files = demo_files
         self._reporter = Reporter()
 
@@ -33,7 +31,7 @@ class Session:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)  # the terminal was closed
         if number := await end_leftovers(self._folder):
             self._reporter.say(f"ended {number} processes that an earlier run left behind")
-        plan = make_plan(self._folder, port=self._port, overrides=self._overrides)
+        plan = make_plan(self._folder, port=self._port, defaults=self._defaults)
         self._reporter.say(f"Packyard starts, its data is in {self._folder}")
         yard = Yard(plan, self._reporter)
         try:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import aiohttp
 
+from service.environment import environment_line
 from service.errors import StartError
 from service.infra.broker import require_broker
 from service.infra.migrations.run import migrate
@@ -116,7 +117,7 @@ class Yard:
         for name, port in self._plan.health_ports.items():
             yield f"# metrics of {name}: {self._plan.url_at(port)}/-/metrics"
         for name, value in sorted(self._plan.environment.items()):
-            yield f"{name}={value}"
+            yield environment_line(name, value)
 
     async def _open_database(self) -> None:
         began = time.monotonic()
