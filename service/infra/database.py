@@ -10,8 +10,10 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from service.errors import DatabaseAwayError, StartError, first_line
+from service.infra.connecting import Purpose, Session, connect
 from service.infra.kept_sessions import Listening, Sole
 from service.infra.named_queries import adapter, load_queries
+from service.infra.statement_limits import STATEMENT_LIMITS_S
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = Mapping[str, Any]
@@ -31,40 +33,30 @@ SessionLostError: Final = (
 DatabaseUnavailableError: Final = (OSError, *SessionLostError)
 """All that a driver call raises when the server is away."""
 
-_CONNECT_TIMEOUT_S: Final = 5
-_STATEMENT_TIMEOUT_S: Final = 60
-_SLOW_STATEMENT_TIMEOUT_S: Final = 1_800
-_ACQUIRE_TIMEOUT_S: Final = 30
+_ACQUIRE_TIMEOUT_S: Final = 8
+"""How long it may take to get a connection, a new one if need be."""
+_CLEAN_UP_TIMEOUT_S: Final = 2
+"""How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
+_CLOSE_TIMEOUT_S: Final = 5
 
 _queries: Final = load_queries()
 
 
 async def fetch(connection: Connection, query: str, **values: object) -> list[Record]:
     """Run the named query and return its rows."""
-    rows: list[Any] = await connection.fetch(*_prepared(query, values))
-    return rows
-
-
-async def fetch_slowly(connection: Connection, query: str, **values: object) -> list[Record]:
-    """Run a named query whose work grows with the size of a package, and return its rows."""
-    rows: list[Any] = await connection.fetch(*_prepared(query, values), timeout=_SLOW_STATEMENT_TIMEOUT_S)
+    rows: list[Any] = await connection.fetch(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query))
     return rows
 
 
 async def fetch_row(connection: Connection, query: str, **values: object) -> Record | None:
     """Run the named query and return its first row, if there is one."""
-    row: Any = await connection.fetchrow(*_prepared(query, values))
+    row: Any = await connection.fetchrow(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query))
     return row if row is None else cast(Record, row)
 
 
 async def execute(connection: Connection, query: str, **values: object) -> int:
     """Run the named query and return how many rows it touched."""
-    return _touched(await connection.execute(*_prepared(query, values)))
-
-
-async def execute_slowly(connection: Connection, query: str, **values: object) -> int:
-    """Run a named query whose work grows with the size of a package, and return how many rows it touched."""
-    return _touched(await connection.execute(*_prepared(query, values), timeout=_SLOW_STATEMENT_TIMEOUT_S))
+    return _touched(await connection.execute(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query)))
 
 
 async def fetch_composed(
@@ -72,7 +64,7 @@ async def fetch_composed(
 ) -> list[Record]:
     """Run a named query whose {places} are filled with *parts*, fixed fragments that hold only $1, $2… for *values*."""
     text: str = getattr(_queries, query).sql
-    rows: list[Any] = await connection.fetch(text.format_map(parts), *values)
+    rows: list[Any] = await connection.fetch(text.format_map(parts), *values, timeout=STATEMENT_LIMITS_S.get(query))
     return rows
 
 
@@ -137,13 +129,27 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
         """Give a connection within a transaction, committed at the end and rolled back by any exception."""
-        async with self._acquired() as connection, connection.transaction():
-            yield connection
+        async with self._acquired() as connection:
+            transaction = connection.transaction()
+            try:
+                await transaction.start()
+            except asyncio.CancelledError:
+                connection.terminate()  # nobody knows whether the transaction has begun
+                raise
+            try:
+                yield connection
+            except BaseException:
+                # What went wrong is the answer, and not that a lost connection cannot be rolled back.
+                with suppress(TimeoutError, *DatabaseUnavailableError):
+                    async with asyncio.timeout(_CLEAN_UP_TIMEOUT_S):
+                        await transaction.rollback()
+                raise
+            await transaction.commit()
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncGenerator[Listening]:
         """Give an event that is set at each NOTIFY on *channel*, and when the connection is lost."""
-        connection = await asyncpg.connect(_current(self._url), timeout=_CONNECT_TIMEOUT_S)
+        connection = await connect(self._url, Purpose.LISTEN)
         try:
             listening = Listening(connection)
             connection.add_termination_listener(lambda _connection: listening.heard.set())
@@ -151,27 +157,27 @@ class Database:
             yield listening
         finally:
             with suppress(*DatabaseUnavailableError):
-                await connection.close(timeout=_CONNECT_TIMEOUT_S)
+                await connection.close(timeout=_CLOSE_TIMEOUT_S)
 
     @asynccontextmanager
     async def sole(self, name: str) -> AsyncGenerator[Sole]:
         """Compete for being the only process that holds the lock *name*; it is let go of at the end."""
-        connection = await asyncpg.connect(
-            _current(self._url), timeout=_CONNECT_TIMEOUT_S, command_timeout=_CONNECT_TIMEOUT_S
-        )
+        connection = await connect(self._url, Purpose.LOCK)
         try:
             yield Sole(connection, name)
         finally:
             with suppress(*DatabaseUnavailableError):
-                await connection.close(timeout=_CONNECT_TIMEOUT_S)
+                await connection.close(timeout=_CLOSE_TIMEOUT_S)
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Connection]:
+        began = asyncio.get_running_loop().time()
         try:
             connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
         except (OSError, asyncpg.InvalidAuthorizationSpecificationError) as error:
             # A name of our own: to the API, an OSError is a client that went away.
             raise DatabaseAwayError(str(error) or type(error).__name__) from error
+        cast(Session, connection).count_wait(asyncio.get_running_loop().time() - began)
         try:
             yield connection
         except asyncpg.InternalClientError:
@@ -179,7 +185,9 @@ class Database:
             connection.terminate()
             raise
         finally:
-            await self._pool.release(connection)
+            # The pool gives up a connection that the server does not let go of in time.
+            with suppress(TimeoutError):
+                await self._pool.release(connection, timeout=_CLEAN_UP_TIMEOUT_S)
 
 
 @asynccontextmanager
@@ -190,19 +198,19 @@ async def open_database(url: str | SecretStr, *, size: int = 10) -> AsyncGenerat
         StartError: the server cannot be reached, refuses us, or has no such database.
     """
 
-    async def connect(*_address: Any, **options: Any) -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(_current(url), **options)
+    async def connect_again(*_address: Any, **options: Any) -> Session:
+        return await connect(url, Purpose.POOL, **options)
 
     try:
         pool = await asyncpg.create_pool(
-            connect=connect,
-            min_size=1,
+            connect=connect_again,
+            connection_class=Session,
+            # The first connection shows what is wrong; the pool would log each try to keep one through an outage.
+            init_size=1,
+            min_size=0,
             max_size=size,
-            timeout=_CONNECT_TIMEOUT_S,
-            command_timeout=_STATEMENT_TIMEOUT_S,
-            init=_set_up,
+            init=_read_jsonb,
             reset=_leave_as_it_is,
-            server_settings={"application_name": "packyard", "timezone": "UTC"},
         )
     except (*DatabaseUnavailableError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
         reason = first_line(error)  # without details and hints
@@ -213,11 +221,7 @@ async def open_database(url: str | SecretStr, *, size: int = 10) -> AsyncGenerat
         await _close(pool)
 
 
-def _current(url: str | SecretStr) -> str:
-    return url.get_secret_value() if isinstance(url, SecretStr) else url
-
-
-async def _set_up(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def _read_jsonb(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text")
 
 
@@ -229,7 +233,7 @@ async def _leave_as_it_is(_connection: object) -> None:
 
 async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     try:
-        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await pool.close()
     except TimeoutError:
         pool.terminate()

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 
 from service.errors import StartError, first_line
+from service.infra.connecting import Purpose, connect_blocking
 
-_CONNECT_TIMEOUT_S: Final = 5
 _LOCK_TIMEOUT: Final = "5s"
 
 
@@ -94,7 +94,7 @@ def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> list
     name = ""
     done = []
     try:
-        with psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+        with connect_blocking(url, Purpose.ROLES) as connection:
             connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
             # Before PostgreSQL 15 everybody might make tables, and a database that was upgraded keeps that.
             connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")

@@ -15,7 +15,7 @@ from schemas.statuses import (
     sources_of,
 )
 from schemas.topology import Lane
-from service.infra.database import Connection, Record, execute, execute_slowly, fetch, fetch_slowly
+from service.infra.database import Connection, Record, execute, fetch
 from service.infra.deletion_rows import Deletion, read
 
 
@@ -104,7 +104,7 @@ async def protected(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
 
 async def mark(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Mark packages and files; return the deletions whose first marking this is."""
-    rows = await fetch_slowly(
+    rows = await fetch(
         connection,
         "mark_for_destruction",
         ids=list(ids),
@@ -225,7 +225,7 @@ async def fail(connection: Connection, reasons: Mapping[UUID, str], *, untouched
         errors=list(reasons.values()),
         untouched=list(untouched),
     )
-    await execute_slowly(
+    await execute(
         connection,
         "show_in_error",
         ids=list(reasons),

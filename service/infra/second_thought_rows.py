@@ -9,7 +9,7 @@ from uuid import UUID
 
 from schemas.names import AccessLevel, Action, Credential
 from schemas.statuses import DISPLAYABLE, FILE_MOVES, INSTALLABLE, PACKAGE_MOVES, FileStatus, sources_of
-from service.infra.database import Connection, execute, execute_slowly, fetch, fetch_row, fetch_slowly
+from service.infra.database import Connection, execute, fetch, fetch_row
 from service.infra.deletion_rows import Deletion, read
 
 _BEING_DELETED: Final = sorted(frozenset.intersection(*(frozenset(sources_of(PACKAGE_MOVES, s)) for s in DISPLAYABLE)))
@@ -58,7 +58,7 @@ async def obstacles(connection: Connection, ids: Sequence[UUID], *, version: str
 
     *version* is the one that a package is to have from then on, None for its own.
     """
-    await fetch_slowly(connection, "lock_deletions_of_files", ids=ids)
+    await fetch(connection, "lock_deletions_of_files", ids=ids)
     await fetch(connection, "lock_packages_of_deletions", ids=ids)
     rows = await fetch(
         connection,
@@ -74,7 +74,7 @@ async def obstacles(connection: Connection, ids: Sequence[UUID], *, version: str
 async def restore(connection: Connection, ids: Sequence[UUID], *, version: str | None) -> list[Deletion]:
     """Give the packages and files of locked deletions without obstacles back as they were."""
     await execute(connection, "restore_packages", ids=ids, version=version, sources=_BEING_DELETED)
-    await execute_slowly(connection, "restore_files", ids=ids, sources=_FILES_BEING_DELETED)
+    await execute(connection, "restore_files", ids=ids, sources=_FILES_BEING_DELETED)
     return [read(row) for row in await fetch(connection, "end_as_restored", ids=ids, version=version)]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.infra.database import Connection, Record, fetch, fetch_slowly
+from service.infra.database import Connection, Record, fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ async def fold(connection: Connection, *, limit: int) -> int:
 
 async def miscounted_packages(connection: Connection, *, after: int, limit: int) -> list[Miscount]:
     """Return packages with an id above *after* that do not show what their files say, by id."""
-    rows = await fetch_slowly(connection, "miscounted_packages", after=after, limit=limit)
+    rows = await fetch(connection, "miscounted_packages", after=after, limit=limit)
     return [
         Miscount(
             row["project_id"],
@@ -53,12 +53,12 @@ async def miscounted_packages(connection: Connection, *, after: int, limit: int)
 async def count_package_anew(connection: Connection, package_id: int) -> None:
     """Let a package show what its files say; within a transaction, which holds up who changes them."""
     await fetch(connection, "lock_package_to_count", package_id=package_id)
-    await fetch_slowly(connection, "count_package_anew", package_id=package_id)
+    await fetch(connection, "count_package_anew", package_id=package_id)
 
 
 async def miscounted_projects(connection: Connection, *, mend: bool, limit: int) -> tuple[list[Miscount], int]:
     """Return up to *limit* figures of projects that are wrong, and how many there are; *mend* puts them right."""
-    rows = await fetch_slowly(connection, "miscounted_projects", mend=mend, limit=limit)
+    rows = await fetch(connection, "miscounted_projects", mend=mend, limit=limit)
     found = [
         Miscount(
             row["project_id"],

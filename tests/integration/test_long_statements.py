@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 
 from service.context import Context, open_context
-from service.infra import database
+from service.errors import DatabaseAwayError
+from service.infra import connecting
 from service.infra.deletion_rows import Deletion
 from service.settings import Settings
 from tests.support.catalogue import delete, file_statuses, fill_directory, publish, query
@@ -22,7 +23,7 @@ _TAKES_S: Final = 1
 @pytest.fixture
 async def impatient(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Context]:
     """A context in which a usual statement may take no longer than a moment."""
-    monkeypatch.setattr(database, "_STATEMENT_TIMEOUT_S", _USUAL_LIMIT_S)
+    monkeypatch.setattr(connecting, "STATEMENT_TIMEOUT_S", _USUAL_LIMIT_S)
     async with open_context(settings) as opened:
         await fill_directory(opened)
         yield opened
@@ -45,7 +46,7 @@ async def deletion(impatient: Context) -> Deletion:
 
 
 async def test_usual_statements_are_given_up(impatient: Context) -> None:
-    with pytest.raises(TimeoutError):
+    with pytest.raises(DatabaseAwayError, match=r"no answer to a statement within 0\.3 s"):
         await query(impatient, "SELECT pg_sleep(10)")
 
 

@@ -6,13 +6,18 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from service.errors import StartError
+from service.infra.connecting import Purpose, connect_blocking
 
 _LOCK: int = 7_223_117_001
 """The advisory lock that keeps two processes apart."""
 
 _GLANCE_S: float = 0.2
 
-engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)
+engine = create_engine(
+    "postgresql+psycopg://",
+    poolclass=pool.NullPool,
+    creator=lambda: connect_blocking(context.config.attributes["url"], Purpose.MIGRATE),
+)
 # The lock is held by a connection of its own: it outlives every transaction, and is in the way of none.
 with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard, engine.connect() as connection:
     # Asked for again and again: CREATE INDEX CONCURRENTLY would wait for whoever waits for it within a statement.

@@ -24,7 +24,7 @@ def migrate(url: str, *, target: str = "head", patience: timedelta = timedelta(m
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
     config.attributes["patience_s"] = patience.total_seconds()
-    config.attributes["url"] = "postgresql+psycopg://" + url.partition("://")[2]
+    config.attributes["url"] = url
     try:
         command.upgrade(config, target)
     except SQLAlchemyError as error:

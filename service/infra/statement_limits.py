@@ -1,0 +1,43 @@
+"""Statements that may take longer than an ordinary one, by name, with how long: the one list of all of them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+_MINUTE_S: Final = 60
+_HALF_AN_HOUR_S: Final = 1_800
+
+_GROW_WITH_A_BATCH: Final = (
+    # The relay, the workers and the scheduler take many rows at a time.
+    *("unpublished_commands", "number_events", "lock_instance", "mark_published", "put_off"),
+    *("claim_deletions", "next_files", "next_files_of_large", "unmarked_deletions", "record_progress"),
+    *("forget_files", "forget_packages", "forget_emptied_packages", "lock_displayed_packages"),
+    *("lock_waking", "wake_deletions", "wake_released", "neglected_deletions", "fold_statistics"),
+    *("prune_outbox", "prune_deletions", "prune_answers", "deletion_figures", "outbox_figures"),
+    # A check reads every file row, page by page, and waits for uploads of the keys that it takes aside.
+    *("files_behind", "checksums_behind", "damaged_files_behind", "files_of_keys", "forget_damaged"),
+    *("lock_keys", "note_quarantined", "adopt_quarantined", "half_quarantined", "quarantined_long_ago"),
+    # An import and a directory file wait for another one of their kind.
+    *("lock_import", "find_taken", "find_used_ids", "find_kept_objects", "allocate_ids", "advance_ids"),
+    *("insert_imported_packages", "insert_imported_tags", "insert_imported_builds", "insert_imported_files"),
+    *("insert_imported_file_builds", "store_pipelines"),
+    *("lock_directory", "store_users", "store_groups", "store_projects", "store_members", "store_access_tokens"),
+    *("store_deploy_tokens", "store_job_tokens", "store_protection_rules", "store_job_token_allowances"),
+    *("store_deletion_rules", "find_too_visible"),
+    # A batch may have a hundred thousand deletions.
+    *("plan_deletions", "count_planned", "holds_on_batch", "insert_package_deletions", "lock_deletions_of_batch"),
+    *("lock_packages_of_deletions", "obstacles_to_restoring", "restore_packages", "end_as_restored"),
+)
+_GROW_WITH_A_PACKAGE: Final = (
+    # A package may have millions of files.
+    *("mark_for_destruction", "show_in_error", "lock_deletions_of_files", "restore_files"),
+    # These count all files of a package, or of all.
+    *("miscounted_packages", "count_package_anew", "miscounted_projects"),
+)
+
+STATEMENT_LIMITS_S: Final[Mapping[str, int]] = MappingProxyType(
+    dict.fromkeys(_GROW_WITH_A_BATCH, _MINUTE_S) | dict.fromkeys(_GROW_WITH_A_PACKAGE, _HALF_AN_HOUR_S)
+)
+"""How many seconds a named query may take; one that is not here is an ordinary statement."""
+
+LONGEST_STATEMENT_S: Final = _HALF_AN_HOUR_S
