@@ -60,6 +60,7 @@ async def claim(
             await destruction_rows.note_held(connection, passed_by)
         if not claimed:
             return {}
+        await destruction_rows.lock_packages(connection, claimed)
         hopeless = {
             deletion.id: deletion.last_error or "the worker died in each attempt"
             for deletion in claimed.values()

@@ -1,7 +1,7 @@
 """What every test may ask for; the folder of a test is its mark."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Final
 
@@ -10,10 +10,20 @@ import pytest
 from service.context import Context, open_context
 from service.settings import Settings, load_settings
 from tests.support.buckets import new_prefix, sign_in_as_admin
-from tests.support.servers import Servers, end_servers_of_run, own_database, own_virtual_host, servers_of_run
+from tests.support.server_logs import deadlocks_since, size_of
+from tests.support.servers import (
+    Servers,
+    end_servers_of_run,
+    own_database,
+    own_virtual_host,
+    postgres_log,
+    servers_of_run,
+)
 
 _MARKED_FOLDERS: Final = ("integration", "acceptance", "clients", "faults", "scaling", "soak")
 _TESTS: Final = Path(__file__).parent
+_LOG_BEGINS: Final = pytest.StashKey[int]()
+"""Where in PostgreSQL's log a test begins, in bytes."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,11 +38,29 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         end_servers_of_run(os.getpid())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[_LOG_BEGINS] = size_of(postgres_log(_controller(item.config)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        found = deadlocks_since(postgres_log(_controller(item.config)), item.stash.get(_LOG_BEGINS, 0))
+        if found:
+            report.sections.append(("deadlocks in the log of PostgreSQL", found))
+    return report
+
+
+def _controller(config: pytest.Config) -> int:
+    return os.getppid() if hasattr(config, "workerinput") else os.getpid()
+
+
 @pytest.fixture(scope="session")
 def servers(request: pytest.FixtureRequest) -> Servers:
     """The PostgreSQL, the RabbitMQ and the S3 server of this run."""
-    is_worker = hasattr(request.config, "workerinput")
-    return servers_of_run(os.getppid() if is_worker else os.getpid())
+    return servers_of_run(_controller(request.config))
 
 
 @pytest.fixture

@@ -91,6 +91,11 @@ async def note_held(connection: Connection, ids: Collection[UUID]) -> None:
     await execute(connection, "note_held", ids=list(ids))
 
 
+async def lock_packages(connection: Connection, ids: Collection[UUID]) -> None:
+    """Lock the packages of locked deletions until the transaction ends, before any of their files."""
+    await fetch(connection, "lock_packages_of_deletions", ids=list(ids))
+
+
 async def attempted(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
     """Return those that are due and were attempted before, the least often attempted first."""
     rows = await fetch(connection, "attempted_deletions", ids=list(ids), claimable=sorted(CLAIMABLE))
@@ -103,7 +108,7 @@ async def protected(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
 
 
 async def mark(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
-    """Mark packages and files; return the deletions whose first marking this is."""
+    """Mark packages, which are locked, and files; return the deletions whose first marking this is."""
     rows = await fetch(
         connection,
         "mark_for_destruction",
@@ -141,7 +146,7 @@ async def unmarked(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
 
 
 async def hold(connection: Connection, ids: Collection[UUID], *, token: UUID) -> dict[UUID, Held]:
-    """Return those of the deletions that *token* still holds, locked until the transaction ends."""
+    """Return those that *token* still holds, locked with their packages until the transaction ends."""
     rows = await fetch(connection, "hold_claims", ids=list(ids), claim=token)
     return {row["id"]: Held(is_on_hold=row["hold"] is not None) for row in rows}
 
@@ -215,9 +220,7 @@ async def retry_later(
 
 
 async def fail(connection: Connection, reasons: Mapping[UUID, str], *, untouched: Collection[UUID]) -> list[Deletion]:
-    """End held deletions as failed, and show what is left of them in `error`."""
-    # Packages before files, as everybody locks them: the figures of a package change with its files.
-    await fetch(connection, "lock_packages_of_deletions", ids=list(reasons))
+    """End deletions, locked with their packages, as failed, and show what is left of them in `error`."""
     rows = await fetch(
         connection,
         "fail_deletions",

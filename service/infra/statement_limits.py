@@ -26,7 +26,7 @@ _GROW_WITH_A_BATCH: Final = (
     *("store_deletion_rules", "find_too_visible"),
     # A batch may have a hundred thousand deletions.
     *("plan_deletions", "count_planned", "holds_on_batch", "insert_package_deletions", "lock_deletions_of_batch"),
-    *("lock_packages_of_deletions", "obstacles_to_restoring", "restore_packages", "end_as_restored"),
+    *("lock_packages_of_deletions", "hold_claims", "obstacles_to_restoring", "restore_packages", "end_as_restored"),
 )
 _GROW_WITH_A_PACKAGE: Final = (
     # A package may have millions of files.

@@ -98,6 +98,11 @@ def run_folder(controller: int) -> Path:
     return Path(tempfile.gettempdir()) / f"packyard-run-{controller}-{began}"
 
 
+def postgres_log(controller: int) -> Path:
+    """Return the log of the run's PostgreSQL; there is none if the run was given a server."""
+    return run_folder(controller) / "logs" / "postgres.log"
+
+
 def servers_of_run(controller: int) -> Servers:
     """Return the servers of the run, starting them at the first call in any of its processes."""
     folder = run_folder(controller)

@@ -163,10 +163,22 @@ SELECT d.id FROM deletion d
                     WHERE f.package_id = d.package_id AND f.status = 'pending_destruction'
                       AND (d.package_file_id IS NULL OR f.id = d.package_file_id));
 
+-- name: lock_packages_of_deletions
+-- Every transaction locks deletions first, then packages, then files, each in the order of their ids. So no two of them
+-- wait in a circle. A lock on the package also protects the locks on its files.
+SELECT id FROM package
+ WHERE id IN (SELECT package_id FROM deletion WHERE id = ANY(:ids::uuid[])) ORDER BY id FOR UPDATE;
+
 -- name: hold_claims
--- Those of our deletions that are still ours, held until the transaction ends.
-SELECT id, deletion_hold_on(project_id) AS hold
-  FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE;
+-- Those of our deletions that are still ours, locked with their packages until the transaction ends.
+WITH ours AS MATERIALIZED (
+    SELECT id, package_id, project_id FROM deletion
+     WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
+), packages AS MATERIALIZED (
+    SELECT id FROM package WHERE id IN (SELECT package_id FROM ours) ORDER BY id FOR UPDATE
+)
+SELECT o.id, deletion_hold_on(o.project_id) AS hold
+  FROM ours o CROSS JOIN (SELECT count(*) FROM packages) locked ORDER BY o.id;
 
 -- name: forget_files
 -- Only after their objects are gone.

@@ -8,11 +8,6 @@ SELECT deletion(deletion.*) FROM deletion
  WHERE batch_id = :batch_id AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
  ORDER BY id FOR UPDATE;
 
--- name: lock_packages_of_deletions
--- In the order in which others lock them, and before their statuses are looked at.
-SELECT id FROM package
- WHERE id IN (SELECT package_id FROM deletion WHERE id = ANY(:ids::uuid[])) ORDER BY id FOR UPDATE;
-
 -- name: lock_deletions_of_files
 -- Who is about to end the last file of a package waits for its restore, or the restore for the end.
 SELECT o.id FROM deletion o

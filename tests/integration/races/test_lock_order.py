@@ -1,14 +1,14 @@
-"""Whoever takes many deletions takes them in the order of their ids, so that nobody waits in a circle."""
+"""Transactions lock deletions, then packages, then files, each in the order of ids: no two wait in a circle."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import pytest
 
 from service.context import Context
-from tests.support.catalogue import delete_many, query
-from tests.support.races import UseCase, begun_waiting, held_open, hold, lift, restoring_many
+from tests.support.catalogue import delete_file, delete_many, query
+from tests.support.races import UseCase, begun_waiting, file_ids, held_open, hold, lift, restoring_many
 from tests.support.stepwise import StepwiseWorker
 
 _Taking: TypeAlias = Callable[[StepwiseWorker, UUID], UseCase[Any]]
@@ -24,11 +24,15 @@ _TAKING: Final[dict[str, _Taking]] = {
 
 
 def _locking(deletion_id: UUID) -> UseCase[None]:
-    async def lock(context: Context) -> None:
-        async with context.database.transaction() as connection:
-            await connection.execute("SELECT FROM deletion WHERE id = $1 FOR UPDATE", deletion_id)
+    return _running("SELECT FROM deletion WHERE id = $1 FOR UPDATE", deletion_id)
 
-    return lock
+
+def _running(statement: str, value: object) -> UseCase[None]:
+    async def run(context: Context) -> None:
+        async with context.database.transaction() as connection:
+            await connection.execute(statement, value)
+
+    return run
 
 
 @pytest.mark.parametrize("taking", _TAKING.values(), ids=_TAKING)
@@ -52,3 +56,38 @@ async def test_who_waits_for_the_first_deletion_has_not_taken_the_second(
         await taker
 
     assert [row["id"] for row in free] == [second]
+
+
+async def _claim_again(worker: StepwiseWorker, context: Context) -> None:
+    await worker.claim(context, *worker.held)
+
+
+async def _fail(worker: StepwiseWorker, context: Context) -> None:
+    await worker.fail(context, is_last_attempt=True)
+
+
+@pytest.mark.parametrize("step", [_claim_again, StepwiseWorker.record, _fail], ids=["claim", "record", "fail"])
+async def test_a_worker_that_waits_for_the_first_package_has_taken_neither_the_second_nor_a_file(
+    filled: Context, package_id: int, other_id: int, step: Callable[[StepwiseWorker, Context], Awaitable[object]]
+) -> None:
+    # The first package stays on display and loses one file. The second one goes.
+    (file_id, _) = await file_ids(filled, package_id)
+    of_file = await delete_file(filled, package_id, file_id)
+    of_package = await delete_many(filled, (other_id,))
+    worker = StepwiseWorker()
+    await worker.claim(filled, of_file.id, *of_package.deletion_ids.values())
+    await worker.prepare_chunk(filled)
+
+    async with held_open(filled, _running("SELECT FROM package WHERE id = $1 FOR UPDATE", package_id)) as lock:
+        taker = await begun_waiting(filled, lambda context: _awaited(step(worker, context)))
+        packages = await query(filled, "SELECT id FROM package FOR UPDATE SKIP LOCKED")
+        files = await query(filled, "SELECT id FROM package_file FOR UPDATE SKIP LOCKED")
+        await lock.end(commits=True)
+        await taker
+
+    assert [row["id"] for row in packages] == [other_id]
+    assert len(files) == 4
+
+
+async def _awaited(step: Awaitable[object]) -> object:
+    return await step
