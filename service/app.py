@@ -1,7 +1,6 @@
 """The HTTP application, and its life as a process."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Final
@@ -18,7 +17,7 @@ from service.api.protocol import LONGEST_FIELD, LONGEST_LINE, Runner
 from service.api.rate_limit import RateLimit
 from service.context import Context
 from service.downloads import DownloadNotes
-from service.errors import StartError
+from service.listening import listen
 
 _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""
@@ -97,14 +96,7 @@ async def run_api(context: Context, stop: asyncio.Event) -> None:
     runner = create_runner(context)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, settings.host, settings.port, reuse_port=False)
-        try:
-            await site.start()
-        except OSError as error:
-            raise StartError(
-                f"PACKYARD_HOST, PACKYARD_PORT: cannot listen on {settings.host}:{settings.port}: "
-                f"{os.strerror(error.errno or 0).lower()}"
-            ) from error
+        await listen(runner, settings.host, settings.port, setting="PACKYARD_PORT")
         log.info("api_listening", host=settings.host, port=settings.port)
         await stop.wait()
         log.info("api_draining", seconds=settings.drain.total_seconds())

@@ -1,7 +1,6 @@
 """What every process offers to whoever runs it: health and metrics on a port of their own."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -15,9 +14,9 @@ from service import metrics
 from service.api import health
 from service.api.keys import CONTEXT
 from service.context import Context
-from service.errors import StartError
 from service.infra.database import Database
 from service.infra.schema_version import newest_version
+from service.listening import listen
 
 _TICK_S: Final = 1.0
 
@@ -52,15 +51,9 @@ async def _listening(context: Context, port: int) -> AsyncGenerator[None]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     try:
-        host = context.settings.host
-        try:
-            await web.TCPSite(runner, host, port, reuse_port=False).start()
-        except OSError as error:
-            reason = os.strerror(error.errno or 0).lower()
-            raise StartError(
-                f"PACKYARD_HOST, PACKYARD_HEALTH_PORT: cannot listen on {host}:{port}: {reason}"
-            ) from error
-        log.info("health_listening", host=host, port=runner.addresses[0][1])
+        hosts = context.settings.host
+        await listen(runner, hosts, port, setting="PACKYARD_HEALTH_PORT")
+        log.info("health_listening", host=hosts, port=runner.addresses[0][1])
         yield
     finally:
         await runner.cleanup()

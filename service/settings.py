@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -24,10 +25,12 @@ from pydantic import (
 from schemas.fields import Duration
 from service.environment import FILE, PREFIX, layered
 from service.errors import StartError
+from service.ip_addresses import Network, plain_network
 from service.secret_files import SecretFile, has_readable_hosts
 from service.shown_values import shown
 
 _TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
 _ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
 
 
@@ -51,6 +54,25 @@ def _check_times(text: str) -> str:
     if text != "never" and not all(_TIME_OF_DAY.fullmatch(part.strip()) for part in text.split(",")):
         raise ValueError("should be never, or times of the day such as 03:00 with commas between them")
     return text
+
+
+def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    bare = tuple(host.removeprefix("[").removesuffix("]") for host in hosts)
+    if not all(_is_address(host) or _HOST.fullmatch(host) for host in bare):
+        raise ValueError("should be addresses or host names without ports, such as 0.0.0.0,:: with commas between them")
+    return tuple(dict.fromkeys(bare))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain_networks(networks: tuple[Network, ...]) -> tuple[Network, ...]:
+    return tuple(map(plain_network, networks))
 
 
 def _scheme_in(*schemes: str) -> AfterValidator:
@@ -108,8 +130,11 @@ class Settings(BaseModel):
     """The address under which clients reach the API; links in answers begin with it. Without it, they begin as the
     client's request did."""
 
-    host: str = "127.0.0.1"
-    """The address on which the API listens."""
+    host: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_read_list), AfterValidator(_check_hosts)] = (
+        "127.0.0.1",
+    )
+    """The addresses or host names on which a process listens, with commas between them; :: alone is every address,
+    IPv4 and IPv6."""
 
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     """The port on which the API listens; 0 takes a free one."""
@@ -133,7 +158,9 @@ class Settings(BaseModel):
     rate_limit_period: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
     """The period of the rate limit."""
 
-    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_read_list)] = ()
+    trusted_proxies: Annotated[
+        tuple[IPvAnyNetwork, ...], BeforeValidator(_read_list), AfterValidator(_plain_networks)
+    ] = ()
     """Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, such as 10.0.0.0/8, with commas
     between them."""
 

@@ -7,6 +7,8 @@ from aiohttp import web
 
 from service.api.addresses import client_scheme
 from service.api.keys import CONTEXT
+from service.ip_addresses import read_address
+from service.listening import local_authority, url_authority
 
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
 
@@ -21,4 +23,14 @@ def external_url(request: web.Request) -> str:
         return str(settings.external_url).rstrip("/")
     host = request.headers.get("Host", "")
     scheme = client_scheme(request, settings.trusted_proxies)
-    return f"{scheme}://{host if _HOST.fullmatch(host) else f'{settings.host}:{settings.port}'}"
+    return f"{scheme}://{host if _HOST.fullmatch(host) else _reached(request)}"
+
+
+def _reached(request: web.Request) -> str:
+    """Return the `address:port` of ours that the client connected to."""
+    match request.get_extra_info("sockname"):
+        case (str(host), int(port), *_):
+            return url_authority(str(read_address(host) or host), port)
+        case _:
+            settings = request.app[CONTEXT].settings
+            return local_authority(settings.host, settings.port)

@@ -12,12 +12,13 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from service.api.addresses import Network, client_address
+from service.api.addresses import client_address
 from service.api.keys import ACCEPTED
 from service.api.operations import Handler
 from service.api.replies import reply_text
 from service.digests import token_digest
 from service.errors import TooManyRequestsError
+from service.ip_addresses import Network, subscriber
 
 LIMIT_HEADERS: Final = (
     "Retry-After",
@@ -35,6 +36,8 @@ _UNAUTHORIZED: Final = 401
 _MOST_CALLERS: Final = 100_000
 """Beyond these, all others share one count, and no more credentials are remembered: memory is bounded."""
 _OTHERS: Final = "others"
+_NOWHERE: Final = "nowhere"
+"""Counts those who come without an address, as through a socket in a folder."""
 _CREDENTIAL_PARAMETERS: Final = ("private_token", "access_token", "job_token")
 _CREDENTIAL_HEADERS: Final = ("PRIVATE-TOKEN", "Authorization", "JOB-TOKEN", "Deploy-Token")
 
@@ -72,7 +75,7 @@ class RateLimit:
             now = time.time()
             if now >= self._window.ends:
                 self._window = _Window(now - now % self._period_s + self._period_s)
-            address, credential = client_address(request, self._proxies), _credential(request)
+            address, credential = self._address(request), _credential(request)
             observed = self._count(self._known.get(credential, address))
             if observed > self._limit:
                 headers = {**self._headers(observed), "Retry-After": str(math.ceil(self._window.ends - now) or 1)}
@@ -84,6 +87,10 @@ class RateLimit:
             return response
 
         return throttle
+
+    def _address(self, request: web.Request) -> str:
+        address = client_address(request, self._proxies)
+        return _NOWHERE if address is None else subscriber(address)
 
     def _learn(self, credential: bytes, identity: str | None, address: str, *, refused: bool) -> None:
         if credential in self._known:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
 from service.context import Context
+from service.listening import bind_sockets
 from tests.integration.conftest import Client
 from tests.support.stepwise import with_settings
 
@@ -87,6 +89,35 @@ async def test_a_trusted_proxy_tells_for_whom_it_asks(filled: Context) -> None:
         answers = [await client.get(_PATH, headers={"X-Forwarded-For": address}) for address in told]
 
         assert [answer.status for answer in answers] == [200, 200, 429, 200]
+
+
+@pytest.mark.parametrize(
+    "hops",
+    [
+        ["203.0.113.8:4000", "203.0.113.8:4001", "::ffff:203.0.113.8", "[::ffff:203.0.113.8]:9"],
+        ["203.0.113.8, 10.0.0.5:1234", "203.0.113.8, ::ffff:10.0.0.5", "203.0.113.8, [::ffff:10.0.0.5]:80"],
+        ["2001:db8::1", "[2001:0DB8::1]:4000", '"[2001:db8::1]"', "2001:db8::ffff", "2001:db8::1%eth0"],
+        ["unknown", "_hidden1", "_hidden2", ""],
+    ],
+)
+async def test_one_client_is_one_caller_however_its_address_is_written(filled: Context, hops: list[str]) -> None:
+    proxies = (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"))
+    period = timedelta(hours=1)
+    async with _client(filled, rate_limit=1, rate_limit_period=period, trusted_proxies=proxies) as client:
+        answers = [await client.get(_PATH, headers={"X-Forwarded-For": hop}) for hop in hops]
+
+        assert [answer.status for answer in answers] == [200, *[429] * (len(hops) - 1)]
+
+
+async def test_a_proxy_is_trusted_by_its_address_on_a_socket_of_both_families(filled: Context) -> None:
+    proxies, period = (ip_network("127.0.0.0/8"),), timedelta(hours=1)
+    app = create_app(with_settings(filled, rate_limit=1, rate_limit_period=period, trusted_proxies=proxies))
+    (bound,) = bind_sockets(["::"], 0)
+    async with TestServer(app, socket_factory=lambda *_: bound) as server, ClientSession() as session:
+        url = f"http://127.0.0.1:{server.port}{_PATH}"
+        answers = [await session.get(url, headers={"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(2)]
+
+        assert [answer.status for answer in answers] == [200, 200]
 
 
 async def test_nobody_else_is_believed(filled: Context) -> None:

@@ -41,13 +41,15 @@ def test_lists_have_commas_and_sizes_have_units() -> None:
         environment={
             **_COMPLETE,
             "PACKYARD_CORS_ORIGINS": "https://a.example.com, http://localhost:3000",
-            "PACKYARD_TRUSTED_PROXIES": "10.0.0.0/8,::1",
+            "PACKYARD_TRUSTED_PROXIES": "10.0.0.0/8,::1,::ffff:192.0.2.0/120",
+            "PACKYARD_HOST": "0.0.0.0, [::],packyard.internal",
             "PACKYARD_GENERIC_MAX_FILE_SIZE": "10 MiB",
         }
     )
 
     assert settings.cors_origins == ("https://a.example.com", "http://localhost:3000")
-    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128", "192.0.2.0/24"]
+    assert settings.host == ("0.0.0.0", "::", "packyard.internal")  # noqa: S104 - nothing listens here
     assert settings.generic_max_file_size == 10 * 1024**2
 
 
@@ -56,6 +58,8 @@ def test_lists_have_commas_and_sizes_have_units() -> None:
     [
         ("PACKYARD_PORT", "eighty", "PACKYARD_PORT is wrong"),
         ("PACKYARD_PORT", "70000", "PACKYARD_PORT is wrong"),
+        ("PACKYARD_HOST", "0.0.0.0:8080", "PACKYARD_HOST is wrong: should be addresses or host names without ports"),
+        ("PACKYARD_HOST", ",", "PACKYARD_HOST is wrong"),
         ("PACKYARD_LEASE", "0", "PACKYARD_LEASE is wrong: should be more than 0"),
         ("PACKYARD_GRACE_PERIOD", "99999999999999d", "PACKYARD_GRACE_PERIOD is wrong: should be at most 3650 days"),
         ("PACKYARD_LEASE", "soon", "PACKYARD_LEASE is wrong: should be a number of seconds"),

@@ -1,5 +1,6 @@
 """What a stack will be: its settings, and which servers it starts itself."""
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 from service.environment import PREFIX, layered
 from service.errors import StartError
 from service.infra.database import open_database
+from service.listening import bind_sockets, local_authority, reason_of
 from service.settings import Settings, load_settings
 from workers.stack.postgres import Postgres
 from workers.stack.rabbitmq import RabbitMQ
-from workers.stack.state import State, free_port, is_free
+from workers.stack.state import State, free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,7 @@ class Plan:
 
     def url_at(self, port: int) -> str:
         """Return the address of a port of ours, as seen from this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.settings.host, self.settings.host)  # noqa: S104
-        return f"http://{host}:{port}"
+        return f"http://{local_authority(self.settings.host, port)}"
 
 
 def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, str] | None = None) -> Plan:
@@ -45,10 +46,10 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
     given = layered(defaults or {})
     chosen = port if port is not None else _port(given)
     environment = given | {"PACKYARD_PORT": str(chosen or free_port())}
-    environment.setdefault("PACKYARD_EXTERNAL_URL", f"http://127.0.0.1:{environment['PACKYARD_PORT']}")
     environment.setdefault("PACKYARD_STORAGE_URL", (folder / "objects").as_uri())
     # Wrong settings are told before anything is made; the addresses of our own servers are not known yet.
-    _read(environment, database_url="postgresql://", broker_url="amqp://")
+    early = _read(environment, database_url="postgresql://", broker_url="amqp://")
+    environment.setdefault("PACKYARD_EXTERNAL_URL", f"http://{local_authority(early.host, early.port)}")
     given_servers = {name.removesuffix("_FILE") for name in given}
     state = State(folder / "stack.json")
     postgres = None if "PACKYARD_DATABASE_URL" in given_servers else Postgres(folder, state)
@@ -58,10 +59,21 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
     if rabbitmq:
         environment["PACKYARD_BROKER_URL"] = rabbitmq.url()
     settings = _read(environment)
-    if not is_free(settings.port, settings.host):
-        raise StartError(f"port {settings.port} is in use on {settings.host}: choose another one with --port")
+    _require_free(settings)
     health_ports = {name: state.port(f"health_{name}") for name in ("relay", "work", "schedule")}
     return Plan(folder, environment, settings, postgres, rabbitmq, health_ports)
+
+
+def _require_free(settings: Settings) -> None:
+    try:
+        sockets = bind_sockets(settings.host, settings.port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise StartError(f"PACKYARD_HOST: cannot listen on {error.filename}: {reason_of(error)}") from error
+        host = ",".join(settings.host)
+        raise StartError(f"port {settings.port} is in use on {host}: choose another one with --port") from error
+    for bound in sockets:
+        bound.close()
 
 
 async def check_database(settings: Settings) -> None:

@@ -46,13 +46,12 @@ class State:
         write_private(self._path, json.dumps({"ports": self._ports, "secrets": self._secrets}, indent=2) + "\n")
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Tell whether nobody listens on *port*."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on *port* of this machine's own address."""
+    with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind((LOOPBACK, port))
         except OSError:
             return False
     return True
