@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 import jsonschema_rs
 import pytest
+from ruamel.yaml import YAML
 
 from schemas.topology import Lane
 from service.environment import PREFIX
@@ -29,6 +30,7 @@ from tests.support.chart import (
     read_manifests,
     readme_with_values,
     render,
+    values_schema,
 )
 from workers.cli import main
 
@@ -172,7 +174,88 @@ def test_every_value_has_a_meaning_and_every_meaning_a_value() -> None:
         return found
 
     # A default that has no schema is refused by lint; a schema without a default is found here.
-    assert names("", schema["properties"]) - described == {"global"}
+    assert {name for name in names("", schema["properties"]) - described if not name.startswith("settings.")} == {
+        "global"
+    }
+
+
+def test_the_schema_of_settings_is_that_of_the_code() -> None:
+    assert (CHART / "values.schema.json").read_text(encoding="utf-8") == values_schema(), "make chart"
+
+
+def test_no_setting_has_two_places_in_the_chart(manifests: Callable[[str], list[Manifest]]) -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))["properties"]["settings"]
+    example = YAML(typ="safe").load(CHART / "examples" / "production.yaml")["settings"]
+    fixed = {
+        entry["name"].removeprefix(PREFIX).removesuffix("_FILE")
+        for _, spec in pod_specs(manifests("production"))
+        for container in [*spec.get("initContainers", []), *spec["containers"]]
+        for entry in container["env"]
+    } - {"HOST", *example}
+
+    assert fixed == {name.upper() for name in Settings.model_fields} - set(schema["properties"])
+
+
+_LARGE: Final = """
+settings:
+  RATE_LIMIT: 1000000
+  GENERIC_MAX_FILE_SIZE: 6000000000
+  DOWNLOAD_REDIRECT: true
+  GRACE_PERIOD: 1209600
+  LEASE: 2.5
+  HOST: "0.0.0.0,::"
+podSecurity: {user: 1000660000, group: 1000660000}
+api: {terminationGracePeriodSeconds: 1000000}
+setUp: {activeDeadlineSeconds: 1000000}
+autoscaling: {mode: keda, scaleDownAfterSeconds: 1000000}
+workers: {bulk: {messagesPerWorker: 1000000, duePerWorker: 2000000}}
+"""
+
+
+def test_a_large_number_of_a_values_file_stays_a_number(tmp_path: Path) -> None:
+    values = tmp_path / "large.yaml"
+    values.write_text(_LARGE, encoding="utf-8")
+    rendered = render("small", "--values", str(values))
+    (api,) = (spec for component, spec in pod_specs(read_manifests(rendered)) if component == "api")
+    environment = {entry["name"].removeprefix(PREFIX): entry["value"] for entry in api["containers"][0]["env"]}
+
+    assert not re.search(r"[0-9]e\+[0-9]", rendered)
+    assert api["securityContext"]["runAsUser"] == 1_000_660_000
+    assert {
+        "RATE_LIMIT": "1000000",
+        "GENERIC_MAX_FILE_SIZE": "6000000000",
+        "DOWNLOAD_REDIRECT": "true",
+        "GRACE_PERIOD": "1209600",
+        "LEASE": "2.5",
+        "HOST": "0.0.0.0,::",
+    }.items() <= environment.items()
+
+
+def test_pods_listen_in_both_families_and_so_does_the_service_where_the_cluster_has_them(
+    manifests: Callable[[str], list[Manifest]],
+) -> None:
+    hosts = {
+        entry["value"]
+        for _, spec in pod_specs(manifests("production"))
+        for container in spec["containers"]
+        for entry in container["env"]
+        if entry["name"] == "PACKYARD_HOST"
+    }
+    policies = {
+        manifest["metadata"]["name"]: manifest["spec"].get("ipFamilyPolicy")
+        for manifest in manifests("production")
+        if manifest["kind"] == "Service"
+    }
+
+    assert hosts == {"::"}
+    assert policies == {"packyard-api": "PreferDualStack", "packyard-metrics": None}
+
+
+def test_a_cluster_of_ipv6_alone_can_be_named() -> None:
+    options = ["--set", "api.service.ipFamilyPolicy=SingleStack", "--set", "api.service.ipFamilies={IPv6}"]
+    (service,) = (found for found in read_manifests(render("small", *options)) if found["kind"] == "Service")
+
+    assert (service["spec"]["ipFamilyPolicy"], service["spec"]["ipFamilies"]) == ("SingleStack", ["IPv6"])
 
 
 @pytest.mark.parametrize(
@@ -185,7 +268,11 @@ def test_every_value_has_a_meaning_and_every_meaning_a_value() -> None:
         (["storage.url="], "storage.url is needed"),
         (["database.url="], "database.existingSecret or database.url is needed"),
         (["broker.managementUrl=", "autoscaling.mode=keda"], "broker.managementUrl is needed"),
-        (["settings.grace_period=7d"], "'grace_period' does not match"),
+        (["settings.GRACE_PEROID=7d"], "'GRACE_PEROID' not allowed"),
+        (["settings.PORT=80"], "'PORT' not allowed"),
+        (["settings.GRACE_PERIOD=soon"], "/settings/GRACE_PERIOD"),
+        (["settings.MAX_ATTEMPTS=0"], "/settings/MAX_ATTEMPTS"),
+        (["settings.LOG_LEVEL=loud"], "/settings/LOG_LEVEL"),
         (["image.digest=latest"], "/image/digest"),
         (["trust.configMap=a", "trust.secret=b"], "trust.configMap and trust.secret are both set"),
         (["trust.key="], "/trust/key"),

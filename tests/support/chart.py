@@ -8,6 +8,8 @@ from typing import Any, Final, TypeAlias
 
 from ruamel.yaml import YAML
 
+from tests.support.settings_schema import settings_schema
+
 Manifest: TypeAlias = dict[str, Any]
 
 ROOT: Final = Path(__file__).parents[2]
@@ -88,6 +90,13 @@ def readme_with_values() -> str:
     return before + _BEGIN + "\n" + "\n".join(rows) + "\n\n" + _END + after
 
 
+def values_schema() -> str:
+    """Return the schema of all values, with that of `settings` as the code has it."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    schema["properties"]["settings"] = settings_schema()
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def _rows() -> Iterator[str]:
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     yield from _rows_below("", schema["properties"], YAML(typ="safe").load(CHART / "values.yaml"))
@@ -105,6 +114,7 @@ def _rows_below(place: str, properties: Mapping[str, Any], defaults: Mapping[str
 
 
 def _write_anew() -> None:
+    (CHART / "values.schema.json").write_text(values_schema(), encoding="utf-8")
     (CHART / "README.md").write_text(readme_with_values(), encoding="utf-8")
     GOLDEN.mkdir(exist_ok=True)
     for example in EXAMPLES:

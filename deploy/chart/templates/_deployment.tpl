@@ -15,7 +15,7 @@ metadata:
     app.kubernetes.io/component: {{ .component }}
 spec:
   {{- if not .scaled }}
-  replicas: {{ .values.replicas }}
+  replicas: {{ int64 .values.replicas }}
   {{- end }}
   revisionHistoryLimit: 3
   strategy:
@@ -41,7 +41,7 @@ spec:
       automountServiceAccountToken: false
       # Otherwise a Service called packyard would show up as PACKYARD_… settings that nobody knows.
       enableServiceLinks: false
-      terminationGracePeriodSeconds: {{ .values.terminationGracePeriodSeconds }}
+      terminationGracePeriodSeconds: {{ int64 .values.terminationGracePeriodSeconds }}
       {{- with .values.priorityClassName }}
       priorityClassName: {{ . }}
       {{- end }}
@@ -100,8 +100,6 @@ spec:
           args: {{ toJson .args }}
           env:
             {{- include "packyard.settings" . | nindent 12 }}
-            - name: PACKYARD_HOST
-              value: 0.0.0.0
             - name: PACKYARD_HEALTH_PORT
               value: "9090"
             {{- with .env }}
@@ -153,7 +151,7 @@ metadata:
     {{- include "packyard.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .component }}
 spec:
-  maxUnavailable: {{ $root.Values.podDisruptionBudget.maxUnavailable }}
+  maxUnavailable: {{ toJson $root.Values.podDisruptionBudget.maxUnavailable }}
   unhealthyPodEvictionPolicy: AlwaysAllow
   selector:
     matchLabels:

@@ -92,7 +92,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- range $name, $value := .root.Values.settings }}
 - name: PACKYARD_{{ $name }}
-  value: {{ $value | toString | quote }}
+  {{- /* As JSON writes it: a number of a values file would come as 1e+06. */}}
+  value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}
 {{- end }}
 {{- with include "packyard.trustSettings" .root }}{{ . }}{{ end }}
 {{- end }}
@@ -107,9 +108,9 @@ capabilities:
 
 {{- define "packyard.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: {{ .Values.podSecurity.user }}
-runAsGroup: {{ .Values.podSecurity.group }}
-fsGroup: {{ .Values.podSecurity.group }}
+runAsUser: {{ int64 .Values.podSecurity.user }}
+runAsGroup: {{ int64 .Values.podSecurity.group }}
+fsGroup: {{ int64 .Values.podSecurity.group }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
