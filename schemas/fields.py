@@ -20,12 +20,6 @@ _LAST_YEAR: Final = 9998
 _YEARS: Final = r"^(19[0-9]{2}|[2-8][0-9]{3}|9[0-8][0-9]{2}|99[0-8][0-9]|999[0-8])-"
 """The same, for the OpenAPI document."""
 
-GENERIC_VERSION: Final = r"(?!\.$|.*\.\.)[A-Za-z0-9_.+-]{1,255}"
-"""What the version of a generic package has to look like, as a whole."""
-
-GENERIC_VERSION_RULE: Final = "of a generic package is made of letters, digits and `_.+-`, without two dots in a row"
-"""The same, for people."""
-
 DEEPEST: Final = 21
 """How many segments a path may have: GitLab nests groups 20 deep; the project comes below."""
 
@@ -116,6 +110,9 @@ Identifier = Annotated[int, Field(ge=1, lt=2**53)]
 """An id that somebody chose; what is above is not a number to every JSON reader."""
 
 Text = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_check_text)]
+FileName = Annotated[str, Field(min_length=1, max_length=24_576), AfterValidator(_check_text)]
+"""The name of a package file with its folders, percent-encoded: of an address of 8 KiB, each byte may become three."""
+
 Pattern = Annotated[str, Field(max_length=255), AfterValidator(_check_pattern)]
 """A regular expression; an empty one is none. PostgreSQL matches it, so it has to be one there, too."""
 

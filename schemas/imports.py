@@ -1,12 +1,13 @@
 """The lines of an import file, each one package."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from schemas import generic_names
 from schemas.base import Contract
-from schemas.fields import Identifier, Moment, ProjectPath, Text, Username
+from schemas.fields import FileName, Identifier, Moment, ProjectPath, Text, Username
 from schemas.names import PackageType
 from schemas.statuses import PackageStatus
 
@@ -52,7 +53,7 @@ class ImportedFile(_Line):
     """A file of the package, with its bytes or with where they are."""
 
     id: Identifier | None = None
-    file_name: Text
+    file_name: FileName
     content: str | None = None
     path: _RelativePath | None = None
     created_at: Moment | None = None
@@ -99,6 +100,26 @@ class ImportedPackage(_Line):
             if foreign := set(file.pipelines) - pipelines:
                 raise ValueError(f"files[{position}].pipelines: {min(foreign)} is none of the package's pipelines")
         return self
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        problems = self._generic_problems() if self.package_type is PackageType.GENERIC else ()
+        if problem := next(iter(problems), None):
+            raise ValueError(problem)
+        return self
+
+    def _generic_problems(self) -> Iterator[str]:
+        # Just what an upload may be called: else no address would lead to it.
+        if not generic_names.PACKAGE_NAME.allows(self.name):
+            yield f"name: of a generic package should be {generic_names.PACKAGE_NAME.text}"
+        if self.version is not None and not generic_names.VERSION.allows(self.version):
+            yield f"version: of a generic package should be {generic_names.VERSION.text}"
+        for position, file in enumerate(self.files):
+            if not generic_names.allows_stored_name(file.file_name):
+                yield (
+                    f"files[{position}].file_name: of a generic package should be {generic_names.FILE_NAME.text}; "
+                    "with folders, percent-encoded as in docs%2Fa.txt"
+                )
 
 
 def _distinct_ids(key: str, ids: Iterable[int]) -> set[int]:

@@ -48,15 +48,27 @@ class BatchReport:
 
 
 async def import_packages(
-    database: Database, store: ObjectStore, *, lines: AsyncIterable[Line], folder: Folder | None
+    database: Database,
+    store: ObjectStore,
+    *,
+    lines: AsyncIterable[Line],
+    folder: Folder | None,
+    max_errors: int | None = None,
 ) -> AsyncGenerator[BatchReport]:
     """Import *lines* and report each batch as soon as it is committed; files with a path come from *folder*.
+
+    It ends early once more than *max_errors* lines are refused (None: never). Lines behind the one that was one too
+    many do not go in, unless it was refused as late as by the store or the database: then the rest of its batch does.
 
     Whatever ends it, every line is in wholly or not at all, and objects of lines that are not in are removed
     as far as the object store can still be reached.
     """
+    left = max_errors
     async for batch in _batches(lines):
-        yield await _Batch(database, store, folder).run(batch)
+        report = await _Batch(database, store, folder, max_errors=left).run(batch)
+        yield report
+        if left is not None and (left := left - len(report.refusals)) < 0:
+            return
 
 
 async def _batches(lines: AsyncIterable[Line]) -> AsyncGenerator[list[Line]]:
@@ -88,10 +100,13 @@ def read_line(line: Line) -> Candidate | Refusal:
 class _Batch:
     """The import of one batch: objects first, then all rows in one transaction, then the removal of what is left."""
 
-    def __init__(self, database: Database, store: ObjectStore, folder: Folder | None) -> None:
+    def __init__(
+        self, database: Database, store: ObjectStore, folder: Folder | None, *, max_errors: int | None
+    ) -> None:
         self._database = database
         self._store = store
         self._folder = folder
+        self._max_errors = max_errors
         self._keys: list[str] = []
         self._is_written = False
 
@@ -99,6 +114,11 @@ class _Batch:
         read = [read_line(line) for line in lines]
         refusals = [found for found in read if isinstance(found, Refusal)]
         candidates = [found for found in read if isinstance(found, Candidate)]
+        async with self._database.connection() as connection:
+            await check(connection, candidates, folder=self._folder)
+        last = self._last(lines, [*refusals, *_refused(candidates)])
+        refusals = [refusal for refusal in refusals if refusal.line <= last.number]
+        candidates = [candidate for candidate in candidates if candidate.number <= last.number]
         try:
             written = await self._write_all(candidates)
         except BaseException:
@@ -106,17 +126,21 @@ class _Batch:
             raise
         kept = {stored.key for candidate in written for stored in candidate.objects.values()}
         await self._remove([key for key in self._keys if key not in kept])
-        refusals += [Refusal(c.number, c.refusal) for c in candidates if c.refusal]
         return BatchReport(
             packages=len(written),
             files=len(kept),
-            refusals=sorted(refusals, key=lambda refusal: refusal.line),
-            end=lines[-1].end,
+            refusals=sorted([*refusals, *_refused(candidates)], key=lambda refusal: refusal.line),
+            end=last.end,
         )
 
+    def _last(self, lines: Sequence[Line], refusals: Sequence[Refusal]) -> Line:
+        """Return the last line that counts: the first whose refusal is one too many."""
+        if self._max_errors is None or len(refusals) <= self._max_errors:
+            return lines[-1]
+        number = sorted(refusal.line for refusal in refusals)[self._max_errors]
+        return next(line for line in lines if line.number == number)
+
     async def _write_all(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        async with self._database.connection() as connection:
-            await check(connection, candidates, folder=self._folder)
         await self._put_files([candidate for candidate in candidates if not candidate.refusal])
         await self._write([candidate for candidate in candidates if not candidate.refusal])
         return [candidate for candidate in candidates if not candidate.refusal]
@@ -189,3 +213,7 @@ class _Batch:
                 left += len(keys[start : start + DELETE_CHUNK])
         if left:
             log.warning("objects_left", count=left)
+
+
+def _refused(candidates: Sequence[Candidate]) -> list[Refusal]:
+    return [Refusal(candidate.number, candidate.refusal) for candidate in candidates if candidate.refusal]

@@ -1,6 +1,5 @@
 """Thinking again about deletions: undoing them, trying failed ones again, ending a grace early."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from schemas.fields import GENERIC_VERSION, GENERIC_VERSION_RULE
+from schemas import generic_names
 from schemas.names import AccessLevel, Action, PackageType
 from schemas.statuses import RESTORABLE, DeletionState
 from service import deletion_events
@@ -174,8 +173,9 @@ async def _lock(connection: Connection, deletion_id: UUID, project_id: int | Non
 def _check_version(deletion: Deletion, version: str) -> None:
     if deletion.package_file_id is not None:
         raise ConflictError("a file has no version that could be another one")
-    if deletion.package_type is PackageType.GENERIC and not re.fullmatch(GENERIC_VERSION, version):
-        raise BadParametersError(f"rename_to is invalid: a version {GENERIC_VERSION_RULE}")
+    if deletion.package_type is PackageType.GENERIC and not generic_names.VERSION.allows(version):
+        rule = f"should be {generic_names.VERSION.text}"
+        raise BadParametersError(f"rename_to is invalid: a version of a generic package {rule}")
 
 
 async def _require_no_hold(connection: Connection, deletion: Deletion) -> None:

@@ -3,11 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
-from urllib.parse import quote
 
 from aiohttp import web
 
-from schemas.fields import GENERIC_VERSION
+from schemas import generic_names
 from schemas.names import AccessLevel
 from schemas.queries import Upload
 from schemas.resources import Message, UploadedFile
@@ -33,14 +32,11 @@ from service.uploads import GenericFile
 
 routes = Routes("Generic packages", carriers=OF_PACKAGE_MANAGERS)
 
-_FOLDER: Final = r"(?!\.{1,2}(?:/|$))[^/\\%\x00-\x1f\x7f]{1,255}"
-"""Without what could lead elsewhere, in whatever encoding."""
-
 PATH_RULES: Final = {
-    "package_name": r"(?!\.{1,2}$)[A-Za-z0-9._+-]{1,255}",
-    "package_version": GENERIC_VERSION,
-    "file_name": r"(?!\.{1,2}$|~)[A-Za-z0-9._+~-]{1,255}(?<!~)",
-    "path": rf"{_FOLDER}(?:/{_FOLDER}){{0,19}}",
+    "package_name": generic_names.PACKAGE_NAME.pattern,
+    "package_version": generic_names.VERSION.pattern,
+    "file_name": generic_names.FILE_NAME.pattern,
+    "path": generic_names.FOLDERS.pattern,
 }
 """What the parts of a path have to look like, each as a whole."""
 
@@ -157,7 +153,5 @@ def _has_body(request: web.Request) -> bool:
 
 def _target(request: web.Request) -> GenericFile:
     parts = request.match_info
-    name = f"{parts['path']}/{parts['file_name']}" if "path" in parts else ""
-    # Kept as one name, in GitLab's encoding: that of a URI's component, of which only `*-._` are no part.
-    encoded = quote(name, safe="*").replace("~", "%7E")
-    return GenericFile(parts["package_name"], parts["package_version"], encoded or parts["file_name"])
+    name = generic_names.stored_name(parts.get("path", ""), parts["file_name"])
+    return GenericFile(parts["package_name"], parts["package_version"], name)

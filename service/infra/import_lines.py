@@ -2,14 +2,26 @@
 
 import asyncio
 import os
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from service.errors import StartError
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 """A longer line is not read; it is only found to be too long."""
 
 _CHUNK: Final = 1024 * 1024
+_OBJECT: Final = b"{"
+
+
+class NotNdjsonError(StartError):
+    """The stream is something else than JSON objects, one a line: a binary file, a table, a list in JSON."""
+
+    def __init__(self) -> None:
+        """Say what it should be."""
+        super().__init__("this is not NDJSON: it should be one JSON object a line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +33,36 @@ class Line:
     end: int
 
 
+async def read_ndjson(descriptor: int) -> AsyncGenerator[Line]:
+    """Read the lines of an open file, pipe or terminal, of which each should be a JSON object.
+
+    Raises:
+        NotNdjsonError: it does not begin as NDJSON; nothing was given then.
+    """
+    async for line in _split(_checked(_read_chunks(descriptor))):
+        yield line
+
+
 async def read_lines(descriptor: int) -> AsyncGenerator[Line]:
     """Read the lines of an open file, pipe or terminal; empty ones are skipped but counted."""
+    async for line in _split(_read_chunks(descriptor)):
+        yield line
+
+
+async def _split(chunks: AsyncIterable[bytes]) -> AsyncGenerator[Line]:
     splitter = _Splitter()
-    async for chunk in _read_chunks(descriptor):
+    async for chunk in chunks:
         for line in splitter.add(chunk):
             yield line
     for line in splitter.finish():
         yield line
+
+
+async def _checked(chunks: AsyncIterable[bytes]) -> AsyncIterable[bytes]:
+    has_begun = False
+    async for chunk in chunks:
+        has_begun = has_begun or _begins(chunk)
+        yield chunk
 
 
 async def _read_chunks(descriptor: int) -> AsyncIterable[bytes]:
@@ -52,6 +86,21 @@ async def _wait_readable(descriptor: int) -> None:
         await readable.wait()
     finally:
         loop.remove_reader(descriptor)
+
+
+def _begins(chunk: bytes) -> bool:
+    """Tell whether there is more than blanks.
+
+    Raises:
+        NotNdjsonError: it is not how NDJSON begins.
+    """
+    text = chunk.removeprefix(BOM_UTF8).lstrip()
+    first, end, _ = text.partition(b"\n")
+    # An object that is spread over several lines has nothing but its brace in the first.
+    is_spread = bool(end) and first.strip() == _OBJECT
+    if text and (is_spread or not text.startswith(_OBJECT)):
+        raise NotNdjsonError
+    return bool(text)
 
 
 class _Splitter:

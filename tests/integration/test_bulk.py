@@ -304,7 +304,7 @@ async def test_a_generic_package_comes_back_only_as_a_version_that_one_can_have(
 
     answer = await client.post(path, json={"rename_to": version}, headers=MAINTAINER)
 
-    rule = "a version of a generic package is made of letters, digits and `_.+-`, without two dots in a row"
+    rule = "a version of a generic package should be letters, digits and `_.+-`, without two dots in a row"
     assert await told(answer) == (400, {"error": f"rename_to is invalid: {rule}"})
     assert [row["state"] for row in await query(filled, "SELECT state FROM deletion")] == ["queued"]
 

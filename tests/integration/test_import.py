@@ -1,6 +1,7 @@
 """Importing packages into a real database and a folder of objects."""
 
 import asyncio
+import gzip
 import hashlib
 import json
 import os
@@ -94,7 +95,7 @@ class Yard:
         }
 
     async def load(
-        self, *packages: Mapping[str, object], store: ObjectStore | None = None
+        self, *packages: Mapping[str, object], store: ObjectStore | None = None, max_errors: int | None = None
     ) -> tuple[int, int, list[str]]:
         """Import the packages; return how many packages and files went in, and what was refused."""
         done, files, refused = 0, 0, []
@@ -103,6 +104,7 @@ class Yard:
             store or self.context.store,
             lines=lines_of(packages),
             folder=Folder(self.folder),
+            max_errors=max_errors,
         )
         async with aclosing(reports):
             async for report in reports:
@@ -361,11 +363,50 @@ async def test_the_command_reports_bad_lines_and_its_status_tells(yard: Yard, tm
     assert err.decode() == f"{file}, line 3: invalid JSON: key must be a string at column 2\n"
 
 
+@pytest.mark.parametrize(
+    ("max_errors", "names"), [(0, ["a"]), (1, ["a", "b"]), (2, ["a", "b", "c"]), (None, ["a", "b", "c"])]
+)
+async def test_no_line_goes_in_behind_an_error_too_many(yard: Yard, max_errors: int | None, names: list[str]) -> None:
+    no_project = plain("x", project="acme/none")
+
+    done, _, refused = await yard.load(
+        plain("a"), plain("a", versoin="2"), plain("b"), no_project, plain("c"), max_errors=max_errors
+    )
+
+    assert (done, await yard.rows("SELECT name FROM package ORDER BY name")) == (
+        len(names),
+        [(name,) for name in names],
+    )
+    assert len(refused) == min(2, 3 if max_errors is None else max_errors + 1)
+
+
+async def test_the_command_stops_after_too_many_errors(yard: Yard, tmp_path: Path) -> None:
+    file = tmp_path / "packages.ndjson"
+    file.write_bytes(b"{bad\n" * 1_000)
+
+    process = await start(yard, str(file), "--max-errors", "1")
+    out, err = await process.communicate()
+
+    summary = "imported 0 packages, 0 files; 2 lines refused (stopped before the end: more than 1 refused)\n"
+    assert (process.returncode, out.decode(), err.count(b"\n")) == (1, summary, 2)
+
+
 async def test_the_command_reads_standard_input(yard: Yard) -> None:
     process = await start(yard, "-")
     out, err = await process.communicate(written(plain("a", files=[text_file("x")])))
 
     assert (process.returncode, out, err) == (0, b"imported 1 packages, 1 files; 0 lines refused\n", b"")
+
+
+async def test_a_binary_file_is_refused_with_one_line(yard: Yard, tmp_path: Path) -> None:
+    file = tmp_path / "packages.ndjson.gz"
+    file.write_bytes(gzip.compress(written(plain("a"))))
+
+    process = await start(yard, str(file))
+    out, err = await process.communicate()
+
+    reason = f"packyard: {file}: this is not NDJSON: it should be one JSON object a line\n"
+    assert (process.returncode, out, err.decode()) == (1, b"", reason)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.names import PackageType
 from schemas.statuses import PackageStatus
 from service.imports import Refusal, read_line
-from service.infra.import_lines import LONGEST_LINE, Line, read_lines
+from service.infra.import_lines import LONGEST_LINE, Line, NotNdjsonError, read_lines, read_ndjson
 from service.infra.import_rows import Candidate
 from service.infra.local_files import FileRefusedError, Folder
 
@@ -87,6 +87,37 @@ def test_a_bad_line_is_refused_with_its_reason(changes: dict[str, object], reaso
     assert refusal(**changes) == reason
 
 
+_NAME: str = "letters, digits and `._+-`, and neither `.` nor `..`"
+_VERSION: str = "letters, digits and `_.+-`, without two dots in a row"
+_FILE: str = (
+    "letters, digits and `._+~-`, and neither `.` nor `..`, with `~` neither first nor last; "
+    "with folders, percent-encoded as in docs%2Fa.txt"
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "rule"),
+    [
+        *(("name", name, _NAME) for name in ("../x", "..", "a/b", "a b", "ü", "a%2Fb")),
+        *(("version", version, _VERSION) for version in ("1..2", ".", "1/2", "1 0")),
+        *(("file_name", name, _FILE) for name in ("../x", "d/a", "a b", "~a", "..%2Fa", "d%2F..%2Fa", "a%41", "d%2fa")),
+    ],
+)
+def test_a_generic_package_is_called_as_an_upload_may_be(key: str, value: str, rule: str) -> None:
+    changes = {"files": [{"file_name": value, "content": ""}]} if key == "file_name" else {key: value}
+    place = "files[0].file_name" if key == "file_name" else key
+
+    assert refusal(package_type="generic", **changes) == f"{place}: of a generic package should be {rule}"
+    accepted(package_type="npm", **changes)
+
+
+@pytest.mark.parametrize("name", ["a+b~c.tgz", "d%2Fa%2Bb", "d%20e%2F%C3%BC%2Fa%7Eb", f"{'d' * 250}%2Fa"])
+def test_a_generic_file_keeps_the_name_that_an_upload_gave_it(name: str) -> None:
+    package = accepted(package_type="generic", files=[{"file_name": name, "content": ""}]).package
+
+    assert package.files[0].file_name == name
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -118,6 +149,27 @@ async def test_empty_lines_are_skipped_but_counted(tmp_path: Path) -> None:
     path.write_bytes(b"one\r\n\n  \nfour")
 
     assert await lines_of(path) == [Line(1, b"one\r", 5), Line(4, b"four", 13)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x1f\x8b\x08\x00" + b"\n\0" * 500,
+        b"\0" * 2_000_000,
+        b"project,name\nacme/anvil,app\n",
+        b'[\n{"project": "acme/anvil"}]',
+        b'\n{\n  "project": "acme/anvil"\n}\n',
+        '{"project": "acme/anvil"}'.encode("utf-16"),
+    ],
+)
+async def test_a_file_of_another_format_is_refused_before_its_first_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(content)
+
+    descriptor = os.open(path, os.O_RDONLY)
+    with pytest.raises(NotNdjsonError, match="this is not NDJSON"):
+        await anext(read_ndjson(descriptor))
+    os.close(descriptor)
 
 
 async def test_a_line_that_is_too_long_is_let_go_and_the_next_one_read(tmp_path: Path) -> None:

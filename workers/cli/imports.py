@@ -14,7 +14,7 @@ from service.context import open_context
 from service.errors import StartError
 from service.imports import BatchReport
 from service.imports import import_packages as import_lines
-from service.infra.import_lines import read_lines
+from service.infra.import_lines import NotNdjsonError, read_ndjson
 from service.infra.local_files import Folder
 from service.infra.outages import one_line_for_outages
 from service.logs import configure_logs
@@ -25,20 +25,31 @@ from workers.process import run_process, until_stopped
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--files-from", type=click.Path(path_type=Path), help="The folder that the paths of files begin at.")
+@click.option(
+    "--max-errors",
+    type=click.IntRange(min=0),
+    help="Stop once more lines than this are refused; 0 stops at the first.",
+)
 @click.pass_context
-def import_packages(context: click.Context, file: Path, files_from: Path | None) -> None:
+def import_packages(context: click.Context, file: Path, files_from: Path | None, max_errors: int | None) -> None:
     """Import packages from FILE, one JSON object a line; `-` reads standard input.
 
     Lines that cannot go in are reported by number and reason, and the others go in; the exit status is 1
-    if any could not. What was imported stays when the command is stopped or fails.
+    if any could not. What was imported stays when the command is stopped or fails. A file that does not begin
+    with a JSON object on a line of its own is refused as a whole. Generic packages and their files may be called as
+    uploads may.
     """
     folder = Folder(files_from) if files_from else None
     with _opened(file) as descriptor:
-        progress = _Progress(descriptor, "standard input" if str(file) == "-" else str(file))
+        progress = _Progress(descriptor, "standard input" if str(file) == "-" else str(file), max_errors=max_errors)
         try:
             run_process(lambda stop: until_stopped(stop, _import(descriptor, folder, progress)))
-        finally:
+        except NotNdjsonError as error:
+            raise StartError(f"{progress.name}: {error}") from None
+        except BaseException:
             click.echo(progress.summary)
+            raise
+        click.echo(progress.summary)
     if progress.is_partial:
         context.exit(1)
 
@@ -61,20 +72,27 @@ async def _import(descriptor: int, folder: Folder | None, progress: "_Progress")
     configure_logs(settings.log_level, settings.log_format, process="import")
     with one_line_for_outages():
         async with open_context(settings, connections=2) as context:
-            reports = import_lines(context.database, context.store, lines=read_lines(descriptor), folder=folder)
+            reports = import_lines(
+                context.database,
+                context.store,
+                lines=read_ndjson(descriptor),
+                folder=folder,
+                max_errors=progress.max_errors,
+            )
             async with aclosing(reports):
                 with progress.shown():
                     async for report in reports:
                         progress.add(report)
-    progress.is_whole = True
+    progress.is_whole = not progress.has_too_many_errors
 
 
 class _Progress:
     """What was imported so far, and how it is shown: refusals as lines, the rest as a bar on a terminal."""
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    def __init__(self, descriptor: int, name: str, *, max_errors: int | None) -> None:
         self.is_whole = False
-        self._name = name
+        self.name = name
+        self.max_errors = max_errors
         self._packages = self._files = self._refused = 0
         console = Console(stderr=True)
         self._bar = Progress(
@@ -95,9 +113,15 @@ class _Progress:
         return self._refused > 0 or not self.is_whole
 
     @property
+    def has_too_many_errors(self) -> bool:
+        """True when more lines were refused than the user puts up with."""
+        return self.max_errors is not None and self._refused > self.max_errors
+
+    @property
     def summary(self) -> str:
         """What a user wants to know in the end."""
-        ending = "" if self.is_whole else " (stopped before the end)"
+        reason = f": more than {self.max_errors:,} refused" if self.has_too_many_errors else ""
+        ending = "" if self.is_whole else f" (stopped before the end{reason})"
         return f"imported {self._packages} packages, {self._files} files; {self._refused} lines refused{ending}"
 
     @contextmanager
@@ -112,7 +136,7 @@ class _Progress:
         self._files += report.files
         self._refused += len(report.refusals)
         for refusal in report.refusals:
-            self._tell(f"{self._name}, line {refusal.line}: {refusal.reason}")
+            self._tell(f"{self.name}, line {refusal.line}: {refusal.reason}")
         self._bar.update(self._task, completed=report.end, description=f"imported {self._packages} packages")
 
     def _tell(self, text: str) -> None:

@@ -18,7 +18,7 @@ from workers.batch import carry_out
 _UNKNOWN: Final = UUID(int=7)
 _BATCH: Final = UUID(int=5)
 _NO_SUCH_VERSION: Final = (
-    "packyard: rename_to is invalid: a version of a generic package is made of letters, digits and `_.+-`,"
+    "packyard: rename_to is invalid: a version of a generic package should be letters, digits and `_.+-`,"
     " without two dots in a row\n"
 )
 
