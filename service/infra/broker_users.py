@@ -58,7 +58,8 @@ USERS: Final[Mapping[str, Rights]] = {
         write=(re.escape(DEAD_EXCHANGE),),
         read=tuple(re.escape(lane.queue) for lane in Lane),
     ),
-    "scaler": Rights(tags="monitoring"),
+    # It may ask for the queues of this virtual host alone; `monitoring` would show every connection of the broker.
+    "scaler": Rights(tags="management"),
 }
 """Of each process that talks to the broker; API and scheduler do not."""
 
@@ -113,15 +114,32 @@ async def _declare(session: aiohttp.ClientSession, vhost: str) -> None:
 
 async def _put_user(session: aiohttp.ClientSession, vhost: str, name: str, rights: Rights, password: str | None) -> str:
     address = f"/api/users/{_quoted(name)}"
-    async with session.get(address, raise_for_status=False) as answer:
-        is_missing = answer.status == _MISSING
-    if is_missing and password is None:
+    found = await _user(session, address)
+    if found is None and password is None:
         return f"{name}: is not there, and no password was given to make it with"
     if password is not None:
         await session.put(address, json={"password": password, "tags": rights.tags})
+    elif found is not None and _tags(found) != _tags({"tags": rights.tags}):
+        kept = {field: found[field] for field in ("password_hash", "hashing_algorithm")}
+        await session.put(address, json={**kept, "tags": rights.tags})
     await session.put(f"/api/permissions/{vhost}/{_quoted(name)}", json=rights.permissions())
-    done = "made" if is_missing else "given a new password" if password is not None else "found"
+    done = "made" if found is None else "given a new password" if password is not None else "found"
     return f"{name}: {done}, has its rights"
+
+
+async def _user(session: aiohttp.ClientSession, address: str) -> dict[str, Any] | None:
+    async with session.get(address, raise_for_status=False) as answer:
+        if answer.status == _MISSING:
+            return None
+        answer.raise_for_status()
+        found: dict[str, Any] = await answer.json()
+        return found
+
+
+def _tags(user: Mapping[str, Any]) -> frozenset[str]:
+    """Return the tags of a user; before RabbitMQ 3.9 they were one text with commas."""
+    tags = user["tags"]
+    return frozenset(tag for tag in (tags.split(",") if isinstance(tags, str) else tags) if tag)
 
 
 @asynccontextmanager

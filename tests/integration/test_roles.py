@@ -298,6 +298,11 @@ async def test_a_subscriber_reads_its_own_queue_and_not_another_s(users: Users) 
 
 
 async def test_a_scaler_sees_lengths_by_the_management_api_and_no_message(users: Users) -> None:
+    # As one that an earlier release has made: it loses the tag and keeps its password.
+    async with aiohttp.ClientSession(users.servers.management_url, raise_for_status=True) as session:
+        earlier = {"password": _PASSWORD, "tags": "monitoring"}
+        await session.put(f"/api/users/{users.prefix}-scaler", json=earlier)
+    await set_up_broker(users.management_url, prefix=users.prefix, passwords={}, subscribers=[])
     await _publish(users.url("relay"), COMMANDS_EXCHANGE, Lane.BULK.routing_key)
     place = users.servers.management_url.rpartition("@")[2]
     address = f"http://{users.prefix}-scaler:{_PASSWORD}@{place}"
@@ -309,11 +314,13 @@ async def test_a_scaler_sees_lengths_by_the_management_api_and_no_message(users:
         body = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}
         refused = (await session.post(f"{queue}/get", json=body)).status
         purged = (await session.delete(f"{queue}/contents")).status
+        elsewhere = [(await session.get(f"/api/{place}")).status for place in ("nodes", "users", "queues/%2F")]
     with pytest.raises(aiormq.exceptions.ChannelAccessRefused):
         await _get(users.url("scaler"), Lane.BULK.queue)
 
     assert refused in {401, 403}
     assert purged in {401, 403}
+    assert set(elsewhere) <= {401, 403}
 
 
 async def test_a_subscriber_that_has_no_password_is_told_of(users: Users) -> None:

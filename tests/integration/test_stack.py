@@ -47,6 +47,11 @@ async def test_servers_that_were_killed_come_back_on_the_same_ports_with_their_d
 
         await servers.postgres.kill()
         await servers.rabbitmq.kill()
+        cookie = servers.folder / "rabbitmq" / ".erlang.cookie"
+        kept = cookie.read_text(encoding="utf-8")
+        # As Erlang has drawn it for a folder of an earlier release.
+        cookie.write_text("ABCDEFGHIJKLMNOPQRST", encoding="utf-8")
+        cookie.chmod(0o400)
         with pytest.raises(OSError, match=r"refused|Connect"):
             await asyncpg.connect(database_url)
         async with asyncio.TaskGroup() as group:
@@ -61,6 +66,8 @@ async def test_servers_that_were_killed_come_back_on_the_same_ports_with_their_d
         async with aiohttp.ClientSession(servers.rabbitmq.management_url) as session:
             policies = await (await session.get("/api/policies")).json()
         assert {policy["name"] for policy in policies} == set(POLICIES)
+        assert (len(bytes.fromhex(kept)), cookie.read_text(encoding="utf-8")) == (32, kept)
+        assert stat.S_IMODE(cookie.stat().st_mode) == 0o600
     assert not find_marked(servers.folder)
 
 

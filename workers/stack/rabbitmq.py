@@ -19,6 +19,8 @@ from workers.stack.processes import Child, Program
 from workers.stack.state import LOOPBACK, State
 
 _USER: Final = "packyard"
+_COOKIE_BYTES: Final = 32
+"""Erlang would draw a cookie itself, of 20 letters from a small seed; who knows it runs code in the broker."""
 _PATIENCE_S: Final = 60
 _GLANCE_S: Final = 0.1
 _PLACES: Final = (
@@ -42,6 +44,7 @@ class RabbitMQ:
     def __init__(self, folder: Path, state: State) -> None:
         self._folder = folder / "rabbitmq"
         self._password = state.secret("rabbitmq")
+        self._cookie = state.secret("erlang_cookie", size=_COOKIE_BYTES)
         self._ports = {name: state.port(f"rabbitmq_{name}") for name in ("amqp", "management", "dist", "epmd")}
         environment = self._environment(folder)
         epmd: list[str | Path] = [
@@ -112,7 +115,7 @@ class RabbitMQ:
         own = self._folder
         mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
         return {
-            "HOME": str(own),  # where the Erlang cookie is kept
+            "HOME": str(own),  # where the Erlang cookie is
             "ERL_EPMD_ADDRESS": LOOPBACK,
             "ERL_EPMD_PORT": str(self._ports["epmd"]),
             "ERL_CRASH_DUMP_SECONDS": "0",
@@ -134,6 +137,7 @@ class RabbitMQ:
     def _prepare(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         write_private(self._folder / "none.conf", "")
+        write_private(self._folder / ".erlang.cookie", self._cookie)
         write_private(self._folder / "advanced.config", "[].\n")
         write_private(self._folder / "enabled_plugins", "[rabbitmq_management].\n")
         values = {

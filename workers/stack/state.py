@@ -35,10 +35,10 @@ class State:
             self._save()
         return known
 
-    def secret(self, name: str) -> str:
-        """Return the password of *name*, made at the first call."""
+    def secret(self, name: str, *, size: int = 16) -> str:
+        """Return the password of *name*, made at the first call of *size* random bytes."""
         if name not in self._secrets:
-            self._secrets[name] = secrets.token_hex(16)
+            self._secrets[name] = secrets.token_hex(size)
             self._save()
         return self._secrets[name]
 
