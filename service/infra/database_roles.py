@@ -11,8 +11,11 @@ from psycopg import sql
 
 from service.errors import StartError, first_line
 from service.infra.connecting import Purpose, connect_blocking
+from service.infra.public_rights import attempt, restrict_public
 
 _LOCK_TIMEOUT: Final = "5s"
+SCALER_CONNECTIONS: Final = 10
+"""KEDA keeps one for each trigger; more would take them from the processes."""
 
 
 class DatabaseRole(StrEnum):
@@ -83,10 +86,19 @@ class Granted:
     has_new_password: bool
 
 
-def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> list[Granted]:
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What was done about all roles; `left` has a line for each thing that we may not do on this server."""
+
+    roles: list[Granted]
+    left: list[str]
+
+
+def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> Rights:
     """Give each role `<prefix>_<who>` its rights in the database at *url*, and no others; a missing one is made.
 
-    *passwords* has those of the roles that get a new one; a role that is made without one cannot log in yet.
+    *passwords* has those of the roles that get a new one; a role that is made without one cannot log in yet. PUBLIC
+    loses what no process needs.
 
     Raises:
         StartError: the database cannot be reached, or we may not do that.
@@ -96,18 +108,29 @@ def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> list
     try:
         with connect_blocking(url, Purpose.ROLES) as connection:
             connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
-            # Before PostgreSQL 15 everybody might make tables, and a database that was upgraded keeps that.
-            connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+            left = restrict_public(connection)
             for role in DatabaseRole:
                 name = f"{prefix}_{role}"
                 done.append(_made(connection, name, passwords.get(role)))
                 for statement in _statements(connection, role, sql.Identifier(name)):
                     connection.execute(statement)
+            left += _limit_scaler(connection, f"{prefix}_{DatabaseRole.SCALER}")
     except psycopg.Error as error:
         reason = first_line(error)
         place = f" for role {name}" if name else ""
         raise StartError(f"PACKYARD_DATABASE_URL: cannot grant rights{place}: {reason}") from error
-    return done
+    return Rights(done, left)
+
+
+def _limit_scaler(connection: psycopg.Connection, name: str) -> list[str]:
+    """Limit the connections of a scaler that has no limit yet."""
+    query = "SELECT FROM pg_roles WHERE rolname = %s AND rolconnlimit < 0"
+    if connection.execute(query, (name,)).fetchone() is None:
+        return []
+    limit = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
+    if attempt(connection, limit.format(sql.Identifier(name), sql.Literal(SCALER_CONNECTIONS))):
+        return []
+    return [f"{name} keeps an unlimited number of connections: we may not alter the role"]
 
 
 def _made(connection: psycopg.Connection, name: str, password: str | None) -> Granted:

@@ -19,7 +19,7 @@ from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXC
 from service.errors import StartError
 from service.infra.broker import open_broker
 from service.infra.broker_users import set_up_broker
-from service.infra.database_roles import CREDENTIALS, WRITES, DatabaseRole, grant_rights
+from service.infra.database_roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
 from service.infra.schema_version import wait_for_schema
 from tests.support.chart import read_manifests
 from tests.support.servers import Servers, own_database
@@ -74,6 +74,9 @@ async def test_no_process_can_change_the_schema_and_each_can_read_what_its_code_
             "CREATE INDEX ON package (name)",
             "UPDATE schema_version SET version_num = '0'",
             f"CREATE ROLE {roles.prefix}_more",
+            "CREATE TEMPORARY TABLE mine ()",
+            "SELECT lo_create(0)",
+            "SELECT lo_from_bytea(0, 'mine')",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement)
@@ -160,7 +163,41 @@ async def test_rights_are_given_again_and_what_was_too_much_goes(roles: Roles) -
     await relay.fetch("SELECT * FROM later")
     await relay.close()
 
-    assert [(role.is_new, role.has_new_password) for role in done] == [(False, False)] * len(DatabaseRole)
+    assert [(role.is_new, role.has_new_password) for role in done.roles] == [(False, False)] * len(DatabaseRole)
+    assert done.left == []
+
+
+async def test_a_scaler_takes_few_connections(roles: Roles) -> None:
+    opened = [await asyncpg.connect(roles.url(DatabaseRole.SCALER)) for _ in range(SCALER_CONNECTIONS)]
+    with pytest.raises(asyncpg.TooManyConnectionsError):
+        await asyncpg.connect(roles.url(DatabaseRole.SCALER))
+    for connection in opened:
+        await connection.close()
+
+
+async def test_an_owner_who_is_no_superuser_says_what_it_may_not_take_away(servers: Servers) -> None:
+    prefix = f"r{uuid4().hex[:8]}"
+    admin = await asyncpg.connect(servers.database_url)
+    async with own_database(servers) as url:
+        name = urlsplit(url).path.removeprefix("/")
+        # As on a managed server: it owns the database and all in it, and nothing of the system's catalogue.
+        await admin.execute(f"CREATE ROLE {prefix}_owner LOGIN CREATEROLE PASSWORD '{_PASSWORD}'")
+        await admin.execute(f"ALTER DATABASE {name} OWNER TO {prefix}_owner")
+        inside = await asyncpg.connect(url)
+        for table in await inside.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+            await inside.execute(f'ALTER TABLE "{table[0]}" OWNER TO {prefix}_owner')
+        await inside.execute(f"ALTER SCHEMA public OWNER TO {prefix}_owner")
+        await inside.execute(f"ALTER SEQUENCE build_position OWNER TO {prefix}_owner")
+        place = urlsplit(url).netloc.rpartition("@")[2]
+        rights = grant_rights(f"postgresql://{prefix}_owner:{_PASSWORD}@{place}/{name}", prefix=prefix, passwords={})
+        await inside.execute(f"DROP OWNED BY {', '.join(f'{prefix}_{role}' for role in DatabaseRole)}")
+        await inside.close()
+    for role in (*DatabaseRole, "owner"):
+        await admin.execute(f"DROP ROLE {prefix}_{role}")
+    await admin.close()
+
+    assert len(rights.roles) == len(DatabaseRole)
+    assert rights.left == ["PUBLIC keeps the functions of large objects: only a superuser may revoke them"]
 
 
 async def test_who_may_not_give_rights_is_told_so(roles: Roles) -> None:

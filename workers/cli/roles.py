@@ -32,17 +32,21 @@ def database(prefix: str, folder: Path | None) -> None:
     """Give each process a database role of its own, with no more rights than it needs.
 
     Run it with the owner's PACKYARD_DATABASE_URL, after each `packyard migrate`. Roles that are missing are made if the
-    owner may; those that are there lose all rights but theirs.
+    owner may; those that are there lose all rights but theirs. In this database, PUBLIC loses temporary tables and
+    large objects; where the owner may not revoke them, as on managed servers, a line says so.
     """
     from service.infra.database_roles import grant_rights  # noqa: PLC0415 - a driver that no other command loads
 
     _require_prefix(prefix)
     url = command_settings().database_url.get_secret_value()
-    for role in grant_rights(url, prefix=prefix, passwords=_read_passwords(folder)):
+    rights = grant_rights(url, prefix=prefix, passwords=_read_passwords(folder))
+    for role in rights.roles:
         done = "made" if role.is_new else "found"
         password = ", has the password given" if role.has_new_password else ""
         login = ", cannot log in without a password" if role.is_new and not role.has_new_password else ""
         click.echo(f"{role.name}: {done}{password}{login}, has its rights")
+    for line in rights.left:
+        click.echo(line)
 
 
 @roles.command()

@@ -1,0 +1,59 @@
+"""What PUBLIC, which is every role of the server, loses in our database: rights that no process of ours needs."""
+
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+
+def restrict_public(connection: psycopg.Connection) -> list[str]:
+    """Take rights from PUBLIC, and return a line for each that it keeps since only a superuser may revoke it."""
+    # Before PostgreSQL 15 everybody might make tables, and a database that was upgraded keeps that.
+    connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    lines = []
+    if not _revoke_temporary(connection):
+        lines.append("PUBLIC keeps the right to make temporary tables: only the database's owner may revoke it")
+    if not _revoke_large_objects(connection):
+        lines.append("PUBLIC keeps the functions of large objects: only a superuser may revoke them")
+    return lines
+
+
+def attempt(connection: psycopg.Connection, statement: sql.Composed) -> bool:
+    """Execute a statement, and return whether we may; if not, the transaction goes on as before it."""
+    try:
+        with connection.transaction():
+            connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return True
+
+
+def _revoke_temporary(connection: psycopg.Connection) -> bool:
+    database = sql.Identifier(connection.info.dbname)
+    attempt(connection, sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
+    # A REVOKE by somebody else is a warning only.
+    row = connection.execute("SELECT has_database_privilege('public', current_database(), 'TEMPORARY')").fetchone()
+    return row == (False,)
+
+
+def _revoke_large_objects(connection: psycopg.Connection) -> bool:
+    """Large objects are files within the database: no quota of ours would count them, and no prune remove them."""
+    if functions := _large_object_functions(connection):
+        attempt(connection, sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC").format(functions))
+    return _large_object_functions(connection) is None
+
+
+def _large_object_functions(connection: psycopg.Connection) -> sql.Composed | None:
+    """Return those that PUBLIC may execute, with commas between them."""
+    rows = connection.execute(_EXECUTABLE).fetchall()
+    # The server has written them as it reads them, with the types of their arguments.
+    return sql.SQL(", ").join(sql.SQL(function) for (function,) in rows) if rows else None
+
+
+_EXECUTABLE: Final = r"""
+SELECT oid::regprocedure::text
+  FROM pg_proc
+ WHERE pronamespace = 'pg_catalog'::regnamespace
+   AND (proname LIKE 'lo\_%' OR proname IN ('loread', 'lowrite'))
+   AND has_function_privilege('public', oid, 'EXECUTE')
+"""
