@@ -1,7 +1,6 @@
 """Reading JSON bodies, and answering a request once that carries an Idempotency-Key."""
 
 import asyncio
-import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -15,6 +14,7 @@ from schemas.problems import problems_of
 from service.access import Caller
 from service.api.keys import CONTEXT
 from service.api.operations import OPERATION
+from service.digests import text_digest
 from service.errors import BadParametersError
 from service.idempotency import Answer, answer_once
 from service.infra.database import Sessions
@@ -84,4 +84,4 @@ def _read_key(request: web.Request, caller: Caller, body: BaseModel) -> Key | No
     asked = (
         f"{request.method} {request.rel_url.raw_path_qs} {request.headers.get('Accept', '')}\n{body.model_dump_json()}"
     )
-    return Key(f"user {caller.user_id}", text, hashlib.sha256(asked.encode()).digest())
+    return Key(f"user {caller.user_id}", text, text_digest(asked))

@@ -25,7 +25,7 @@ _PLAIN: Final = MappingProxyType(
 """Header -> algorithm, and how the value is written."""
 _OF_DIGESTS: Final = MappingProxyType({"sha-256": "sha256", "sha": "sha1", "md5": "md5"})
 """Names of algorithms in digest fields (RFC 9530, and RFC 3230 before it); others are passed over."""
-_MEMBER: Final = re.compile(r"\s*([A-Za-z0-9*._-]+)=(?::([^:]*):|([^,:]*))\s*")
+_NAME: Final = re.compile(r"[A-Za-z0-9*._-]+")
 
 
 def read_checksums(request: web.Request) -> Mapping[str, bytes]:
@@ -47,12 +47,13 @@ def read_checksums(request: web.Request) -> Mapping[str, bytes]:
 
 def _members(header: str, text: str) -> Iterator[tuple[str, str]]:
     for member in text.split(","):
-        matched = _MEMBER.fullmatch(member)
-        if matched is None:
+        name, equals, value = member.strip().partition("=")
+        is_in_colons = len(value) > 1 and value.startswith(":") and value.endswith(":")
+        plain = value[1:-1] if is_in_colons else value
+        if not equals or not _NAME.fullmatch(name) or ":" in plain:
             raise BadParametersError(f"{header} is invalid")
-        name, bytes_of_field, plain = matched.groups()
         if name.lower() in _OF_DIGESTS:
-            yield _OF_DIGESTS[name.lower()], plain if bytes_of_field is None else bytes_of_field
+            yield _OF_DIGESTS[name.lower()], plain
 
 
 def _read(header: str, algorithm: str, text: str, read: Callable[[str], bytes]) -> bytes:

@@ -1,24 +1,21 @@
 """Finding the credential that a request carries, in the places that its operation reads, and in no others."""
 
 import asyncio
-import json
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from aiohttp import web
-from multidict import MultiDict, MultiMapping
+from multidict import MultiMapping
 
 from schemas.names import Credential
 from service.access import Shown
+from service.api.forms import read_form
 from service.api.keys import CONTEXT
 from service.api.operations import OPERATION, Carrier
 
 _BEARER: Final = "bearer "
 _BASIC: Final = "basic "
-_JSON: Final = "application/json"
-_FORMS: Final = frozenset({_JSON, "application/x-www-form-urlencoded", "multipart/form-data"})
-_LARGEST_FORM: Final = 64 * 1024
 _PERSONAL: Final = frozenset({Credential.PERSONAL_ACCESS_TOKEN})
 _JOB: Final = frozenset({Credential.JOB_TOKEN})
 _DEPLOY: Final = frozenset({Credential.DEPLOY_TOKEN})
@@ -37,7 +34,7 @@ async def shown_credentials(request: web.Request) -> Sequence[Shown]:
         patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
         try:
             async with asyncio.timeout(patience):
-                form = await _read_form(request)
+                form = await read_form(request)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
         found = list(_shown(request, _parameters_of(operation.carriers), form))
@@ -88,15 +85,3 @@ def _basic(request: web.Request) -> tuple[str, str] | None:
 
 def _last(parameters: MultiMapping[str], name: str) -> str:
     return parameters.getall(name, [""])[-1]
-
-
-async def _read_form(request: web.Request) -> MultiMapping[str]:
-    # Whatever else a DELETE carries is ignored, so nothing in here is an error.
-    if request.content_type not in _FORMS or (request.content_length or 0) > _LARGEST_FORM:
-        return MultiDict()
-    try:
-        found = json.loads(await request.text()) if request.content_type == _JSON else await request.post()
-    except (ValueError, LookupError, RecursionError, web.HTTPRequestEntityTooLarge):
-        return MultiDict()
-    pairs = found.items() if isinstance(found, Mapping) else ()
-    return MultiDict((key, value) for key, value in pairs if isinstance(value, str))

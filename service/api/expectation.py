@@ -2,10 +2,24 @@
 
 from typing import Final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http import RawRequestMessage
+from multidict import CIMultiDict, CIMultiDictProxy
 
 _IS_COMING: Final = web.RequestKey("body_is_coming", bool)
 _EXPECTATION: Final = "100-continue"
+
+
+def without_unknown(message: RawRequestMessage) -> RawRequestMessage:
+    """Return the message without an expectation other than 100-continue.
+
+    Where no route matches, the library would refuse it before all of ours, and quote it in its answer.
+    """
+    if message.headers.get(hdrs.EXPECT, _EXPECTATION).lower() == _EXPECTATION:
+        return message
+    headers = CIMultiDict(message.headers)
+    del headers[hdrs.EXPECT]
+    return message._replace(headers=CIMultiDictProxy(headers))
 
 
 async def wait_to_be_read(_request: web.Request) -> None:

@@ -89,8 +89,8 @@ async def download_generic_file(request: web.Request) -> web.StreamResponse:
 async def _upload(request: web.Request) -> web.Response:
     async with project_visit(request, credential_required=True) as (connection, found):
         query = read_query(request, Upload, besides=() if _has_body(request) else ["file is missing"])
-        checksums = read_checksums(request)
         await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
+    checksums = read_checksums(request)
     context = request.app[CONTEXT]
     file = await uploads.publish_generic(
         context.database,

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from typing_extensions import override
 
+from service.api.expectation import without_unknown
 from service.api.replies import COMMON_HEADERS, reply
 
 LONGEST_LINE: Final = 8_192
@@ -84,7 +86,11 @@ class Runner(web.AppRunner):
     @override
     async def _make_server(self) -> Server:
         server = await super()._make_server()
-        return Server(server.request_handler, request_factory=server.request_factory, **self._kwargs)
+
+        def make_request(message: RawRequestMessage, *parts: Any) -> web.BaseRequest:
+            return server.request_factory(without_unknown(message), *parts)
+
+        return Server(server.request_handler, request_factory=make_request, **self._kwargs)
 
 
 def _status_of(error: BaseException | None) -> int:

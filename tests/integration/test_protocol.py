@@ -6,48 +6,19 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 import psutil
 import pytest
-from aiohttp import web
 
-from service.app import create_runner
 from service.context import Context
 from tests.support.catalogue import publish, query
 from tests.support.stepwise import with_settings
+from tests.support.wire import Wire, listening
 
 _PATH = "/api/v4/projects/100/packages"
 _UPLOAD = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
 _SECRET = b"sesame-0001"
-
-
-class Answer(NamedTuple):
-    status: int
-    head: str
-    body: bytes
-
-
-class Wire:
-    """A server as it listens, and bytes to and from it."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-
-    async def send(self, *pieces: bytes, patience: float = 10) -> Answer:
-        """Send the pieces on a connection of their own, and return what comes back until the server hangs up."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            async with asyncio.timeout(patience):
-                for piece in pieces:
-                    writer.write(piece)
-                    await writer.drain()
-                    await asyncio.sleep(0.01)
-                received = await reader.read()
-        finally:
-            writer.close()
-        head, _, body = received.partition(b"\r\n\r\n")
-        return Answer(int(head.split()[1]) if head else 0, head.decode(), body)
 
 
 @pytest.fixture
@@ -58,12 +29,8 @@ async def hasty(filled: Context) -> Context:
 
 @pytest.fixture
 async def wire(hasty: Context) -> AsyncGenerator[Wire]:
-    runner = create_runner(hasty)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield Wire(runner.addresses[0][1])
-    await runner.cleanup()
+    async with listening(hasty) as opened:
+        yield opened
 
 
 def _get(path: bytes, *fields: bytes) -> bytes:
