@@ -36,8 +36,9 @@ ROUTES: Final = (
     browsing.routes,
     documentation.routes,
     health.routes,
+    health.metric_routes,
 )
-"""All that is served; where two paths match, the first counts."""
+"""All that may be served; where two paths match, the first counts."""
 
 log = structlog.get_logger()
 
@@ -54,8 +55,9 @@ def create_app(context: Context) -> web.Application:
     app[CONTEXT] = context
     app[DOWNLOADS] = DownloadNotes(context.database)
     app.cleanup_ctx.append(_note_downloads)
-    app[OPERATIONS] = tuple(operation for routes in ROUTES for operation in routes.operations)
-    for routes in ROUTES:
+    served = [routes for routes in ROUTES if routes is not health.metric_routes or settings.health_port is None]
+    app[OPERATIONS] = tuple(operation for routes in served for operation in routes.operations)
+    for routes in served:
         routes.add_to(app)
     app.on_response_prepare.append(add_headers)
     app.on_response_prepare.append(cors.add_headers)

@@ -47,7 +47,8 @@ async def monitored(context: Context) -> AsyncGenerator[None]:
 async def _listening(context: Context, port: int) -> AsyncGenerator[None]:
     app = web.Application()
     app[CONTEXT] = context
-    health.routes.add_to(app)
+    for routes in (health.routes, health.metric_routes):
+        routes.add_to(app)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     try:

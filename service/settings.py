@@ -140,8 +140,8 @@ class Settings(BaseModel):
     """The port on which the API listens; 0 takes a free one."""
 
     health_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
-    """A port on which every process answers /-/live, /-/ready and /-/metrics, at HOST; 0 takes a free one. Without it
-    only the API answers them, on its own port."""
+    """A port on which every process answers /-/live, /-/ready and /-/metrics, at HOST; 0 takes a free one. With it the
+    API's own port has no /-/metrics; without it only the API answers, on its own port."""
 
     drain: Duration = timedelta(0)
     """How long the API goes on serving after SIGTERM while /-/ready already says no: 5s behind a load balancer."""

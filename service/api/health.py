@@ -10,6 +10,8 @@ from service.api.replies import reply
 from service.infra.database import DatabaseUnavailableError, fetch
 
 routes = Routes("Health", carriers=NO_CREDENTIALS)
+metric_routes = Routes("Health", carriers=NO_CREDENTIALS)
+"""Apart from the others: with HEALTH_PORT, that port alone serves them, since who may read metrics is decided there."""
 
 
 @routes.get("/-/live", answers=(one(Status), one(Status, status=503)))
@@ -42,7 +44,7 @@ async def ready(request: web.Request) -> web.Response:
     return reply(Status(status="ok"))
 
 
-@routes.get("/-/metrics", answers=Answer(200, media=Media.TEXT))
+@metric_routes.get("/-/metrics", answers=Answer(200, media=Media.TEXT))
 async def tell_metrics(_request: web.Request) -> web.Response:
     """Answer with all that this process counts and measures, in the text format of Prometheus."""
     return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})

@@ -136,11 +136,14 @@ def _is_worth_asking(name: str) -> bool:
 
 
 async def _tell_their_health(yard: Yard, client: aiohttp.ClientSession) -> None:
-    async with client.get("/-/metrics") as answer:
-        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        assert "packyard_build_info" in await answer.text()
+    # Who may read metrics is decided at the port for them alone; balancers ask for health at the port of the API.
+    assert [(await client.get(f"/-/{question}")).status for question in ("metrics", "live", "ready")] == [404, 200, 200]
+    assert "/-/metrics" not in await (await client.get("/api/openapi.json")).text()
     for name in PROCESSES:
         async with aiohttp.ClientSession(yard.health_url(name)) as session:
+            async with session.get("/-/metrics") as answer:
+                assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+                assert "packyard_build_info" in await answer.text()
             for question in ("live", "ready"):
                 async with session.get(f"/-/{question}") as answer:
                     assert (answer.status, await answer.json()) == (200, {"status": "ok"})

@@ -62,7 +62,7 @@ async def test_every_command_works_as_it_is_written(
         "TOKEN": "root-token",
         **{
             place: yard.health_url(name)
-            for place, name in (("WORKER", "work"), ("RELAY", "relay"), ("SCHEDULER", "schedule"))
+            for place, name in (("API", "serve"), ("WORKER", "work"), ("RELAY", "relay"), ("SCHEDULER", "schedule"))
         },
         "MANAGEMENT": servers.management_url,
         "VHOST": vhost,
