@@ -1,5 +1,6 @@
 """The checks that the scheduler makes: when one is due, and what is announced of it."""
 
+from contextlib import aclosing
 from datetime import UTC, datetime, time, timedelta
 
 import structlog
@@ -50,17 +51,18 @@ async def check(database: Database, store: ObjectStore, settings: Settings) -> N
     # Whoever opens a store does this too; but processes may run for months.
     await store.remove_stale()
     run = StorageCheck(database, store, plan)
-    async for found in run.findings():
-        for finding in found:
-            metrics.ORPHANS_FOUND.labels(finding.kind).inc()
-            log.warning(
-                "storage_finding",
-                finding=finding.kind,
-                key=finding.key,
-                project_id=finding.file.project_id if finding.file else finding.project_id,
-                detail=finding.detail,
-                outcome=finding.outcome,
-            )
+    async with run.alone(), aclosing(run.findings()) as pieces:
+        async for found in pieces:
+            for finding in found:
+                metrics.ORPHANS_FOUND.labels(finding.kind).inc()
+                log.warning(
+                    "storage_finding",
+                    finding=finding.kind,
+                    key=finding.key,
+                    project_id=finding.file.project_id if finding.file else finding.project_id,
+                    detail=finding.detail,
+                    outcome=finding.outcome,
+                )
     fact = StorageChecked(
         check_id=outbox.new_id(),
         started_at=began,

@@ -1,7 +1,7 @@
 """Holding storage and database against each other, and putting right what can be."""
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -12,6 +12,7 @@ from service.comparison import Piece, compare
 from service.errors import PackyardError, StartError, StorageUnavailableError
 from service.findings import OBJECTS, QUARANTINE, Finding, Judge, Tally
 from service.infra import checking_rows
+from service.infra.advisory_locks import ProcessLock
 from service.infra.checking_rows import CheckedFile, Reading
 from service.infra.database import Database
 from service.infra.statistic_rows import Miscount
@@ -53,6 +54,24 @@ class StorageCheck:
         self._tally = Tally()
         self._quarantine = Quarantine(database, store)
 
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None]:
+        """Keep out other checks that repair or verify as long as the block runs, if this one does so, too.
+
+        The block is cancelled when another one could begin.
+
+        Raises:
+            StartError: another check is under way.
+            DatabaseAwayError: the database has ended the session that keeps others out, or is silent.
+        """
+        if not self._plan.is_sole:
+            yield
+            return
+        async with self._database.lock(ProcessLock.CHECK) as lock:
+            if not await lock.is_held():
+                raise StartError("another check that repairs or verifies is under way")
+            yield
+
     @property
     def figures(self) -> Figures:
         """The figures so far."""
@@ -61,23 +80,12 @@ class StorageCheck:
     async def findings(self) -> AsyncGenerator[Sequence[Finding]]:
         """Check, and give what is wrong piece by piece, repaired if that was wanted; empty pieces show that it goes on.
 
+        What repairs or verifies has to run within `alone`.
+
         Raises:
-            StartError: another check is under way; or what is to be repaired looks like another yard's.
+            StartError: what is to be repaired looks like another yard's.
             StorageUnavailableError, StorageRefusedError: the store cannot be read to the end.
         """
-        if not self._plan.is_sole:
-            async with aclosing(self._all()) as pieces:
-                async for piece in pieces:
-                    yield piece
-            return
-        async with self._database.sole("packyard.check") as sole:
-            if not await sole.is_held():
-                raise StartError("another check that repairs or verifies is under way")
-            async with aclosing(self._all()) as pieces:
-                async for piece in pieces:
-                    yield piece
-
-    async def _all(self) -> AsyncGenerator[Sequence[Finding]]:
         if self._plan.repair:
             await self._require_plausible()
             await self._quarantine.finish()

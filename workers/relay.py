@@ -10,20 +10,21 @@ from schemas.topology import EVENTS_LOG
 from service import metrics
 from service.context import Context
 from service.infra import outbox
+from service.infra.advisory_locks import ProcessLock
 from service.infra.broker import Broker, open_broker
-from service.infra.kept_sessions import Sole
 from service.infra.outbox import Entry, Kind
 from service.infra.publishing import Publisher
 from workers.loop import reopen_until, wait_for_any
 from workers.process import until_stopped
 from workers.queue_watch import QueueWatch
+from workers.stand_by import stand_by
 from workers.start import wait_for_broker
 
 BATCH: Final = 500
 """How many messages of a kind are in flight at once."""
 
 _POLL: Final = timedelta(seconds=1)
-"""How often the outbox and the lock are looked at when no notification comes."""
+"""How often the outbox is read when no notification comes."""
 _LOOK_EVERY: Final = timedelta(seconds=5)
 """How often the lengths of the queues are looked at."""
 _MOST_IN_A_LINE: Final = 20
@@ -71,17 +72,15 @@ async def relay_once(context: Context, publisher: Publisher, kind: Kind) -> int:
 
 
 async def _compete(context: Context, stop: asyncio.Event) -> None:
-    async with context.database.sole("packyard.relay") as sole:
+    async with context.database.lock(ProcessLock.RELAY) as lock:
         with context.vitals.loop("stand-by of the relay") as beat:
-            while not stop.is_set() and not await sole.is_held():
-                beat()
-                await wait_for_any(stop, within=_POLL)
+            await stand_by(lock, stop, process="relay", beat=beat)
         if not stop.is_set():
-            await _relay(context, sole, stop)
+            await _relay(context, stop)
 
 
-async def _relay(context: Context, sole: Sole, stop: asyncio.Event) -> None:
-    """Relay over one connection until it breaks, the lock is lost, or *stop* is set."""
+async def _relay(context: Context, stop: asyncio.Event) -> None:
+    """Relay over one connection until it breaks or *stop* is set."""
     url = context.settings.broker_url.get_secret_value()
     async with context.database.connection() as connection:
         instance_id = await outbox.instance_id(connection)
@@ -92,8 +91,7 @@ async def _relay(context: Context, sole: Sole, stop: asyncio.Event) -> None:
         group.create_task(_forward_events(context, broker, await broker.publisher(instance_id), stop))
         group.create_task(_watch_queues(broker, stop))
         with metrics.active("relay"):
-            while not stop.is_set() and await sole.is_held():
-                await wait_for_any(stop, within=_POLL)
+            await stop.wait()
 
 
 async def _forward_events(context: Context, broker: Broker, publisher: Publisher, stop: asyncio.Event) -> None:
@@ -119,7 +117,7 @@ async def _forward(context: Context, publisher: Publisher, kind: Kind, stop: asy
     async with context.database.listen("packyard_outbox") as listening:
         with context.vitals.loop(f"relay of {kind}s") as beat:
             while not stop.is_set():
-                listening.forget()
+                listening.heard.clear()
                 if await relay_once(context, publisher, kind) == 0:
                     await wait_for_any(stop, listening.heard, within=_POLL)
                 beat()

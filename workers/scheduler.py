@@ -10,9 +10,10 @@ from service import destruction, housekeeping, metrics, scheduled_checks, statis
 from service.context import Context
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
 from service.figures import Watch
-from service.infra.kept_sessions import Sole
+from service.infra.advisory_locks import ProcessLock
 from workers.loop import reopen_until, wait_for_any
 from workers.process import until_stopped
+from workers.stand_by import stand_by
 
 _PERIOD: Final = timedelta(seconds=1)
 _WAKE_AT_ONCE: Final = 1_000
@@ -45,19 +46,17 @@ async def schedule_once(context: Context) -> int:
 
 
 async def _compete(context: Context, stop: asyncio.Event) -> None:
-    async with context.database.sole("packyard.scheduler") as sole:
+    async with context.database.lock(ProcessLock.SCHEDULER) as lock:
         with context.vitals.loop("scheduler") as beat:
-            while not stop.is_set() and not await sole.is_held():
-                beat()
-                await wait_for_any(stop, within=_PERIOD)
+            await stand_by(lock, stop, process="scheduler", beat=beat)
         if not stop.is_set():
-            await _schedule(context, sole, stop)
+            await _schedule(context, stop)
 
 
-async def _schedule(context: Context, sole: Sole, stop: asyncio.Event) -> None:
+async def _schedule(context: Context, stop: asyncio.Event) -> None:
     log.info("scheduler_active")
     with context.vitals.loop("scheduler") as beat, metrics.active("scheduler"), Watch(context.database).told() as watch:
-        while not stop.is_set() and await sole.is_held():
+        while not stop.is_set():
             full = await schedule_once(context) >= _WAKE_AT_ONCE
             await watch.look()
             beat()
@@ -66,10 +65,10 @@ async def _schedule(context: Context, sole: Sole, stop: asyncio.Event) -> None:
 
 
 async def _check_when_due(context: Context, stop: asyncio.Event) -> None:
-    async with context.database.sole("packyard.scheduled_check") as sole:
+    async with context.database.lock(ProcessLock.SCHEDULED_CHECK) as lock:
         while not stop.is_set():
             pause = _CHECK_PERIOD
-            if await sole.is_held() and await scheduled_checks.is_due(context.database, context.settings):
+            if await lock.is_held() and await scheduled_checks.is_due(context.database, context.settings):
                 pause = await _check(context, stop)
             await wait_for_any(stop, within=pause)
 

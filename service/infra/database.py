@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from service.errors import DatabaseAwayError, StartError, first_line
+from service.infra.advisory_locks import ProcessLock
 from service.infra.connecting import Purpose, Session, connect
-from service.infra.kept_sessions import Listening, Sole
+from service.infra.kept_sessions import USUAL_PULSE, HeldLock, Listening, Pulse
 from service.infra.named_queries import adapter, load_queries
 from service.infra.statement_limits import STATEMENT_LIMITS_S
 
@@ -111,9 +112,10 @@ class Within:
 class Database:
     """A pool of connections; each use takes one for as long as it needs it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str | SecretStr) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str | SecretStr, pulse: Pulse = USUAL_PULSE) -> None:
         self._pool = pool
         self._url = url
+        self._pulse = pulse
 
     def usage(self) -> dict[str, int]:
         """Return how many connections are `used` and `idle`, and how many there may be at `most`."""
@@ -148,26 +150,29 @@ class Database:
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncGenerator[Listening]:
-        """Give an event that is set at each NOTIFY on *channel*, and when the connection is lost."""
-        connection = await connect(self._url, Purpose.LISTEN)
-        try:
-            listening = Listening(connection)
-            connection.add_termination_listener(lambda _connection: listening.heard.set())
-            await connection.add_listener(channel, lambda *_notification: listening.heard.set())
+        """Give an event that is set at each NOTIFY on *channel*; the block is cancelled when none can come any more.
+
+        Raises:
+            DatabaseAwayError: the server has ended the session, or is silent.
+        """
+        listening = Listening(await connect(self._url, Purpose.LISTEN), self._pulse)
+        async with listening.kept():
+            await listening.begin(channel)
             yield listening
-        finally:
-            with suppress(*DatabaseUnavailableError):
-                await connection.close(timeout=_CLOSE_TIMEOUT_S)
 
     @asynccontextmanager
-    async def sole(self, name: str) -> AsyncGenerator[Sole]:
-        """Compete for being the only process that holds the lock *name*; it is let go of at the end."""
-        connection = await connect(self._url, Purpose.LOCK)
-        try:
-            yield Sole(connection, name)
-        finally:
-            with suppress(*DatabaseUnavailableError):
-                await connection.close(timeout=_CLOSE_TIMEOUT_S)
+    async def lock(self, lock: ProcessLock) -> AsyncGenerator[HeldLock]:
+        """Compete for being the only process that holds *lock*; it is freed at the end.
+
+        The block is cancelled when the lock may be lost, before the server can give it to another process.
+
+        Raises:
+            DatabaseAwayError: the server has ended the session, or is silent.
+        """
+        settings = {"application_name": lock.value, "idle_session_timeout": f"{self._pulse.freed * 1_000:.0f}ms"}
+        held = HeldLock(await connect(self._url, Purpose.LOCK, settings=settings), self._pulse, lock)
+        async with held.kept():
+            yield held
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Connection]:
@@ -191,8 +196,12 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(url: str | SecretStr, *, size: int = 10) -> AsyncGenerator[Database]:
+async def open_database(
+    url: str | SecretStr, *, size: int = 10, pulse: Pulse = USUAL_PULSE
+) -> AsyncGenerator[Database]:
     """Open a pool of at most *size* connections; each new one goes to where a secret *url* leads by then.
+
+    Sessions that listen or hold a lock are watched with *pulse*.
 
     Raises:
         StartError: the server cannot be reached, refuses us, or has no such database.
@@ -216,7 +225,7 @@ async def open_database(url: str | SecretStr, *, size: int = 10) -> AsyncGenerat
         reason = first_line(error)  # without details and hints
         raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
     try:
-        yield Database(pool, url)
+        yield Database(pool, url, pulse)
     finally:
         await _close(pool)
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from service.errors import StartError, first_line
 from service.infra.connecting import Purpose, connect_blocking
-from service.infra.public_rights import attempt, restrict_public
+from service.infra.public_rights import attempt, reserve_locks, restrict_public
 
 _LOCK_TIMEOUT: Final = "5s"
 SCALER_CONNECTIONS: Final = 10
@@ -73,6 +73,9 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
 SCALER_COLUMNS: Final = ("lane", "state", "held", "not_before", "lease_until", "finished_at")
 """All that a scaler sees: enough to count the deletions that are due."""
 
+LOCK_HOLDERS: Final = (DatabaseRole.RELAY, DatabaseRole.SCHEDULER)
+"""Only they may take the locks that keep the others of their kind standing by."""
+
 _SEQUENCES: Final = MappingProxyType({DatabaseRole.API: ("build_position",)})
 """Sequences that stand in a default; those of identity columns come with INSERT."""
 
@@ -114,6 +117,8 @@ def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> Righ
                 done.append(_made(connection, name, passwords.get(role)))
                 for statement in _statements(connection, role, sql.Identifier(name)):
                     connection.execute(statement)
+            name = ""
+            left += reserve_locks(connection, [f"{prefix}_{role}" for role in LOCK_HOLDERS])
             left += _limit_scaler(connection, f"{prefix}_{DatabaseRole.SCALER}")
     except psycopg.Error as error:
         reason = first_line(error)

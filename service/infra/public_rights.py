@@ -1,5 +1,6 @@
 """What PUBLIC, which is every role of the server, loses in our database: rights that no process of ours needs."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import psycopg
@@ -16,6 +17,18 @@ def restrict_public(connection: psycopg.Connection) -> list[str]:
     if not _revoke_large_objects(connection):
         lines.append("PUBLIC keeps the functions of large objects: only a superuser may revoke them")
     return lines
+
+
+def reserve_locks(connection: psycopg.Connection, roles: Sequence[str]) -> list[str]:
+    """Let only *roles*, beside the owner, take advisory locks with a key of two numbers; return lines as above."""
+    functions = sql.SQL(", ").join(sql.SQL(function) for function in _LOCK_FUNCTIONS)
+    names = sql.SQL(", ").join(map(sql.Identifier, roles))
+    attempt(connection, sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC").format(functions))
+    attempt(connection, sql.SQL("GRANT EXECUTE ON FUNCTION {} TO pg_database_owner, {}").format(functions, names))
+    public = "SELECT bool_or(has_function_privilege('public', f, 'EXECUTE')) FROM unnest(%s::regprocedure[]) AS f"
+    if connection.execute(public, (list(_LOCK_FUNCTIONS),)).fetchone() == (False,):
+        return []
+    return ["PUBLIC keeps the locks of relay and scheduler: only a superuser may revoke them"]
 
 
 def attempt(connection: psycopg.Connection, statement: sql.Composed) -> bool:
@@ -49,6 +62,13 @@ def _large_object_functions(connection: psycopg.Connection) -> sql.Composed | No
     # The server has written them as it reads them, with the types of their arguments.
     return sql.SQL(", ").join(sql.SQL(function) for (function,) in rows) if rows else None
 
+
+_LOCK_FUNCTIONS: Final = tuple(
+    f"pg_{tried}advisory_{scope}lock{mode}(integer, integer)"
+    for tried in ("", "try_")
+    for scope in ("", "xact_")
+    for mode in ("", "_shared")
+)
 
 _EXECUTABLE: Final = r"""
 SELECT oid::regprocedure::text

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +18,10 @@ import pytest
 
 from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Lane
 from service.errors import StartError
+from service.infra.advisory_locks import ProcessLock
 from service.infra.broker import open_broker
 from service.infra.broker_users import set_up_broker
+from service.infra.database import open_database
 from service.infra.database_roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
 from service.infra.schema_version import wait_for_schema
 from tests.support.chart import read_manifests
@@ -189,7 +192,11 @@ async def test_an_owner_who_is_no_superuser_says_what_it_may_not_take_away(serve
         await inside.execute(f"ALTER SCHEMA public OWNER TO {prefix}_owner")
         await inside.execute(f"ALTER SEQUENCE build_position OWNER TO {prefix}_owner")
         place = urlsplit(url).netloc.rpartition("@")[2]
-        rights = grant_rights(f"postgresql://{prefix}_owner:{_PASSWORD}@{place}/{name}", prefix=prefix, passwords={})
+        owner = f"postgresql://{prefix}_owner:{_PASSWORD}@{place}/{name}"
+        rights = grant_rights(owner, prefix=prefix, passwords={DatabaseRole.RELAY: _PASSWORD})
+        relay = Roles(owner, prefix).url(DatabaseRole.RELAY)
+        async with open_database(relay, size=1) as database, database.lock(ProcessLock.RELAY) as lock:
+            assert await lock.is_held()
         await inside.execute(f"DROP OWNED BY {', '.join(f'{prefix}_{role}' for role in DatabaseRole)}")
         await inside.close()
     for role in (*DatabaseRole, "owner"):
@@ -197,7 +204,37 @@ async def test_an_owner_who_is_no_superuser_says_what_it_may_not_take_away(serve
     await admin.close()
 
     assert len(rights.roles) == len(DatabaseRole)
-    assert rights.left == ["PUBLIC keeps the functions of large objects: only a superuser may revoke them"]
+    assert rights.left == [
+        "PUBLIC keeps the functions of large objects: only a superuser may revoke them",
+        "PUBLIC keeps the locks of relay and scheduler: only a superuser may revoke them",
+    ]
+
+
+async def test_only_the_relay_and_the_scheduler_can_take_their_locks(roles: Roles) -> None:
+    _, space, number = ProcessLock.RELAY.key
+    may = set()
+    for role in DatabaseRole:
+        connection = await asyncpg.connect(roles.url(role))
+        with suppress(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"SELECT pg_try_advisory_lock_shared({space}, {number})")
+            may.add(role)
+        # Uploads and operators need the others.
+        await connection.execute("SELECT pg_advisory_xact_lock(7)")
+        await connection.close()
+
+    assert may == {DatabaseRole.RELAY, DatabaseRole.SCHEDULER}
+
+
+async def test_another_role_cannot_keep_the_relay_standing_by(roles: Roles) -> None:
+    scaler = await asyncpg.connect(roles.url(DatabaseRole.SCALER))
+    await scaler.execute("SELECT pg_advisory_lock(hashtextextended('packyard.relay', 0))")
+    relay = roles.url(DatabaseRole.RELAY)
+    async with open_database(relay, size=1) as database, database.lock(ProcessLock.RELAY) as lock:
+        assert await lock.is_held()
+        old = await asyncpg.connect(relay)
+        assert not await old.fetchval("SELECT pg_try_advisory_lock(hashtextextended('packyard.relay', 0))")
+        await old.close()
+    await scaler.close()
 
 
 async def test_who_may_not_give_rights_is_told_so(roles: Roles) -> None:

@@ -12,6 +12,7 @@ from schemas.checks import Figures, FindingKind
 from service.context import Context, open_context
 from service.errors import StartError, StorageUnavailableError
 from service.findings import QUARANTINE
+from service.infra.advisory_locks import ProcessLock
 from service.settings import Settings
 from tests.support.buckets import new_prefix, sign_in_as_admin
 from tests.support.catalogue import fill_directory, publish, query
@@ -204,8 +205,8 @@ async def test_a_repair_that_was_killed_is_finished_by_the_next(yard: Context, *
 
 
 async def test_two_repairs_never_run_at_once(yard: Context) -> None:
-    async with yard.database.sole("packyard.check") as sole:
-        assert await sole.is_held()
+    async with yard.database.lock(ProcessLock.CHECK) as lock:
+        assert await lock.is_held()
         with pytest.raises(StartError, match="another check that repairs or verifies is under way"):
             await check(yard, repair=True)
         assert await told(yard) == []

@@ -23,7 +23,7 @@ async def check(
     """Check, and return the findings and the figures; an object counts as orphaned however young it is."""
     wanted = Plan(orphan_age=orphan_age, quarantine_retention=retention, **plan)
     run = StorageCheck(context.database, context.store, wanted)
-    async with aclosing(run.findings()) as pieces:
+    async with run.alone(), aclosing(run.findings()) as pieces:
         found = [finding async for piece in pieces for finding in piece]
     return found, run.figures
 

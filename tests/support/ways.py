@@ -17,6 +17,8 @@ class Way:
         self._port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._passes = asyncio.Event()
+        self._passes.set()
 
     @property
     def url(self) -> str:
@@ -37,19 +39,29 @@ class Way:
             writer.transport.abort()
         await self._server.wait_closed()
 
+    def fall_silent(self) -> None:
+        """Take in what is sent, and new clients, but pass nothing on: as a network that loses all packets."""
+        self._passes.clear()
+
+    def pass_on_again(self) -> None:
+        """Pass on all that was taken in meanwhile, and what comes."""
+        self._passes.set()
+
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._passes.wait()
         from_server, to_server = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         ends = {writer, to_server}
         self._writers |= ends
         async with asyncio.TaskGroup() as group:
-            group.create_task(_pass_on(reader, to_server))
-            group.create_task(_pass_on(from_server, writer))
+            group.create_task(self._pass_on(reader, to_server))
+            group.create_task(self._pass_on(from_server, writer))
         self._writers -= ends
 
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while chunk := await reader.read(_CHUNK):
-            writer.write(chunk)
-            await writer.drain()
-    writer.close()
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while chunk := await reader.read(_CHUNK):
+                await self._passes.wait()
+                writer.write(chunk)
+                await writer.drain()
+            await self._passes.wait()
+        writer.close()

@@ -70,7 +70,7 @@ async def _check(report: "_Report", *, repair: bool, force: bool, verify: bool, 
         async with open_context(settings, connections=3) as context:
             run = StorageCheck(context.database, context.store, plan)
             with report.shown():
-                async with aclosing(run.findings()) as pieces:
+                async with run.alone(), aclosing(run.findings()) as pieces:
                     await report.follow(pieces, run)
 
 

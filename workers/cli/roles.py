@@ -32,8 +32,9 @@ def database(prefix: str, folder: Path | None) -> None:
     """Give each process a database role of its own, with no more rights than it needs.
 
     Run it with the owner's PACKYARD_DATABASE_URL, after each `packyard migrate`. Roles that are missing are made if the
-    owner may; those that are there lose all rights but theirs. In this database, PUBLIC loses temporary tables and
-    large objects; where the owner may not revoke them, as on managed servers, a line says so.
+    owner may; those that are there lose all rights but theirs. In this database, PUBLIC loses temporary tables, large
+    objects and the locks of relay and scheduler. Where the owner may not revoke them, as on managed servers, a line
+    says so.
     """
     from service.infra.database_roles import grant_rights  # noqa: PLC0415 - a driver that no other command loads
 

@@ -1,0 +1,73 @@
+"""Advisory locks that outlive a transaction: which there are, how each is taken, and who holds one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+SPACE: Final = 7_223_117
+"""The first of the two numbers of our keys."""
+
+
+class ProcessLock(StrEnum):
+    """A lock that only one process can hold; the session that wants it has the same name."""
+
+    RELAY = "packyard.relay"
+    SCHEDULER = "packyard.scheduler"
+    SCHEDULED_CHECK = "packyard.scheduled_check"
+    CHECK = "packyard.check"
+    """Operators use it, too, so it has the kind of key that every role can take."""
+
+    @property
+    def key(self) -> tuple[str, int, int | None]:
+        """The values of TAKE and HOLDER."""
+        return self.value, SPACE, _NUMBERS.get(self)
+
+
+_NUMBERS: Final = MappingProxyType({ProcessLock.RELAY: 1, ProcessLock.SCHEDULER: 2, ProcessLock.SCHEDULED_CHECK: 3})
+"""The second number of a key. Functions for such keys are the relay's and the scheduler's alone, once rights are given.
+
+So no other role can keep these two standing by. Keys of one number belong to functions that every upload needs.
+"""
+
+TAKE: Final = """
+SELECT CASE WHEN $3::int IS NOT NULL AND NOT pg_try_advisory_lock($2::int, $3::int) THEN false
+            WHEN pg_try_advisory_lock(hashtextextended($1::text, 0)) THEN true
+            WHEN $3::int IS NULL THEN false
+            ELSE NOT EXISTS (
+                SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                 WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() AND l.objsubid = 1
+                   AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1::text, 0)
+                   AND a.usename = current_user) END
+"""
+"""Tries to take a lock; the value is whether it is ours now.
+
+The version before knows only the key of one number. So both keys are taken, and two versions stand by for each other.
+Any role can take that old key: it counts only if a session of our own role has it.
+"""
+
+HOLDER: Final = """
+SELECT a.pid, a.application_name AS application, host(a.client_addr) AS address, a.state, a.state_change AS since,
+       extract(epoch FROM clock_timestamp() - a.state_change)::float8 AS silent_s
+  FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+ WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+   AND ((l.objsubid = 2 AND l.classid::bigint = $2::int AND l.objid::bigint = $3::int)
+        OR (l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1::text, 0)))
+ ORDER BY l.objsubid DESC LIMIT 1
+"""
+"""Asks for the Holder of a lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The session that holds a lock; None for what our role may not see."""
+
+    pid: int
+    application: str | None
+    address: str | None
+    state: str | None
+    since: datetime | None
+    """Since when it is in that state."""
+    silent_s: float | None
+    """How many seconds ago it began or ended its last statement."""
