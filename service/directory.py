@@ -11,11 +11,12 @@ from schemas.directory_checks import repetitions
 from schemas.problems import Location, Problem, problems_of
 from service import directory_objections as objections
 from service import directory_places as places
+from service.digests import token_digest
 from service.directory_changes import Change, admins_lost, changes_between
 from service.directory_writing import write_directory
 from service.errors import PackyardError, StartError
 from service.infra import directory_rows
-from service.infra.database import Connection, Database
+from service.infra.database import Connection, Sessions
 from service.infra.directory_rows import Counts
 from service.infra.yaml_lines import Document, YamlError, read_yaml
 
@@ -84,7 +85,7 @@ def agree_to_all(_changes: Sequence[Change]) -> None:
 
 
 async def apply_directory(
-    database: Database, directory: WrittenDirectory, *, review: Callable[[Sequence[Change]], None] = agree_to_all
+    database: Sessions, directory: WrittenDirectory, *, review: Callable[[Sequence[Change]], None] = agree_to_all
 ) -> Mapping[str, Counts]:
     """Make the directory say what the file says, all of it or nothing; return what was done, by kind.
 
@@ -131,6 +132,23 @@ async def _snapshot(connection: Connection, file: DirectoryFile, known: objectio
         pipeline_ids=_pipelines(file),
     )
     return _Snapshot(state, await directory_rows.count_admins(connection))
+
+
+async def exchange_tokens(database: Sessions, exchanged: Mapping[str, str]) -> None:
+    """Let users and deploy tokens have another token in place of each of these: old -> new.
+
+    An old one is revoked where the new one is there already.
+    """
+    digests = {token_digest(old): token_digest(new) for old, new in exchanged.items()}
+    async with database.transaction() as connection:
+        await directory_rows.exchange_tokens(connection, digests)
+
+
+async def known_tokens(database: Sessions, tokens: Iterable[str]) -> set[str]:
+    """Return those of the tokens that somebody has, revoked ones too."""
+    digests = {token_digest(token): token for token in tokens}
+    async with database.connection() as connection:
+        return {digests[digest] for digest in await directory_rows.find_token_owners(connection, digests)}
 
 
 def _at_lines(document: Document, problems: Sequence[Problem]) -> DirectoryFileError:

@@ -91,6 +91,12 @@ async def find_token_owners(connection: Connection, digests: Iterable[bytes]) ->
     return {row["digest"]: Owner(row["owner"], row["owner_id"], row["name"]) for row in rows}
 
 
+async def exchange_tokens(connection: Connection, digests: Mapping[bytes, bytes]) -> None:
+    """Give the access and deploy tokens with these digests others; revoke one whose new digest is taken."""
+    for query in ("exchange_access_tokens", "exchange_deploy_tokens"):
+        await execute(connection, query, old=list(digests), new=list(digests.values()))
+
+
 async def find_pipeline_projects(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
     """Return the projects of those pipelines that are there: id -> project's id."""
     rows = await fetch(connection, "find_pipelines", ids=list(ids))

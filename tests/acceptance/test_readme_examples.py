@@ -71,7 +71,7 @@ class Example:
     @property
     def commands(self) -> bool:
         """Whether it is a command of ours."""
-        return self.command.startswith("packyard ")
+        return bool(re.match(r"(\w+=\$\()?packyard ", self.command))
 
     @property
     def expected(self) -> str:

@@ -30,11 +30,11 @@ class Up:
         self._output = folder.parent / "output"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [*_UP, self.folder, "--port", str(self.port), "--demo-files", self.demo_files],
-                env=inherited(),
+                env=inherited() | settings,
                 stdout=output,
                 stderr=output,
             )
@@ -105,6 +105,11 @@ def test_a_stack_lives_through_kills_and_leaves_nothing_behind(up: Up) -> None:
     assert up.send(signal.SIGTERM) == 0
     assert not find_marked(up.folder)
 
+    up.start(PACKYARD_HOST="0.0.0.0")  # noqa: S104 - what is tested
+    assert "demo-maintainer-token" not in up.output
+    assert up.command("list the packages").count('"name":"tiny"') == 1
+    assert _status_of_user(up, "demo-root-token") == "401"
+
 
 def test_a_port_in_use_stops_the_start(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
@@ -143,12 +148,21 @@ def test_wrong_settings_and_absent_servers_stop_the_start(
     _assert_refused(reason, tmp_path, "--port", str(free_port()), settings=given)
 
 
+def _status_of_user(up: Up, token: str) -> str:
+    user = f"http://127.0.0.1:{up.port}/api/v4/user"
+    status = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"PRIVATE-TOKEN: {token}", user]
+    return subprocess.run(status, check=True, capture_output=True, text=True).stdout
+
+
 def _assert_printed_commands_work(up: Up) -> None:
     assert up.command("list the packages").count('"name":"tiny"') == 2
     assert '"version":"1.0"' in up.command("show tiny 1.0")
     assert up.command("download one").endswith(": OK\n")
     assert "204 No Content" in up.command("delete the package")
     assert up.command("list what is being destroyed").startswith("[")
+    assert '"state":"restored"' in up.command("delete where there is a grace")
+    _until(lambda: "@orchard/worm" in up.command("what failed"))
+    assert "audit 2026-17" in up.command("what is on hold")
     _until(lambda: up.command("list the packages").count('"name":"tiny"') == 1)
 
 

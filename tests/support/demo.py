@@ -13,6 +13,7 @@ from tests.support.yard import Yard
 from workers.stack.demo import Demo
 from workers.stack.plan import Plan
 from workers.stack.reporter import Reporter
+from workers.stack.state import State
 
 
 @asynccontextmanager
@@ -38,7 +39,15 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
 
 async def _fill(yard: Yard, distributions: Path) -> None:
     settings: Settings = load_settings(environment=yard.environment)
-    plan = Plan(yard.folder, yard.environment, settings, postgres=None, rabbitmq=None, health_ports={})
+    plan = Plan(
+        yard.folder,
+        yard.environment,
+        settings,
+        postgres=None,
+        rabbitmq=None,
+        health_ports={},
+        state=State(yard.folder / "stack.json"),
+    )
     said = StringIO()
     await Demo(plan, Reporter(Console(file=said)), yard.folder / "packyard.env").fill(distributions)
     assert "not complete" not in said.getvalue(), said.getvalue()

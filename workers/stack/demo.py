@@ -1,29 +1,46 @@
-"""The demo: a small directory and real packages for an empty yard, and commands to try on them."""
+"""The demo: a small directory and packages for an empty yard, and commands to try on them."""
 
-import asyncio
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import aiohttp
 
-from service.errors import StartError
-from service.infra.database import open_database
+from schemas.names import AccessLevel, Cause, Credential
+from schemas.topology import Lane
+from service import deletions
+from service.context import Context, open_context
+from service.directory import apply_directory, read_directory
+from service.directory_changes import Change
+from service.errors import PackyardError, StartError
+from service.imports import import_packages
+from service.infra.database import Database, Within, open_database
+from service.infra.deletion_rows import Origin
+from service.infra.local_files import Folder
+from workers.stack.demo_packages import (
+    APPLES,
+    ARCHIVE,
+    CIDER,
+    JUICE,
+    Package,
+    as_lines,
+    downloaded_packages,
+    made_packages,
+)
+from workers.stack.demo_tokens import DemoTokens
 from workers.stack.plan import Plan
-from workers.stack.processes import Child, Program
 from workers.stack.reporter import Reporter
 
-_DIRECTORY: Final = Path(__file__).with_name("demo.yaml")
-_PROJECTS: Final = ("orchard/apples", "orchard/press/juice", "cellar/cider")
+_PROTECTION: Final = Path(__file__).with_name("demo-protection.yaml")
 _SHOWN_PROJECT: Final = 100
-_ELSEWHERE: Final = {"humanize": 101, "soupsieve": 101, "cowsay": 101, "tomli": 102, "attrs": 102}
-_UPLOADER: Final = "demo-developer-token"
+_GRACE_PROJECT: Final = 101
+_PROTECTED: Final = ("@orchard/worm", "1.0.0")
+"""The package whose deletion fails, since it is protected after the deletion was accepted."""
+_MAINTAINER: Final = 3
 _CALLER: Final = "demo-maintainer-token"
-_ENDINGS: Final = (".whl", ".tar.gz")
 
 
 class Demo:
@@ -33,116 +50,154 @@ class Demo:
         self._plan = plan
         self._reporter = reporter
         self._environment_file = environment_file
-        self._filled = plan.folder / "demo-filled"
+        self._tokens = DemoTokens(plan.state, is_exposed=plan.is_exposed)
+
+    async def set_tokens(self) -> None:
+        """Let the tokens of an earlier run's demo be those of this run, before anybody can show them."""
+        async with open_database(self._plan.settings.database_url, size=1) as database:
+            await self._tokens.exchange(database)
 
     async def fill(self, files: Path) -> None:
-        """Apply the directory and publish *files*, unless the yard was filled before or is somebody's own."""
-        if self._filled.exists() or not await self._is_empty():
-            return
-        found = _distributions(files)
+        """Bring in directory and packages, unless they were before or the yard is somebody's own."""
         try:
-            await self._apply_directory()
-            async with self._session(_UPLOADER) as session:
-                for path in found:
-                    await _publish(session, path)
-        except (StartError, aiohttp.ClientError, OSError) as error:
+            async with open_context(self._plan.settings, connections=4) as context:
+                if await self._is_ours(context.database):
+                    await self._fill(context, files)
+        except (PackyardError, OSError) as error:
             self._reporter.say(f"the demo is not complete: {error}")
-            return
-        if not found:
-            self._reporter.say(f"there are no packages for the demo in {files}: the yard has users and projects only")
-            return
-        self._filled.touch()
-        self._reporter.say(f"  {'Demo':<11} {len(found)} files published")
 
     async def explain(self) -> None:
         """Write what can be done now, for copy and paste."""
-        commands = await self._commands()
+        commands, drawn = await self._commands(), await self._drawn_tokens()
         self._reporter.heading(f"Packyard is ready: {self._plan.base_url}")
+        if drawn:
+            self._reporter.heading("Others can reach this yard, so the demo's tokens were drawn by chance:")
+            for owner, token in drawn:
+                self._reporter.say(f"  {owner:<8} {token}")
         self._reporter.commands(commands)
 
-    async def _is_empty(self) -> bool:
-        url = self._plan.settings.database_url
-        async with open_database(url, size=1) as database, database.connection() as connection:
-            query = "SELECT NOT EXISTS (SELECT FROM project WHERE path <> ALL ($1))"
-            return bool(await connection.fetchval(query, list(_PROJECTS)))
+    async def _fill(self, context: Context, files: Path) -> None:
+        made, downloaded = (self._plan.folder / name for name in ("demo-filled", "demo-published"))
+        count = 0
+        if not made.exists():
+            await apply_directory(context.database, self._tokens.directory(), review=_take_nothing)
+            count += await _bring_in(context, made_packages())
+            await _protect(context)
+            made.touch()
+        found = [] if downloaded.exists() else downloaded_packages(files)
+        if found:
+            count += await _bring_in(context, found, folder=Folder(files))
+            downloaded.touch()
+        elif not downloaded.exists():
+            self._reporter.say(f"there are no packages for the demo in {files}: the yard has only those made for it")
+        if count:
+            self._reporter.say(f"  {'Demo':<11} {count} packages published")
 
-    async def _apply_directory(self) -> None:
-        child = Child(
-            Program(
-                name="directory",
-                arguments=[sys.executable, "-m", "workers.cli", "directory", "apply", _DIRECTORY],
-                folder=self._plan.folder,
-                environment=self._plan.environment,
-            )
-        )
-        child.start()
-        try:
-            status = await child.wait()
-        finally:
-            await child.stop()
-        if status:
-            raise StartError(f"`packyard directory apply` failed, see {child.program.log}")
+    async def _is_ours(self, database: Database) -> bool:
+        async with database.connection() as connection:
+            query = "SELECT NOT EXISTS (SELECT FROM project WHERE path <> ALL ($1))"
+            return bool(await connection.fetchval(query, [APPLES, JUICE, CIDER, ARCHIVE]))
+
+    async def _drawn_tokens(self) -> list[tuple[str, str]]:
+        async with open_database(self._plan.settings.database_url, size=1) as database:
+            return await self._tokens.drawn(database)
 
     def _session(self, token: str) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(f"{self._plan.base_url}/api/v4/", headers={"PRIVATE-TOKEN": token})
 
     async def _commands(self) -> list[tuple[str, str]]:
-        program = shlex.quote(_short(_packyard()))
-        environment_file = shlex.quote(_short(self._environment_file))
-        watch = (
-            "watch the events as they come (in a second terminal)",
-            f"{program} --env-file {environment_file} events tail",
-        )
+        program = f"{shlex.quote(_short(_packyard()))} --env-file {shlex.quote(_short(self._environment_file))}"
+        watch = ("watch the events as they come (in a second terminal)", f"{program} events tail")
         stop = ("stop", "Ctrl-C")
+        token = self._tokens[_CALLER]
         try:
-            async with self._session(_CALLER) as session:
-                *look, delete, see = _tour(self._plan.base_url, *await _sample(session))
+            async with self._session(token) as session:
+                *look, delete, see, undo = _tour(self._plan.base_url, token, *await _sample(session))
         except (aiohttp.ClientError, LookupError):  # somebody's own yard, or one that is empty by now
             return [("is it well?", f"curl {self._plan.base_url}/-/ready"), watch, stop]
-        return [*look, watch, delete, see, stop]
+        failed = ("what failed, and can be retried", f"{program} deletions list --state failed")
+        holds = ("what is on hold, so that nothing of it is deleted", f"{program} deletions holds")
+        return [*look, watch, delete, see, undo, failed, holds, stop]
 
 
-def _distributions(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*") if path.name.endswith(_ENDINGS))
+async def _bring_in(context: Context, packages: Iterable[Package], *, folder: Folder | None = None) -> int:
+    lines = as_lines(packages)  # what an earlier run brought in is refused, and counts for nothing
+    return sum(
+        [
+            report.packages
+            async for report in import_packages(context.database, context.store, lines=lines, folder=folder)
+        ]
+    )
 
 
-async def _publish(session: aiohttp.ClientSession, path: Path) -> None:
-    name, version = _name_and_version(path.name)
-    project = _ELSEWHERE.get(name, _SHOWN_PROJECT)
-    address = f"projects/{project}/packages/generic/{quote(name)}/{quote(version)}/{quote(path.name)}"
-    async with session.get(address) as answer:
-        if answer.ok:
-            return  # an earlier run got this far
-    content = await asyncio.to_thread(path.read_bytes)
-    async with session.put(address, data=content) as answer:
-        if not answer.ok:
-            raise StartError(f"publishing {path.name} was answered with {answer.status}: {await answer.text()}")
+async def _protect(context: Context) -> None:
+    """Have a deletion accepted and its package protected in one transaction, so that no worker comes between."""
+    origin = Origin(
+        requested_by=_MAINTAINER,
+        requested_level=AccessLevel.MAINTAINER,
+        credential=Credential.PERSONAL_ACCESS_TOKEN,
+        cause=Cause.USER,
+        lane=Lane.INTERACTIVE,
+        reason="worms",
+    )
+    query = "SELECT id FROM package WHERE project_id = $1 AND (name, version) = ($2, $3) AND status = 'default'"
+    async with context.database.transaction() as connection:
+        package_id = await connection.fetchval(query, _SHOWN_PROJECT, *_PROTECTED)
+        if package_id is not None:
+            await deletions.delete_package(
+                Within(connection),
+                origin,
+                project_id=_SHOWN_PROJECT,
+                package_id=package_id,
+                unmodified_since=None,
+                resend=context.settings.resend,
+            )
+        await apply_directory(Within(connection), read_directory(_PROTECTION), review=_take_nothing)
 
 
-async def _sample(session: aiohttp.ClientSession) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the package of the tour, preferably one that has other versions, and its files."""
+def _take_nothing(changes: Sequence[Change]) -> None:
+    """Refuse to rename, remove or revoke: a yard without projects may have somebody's users."""
+    for change in changes:
+        if change.is_asked:
+            raise StartError(f"the users here are not the demo's: it would {change}")
+
+
+async def _sample(session: aiohttp.ClientSession) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+    """Return the package of the tour, its files, and the id of a package with a grace.
+
+    A real package with several versions is preferred.
+    """
     listing = f"projects/{_SHOWN_PROJECT}/packages"
-    async with session.get(listing, params={"order_by": "version", "per_page": "100"}) as answer:
-        answer.raise_for_status()
-        packages: list[dict[str, Any]] = await answer.json()
-    names = [package["name"] for package in packages]
-    package = max(packages, key=lambda one: names.count(one["name"]), default=None)
-    if package is None:
+    packages = await _list(session, f"{listing}?order_by=version&per_page=100")
+    real = [package for package in packages if package["package_type"] == "generic"] or packages
+    names = [package["name"] for package in real]
+    package = max(real, key=lambda one: names.count(one["name"]), default=None)
+    restored = next(iter(await _list(session, f"projects/{_GRACE_PROJECT}/packages?per_page=1")), None)
+    if package is None or restored is None:
         raise LookupError
-    async with session.get(f"{listing}/{package['id']}/package_files") as answer:
+    return package, await _list(session, f"{listing}/{package['id']}/package_files"), restored["id"]
+
+
+async def _list(session: aiohttp.ClientSession, address: str) -> list[dict[str, Any]]:
+    async with session.get(address) as answer:
         answer.raise_for_status()
-        return package, await answer.json()
+        listed: list[dict[str, Any]] = await answer.json()
+        return listed
 
 
-def _tour(base_url: str, package: dict[str, Any], files: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    curl = f"curl -s -H 'PRIVATE-TOKEN: {_CALLER}'"
+def _tour(
+    base_url: str, token: str, package: dict[str, Any], files: Sequence[dict[str, Any]], restored: int
+) -> list[tuple[str, str]]:
+    curl = f"curl -s -H 'PRIVATE-TOKEN: {token}'"
     packages = f"{base_url}/api/v4/projects/{_SHOWN_PROJECT}/packages"
+    juice = f"{base_url}/api/v4/projects/{_GRACE_PROJECT}"
     shown = f"{packages}/{package['id']}"
     first = files[0]
     target = f"/tmp/{first['file_name']}"  # noqa: S108 - the caller's own choice to copy
-    content = f"{packages}/generic/{package['name']}/{package['version']}/{first['file_name']}"
+    content = f"{shown}/package_files/{first['id']}/download"
+    asked = f"D=$({curl} -X DELETE -H 'Prefer: respond-async' {juice}/packages/{restored} | cut -d'\"' -f4)"
     return [
-        ("list the packages of a project", f"{curl} '{packages}?order_by=version&per_page=5'"),
+        ("list the packages of a project", f"{curl} '{packages}?package_name={package['name']}&order_by=version'"),
         (f"show {package['name']} {package['version']}", f"{curl} {shown}"),
         ("list its files", f"{curl} {shown}/package_files"),
         (
@@ -151,18 +206,14 @@ def _tour(base_url: str, package: dict[str, Any], files: Sequence[dict[str, Any]
         ),
         ("delete the package", f"{curl} -i -X DELETE {shown}"),
         (
-            "list what is being destroyed (soon over; PACKYARD_GRACE_PERIOD=1m at the start makes it last)",
+            "list what is being destroyed (soon over: this project has no grace)",
             f"{curl} '{packages}?status=pending_destruction'",
         ),
+        (
+            "delete where there is a grace of two minutes, and undo it",
+            f"{asked}; {curl} -X POST {juice}/deletions/$D/restore",
+        ),
     ]
-
-
-def _name_and_version(file_name: str) -> tuple[str, str]:
-    if file_name.endswith(".whl"):
-        name, version, _ = file_name.split("-", 2)
-        return name, version
-    name, _, version = file_name.removesuffix(".tar.gz").rpartition("-")
-    return name, version
 
 
 def _packyard() -> Path:

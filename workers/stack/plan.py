@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from service.environment import PREFIX, layered
@@ -26,6 +27,15 @@ class Plan:
     rabbitmq: RabbitMQ | None
     health_ports: Mapping[str, int]
     """Where those processes tell of themselves that have no other port."""
+    state: State
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether others than users of this machine can reach the API, as far as the settings show it."""
+        hosts = [*self.settings.host]
+        if self.settings.external_url is not None:
+            hosts.append(self.settings.external_url.host or "")
+        return not all(map(_is_loopback, hosts))
 
     @property
     def base_url(self) -> str:
@@ -61,7 +71,7 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
     settings = _read(environment)
     _require_free(settings)
     health_ports = {name: state.port(f"health_{name}") for name in ("relay", "work", "schedule")}
-    return Plan(folder, environment, settings, postgres, rabbitmq, health_ports)
+    return Plan(folder, environment, settings, postgres, rabbitmq, health_ports, state)
 
 
 def _require_free(settings: Settings) -> None:
@@ -84,6 +94,13 @@ async def check_database(settings: Settings) -> None:
     """
     async with open_database(settings.database_url, size=1):
         pass
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _port(given: Mapping[str, str]) -> int:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workers.loop import together
 from workers.stack.demo import Demo
 from workers.stack.plan import make_plan
 from workers.stack.processes import end_leftovers
@@ -35,17 +36,25 @@ class Session:
         self._reporter.say(f"Packyard starts, its data is in {self._folder}")
         yard = Yard(plan, self._reporter)
         try:
-            await _until(stop, yard.start())
+            demo = Demo(plan, self._reporter, yard.environment_file)
+            await _until(stop, self._start(yard, demo))
             if not stop.is_set():
-                await _until(stop, self._serve(yard, Demo(plan, self._reporter, yard.environment_file)))
+                await _until(stop, self._keep(yard, demo))
         finally:
             await self._end(yard)
 
-    async def _serve(self, yard: Yard, demo: Demo) -> None:
+    async def _start(self, yard: Yard, demo: Demo) -> None:
+        await yard.open_servers()
+        # Before the API listens, and with --no-demo as well: the folder may have the demo of an earlier run.
+        await demo.set_tokens()
+        if self._demo_files is None:
+            await yard.serve()
+        else:
+            await together(yard.serve(), demo.fill(self._demo_files))
+
+    async def _keep(self, yard: Yard, demo: Demo) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(yard.keep())
-            if self._demo_files:
-                await demo.fill(self._demo_files)
             await demo.explain()
 
     async def _end(self, yard: Yard) -> None:

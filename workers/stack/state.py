@@ -42,6 +42,10 @@ class State:
             self._save()
         return self._secrets[name]
 
+    def has_secret(self, name: str) -> bool:
+        """Tell whether the password of *name* was made before."""
+        return name in self._secrets
+
     def _save(self) -> None:
         write_private(self._path, json.dumps({"ports": self._ports, "secrets": self._secrets}, indent=2) + "\n")
 

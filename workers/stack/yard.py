@@ -87,13 +87,20 @@ class Yard:
         """Where the settings of the running stack are written, for other commands."""
         return self._plan.folder / "packyard.env"
 
-    async def start(self) -> None:
-        """Start everything, and return when the API is ready.
+    async def open_servers(self) -> None:
+        """Start the servers, or reach those that were given, and bring the database to the newest schema.
 
         Raises:
-            StartError: something could not be started, or a server that was given cannot be reached.
+            StartError: one could not be started, or cannot be reached.
         """
         await together(self._open_database(), self._open_broker())
+
+    async def serve(self) -> None:
+        """Start the processes, and return when the API is ready.
+
+        Raises:
+            StartError: one could not be started.
+        """
         write_private(self.environment_file, "".join(f"{line}\n" for line in self._environment_lines()))
         for process in self._processes:
             await process.start()

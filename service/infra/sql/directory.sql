@@ -371,3 +371,19 @@ SELECT count(*) AS active,
             WHERE t.user_id = u.id AND t.revoked_at IS NULL AND t.scopes && ARRAY['api', 'read_api']
               AND (t.expires_at IS NULL OR t.expires_at > (now() AT TIME ZONE 'UTC')::date))) AS able
   FROM directory_user u WHERE u.admin AND u.state = 'active';
+
+-- name: exchange_access_tokens!
+UPDATE access_token t
+   SET digest = CASE WHEN taken.digest IS NULL THEN exchanged.new ELSE t.digest END,
+       revoked_at = CASE WHEN taken.digest IS NULL THEN t.revoked_at ELSE coalesce(t.revoked_at, now()) END
+  FROM unnest(:old::bytea[], :new::bytea[]) AS exchanged(old, new)
+  LEFT JOIN access_token taken ON taken.digest = exchanged.new
+ WHERE t.digest = exchanged.old;
+
+-- name: exchange_deploy_tokens!
+UPDATE deploy_token t
+   SET digest = CASE WHEN taken.digest IS NULL THEN exchanged.new ELSE t.digest END,
+       revoked_at = CASE WHEN taken.digest IS NULL THEN t.revoked_at ELSE coalesce(t.revoked_at, now()) END
+  FROM unnest(:old::bytea[], :new::bytea[]) AS exchanged(old, new)
+  LEFT JOIN deploy_token taken ON taken.digest = exchanged.new
+ WHERE t.digest = exchanged.old;
