@@ -16,6 +16,9 @@ _DURATIONS: Final = {
 }
 _SIZES: Final = {"TiB": 1024**4, "GiB": 1024**3, "MiB": 1024**2, "KiB": 1024}
 
+_PASSWORD: Final = re.compile(r"(?s)://([^:/@]*):.*")
+_PASSWORD_PARAMETER: Final = re.compile(r"(?i)([?&][^=&?]*password=)[^&]*")
+
 
 def shown(value: object) -> str:
     """Return the text that stands for *value*, with passwords in addresses masked."""
@@ -32,8 +35,9 @@ def shown(value: object) -> str:
             text = ",".join(map(str, value))
         case _:
             text = "(not set)" if value is PydanticUndefined else str(value)
-    text = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", text)
-    return re.sub(r"(?i)([?&][^=&]*password=)[^&]*", r"\1***", text)
+    before, at, host = text.rpartition("@")
+    text = _PASSWORD.sub(r"://\1:***", before) + at + host
+    return _PASSWORD_PARAMETER.sub(r"\1***", text)
 
 
 def _duration(value: timedelta) -> str:

@@ -14,8 +14,9 @@ from service.errors import ObjectMissingError, StorageRefusedError, StorageUnava
 FAILURES: Final = (BaseError, OSError)
 """What the library raises; a file that is missing is an OSError."""
 
-_OF_ONE_KEY: Final = re.compile(r"DeleteObjects request failed for key .*? \(code: (\w+)\)", re.DOTALL)
-"""How the library tells of one key of a bulk delete on S3."""
+_OF_ONE_KEY: Final = "DeleteObjects request failed for key "
+"""How the library begins to report one key of a bulk delete on S3."""
+_CODE_OF_KEY: Final = re.compile(r" \(code: (\w+)\)")
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 _REFUSALS: Final = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled", "NotSignedUp"})
 _BAD_CREDENTIALS: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
@@ -73,20 +74,22 @@ def translated(error: Exception, deed: Deed, *, backend: object) -> Exception:
 
 def is_of_one_key(error: Exception) -> bool:
     """Tell whether S3 took the request as a whole, and failed with one of its keys."""
-    return bool(_OF_ONE_KEY.search(str(error)))
+    return bool(_code_of_key(error))
 
 
 def _is_refusal(error: Exception) -> bool:
-    of_one_key = _OF_ONE_KEY.search(str(error))
-    return isinstance(error, PermissionDeniedError | UnauthenticatedError) or bool(
-        of_one_key and of_one_key.group(1) in _REFUSALS
-    )
+    return isinstance(error, PermissionDeniedError | UnauthenticatedError) or _code_of_key(error) in _REFUSALS
+
+
+def _code_of_key(error: Exception) -> str:
+    _, is_of_one_key, rest = str(error).partition(_OF_ONE_KEY)
+    found = _CODE_OF_KEY.search(rest) if is_of_one_key else None
+    return found.group(1) if found else ""
 
 
 def _refusal(error: Exception, deed: Deed, backend: object) -> str:
-    text = str(error)
-    found = _CODE.search(text) or _OF_ONE_KEY.search(text)
-    code = found.group(1) if found else "the store gives no reason"
+    found = _CODE.search(str(error))
+    code = (found.group(1) if found else _code_of_key(error)) or "the store gives no reason"
     if code in _BAD_CREDENTIALS:
         return f"the credentials are refused ({code})"
     permission = _PERMISSIONS.get(type(backend), {}).get(deed)
