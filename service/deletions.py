@@ -20,6 +20,7 @@ from service.errors import (
 from service.infra import deletion_rows, deletion_view_rows, outbox
 from service.infra.database import Connection, Record, Sessions
 from service.infra.deletion_rows import Deletion, Doomed, Origin
+from service.infra.repeating import repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Listed:
     next_cursor: str | None
 
 
+@repeated
 async def delete_package(
     database: Sessions,
     origin: Origin,
@@ -56,6 +58,7 @@ async def delete_package(
     return deletion
 
 
+@repeated
 async def delete_package_file(
     database: Sessions,
     origin: Origin,

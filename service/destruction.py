@@ -19,6 +19,7 @@ from service.infra import destruction_rows, outbox
 from service.infra.database import Connection, Database
 from service.infra.deletion_rows import Deletion
 from service.infra.destruction_rows import DoomedFile, Progress
+from service.infra.repeating import repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Standing(Enum):
     """It goes on when the hold on its project is lifted."""
 
 
+@repeated
 async def claim(
     database: Database,
     ids: Collection[UUID],
@@ -115,6 +117,7 @@ async def unmarked(database: Database, ids: Collection[UUID]) -> set[UUID]:
         return await destruction_rows.unmarked(connection, ids)
 
 
+@repeated
 async def record_destroyed(
     database: Database,
     ids: Collection[UUID],
@@ -155,6 +158,7 @@ async def record_destroyed(
     return going_on | dict.fromkeys(ended, Standing.ENDED)
 
 
+@repeated
 async def record_failures(
     database: Database, failures: Mapping[UUID, Failure], *, token: UUID, untouched: Collection[UUID] = ()
 ) -> None:
@@ -177,12 +181,14 @@ async def record_failures(
     tallies.failed(failed)
 
 
+@repeated
 async def renew(database: Database, ids: Collection[UUID], *, token: UUID, lease: timedelta) -> int:
     """Renew the leases that *token* still holds; return how many."""
     async with database.connection() as connection:
         return await destruction_rows.renew(connection, ids, token=token, lease=lease)
 
 
+@repeated
 async def release(database: Database, ids: Collection[UUID], *, token: UUID, untouched: Collection[UUID] = ()) -> None:
     """Give back what *token* holds, at once and without counting it as an attempt.
 
@@ -201,6 +207,7 @@ async def neglected(database: Database, lanes: Collection[Lane], *, limit: int) 
         return await destruction_rows.neglected(connection, lanes, limit=limit)
 
 
+@repeated
 async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
     """Send for deletions that are due and that nobody has taken; return how many were looked at."""
     async with database.transaction() as connection:

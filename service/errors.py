@@ -21,8 +21,20 @@ class BrokerAwayError(StartError):
     """The broker does not answer at the start; another try may succeed."""
 
 
+class UnsuitableDatabaseError(StartError):
+    """The database, or the way to it, is none that can be worked with; no other try helps."""
+
+
 class DatabaseAwayError(PackyardError):
-    """No connection to the database can be had."""
+    """The database cannot be reached, or cannot now do what it was asked; another attempt may succeed."""
+
+
+class DatabaseReadOnlyError(DatabaseAwayError):
+    """The server takes no writes; another one may, or the same one later."""
+
+
+class TransactionLostError(DatabaseAwayError):
+    """The server gave up this transaction for another one; it may be repeated from its beginning."""
 
 
 class StorageUnavailableError(PackyardError):

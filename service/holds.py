@@ -6,6 +6,7 @@ from service.errors import NotFoundError
 from service.infra import hold_rows
 from service.infra.database import Sessions
 from service.infra.hold_rows import Hold, Place
+from service.infra.repeating import repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class HoldReport:
     """Why nothing there may be deleted now: the reason of this hold, or else of the nearest one around."""
 
 
+@repeated
 async def put_on_hold(database: Sessions, place: Place, reference: str, *, reason: str | None) -> HoldReport:
     """Put the project or group with that number or path on hold; without a *reason*, lift the hold.
 

@@ -19,6 +19,7 @@ from service.infra.import_lines import LONGEST_LINE, Line
 from service.infra.import_rows import Candidate
 from service.infra.local_files import FileRefusedError, Folder, read_file, read_text
 from service.infra.outages import REFUSED_ROWS
+from service.infra.repeating import repeated
 from service.infra.storage import DELETE_CHUNK, ObjectStore, new_key
 
 _BATCH_LINES: Final = 500
@@ -185,8 +186,7 @@ class _Batch:
             return
         self._is_written = True
         try:
-            async with self._database.transaction() as connection:
-                await import_rows.insert(connection, candidates)
+            await self._insert(candidates)
         except REFUSED_ROWS as error:
             if len(candidates) == 1:
                 candidates[0].refusal = f"the database refuses it: {str(error).splitlines()[0]}"
@@ -194,6 +194,11 @@ class _Batch:
             middle = len(candidates) // 2
             await self._write(candidates[:middle])
             await self._write(candidates[middle:])
+
+    @repeated
+    async def _insert(self, candidates: Sequence[Candidate]) -> None:
+        async with self._database.transaction() as connection:
+            await import_rows.insert(connection, candidates)
 
     async def _take_back(self) -> None:
         # A commit whose answer was lost may have happened, so the database is asked which objects are its own.

@@ -15,6 +15,7 @@ from service.errors import BadParametersError, ConflictError, DeletionHeldError,
 from service.infra import outbox, second_thought_rows
 from service.infra.database import Connection, Sessions, conflicts, interferences
 from service.infra.deletion_rows import Deletion
+from service.infra.repeating import repeated
 from service.infra.second_thought_rows import Actor, Obstacle
 
 _TAKEN: Final = "the same name and version has been published again"
@@ -40,6 +41,7 @@ class Restoration:
     refused: Mapping[UUID, str]
 
 
+@repeated
 async def restore(
     database: Sessions,
     deletion_id: UUID,
@@ -90,6 +92,7 @@ async def restore_batch(
     raise ConflictError("others are changing the same packages: try again")
 
 
+@repeated
 async def retry(
     database: Sessions,
     deletion_id: UUID,
@@ -119,6 +122,7 @@ async def retry(
     return again
 
 
+@repeated
 async def destroy_now(
     database: Sessions,
     deletion_id: UUID,

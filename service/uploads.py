@@ -13,6 +13,7 @@ from service.errors import BadRequestError, ConflictError, PreconditionFailedErr
 from service.infra import upload_rows
 from service.infra.access_rows import Project
 from service.infra.database import Connection, Database, DatabaseUnavailableError, Record, conflicts
+from service.infra.repeating import repeated
 from service.infra.storage import ObjectStore, StoredObject, new_key
 
 _TOO_LARGE: Final = "File is too large"
@@ -87,18 +88,15 @@ async def publish_generic(
     with metrics.timed(metrics.STORAGE_PUT_DURATION):
         stored = await store.put(new_key(project.id), _limited(body.chunks, max_size), check=body.check)
     try:
-        async with database.transaction() as connection:
-            package_id = await upload_rows.find_or_create_generic_package(
-                connection,
-                project_id=project.id,
-                name=target.package_name,
-                version=target.package_version,
-                status=status,
-                creator_id=caller.user_id,
-            )
-            if is_alone:
-                await _require_alone(connection, refusal, package_id=package_id, file_name=target.file_name)
-            return await _insert_file(connection, caller, target, package_id=package_id, stored=stored)
+        return await _write_rows(
+            database,
+            caller,
+            target,
+            stored,
+            project_id=project.id,
+            status=status,
+            refusal=refusal if is_alone else None,
+        )
     except conflicts() as error:
         await remove_unreferenced(database, store, stored.key)
         raise ConflictError("Resource lock") from error
@@ -121,9 +119,32 @@ async def remove_unreferenced(database: Database, store: ObjectStore, key: str) 
         await store.delete([key])
 
 
-async def _require_alone(connection: Connection, refusal: RefusedError, *, package_id: int, file_name: str) -> None:
-    if await upload_rows.has_file_in(connection, package_id=package_id, file_name=file_name):
-        raise refusal
+@repeated
+async def _write_rows(
+    database: Database,
+    caller: Caller,
+    target: GenericFile,
+    stored: StoredObject,
+    *,
+    project_id: int,
+    status: PackageStatus | None,
+    refusal: RefusedError | None,
+) -> Record:
+    """Add the file to its package and return the row; with a *refusal*, raise that where there is such a file."""
+    async with database.transaction() as connection:
+        package_id = await upload_rows.find_or_create_generic_package(
+            connection,
+            project_id=project_id,
+            name=target.package_name,
+            version=target.package_version,
+            status=status,
+            creator_id=caller.user_id,
+        )
+        if refusal is not None and await upload_rows.has_file_in(
+            connection, package_id=package_id, file_name=target.file_name
+        ):
+            raise refusal
+        return await _insert_file(connection, caller, target, package_id=package_id, stored=stored)
 
 
 async def _insert_file(

@@ -14,12 +14,14 @@ from service.api.expectation import hang_up_unless_it_came
 from service.api.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.api.operations import OPERATION, Carrier, Handler
 from service.api.replies import COMMON_HEADERS, reply, reply_text
-from service.errors import RefusedError, StorageUnavailableError
-from service.infra.database import SessionLostError
+from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableError
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_CLOSED: Final = 499
 _UNAUTHORIZED: Final = 401
+_UNAVAILABLE: Final = 503
+_PAUSE_S: Final = 5
+"""After how many seconds a client should try again what an outage has prevented."""
 _METHODS: Final = hdrs.METH_ALL - {hdrs.METH_ANY}
 
 log = structlog.get_logger()
@@ -86,17 +88,19 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
         case web.HTTPMovedPermanently():
             text = f"This resource has been moved permanently to {error.location}"
             answer = reply_text(text, status=301, headers={"Location": str(error.location)})
-        case StorageUnavailableError():
-            log.error("storage_unavailable", request_id=request[REQUEST_ID], reason=str(error))
-            answer = reply({"message": "503 Service Unavailable"}, status=503)
-        case _ if isinstance(error, SessionLostError):
-            log.error("database_unavailable", request_id=request[REQUEST_ID], reason=repr(error))
-            answer = reply({"message": "503 Service Unavailable"}, status=503)
+        case StorageUnavailableError() | DatabaseAwayError():
+            event = "storage_unavailable" if isinstance(error, StorageUnavailableError) else "database_unavailable"
+            log.error(event, request_id=request[REQUEST_ID], reason=str(error))
+            body = {"message": "503 Service Unavailable"}
+            answer = reply(body, status=_UNAVAILABLE, headers={"Retry-After": str(_PAUSE_S)})
         case web.HTTPException():
             answer = reply({"error": f"{error.status} {error.reason}"}, status=error.status)
         case _:
             log.error("request_failed", request_id=request[REQUEST_ID], exc_info=error)
             answer = reply({"message": "500 Internal Server Error"}, status=500)
+    if answer.status == _UNAVAILABLE:
+        # A new connection may lead to another process, which can answer.
+        answer.force_close()
     return answer
 
 

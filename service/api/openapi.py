@@ -182,6 +182,7 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Json]:
     responses |= {str(status): _refused(errors, schemas) for status, errors in sorted(by_status.items())}
     for status, text in _FAULTS.items():
         responses.setdefault(str(status), _fault({"message": text}, schemas))
+    responses["503"]["headers"] = _RETRY_AFTER
     for status, text in _UNREADABLE.items():
         responses[str(status)] = _fault({"error": text}, schemas)
     if operation.gives_bytes:

@@ -1,7 +1,8 @@
 """How a session of PostgreSQL is made: one function for each driver, one list of settings for every kind of session."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -10,7 +11,9 @@ import asyncpg
 from pydantic import SecretStr
 from typing_extensions import override
 
-from service.errors import DatabaseAwayError
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError
+from service.infra.database_failures import DRIVER_ERRORS, outages_named, raise_named
+from service.infra.several_hosts import one_host_each
 from service.infra.silence import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, SILENCE_S, notice_silence
 from service.infra.statement_limits import LONGEST_STATEMENT_S
 
@@ -22,6 +25,8 @@ else:
     _Driven = asyncpg.Connection
 
 _Found = TypeVar("_Found")
+
+_READ_ONLY_IF_ON: Final = ("default_transaction_read_only", "in_hot_standby")
 
 CONNECT_TIMEOUT_S: Final = 5
 """How long it may take to connect, to sign in, and to set the session up."""
@@ -101,6 +106,21 @@ class Session(_Driven):
         notice_silence(transport)
         self._waited_s = 0.0
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the server takes no writes now; PostgreSQL 14 and later say so unasked, whenever that changes."""
+        reported = self.get_settings()
+        return any(getattr(reported, name, "off") == "on" for name in _READ_ONLY_IF_ON)
+
+    def require_writes(self) -> None:
+        """Refuse a server that takes no writes.
+
+        Raises:
+            DatabaseReadOnlyError: it takes none.
+        """
+        if self.is_read_only:
+            raise DatabaseReadOnlyError("the server takes no writes")
+
     def count_wait(self, seconds: float) -> None:
         """Count *seconds* of waiting for this connection as part of the next statement."""
         self._waited_s = seconds
@@ -140,29 +160,61 @@ class Session(_Driven):
             # To release it would wait until the server has cancelled the statement, and a silent one never says so.
             self.terminate()
             raise DatabaseAwayError(f"no answer to a statement within {limit:.3g} s") from error
+        except DRIVER_ERRORS as error:
+            if isinstance(error, asyncpg.InternalClientError):
+                self.terminate()  # nobody knows what the session is about to say
+            raise_named(error)
 
 
 async def connect(
-    url: str | SecretStr, purpose: Purpose, *, settings: Mapping[str, str] | None = None, **options: Any
+    url: str | SecretStr,
+    purpose: Purpose,
+    *,
+    settings: Mapping[str, str] | None = None,
+    prove: Callable[[Session], Awaitable[None]] | None = None,
+    **options: Any,
 ) -> Session:
     """Connect to the database at *url*, which may be another one each time if it is secret, and set the session up.
 
-    *options* go to the driver.
+    *prove* is given the session before anything is set in it; *options* go to the driver.
 
     Raises:
-        TimeoutError: it took longer than CONNECT_TIMEOUT_S.
-        OSError, asyncpg.PostgresError, asyncpg.InterfaceError: the server cannot be reached, or refuses us.
+        DatabaseAwayError: the server cannot be reached, refuses us, or takes no writes and a lock is wanted.
     """
-    address = url.get_secret_value() if isinstance(url, SecretStr) else url
-    options = {"command_timeout": STATEMENT_TIMEOUT_S, **options, "connection_class": Session}
-    async with asyncio.timeout(CONNECT_TIMEOUT_S):
-        session = cast(Session, await asyncpg.connect(address, **options))
-        try:
-            await session.execute(set_up(purpose, **(settings or {})))
-        except BaseException:
-            session.terminate()
-            raise
+    session = await open_session(url, **options)
+    try:
+        if prove is not None:
+            await prove(session)
+        with outages_named(OSError):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await session.execute(set_up(purpose, **(settings or {})))
+        if purpose is Purpose.LOCK:
+            # A standby gives out locks, too, beside those of the server that takes writes.
+            session.require_writes()
+    except BaseException:
+        session.terminate()
+        raise
     return session
+
+
+async def open_session(url: str | SecretStr, **options: Any) -> Session:
+    """Connect to the first host of *url* that can be used, and set nothing up; *options* go to the driver.
+
+    Raises:
+        DatabaseAwayError: no host can be reached in time, or takes us, or is of the kind that *url* asks for.
+    """
+    hosts = one_host_each(url.get_secret_value() if isinstance(url, SecretStr) else url)
+    options = {"command_timeout": STATEMENT_TIMEOUT_S, **options, "connection_class": Session}
+    for address in hosts[:-1]:
+        with suppress(DatabaseAwayError):
+            return await _open(address, CONNECT_TIMEOUT_S / len(hosts), options)
+    return await _open(hosts[-1], CONNECT_TIMEOUT_S / len(hosts), options)
+
+
+async def _open(address: str, patience_s: float, options: Mapping[str, Any]) -> Session:
+    with outages_named(OSError):
+        async with asyncio.timeout(patience_s):
+            return cast(Session, await asyncpg.connect(address, **options))
 
 
 def connect_blocking(url: str, purpose: Purpose) -> "psycopg.Connection":

@@ -1,6 +1,7 @@
 """PostgreSQL: the pool, a connection, a transaction, a wake-up by NOTIFY, a lock for being the only one."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final, Protocol, TypeAlias, cast
@@ -9,36 +10,28 @@ import asyncpg
 from pydantic import SecretStr
 from pydantic_core import from_json
 
-from service.errors import DatabaseAwayError, StartError, first_line
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError, StartError, TransactionLostError, first_line
 from service.infra.advisory_locks import ProcessLock
 from service.infra.connecting import Purpose, Session, connect
+from service.infra.database_failures import DRIVER_ERRORS, outages_named
 from service.infra.kept_sessions import USUAL_PULSE, HeldLock, Listening, Pulse
 from service.infra.named_queries import adapter, load_queries
 from service.infra.statement_limits import STATEMENT_LIMITS_S
+from service.infra.suitability import require_suitable
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = Mapping[str, Any]
 
-SessionLostError: Final = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the server has ended the session, and the connection does not know yet
-    asyncpg.OperatorInterventionError,  # starting up, shutting down
-    asyncpg.InvalidAuthorizationSpecificationError,  # a password that was changed, and is not with us yet
-    asyncpg.TooManyConnectionsError,
-    asyncpg.DeadlockDetectedError,
-    DatabaseAwayError,
-)
-"""What only a driver call raises, when the server ends a session or a transaction; the caller may try again."""
-
-DatabaseUnavailableError: Final = (OSError, *SessionLostError)
-"""All that a driver call raises when the server is away."""
+DatabaseUnavailableError: Final = (OSError, DatabaseAwayError)
+"""All that a use of the database raises when it is away, or cannot do now what it will do later."""
 
 _ACQUIRE_TIMEOUT_S: Final = 8
 """How long it may take to get a connection, a new one if need be."""
 _CLEAN_UP_TIMEOUT_S: Final = 2
 """How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
 _CLOSE_TIMEOUT_S: Final = 5
+_RENEW_EVERY_S: Final = 5
+"""How often all connections are renewed at most: those who only read need not connect again for each refused write."""
 
 _queries: Final = load_queries()
 
@@ -105,8 +98,9 @@ class Within:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
         """Give the connection within a part of the transaction that can be rolled back by itself."""
-        async with self._connection.transaction():
-            yield self._connection
+        with outages_named():
+            async with self._connection.transaction():
+                yield self._connection
 
 
 class Database:
@@ -116,6 +110,7 @@ class Database:
         self._pool = pool
         self._url = url
         self._pulse = pulse
+        self._renewed_at = -math.inf
 
     def usage(self) -> dict[str, int]:
         """Return how many connections are `used` and `idle`, and how many there may be at `most`."""
@@ -142,7 +137,7 @@ class Database:
                 yield connection
             except BaseException:
                 # What went wrong is the answer, and not that a lost connection cannot be rolled back.
-                with suppress(TimeoutError, *DatabaseUnavailableError):
+                with suppress(*DatabaseUnavailableError, *DRIVER_ERRORS):
                     async with asyncio.timeout(_CLEAN_UP_TIMEOUT_S):
                         await transaction.rollback()
                 raise
@@ -177,22 +172,28 @@ class Database:
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Connection]:
         began = asyncio.get_running_loop().time()
-        try:
+        # A name of our own: to the API, an OSError is a client that went away.
+        with outages_named(OSError):
             connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
-        except (OSError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-            # A name of our own: to the API, an OSError is a client that went away.
-            raise DatabaseAwayError(str(error) or type(error).__name__) from error
         cast(Session, connection).count_wait(asyncio.get_running_loop().time() - began)
         try:
-            yield connection
-        except asyncpg.InternalClientError:
-            # Otherwise the pool would give it out again.
-            connection.terminate()
+            with outages_named():
+                yield connection
+        except DatabaseReadOnlyError:
+            await self._renew(connection)
             raise
         finally:
             # The pool gives up a connection that the server does not let go of in time.
             with suppress(TimeoutError):
                 await self._pool.release(connection, timeout=_CLEAN_UP_TIMEOUT_S)
+
+    async def _renew(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        """Let new connections take the place of all, in case another server has begun to take writes."""
+        connection.terminate()
+        now = asyncio.get_running_loop().time()
+        if now - self._renewed_at >= _RENEW_EVERY_S:
+            self._renewed_at = now
+            await self._pool.expire_connections()
 
 
 @asynccontextmanager
@@ -206,9 +207,16 @@ async def open_database(
     Raises:
         StartError: the server cannot be reached, refuses us, or has no such database.
     """
+    is_suitable = False
+
+    async def prove(session: Session) -> None:
+        nonlocal is_suitable
+        if not is_suitable:
+            await require_suitable(session, url)
+        is_suitable = True
 
     async def connect_again(*_address: Any, **options: Any) -> Session:
-        return await connect(url, Purpose.POOL, **options)
+        return await connect(url, Purpose.POOL, prove=prove, **options)
 
     try:
         pool = await asyncpg.create_pool(
@@ -221,7 +229,7 @@ async def open_database(
             init=_read_jsonb,
             reset=_leave_as_it_is,
         )
-    except (*DatabaseUnavailableError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+    except (*DatabaseUnavailableError, *DRIVER_ERRORS, ValueError) as error:
         reason = first_line(error)  # without details and hints
         raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
     try:
@@ -255,4 +263,4 @@ def conflicts() -> tuple[type[Exception], ...]:
 
 def interferences() -> tuple[type[Exception], ...]:
     """Return what a statement raises when somebody else changes the same rows: another try may succeed."""
-    return (*conflicts(), asyncpg.DeadlockDetectedError)
+    return (*conflicts(), TransactionLostError)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import asyncpg
 
@@ -38,6 +38,9 @@ USUAL_PULSE: Final = Pulse()
 
 class KeptSession:
     """A session that is pinged; whatever else runs on it takes turns with the pings."""
+
+    _needs_writes: ClassVar[bool] = False
+    """Whether the session is lost when its server takes no writes any more."""
 
     def __init__(self, session: Session, pulse: Pulse) -> None:
         """Keep *session*, on which nothing runs."""
@@ -84,7 +87,9 @@ class KeptSession:
             try:
                 async with self._turn:
                     await self._session.execute("SELECT 1", timeout=self._pulse.silence)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                if self._needs_writes:
+                    self._session.require_writes()
+            except (OSError, DatabaseAwayError):
                 self._session.terminate()
                 return
             if not patience.expired():
@@ -110,6 +115,8 @@ class Listening(KeptSession):
 
 class HeldLock(KeptSession):
     """A lock that only one process can hold; the server frees it when the holder is gone, or silent for long."""
+
+    _needs_writes = True  # another server may give the same lock to another process
 
     def __init__(self, session: Session, pulse: Pulse, lock: ProcessLock) -> None:
         """Begin without the lock."""

@@ -1,0 +1,89 @@
+"""Which failures of the database are faults of ours, and which are outages.
+
+The list of our faults is short and closed. All other errors of the server or the driver are outages: a server may
+refuse for reasons that no list foresees, and the same request may succeed later or on another server.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final, NoReturn
+
+import asyncpg
+
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError, TransactionLostError, first_line
+
+_READ_ONLY: Final = "25006"
+_LOST: Final = frozenset({"55P03"})
+"""A lock that was not to be had in time; the states of class 40 are lost transactions, too."""
+_LOST_CLASS: Final = "40"
+_OUR_CLASSES: Final = frozenset(
+    {
+        "0A",  # a feature that the server does not have
+        "20",  # a CASE without a branch
+        "21",  # more than one row from a subquery
+        "22",  # data
+        "23",  # integrity
+        "24",  # cursors
+        "25",  # a statement that the state of the transaction does not allow
+        "27",  # a change by a trigger
+        "2D",  # an end of a transaction that is not allowed there
+        "2F",  # SQL routines
+        "34",  # names of cursors
+        "38",  # routines in another language
+        "39",  # calls of such routines
+        "3B",  # savepoints
+        "42",  # syntax, names, rights
+        "44",  # WITH CHECK OPTION
+        "54",  # a statement or row that is larger than the server can bear
+        "P0",  # PL/pgSQL
+    }
+)
+_NOT_OURS: Final = frozenset({"25P03", "25P04"})
+"""Exceptions from these classes: the server has ended a transaction that was idle, or took too long."""
+_OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""A migration has changed a table since the statement was prepared. The driver prepares it again next time."""
+
+DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises; while it connects, OSError, too."""
+
+
+def named(error: Exception) -> Exception:
+    """Return the outage that *error*, raised by the driver, means; *error* itself if it is a fault of ours."""
+    state = str(getattr(error, "sqlstate", None) or "")
+    if isinstance(error, _OUTDATED) or state in _LOST or state.startswith(_LOST_CLASS):
+        return TransactionLostError(first_line(error))
+    if state == _READ_ONLY:
+        return DatabaseReadOnlyError(first_line(error))
+    return error if _is_ours(error, state) else DatabaseAwayError(first_line(error))
+
+
+def _is_ours(error: Exception, state: str) -> bool:
+    if isinstance(error, asyncpg.PostgresError):
+        return state[:2] in _OUR_CLASSES and state not in _NOT_OURS
+    return isinstance(error, ValueError)  # the driver refuses an argument
+
+
+def raise_named(error: Exception) -> NoReturn:
+    """Raise the outage that *error* means, or *error* itself if it is a fault of ours.
+
+    Raises:
+        DatabaseAwayError: the database is away, or refuses what it will do later.
+    """
+    outage = named(error)
+    if outage is error:
+        raise error
+    raise outage from error
+
+
+@contextmanager
+def outages_named(*more: type[Exception]) -> Generator[None]:
+    """Raise an outage in place of each error of the driver that is none of our faults; those of *more* are outages.
+
+    Raises:
+        DatabaseAwayError: the database is away, or refuses what it will do later.
+    """
+    failures: tuple[type[Exception], ...] = (*DRIVER_ERRORS, *more)
+    try:
+        yield
+    except failures as error:
+        raise_named(error)
