@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn, TypeAlias
 
+from workers.output import READER_GONE, ReaderGoneError
+
 Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 """The work of a process; ends soon after the event that it is given is set."""
 
@@ -41,8 +43,10 @@ def end_at_once(command: Callable[[], object]) -> NoReturn:
         command()
     except SystemExit as ending:
         status = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    except ReaderGoneError:
+        status = READER_GONE
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, ReaderGoneError):
             stream.flush()
     os._exit(status)
 

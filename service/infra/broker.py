@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +18,7 @@ import aiormq
 import structlog
 from typing_extensions import override
 
-from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EXCHANGES, QUEUES, Queue
+from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Queue
 from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.consuming import BrokerUnavailableError, Consumer
 from service.infra.outbox import Kind
@@ -82,6 +83,18 @@ class Broker:
             await queue.bind(EVENTS_EXCHANGE, pattern)
         consumer = Consumer(channel)
         await consumer.start(queue.name)
+        return consumer
+
+    async def replayer(self, since: datetime) -> Consumer:
+        """Return a consumer of the log of events, past and to come.
+
+        The log begins a chunk of its own before *since*; what is earlier is left to the caller to pass over.
+        """
+        async with asyncio.timeout(2 * _CONNECT_TIMEOUT_S):
+            channel = await self._channel()
+            await channel.set_qos(prefetch_count=100)
+            consumer = Consumer(channel)
+            await consumer.start(EVENTS_LOG, arguments={"x-stream-offset": since})
         return consumer
 
     async def standing(self, queue_name: str) -> Standing | None:

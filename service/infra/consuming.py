@@ -1,7 +1,9 @@
 """Consuming: the deliveries of one queue."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Final
 
 import aio_pika
@@ -28,6 +30,16 @@ class Delivery:
         """The message as it came."""
         return self._message.body
 
+    @property
+    def routing_key(self) -> str:
+        """What it was published with."""
+        return self._message.routing_key or ""
+
+    @property
+    def published_at(self) -> datetime | None:
+        """When it was published, to the second; None for a message that says nothing of it."""
+        return self._message.timestamp
+
     async def ack(self) -> None:
         """Say that we are done with it; a broker that is gone will deliver it again, which does no harm."""
         with suppress(*BrokerUnavailableError):
@@ -53,10 +65,10 @@ class Consumer:
         self._tag = ""
         self._queue: Any = None
 
-    async def start(self, queue_name: str) -> None:
-        """Begin to consume."""
+    async def start(self, queue_name: str, *, arguments: Mapping[str, Any] | None = None) -> None:
+        """Begin to consume; *arguments*: what the broker is told beside the queue."""
         self._queue = await self._channel.get_queue(queue_name, ensure=False)
-        self._tag = await self._queue.consume(self._put)
+        self._tag = await self._queue.consume(self._put, arguments=dict(arguments or {}))
 
     async def stop(self) -> None:
         """Take no more; give back what was not begun."""

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import sys
+import termios
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Running:
         async with asyncio.timeout(_PATIENCE_S):
             out, err = await self.process.communicate()
         assert self.process.returncode is not None
-        return Ended(self.process.returncode, out.decode(), "".join(self._told) + err.decode())
+        return Ended(self.process.returncode, (out or b"").decode(), "".join(self._told) + err.decode())
 
 
 class Commands:
@@ -84,6 +85,16 @@ class Commands:
         """Run a command to its end."""
         return await (await self.start(*arguments, changed=changed, given=given)).end()
 
+    async def unread(self, *arguments: object) -> Ended:
+        """Run a command to whose standard output nobody listens."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        process = await asyncio.create_subprocess_exec(
+            *_command(arguments), env=self._environment, stdout=writing, stderr=asyncio.subprocess.PIPE
+        )
+        os.close(writing)
+        return await Running(process).end()
+
     async def done(self, *arguments: object, given: str = "") -> Ended:
         """Run a command that has to end well, without a word on standard error."""
         ended = await self.run(*arguments, given=given)
@@ -96,12 +107,13 @@ class Commands:
         assert (ended.status, ended.out) == (status, ""), ended
         assert ended.err.splitlines()[-1].startswith(line), ended.err
 
-    async def at_terminal(self, *arguments: object) -> "Terminal":
-        """Start a command at a terminal of its own."""
+    async def at_terminal(self, *arguments: object, columns: int = 160) -> "Terminal":
+        """Start a command at a terminal of its own, so many columns wide."""
         ours, its = pty.openpty()
+        termios.tcsetwinsize(its, (50, columns))
         process = await asyncio.create_subprocess_exec(
             *_command(arguments),
-            env={**self._environment, "TERM": "xterm", "COLUMNS": "160"},
+            env={**self._environment, "TERM": "xterm"},
             stdin=its,
             stdout=its,
             stderr=its,

@@ -16,6 +16,7 @@ from workers.cli.imports import import_packages
 from workers.cli.processes import migrate, print_settings, relay, schedule, serve, work
 from workers.cli.roles import roles
 from workers.cli.up import up
+from workers.output import guard_output
 from workers.process import end_at_once, fail
 
 
@@ -54,4 +55,5 @@ for _command in _COMMANDS:
 
 def run() -> NoReturn:
     """Run the command that the process was started with, and end with its status."""
+    guard_output()
     end_at_once(main)

@@ -2,19 +2,67 @@
 
 import asyncio
 import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from importlib.metadata import version
+from typing import Final
 
 import click
 from pydantic_core import to_json
+from rich.console import Console
 
 from schemas.event_document import event_document
+from schemas.event_patterns import matches, objection
+from schemas.fields import Duration
 from service.errors import StartError
-from service.infra.broker import open_broker
-from service.infra.consuming import BrokerUnavailableError
-from workers.cli.options import command_settings
+from service.infra.broker import Broker, open_broker
+from service.infra.consuming import BrokerUnavailableError, Consumer, Delivery
+from workers.cli.event_lines import event_line
+from workers.cli.options import command_settings, one_of, validated
+from workers.cli.tables import written
+from workers.output import stopped_by_reader
 from workers.process import run_process
 
-_TAKE: int = 100
+_TAKE: Final = 100
+
+
+class _Form(StrEnum):
+    LINE = "line"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Which events to print, and how."""
+
+    patterns: tuple[str, ...]
+    since: datetime | None
+    count: int | None
+    form: _Form
+
+    def wants(self, delivery: Delivery) -> bool:
+        """Tell whether an event of the log is one of these."""
+        published_at = delivery.published_at
+        is_early = self.since is not None and published_at is not None and published_at < self.since
+        return not is_early and any(matches(pattern, delivery.routing_key) for pattern in self.patterns)
+
+
+def _read_patterns(_ctx: click.Context, _param: click.Parameter, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        if (reason := objection(pattern)) is not None:
+            raise click.UsageError(f"--pattern {written(pattern)} matches no event: {written(reason)}")
+    return patterns
+
+
+def _read_since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    past: timedelta = validated(Duration, value, name="--since")
+    if not past:
+        raise click.BadParameter("should be more than 0", ctx, param)
+    # The broker notes whole seconds.
+    return (datetime.now(UTC) - past).replace(microsecond=0)
 
 
 @click.group()
@@ -23,12 +71,32 @@ def events() -> None:
 
 
 @events.command()
-@click.option("--pattern", "patterns", multiple=True, default=("#",), show_default=True, help="Routing keys to show.")
+@click.option(
+    "--pattern",
+    "patterns",
+    multiple=True,
+    default=("#",),
+    show_default=True,
+    callback=_read_patterns,
+    help="Routing keys to show, such as package.destroyed.#, with * for one word and # for any number.",
+)
+@click.option(
+    "--since", callback=_read_since, help="Begin with what was published in this time, such as 1h; seven days are kept."
+)
 @click.option("--count", type=click.IntRange(min=1), help="Stop after that many events.")
-def tail(patterns: tuple[str, ...], count: int | None) -> None:
-    """Print events as they come, one JSON object a line, until Ctrl-C."""
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=one_of(_Form),
+    help="A short line, or a JSON object on a line.  [default: line at a terminal, json elsewhere]",
+)
+def tail(*, patterns: tuple[str, ...], since: datetime | None, count: int | None, form: str | None) -> None:
+    """Print events as they come, one a line, until Ctrl-C."""
     url = command_settings().broker_url.get_secret_value()
-    run_process(lambda stop: _tail(url, patterns, count, stop))
+    usual = _Form.LINE if sys.stdout.isatty() else _Form.JSON
+    wish = _Wish(patterns, since, count, _Form(form or usual))
+    run_process(lambda stop: _tail(url, wish, stop))
 
 
 @events.command()
@@ -37,19 +105,40 @@ def document() -> None:
     click.echo(to_json(event_document(version("packyard")), indent=2))
 
 
-async def _tail(url: str, patterns: tuple[str, ...], count: int | None, stop: asyncio.Event) -> None:
-    left = count
+async def _tail(url: str, wish: _Wish, stop: asyncio.Event) -> None:
     try:
         async with open_broker(url, name="packyard-tail") as broker:
-            subscriber = await broker.subscriber(patterns)
+            consumer = await _consumer(broker, wish)
             click.echo("waiting for events", err=True)
-            while not stop.is_set() and left != 0:
-                if not await subscriber.is_alive():
-                    raise ConnectionResetError("the broker closed the connection")
-                for delivery in await subscriber.take(_TAKE if left is None else left, within=0.5):
-                    sys.stdout.write(delivery.body.decode() + "\n")
-                    sys.stdout.flush()
-                    await delivery.ack()
-                    left = None if left is None else left - 1
+            with stopped_by_reader(stop):
+                await _print_all(consumer, wish, stop)
     except BrokerUnavailableError as error:
         raise StartError(f"PACKYARD_BROKER_URL: {str(error) or type(error).__name__}") from error
+
+
+async def _consumer(broker: Broker, wish: _Wish) -> Consumer:
+    if wish.since is not None:
+        return await broker.replayer(wish.since)
+    return await broker.subscriber(wish.patterns)
+
+
+async def _print_all(consumer: Consumer, wish: _Wish, stop: asyncio.Event) -> None:
+    printed = 0
+    while not stop.is_set():
+        if not await consumer.is_alive():
+            raise ConnectionResetError("the broker closed the connection")
+        for delivery in await consumer.take(_TAKE, within=0.5):
+            if wish.wants(delivery):
+                _print(delivery, wish.form)
+                printed += 1
+            await delivery.ack()
+            if printed == wish.count:
+                return
+
+
+def _print(delivery: Delivery, form: _Form) -> None:
+    line = delivery.body.decode(errors="replace")
+    if form is _Form.LINE:
+        line = event_line(delivery.body, now=datetime.now().astimezone(), width=Console().width)
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

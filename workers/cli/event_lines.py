@@ -1,0 +1,48 @@
+"""Events as a person at a terminal reads them: one short line each."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic_core import from_json
+from rich.cells import cell_len
+from rich.filesize import decimal
+
+from schemas.events import TYPE_PREFIX
+from workers.cli.tables import counted, written
+
+
+def event_line(body: bytes, *, now: datetime, width: int) -> str:
+    """Write an event in a line: when, what, to which package; with the deletion's id where that fits the *width*.
+
+    *now*, with the zone of the terminal, decides whether the day is part of the line.
+    """
+    try:
+        event = from_json(body)
+        line, deletion = _line(event, now), event["data"].get("deletion_id")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return written(body.decode(errors="replace"))
+    longer = f"{line}; deletion {deletion}"
+    return written(longer if deletion and cell_len(longer) <= width else line)
+
+
+def _line(event: Mapping[str, Any], now: datetime) -> str:
+    data: Mapping[str, Any] = event["data"]
+    topic = event["type"].removeprefix(f"{TYPE_PREFIX}.").rpartition(".")[0]
+    if "package_name" not in data:
+        return f"{_clock(event['time'], now)} {topic}: {'clean' if data['clean'] else 'not clean'}"
+    name = " ".join(filter(None, (data["package_name"], data["package_version"])))
+    file = f" / {data['file_name']}" if data["file_name"] else ""
+    parts = [f"{counted(data['files'], 'file')}, {decimal(data['bytes'])}"]
+    parts += [f"{word} {data[key]}" for key, word in _MORE.items() if data.get(key) is not None]
+    place = f"{data['package_type']}, project {data['project_id']}"
+    return f"{_clock(event['time'], now)} {topic} {name}{file} ({place}): {', '.join(parts)}"
+
+
+_MORE: Final = {"restored_as": "as", "destroy_after": "until", "error": "error:"}
+"""What some events have beside, and the word before it."""
+
+
+def _clock(time: str, now: datetime) -> str:
+    moment = datetime.fromisoformat(time).astimezone(now.tzinfo)
+    return f"{moment:%H:%M:%S}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M:%S}"
