@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang);
-# with the argument `tests` also what the tests use: clients (Node with npm, and curl), openssl, a library for false clocks, and
-# promtool, which comes with Prometheus.
+# with the argument `tests` also what the tests use: clients (Node with npm, and curl), openssl, a library for false clocks,
+# PgBouncer, and promtool, which comes with Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -36,6 +36,7 @@ if [ "${1:-}" = tests ]; then
     command -v curl >/dev/null || missing="$missing curl"
     command -v openssl >/dev/null || missing="$missing openssl"
     command -v promtool >/dev/null || missing="$missing prometheus"
+    command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
     # Linux only; elsewhere the tests say that no clock was wrong.
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || ! command -v apt-get >/dev/null || missing="$missing libfaketime"
 fi

@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 from pydantic import SecretStr
 
-from service.errors import StartError, first_line
+from service.errors import StartError, UnsuitableDatabaseError, first_line
 from service.infra.database import Database, DatabaseUnavailableError, open_database
 
 _GLANCE_S: Final = 1
@@ -47,6 +47,7 @@ async def wait_for_schema(url: str | SecretStr, *, patience: timedelta) -> str:
     What it waits for stands in the log.
 
     Raises:
+        UnsuitableDatabaseError: the database is none that can be worked with.
         StartError: it was not, or the database could not be used, when patience ended.
     """
     deadline = asyncio.get_running_loop().time() + patience.total_seconds()
@@ -55,6 +56,8 @@ async def wait_for_schema(url: str | SecretStr, *, patience: timedelta) -> str:
         try:
             async with open_database(url, size=1) as database:
                 await require_current_schema(database)
+        except UnsuitableDatabaseError:
+            raise
         except _NOT_YET as error:
             reason = first_line(error)
             if asyncio.get_running_loop().time() > deadline:
