@@ -1,7 +1,7 @@
 """The composition root: what every process works with, built in one place and closed in reverse."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError, first_line
@@ -35,15 +35,32 @@ async def open_context(
         StartError: the database cannot be reached or is not migrated, or the store cannot be used or is another one.
     """
     store = open_store(settings)
-    async with open_database(settings.database_url, size=connections) as database:
-        try:
-            await require_current_schema(database)
+    async with open_catalogue(settings, connections=connections) as database:
+        with _in_one_line():
             await _require_own_store(database, store, settings.storage_url)
-        except DatabaseUnavailableError as error:
-            reason = first_line(error)
-            raise StartError(f"PACKYARD_DATABASE_URL: the database failed: {reason}") from error
         pace = Pace(concurrency=settings.storage_delete_concurrency, rate=settings.storage_delete_rate)
         yield Context(settings=settings, database=database, store=store, pace=pace, vitals=vitals or Vitals())
+
+
+@asynccontextmanager
+async def open_catalogue(settings: Settings, *, connections: int) -> AsyncGenerator[Database]:
+    """Open the database alone, for what touches no object: the store may be away, or closed to who asks.
+
+    Raises:
+        StartError: the database cannot be reached or is not migrated.
+    """
+    async with open_database(settings.database_url, size=connections) as database:
+        with _in_one_line():
+            await require_current_schema(database)
+        yield database
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailableError as error:
+        raise StartError(f"PACKYARD_DATABASE_URL: the database failed: {first_line(error)}") from error
 
 
 async def _require_own_store(database: Database, store: ObjectStore, url: str) -> None:

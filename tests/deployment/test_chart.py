@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import click
 import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
@@ -26,13 +25,13 @@ from tests.support.chart import (
     Manifest,
     golden,
     helm,
+    parsed_command,
     pod_specs,
     read_manifests,
     readme_with_values,
     render,
     values_schema,
 )
-from workers.cli import main
 
 _PATIENCE_S: Final = 110
 _KUBERNETES: Final = ("1.29", "1.37")
@@ -196,6 +195,52 @@ def test_no_setting_has_two_places_in_the_chart(manifests: Callable[[str], list[
     assert fixed == {name.upper() for name in Settings.model_fields} - set(schema["properties"])
 
 
+_ADMIN: Final = """\
+# Lets an administrator in.
+users:
+  - {username: root, id: 1000001, admin: true, tokens: [{name: "first", token: not-secret-1, expires_at: 2030-01-01}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "source"),
+    [
+        (["--set-file", "directory.content={file}"], ("secret", "packyard-directory", "directory.yaml")),
+        (["--set", "directory.existingSecret=mine"], ("secret", "mine", "directory.yaml")),
+        (["--set", "directory.existingConfigMap=mine,directory.key=who"], ("configMap", "mine", "who")),
+    ],
+)
+def test_the_set_up_applies_a_directory_in_the_end(
+    tmp_path: Path, options: list[str], source: tuple[str, str, str]
+) -> None:
+    file = tmp_path / "directory.yaml"
+    file.write_text(_ADMIN, encoding="utf-8")
+    made = read_manifests(render("small", *(option.format(file=file) for option in options)))
+    (job,) = (spec for component, spec in pod_specs(made) if component == "set-up")
+    (applying,) = job["containers"]
+    (volume,) = (volume for volume in job["volumes"] if volume["name"] == "directory")
+    kind, name, key = source
+    secrets = {found["metadata"]["name"]: found for found in made if found["kind"] == "Secret"}
+
+    assert [container["name"] for container in job["initContainers"]] == ["migrate", "set-up-broker"]
+    assert parsed_command(applying["args"]) == ["directory", "apply"]
+    assert "--yes" in applying["args"], "nobody can be asked"
+    (mounted,) = (mount["mountPath"] for mount in applying["volumeMounts"] if mount["name"] == "directory")
+    assert f"{mounted}/{volume[kind]['items'][0]['path']}" in applying["args"]
+    assert (volume[kind].get("secretName") or volume[kind]["name"], volume[kind]["items"][0]["key"]) == (name, key)
+    assert ("packyard-directory" in secrets) == (name == "packyard-directory")
+    if name in secrets:
+        assert secrets[name]["stringData"] == {key: _ADMIN}
+        assert "hook-succeeded" in secrets[name]["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
+
+
+def test_an_upgrade_that_reuses_older_values_is_rendered() -> None:
+    older = ["directory=null", "settings=null", "api.service.ipFamilyPolicy=null", "api.service.ipFamilies=null"]
+    rendered = render("small", *(part for option in older for part in ("--set", option)))
+
+    assert "PACKYARD_HOST" not in rendered, "the image has its own"
+
+
 _LARGE: Final = """
 settings:
   RATE_LIMIT: 1000000
@@ -276,6 +321,8 @@ def test_a_cluster_of_ipv6_alone_can_be_named() -> None:
         (["image.digest=latest"], "/image/digest"),
         (["trust.configMap=a", "trust.secret=b"], "trust.configMap and trust.secret are both set"),
         (["trust.key="], "/trust/key"),
+        (["directory.existingSecret=a", "directory.content=users: []"], "one is enough"),
+        (["directory.existingSecret=a", "setUp.enabled=false"], "directory needs setUp.enabled"),
     ],
 )
 def test_a_wrong_value_is_named(options: list[str], message: str) -> None:
@@ -298,22 +345,9 @@ def test_every_setting_and_argument_is_one_that_packyard_knows(
             }
             assert len(named) == len(set(named))
             assert spec["enableServiceLinks"] is False, "Services would be settings that nobody knows"
-            commands.add(shlex.join(_parsed(container["args"])))
+            commands.add(shlex.join(parsed_command(container["args"])))
 
     assert {"serve", "relay", "schedule", "migrate"} <= commands
-
-
-def _parsed(arguments: list[str]) -> list[str]:
-    """Return which command of packyard that is, after it has taken every argument."""
-    command: click.Command = main
-    path, rest = [], list(arguments)
-    while isinstance(command, click.Group):
-        path.append(rest.pop(0))
-        inner = command.get_command(click.Context(command), path[-1])
-        assert inner is not None, f"there is no command {' '.join(path)}"
-        command = inner
-    command.make_context(path[-1], rest)
-    return path
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -55,7 +55,9 @@ def test_kubectl_does_not_understand_everything() -> None:
 
 def test_what_is_asked_about_is_what_the_chart_makes(made: list[Manifest]) -> None:
     labels = [
-        manifest["spec"]["template"]["metadata"]["labels"] for manifest in made if manifest["kind"] == "Deployment"
+        manifest["spec"]["template"]["metadata"]["labels"]
+        for manifest in made
+        if manifest["kind"] in {"Deployment", "Job"}
     ]
     secrets = _secret_keys(made)
     scaled = {manifest["metadata"]["name"] for manifest in made if manifest["kind"] == "ScaledObject"}
@@ -70,14 +72,16 @@ def test_what_is_asked_about_is_what_the_chart_makes(made: list[Manifest]) -> No
             assert words[words.index("secret") + 1] in secrets, command
 
 
-def test_secrets_are_made_with_the_keys_that_the_chart_reads(made: list[Manifest]) -> None:
+def test_secrets_are_made_with_the_keys_that_the_chart_reads(made: list[Manifest], tmp_path: Path) -> None:
+    (tmp_path / "directory.yaml").write_text("users: []\n", encoding="utf-8")
     secrets = [
-        YAML(typ="safe").load(_run(command, "--dry-run=client", "-o", "yaml").stdout) for command in _MAKES_SECRETS
+        YAML(typ="safe").load(_run(command, "--dry-run=client", "-o", "yaml", folder=tmp_path).stdout)
+        for command in _MAKES_SECRETS
     ]
     given = {secret["metadata"]["name"]: set(secret["data"]) for secret in secrets}
     read = _secret_keys(made)
 
-    assert set(given) == {"packyard-database", "packyard-broker", "packyard-passwords"}
+    assert set(given) == {"packyard-database", "packyard-broker", "packyard-passwords", "packyard-directory"}
     # Mounted whole, and read by what makes the roles.
     assert given.pop("packyard-passwords") <= {role.value for role in DatabaseRole}
     for name, keys in given.items():

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from service.environment import PREFIX
 from service.settings import Settings
-from tests.support.chart import CHECKERS, DOCKERFILE, ROOT
+from tests.support.chart import CHECKERS, DOCKERFILE, ROOT, parsed_command
 
 _COMPOSE: Final = ROOT / "deploy" / "compose.yaml"
 _PATIENCE_S: Final = 60
@@ -63,6 +63,18 @@ def test_the_compose_file_fits_its_schema_and_its_own_tool_reads_it() -> None:
     assert status == 0, said
 
     assert _check(CHECKERS / "docker-compose", "--file", _COMPOSE, "config", "--quiet") == (0, "")
+
+
+def test_the_way_to_let_somebody_in_is_one_that_works(services: dict[str, Any]) -> None:
+    ways = {
+        way
+        for text in (_COMPOSE, ROOT / "README.md", ROOT / "RUNBOOK.md")
+        for way in re.findall(r"compose\.yaml run --rm -T (.+?) <", text.read_text(encoding="utf-8"))
+    }
+
+    assert ways == {"set-up directory apply - --yes"}
+    assert "set-up" in services
+    assert parsed_command(["directory", "apply", "-", "--yes"]) == ["directory", "apply"]
 
 
 def test_every_process_is_there_with_settings_that_it_knows(services: dict[str, Any]) -> None:

@@ -2,13 +2,15 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import click
 from ruamel.yaml import YAML
 
 from tests.support.settings_schema import settings_schema
+from workers.cli import main
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -67,6 +69,19 @@ def pod_specs(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
         if manifest["kind"] in {"Deployment", "Job"}:
             template = manifest["spec"]["template"]
             yield template["metadata"]["labels"]["app.kubernetes.io/component"], template["spec"]
+
+
+def parsed_command(arguments: Sequence[str]) -> list[str]:
+    """Return which command of packyard that is, after it has taken every argument."""
+    command: click.Command = main
+    path, rest = [], list(arguments)
+    while isinstance(command, click.Group):
+        path.append(rest.pop(0))
+        inner = command.get_command(click.Context(command), path[-1])
+        assert inner is not None, f"there is no command {' '.join(path)}"
+        command = inner
+    command.make_context(path[-1], rest)
+    return path
 
 
 def golden(example: str) -> str:

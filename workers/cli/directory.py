@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 import click
 
-from service.context import open_context
+from service.context import open_catalogue
 from service.directory import (
     DirectoryFileError,
     WrittenDirectory,
@@ -120,8 +120,8 @@ def _preview(written: WrittenDirectory) -> list[str]:
 async def _apply(written: WrittenDirectory, review: Callable[[Sequence[Change]], None]) -> Mapping[str, Counts]:
     settings = command_settings()
     with one_line_for_outages():
-        async with open_context(settings, connections=1) as context:
-            return await apply_directory(context.database, written, review=review)
+        async with open_catalogue(settings, connections=1) as database:
+            return await apply_directory(database, written, review=review)
 
 
 def _read(file: Path) -> WrittenDirectory:

@@ -181,3 +181,16 @@ volumeMounts:
     mountPath: {{ trimPrefix "file://" .Values.storage.url }}
   {{- end }}
 {{- end }}
+
+{{/* Where the directory file is: empty without one. An upgrade with --reuse-values may have no such value at all. */}}
+{{- define "packyard.directoryFrom" -}}
+{{- with .Values.directory }}
+{{- if gt (len (compact (list .content .existingSecret .existingConfigMap))) 1 }}
+{{- fail "directory.content, directory.existingSecret and directory.existingConfigMap: one is enough" }}
+{{- end }}
+{{- if .content }}{{ include "packyard.fullname" $ }}-directory{{ else }}{{ .existingSecret | default .existingConfigMap }}{{ end }}
+{{- if and (compact (list .content .existingSecret .existingConfigMap)) (not $.Values.setUp.enabled) }}
+{{- fail "directory needs setUp.enabled: the set-up applies it" }}
+{{- end }}
+{{- end }}
+{{- end }}

@@ -165,6 +165,15 @@ async def test_standard_input_is_read_as_a_file_and_asks_nobody(
     assert [row["path"] for row in await query(context, "SELECT path FROM project")] == ["orchard/press/juice"]
 
 
+async def test_a_directory_is_applied_without_the_object_store(context: Context, packyard: Commands) -> None:
+    away = {"PACKYARD_STORAGE_URL": "s3://away", "PACKYARD_STORAGE_ENDPOINT": "http://127.0.0.1:1"}
+
+    done = await packyard.run(*_APPLY, "-", given=_BEFORE, changed=away)
+
+    assert (done.status, done.err) == (0, "")
+    assert [row["path"] for row in await query(context, "SELECT path FROM project")] == ["orchard/press/juice"]
+
+
 async def test_the_example_of_the_readme_takes_nothing_from_the_demo(
     context: Context, packyard: Commands, file: Path
 ) -> None:
