@@ -115,7 +115,10 @@ def test_a_port_in_use_stops_the_start(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         port = taken.getsockname()[1]
         _assert_refused(
-            f"port {port} is in use on 127.0.0.1: choose another one with --port", tmp_path, "--port", str(port)
+            f"port {port} is in use on 127.0.0.1: choose another one with --port",
+            tmp_path / "new" / "data",
+            "--port",
+            str(port),
         )
 
 
@@ -145,7 +148,8 @@ def test_wrong_settings_and_absent_servers_stop_the_start(
     }
     if given["PACKYARD_DATABASE_URL"] == "the run's":
         given["PACKYARD_DATABASE_URL"] = database_url
-    _assert_refused(reason, tmp_path, "--port", str(free_port()), settings=given)
+    _assert_refused(reason, tmp_path / "new" / "data", "--port", str(free_port()), settings=given)
+    assert not (tmp_path / "new").exists()
 
 
 def _status_of_user(up: Up, token: str) -> str:
@@ -193,6 +197,7 @@ def _assert_refused(reason: str, folder: Path, *options: str, settings: Mapping[
     assert done.stderr.count("\n") == 1
     assert "secret" not in done.stderr
     assert not find_marked(folder)
+    assert not folder.exists(), [*folder.iterdir()]
 
 
 def _run(*arguments: str, settings: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":

@@ -1,27 +1,66 @@
-"""The command `packyard`: one module a family of commands."""
+"""The command `packyard`: one module a family of commands, loaded when one of it is called."""
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
 
 import click
 from typing_extensions import override
 
-from service.environment import read_environment_file
 from service.errors import PackyardError
-from workers.cli.check import check
-from workers.cli.deletions import deletions
-from workers.cli.directory import directory
-from workers.cli.events import events
-from workers.cli.imports import import_packages
-from workers.cli.processes import migrate, print_settings, relay, schedule, serve, work
-from workers.cli.roles import roles
-from workers.cli.up import up
 from workers.output import guard_output
 from workers.process import end_at_once, fail
 
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "check": ("workers.cli.check:check", "Hold storage and database against each other, both ways."),
+        "deletions": (
+            "workers.cli.deletions:deletions",
+            "Look at deletions, undo them, try them again; delete many packages at once.",
+        ),
+        "directory": ("workers.cli.directory:directory", "Users, groups, projects, memberships and tokens."),
+        "events": ("workers.cli.events:events", "Watch deletion events."),
+        "import": (
+            "workers.cli.imports:import_packages",
+            "Import packages from FILE, one JSON object a line; `-` reads standard input.",
+        ),
+        "migrate": ("workers.cli.processes:migrate", "Bring the database to the newest version of the schema."),
+        "relay": ("workers.cli.processes:relay", "Run the relay: hands the outbox to the broker."),
+        "roles": ("workers.cli.roles:roles", "Database roles and broker users with the least rights that do."),
+        "schedule": ("workers.cli.processes:schedule", "Run the scheduler: makes due what waits."),
+        "serve": ("workers.cli.processes:serve", "Run the HTTP API."),
+        "settings": (
+            "workers.cli.processes:print_settings",
+            "Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong.",
+        ),
+        "up": ("workers.cli.up:up", "Run PostgreSQL, RabbitMQ and all of Packyard on this machine until Ctrl-C."),
+        "work": ("workers.cli.processes:work", "Run a deletion worker."),
+    }
+)
+"""Name of a command -> its module and name there, and its summary: the list of commands loads none of the modules."""
 
-class _OneLineErrors(click.Group):
-    """Turns a failure that has a name into one line and exit status 1."""
+
+class _Commands(click.Group):
+    """Loads a command when it is called, and turns a failure that has a name into one line and exit status 1."""
+
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
     @override
     def invoke(self, ctx: click.Context) -> Any:
@@ -31,7 +70,7 @@ class _OneLineErrors(click.Group):
             fail(str(error))
 
 
-@click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="packyard")
 @click.option(
     "--env-file",
@@ -42,15 +81,11 @@ class _OneLineErrors(click.Group):
 @click.pass_context
 def main(context: click.Context, env_file: Path | None) -> None:
     """Packyard: a package catalogue that speaks the GitLab Packages API and means its deletions."""
-    context.obj = read_environment_file(env_file) if env_file else {}
+    context.obj = {}
+    if env_file is not None:
+        from service.environment import read_environment_file  # noqa: PLC0415 - few commands need the parser
 
-
-_COMMANDS = (
-    up, serve, relay, work, schedule, migrate, print_settings, directory, import_packages, deletions, check, events,
-    roles
-)  # fmt: skip
-for _command in _COMMANDS:
-    main.add_command(_command)
+        context.obj = read_environment_file(env_file)
 
 
 def run() -> NoReturn:

@@ -2,12 +2,16 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from service.errors import StartError
+
+ENVIRONMENT: Final = "packyard.env"
+"""The settings of the running stack, for other commands; written before its processes start."""
 
 _PRIVATE: Final = 0o600
 _TRAVERSE: Final = 0o001
@@ -35,6 +39,9 @@ def make_traversable(path: Path) -> None:
 def own_folder(folder: Path) -> Iterator[None]:
     """Make *folder* where it is missing, and hold it for this process alone.
 
+    A folder that was made here is removed when a stack cannot be started in it: one without ENVIRONMENT has never run.
+    It stays when the error refers to it, as to a log.
+
     Raises:
         StartError: it cannot be written to, or another process holds it.
     """
@@ -42,19 +49,38 @@ def own_folder(folder: Path) -> Iterator[None]:
         raise StartError(
             f"the data folder {folder} should have no quote or backslash in its path: RabbitMQ trips over it"
         )
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / "lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise StartError(f"cannot write to the data folder {folder}: {error.strerror}") from error
     with lock:
+        _lock(lock, folder)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise StartError(f"{folder} is in use by another `packyard up` (process {holder})") from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+            yield
+        except StartError as error:
+            if missing and not (folder / ENVIRONMENT).exists() and str(folder) not in str(error):
+                _remove(missing)
+            raise
+
+
+def _lock(lock: TextIO, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        raise StartError(f"{folder} is in use by another `packyard up` (process {holder})") from None
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def _remove(made: Sequence[Path]) -> None:
+    """Remove a folder with all that is in it, and those above it that were made for it and hold nothing else."""
+    folder, *around = made
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        for path in around:
+            path.rmdir()

@@ -14,7 +14,7 @@ from service.errors import StartError
 from service.infra.broker import require_broker
 from service.infra.migrations.run import migrate
 from workers.loop import together
-from workers.stack.files import write_private
+from workers.stack.files import ENVIRONMENT, write_private
 from workers.stack.plan import Plan, check_database
 from workers.stack.processes import Child, Program
 from workers.stack.reporter import Reporter
@@ -85,7 +85,7 @@ class Yard:
     @property
     def environment_file(self) -> Path:
         """Where the settings of the running stack are written, for other commands."""
-        return self._plan.folder / "packyard.env"
+        return self._plan.folder / ENVIRONMENT
 
     async def open_servers(self) -> None:
         """Start the servers, or reach those that were given, and bring the database to the newest schema.
