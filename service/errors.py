@@ -45,6 +45,10 @@ class StorageRefusedError(PackyardError):
     """The object store will not do this, however often it is asked."""
 
 
+class ObjectStuckError(PackyardError):
+    """The object store answers, but does not remove this object; another attempt may succeed."""
+
+
 class ObjectMissingError(PackyardError):
     """There is no object under that key."""
 

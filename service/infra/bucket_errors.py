@@ -14,11 +14,11 @@ from service.errors import ObjectMissingError, StorageRefusedError, StorageUnava
 FAILURES: Final = (BaseError, OSError)
 """What the library raises; a file that is missing is an OSError."""
 
-_OF_ONE_KEY: Final = "DeleteObjects request failed for key "
-"""How the library begins to report one key of a bulk delete on S3."""
-_CODE_OF_KEY: Final = re.compile(r" \(code: (\w+)\)")
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
-_REFUSALS: Final = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled", "NotSignedUp"})
+REFUSALS: Final = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled", "NotSignedUp"})
+"""Codes of S3 for what will not be done, however often it is asked."""
+
+_THROTTLED: Final = re.compile(r"SlowDown|RequestLimitExceeded|Throttling|TooManyRequests|429 Too Many Requests")
 _BAD_CREDENTIALS: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
 
 
@@ -65,33 +65,24 @@ def translated(error: Exception, deed: Deed, *, backend: object) -> Exception:
     """Return our name for a failure; what is none of the library's, such as a client that went away, stays itself."""
     if isinstance(error, FileNotFoundError):
         return ObjectMissingError(first_line(error))
-    if _is_refusal(error):
-        return StorageRefusedError(_refusal(error, deed, backend))
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        found = _CODE.search(str(error))
+        return refused(found.group(1) if found else "", deed, backend_type=type(backend))
     if isinstance(error, BaseError):
         return StorageUnavailableError(first_line(error))
     return error
 
 
-def is_of_one_key(error: Exception) -> bool:
-    """Tell whether S3 took the request as a whole, and failed with one of its keys."""
-    return bool(_code_of_key(error))
-
-
-def _is_refusal(error: Exception) -> bool:
-    return isinstance(error, PermissionDeniedError | UnauthenticatedError) or _code_of_key(error) in _REFUSALS
-
-
-def _code_of_key(error: Exception) -> str:
-    _, is_of_one_key, rest = str(error).partition(_OF_ONE_KEY)
-    found = _CODE_OF_KEY.search(rest) if is_of_one_key else None
-    return found.group(1) if found else ""
-
-
-def _refusal(error: Exception, deed: Deed, backend: object) -> str:
-    found = _CODE.search(str(error))
-    code = (found.group(1) if found else _code_of_key(error)) or "the store gives no reason"
+def refused(code: str, deed: Deed, *, backend_type: type) -> StorageRefusedError:
+    """Return our name for a refusal with that code of the store's; it names the permission that is missing."""
+    reason = code or "the store gives no reason"
     if code in _BAD_CREDENTIALS:
-        return f"the credentials are refused ({code})"
-    permission = _PERMISSIONS.get(type(backend), {}).get(deed)
+        return StorageRefusedError(f"the credentials are refused ({reason})")
+    permission = _PERMISSIONS.get(backend_type, {}).get(deed)
     needed = f", which takes the permission {permission}" if permission else ""
-    return f"not allowed to {deed.value}{needed} ({code})"
+    return StorageRefusedError(f"not allowed to {deed.value}{needed} ({reason})")
+
+
+def is_throttled(error: Exception) -> bool:
+    """Tell whether the store asks for fewer requests."""
+    return bool(_THROTTLED.search(str(error)))

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
+import structlog
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 from obstore.store import ObjectStore as Backend
 from typing_extensions import override
 
-from service.errors import ObjectMissingError, StorageUnavailableError
-from service.infra.bucket_errors import FAILURES, Deed, is_of_one_key, translated
+from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
+from service.infra.bucket_errors import FAILURES, Deed, translated
+from service.infra.bulk_requests import BulkRefusedError, BulkRequests
+from service.infra.reading import SILENT, begun
+from service.infra.single_removals import SingleRemovals
 from service.infra.storage import (
+    DEFAULT_PATIENCE,
     DELETE_CHUNK,
     MARK,
     READ_CHUNK,
@@ -21,6 +26,7 @@ from service.infra.storage import (
     Digests,
     ObjectInfo,
     ObjectStore,
+    Patience,
     StoredObject,
 )
 
@@ -31,16 +37,31 @@ _LARGEST_COPY: Final = 5 * 1024**3
 """Bytes that S3 copies by itself at most."""
 _IN_LOOP: Final = 64 * 1024
 """From this many bytes on, checksums are worth a thread."""
-_SINGLY_AT_ONCE: Final = 8
+_BULK_AGAIN_S: Final = 300
+"""How long a store that does not serve bulk deletes is not asked for one."""
+_SHARE_OF_REMOVALS: Final = 0.8
+"""In which part of the time for a chunk removals begin; the rest is for those under way, and for the mark."""
 _NO_VERSION: Final = "null"
 """What S3 calls the version of an object that was written while the bucket kept none, but had before."""
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+log = structlog.get_logger()
 
 
 class BucketStore(ObjectStore):
     """A store behind the library's interface."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(
+        self, backend: Backend, patience: Patience = DEFAULT_PATIENCE, bulk: BulkRequests | None = None
+    ) -> None:
+        """Use *bulk* for the removal of several objects, where the bucket serves that."""
         self._backend = backend
+        self._patience = patience
+        self._bulk = bulk
+        self._bulk_again_at = 0.0
+        """From which moment of the event loop's clock on a bulk delete is asked for."""
 
     @override
     async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
@@ -76,23 +97,18 @@ class BucketStore(ObjectStore):
                 raise ObjectMissingError("there is no such object")
             yield _nothing()
             return
-        try:
-            if end is not None:
-                result = await obstore.get_async(self._backend, key, options={"range": (start, end)})
-            elif start:
-                result = await obstore.get_async(self._backend, key, options={"range": {"offset": start}})
-            else:
-                result = await obstore.get_async(self._backend, key)
-        except FAILURES as error:
-            raise translated(error, Deed.READ, backend=self._backend) from error
-        yield self._pieces(result.stream(min_chunk_size=READ_CHUNK))
+        async with begun(self._read(key, start, end), within=self._patience.first_byte) as pieces:
+            yield pieces
 
     @override
     async def head(self, key: str) -> ObjectInfo | None:
         try:
-            return _info(await obstore.head_async(self._backend, key))
+            async with asyncio.timeout(self._patience.first_byte.total_seconds()):
+                return _info(await obstore.head_async(self._backend, key))
         except FileNotFoundError:
             return None
+        except TimeoutError as error:
+            raise StorageUnavailableError(SILENT) from error
         except FAILURES as error:
             raise self._translated(error, Deed.READ) from error
 
@@ -108,14 +124,15 @@ class BucketStore(ObjectStore):
     async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
         if not keys:
             return {}
-        try:
-            await obstore.delete_async(self._backend, list(keys))
-        except FAILURES as error:
-            if isinstance(self._backend, S3Store) and not is_of_one_key(error):
-                return self._refused_as_a_whole(keys, error)
-            # Of the others nothing is said: they may be gone, or never have been looked at.
-            return await _Singly(self, self._backend, keys).delete()
-        return {}
+        now = asyncio.get_running_loop().time()
+        until = now + _SHARE_OF_REMOVALS * self._patience.removal.total_seconds()
+        if self._bulk is None or len(keys) == 1 or now < self._bulk_again_at:
+            failures = await self._singly(keys, until=until)
+        else:
+            failures = await self._delete_in_bulk(self._bulk, keys, until=until)
+        if all(isinstance(failures.get(key), StorageUnavailableError) for key in keys):
+            raise failures[keys[0]]
+        return failures
 
     @override
     async def move(self, key: str, target: str) -> None:
@@ -170,11 +187,46 @@ class BucketStore(ObjectStore):
             raise self._translated(error, Deed.READ) from error
         return version not in {None, _NO_VERSION}
 
-    def _refused_as_a_whole(self, keys: Sequence[str], error: Exception) -> Mapping[str, Exception]:
-        failure = self._translated(error, Deed.DELETE)
-        if isinstance(failure, StorageUnavailableError):
-            raise failure from error
-        return dict.fromkeys(keys, failure)
+    async def _delete_in_bulk(
+        self, bulk: BulkRequests, keys: Sequence[str], *, until: float
+    ) -> Mapping[str, Exception]:
+        try:
+            answer = await bulk.delete(keys)
+        except BulkRefusedError as error:
+            return await self._delete_without_bulk(keys, str(error), until=until)
+        # A key that the answer does not name may be there, and one that failed may be removed by itself.
+        others = [key for key in keys if key not in answer.removed and key not in answer.refusals]
+        refusals = {key: answer.refusals[key] for key in keys if key in answer.refusals}
+        return {**refusals, **await self._singly(others, until=until)}
+
+    async def _delete_without_bulk(self, keys: Sequence[str], reason: str, *, until: float) -> Mapping[str, Exception]:
+        await self._require_answer()
+        failures = await self._singly(keys, until=until)
+        if len(failures) < len(keys):
+            log.warning("bulk_delete_not_served", reason=reason, asked_again_after_s=_BULK_AGAIN_S)
+            self._bulk_again_at = asyncio.get_running_loop().time() + _BULK_AGAIN_S
+        return failures
+
+    async def _require_answer(self) -> None:
+        """Raise StorageUnavailableError when the store is away; a refusal is an answer."""
+        with suppress(StorageRefusedError):
+            await self.is_ours()
+
+    async def _singly(self, keys: Sequence[str], *, until: float) -> Mapping[str, Exception]:
+        return await SingleRemovals(self, self._backend, keys, until=until).delete() if keys else {}
+
+    @asynccontextmanager
+    async def _read(self, key: str, start: int, end: int | None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        options: GetOptions = {}
+        if end is not None:
+            options["range"] = (start, end)
+        elif start:
+            options["range"] = {"offset": start}
+        try:
+            result = await obstore.get_async(self._backend, key, options=options)
+        except FAILURES as error:
+            raise translated(error, Deed.READ, backend=self._backend) from error
+        yield self._pieces(result.stream(min_chunk_size=READ_CHUNK))
 
     async def _pieces(self, stream: "obstore.BytesStream") -> AsyncIterator[bytes]:
         try:
@@ -188,60 +240,6 @@ class BucketStore(ObjectStore):
             # Not of one object: S3 says so of the bucket, and a proxy of everything.
             return StorageUnavailableError("the bucket is not there")
         return translated(error, deed, backend=self._backend)
-
-
-class _Singly:
-    """The removal of a chunk key by key, which ends early when the store answers nothing of use."""
-
-    def __init__(self, store: BucketStore, backend: Backend, keys: Sequence[str]) -> None:
-        self._store = store
-        self._backend = backend
-        self._waiting = iter(keys)
-        self._failures: dict[str, Exception] = {}
-        self._missing: list[str] = []
-        self._in_vain = 0
-
-    async def delete(self) -> Mapping[str, Exception]:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_SINGLY_AT_ONCE):
-                group.create_task(self._delete_next())
-        if self._missing:
-            await self._verify_missing()
-        return self._failures
-
-    async def _delete_next(self) -> None:
-        for key in self._waiting:
-            if self._in_vain >= _SINGLY_AT_ONCE:
-                self._failures[key] = StorageUnavailableError("not tried, since the object store fails again and again")
-                continue
-            try:
-                await obstore.delete_async(self._backend, key)
-                self._in_vain = 0
-            except FileNotFoundError:
-                self._missing.append(key)
-            except FAILURES as error:
-                self._failures[key] = translated(error, Deed.DELETE, backend=self._backend)
-                self._in_vain += not is_of_one_key(error)
-
-    async def _verify_missing(self) -> None:
-        # Whoever says "not there" may be something in front of our store, or an empty one in its place: only between
-        # two looks at the mark is an object believed to be gone.
-        away = StorageUnavailableError("the objects of this yard are not there")
-        if not await self._store.is_ours():
-            self._failures |= dict.fromkeys(self._missing, away)
-            return
-        waiting = iter(self._missing)
-
-        async def look_at_next() -> None:
-            for key in waiting:
-                if await self._store.head(key):
-                    self._failures[key] = away
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_SINGLY_AT_ONCE):
-                group.create_task(look_at_next())
-        if not await self._store.is_ours():
-            self._failures |= dict.fromkeys(self._missing, away)
 
 
 def memory_store() -> BucketStore:

@@ -19,6 +19,20 @@ MARK: Final = ".packyard"
 """What tells our store from an empty one: a volume that is not mounted, a bucket that is not there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a store may take."""
+
+    first_byte: timedelta
+    """Until the first piece of an object comes, or the answer whether there is one."""
+
+    removal: timedelta
+    """For one chunk of removals."""
+
+
+DEFAULT_PATIENCE: Final = Patience(first_byte=timedelta(seconds=10), removal=timedelta(seconds=60))
+
+
 @dataclass(slots=True)
 class Digests:
     """Size and checksums of a stream, computed while it passes."""
@@ -99,9 +113,13 @@ class ObjectStore(Protocol):
         ...
 
     async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
-        """Remove at most 1,000 objects; return what stopped those that are still there, by key.
+        """Remove at most 1,000 objects; return what stopped those that may still be there, by key.
 
-        An object that is gone already counts as removed, but only if this is certainly our store.
+        An object that is gone already counts as removed, but only if this is certainly our store. The failures are
+
+        - StorageUnavailableError: the store went away before this one; when it is away for all, this is raised;
+        - ObjectStuckError: the store answers, but did not remove this one;
+        - StorageRefusedError: it never will.
         """
         ...
 

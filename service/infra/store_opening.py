@@ -8,17 +8,19 @@ from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
-from obstore.store import ObjectStore as Backend
 
 from service.environment import PREFIX
 from service.errors import StartError
 from service.infra.aws_profile import find_profile
 from service.infra.bucket_store import BucketStore
+from service.infra.bulk_requests import Access, BulkRequests
 from service.infra.folder_store import open_folder
-from service.infra.storage import ObjectStore
+from service.infra.storage import DEFAULT_PATIENCE, ObjectStore, Patience
 from service.settings import Settings
 
 _OF_S3_ALONE: Final = ("storage_region", "storage_path_style")
+_IDLE: Final = timedelta(seconds=10)
+"""How long a connection stays open between two requests; the peer of an older one may have gone away in silence."""
 
 
 def open_store(settings: Settings) -> ObjectStore:
@@ -34,7 +36,7 @@ def open_store(settings: Settings) -> ObjectStore:
     if not parts.netloc:
         raise StartError(f"PACKYARD_STORAGE_URL is wrong: should name a bucket, as in {parts.scheme}://bucket/prefix")
     try:
-        return BucketStore(_open_bucket(settings, scheme=parts.scheme, bucket=parts.netloc, prefix=parts.path))
+        return _open_bucket_store(settings, scheme=parts.scheme, bucket=parts.netloc, prefix=parts.path.strip("/"))
     except (BaseError, ValueError) as error:
         raise StartError(f"PACKYARD_STORAGE_URL: {str(error).partition(chr(10))[0]}") from error
 
@@ -49,36 +51,60 @@ def _require_fitting(settings: Settings, scheme: str) -> None:
             raise StartError(f"{PREFIX}{name.upper()} is wrong: only s3:// has one")
 
 
-def _open_bucket(settings: Settings, *, scheme: str, bucket: str, prefix: str) -> Backend:
+def _open_bucket_store(settings: Settings, *, scheme: str, bucket: str, prefix: str) -> BucketStore:
     endpoint = str(settings.storage_endpoint).rstrip("/") if settings.storage_endpoint else None
-    common: dict[str, Any] = {
-        "prefix": prefix.strip("/") or None,
+    options = _options(settings)
+    patience = _patience(settings)
+    if scheme == "gs":
+        of_google: Any = {"base_url": endpoint} if endpoint else {}
+        return BucketStore(GCSStore(bucket, prefix=prefix or None, config=of_google, **options), patience)
+    if scheme == "az":
+        of_azure: Any = {"endpoint": endpoint} if endpoint else {}
+        return BucketStore(AzureStore(bucket, prefix=prefix or None, config=of_azure, **options), patience)
+    profile = find_profile(os.environ)  # noqa: TID251 - Amazon's variables, which are no settings of ours
+    if profile:
+        options["credential_provider"] = profile
+    config = _config_of_s3(settings, endpoint, bucket)
+
+    def open_at(address: str | None) -> S3Store:
+        there: Any = {**config, "endpoint": address, "virtual_hosted_style_request": True} if address else config
+        return S3Store(bucket, config=there, **options)
+
+    access = Access(
+        opening=open_at,
+        prefix=prefix,
+        connect_timeout=settings.storage_connect_timeout,
+        request_timeout=settings.storage_request_timeout,
+        retries=settings.storage_retries,
+    )
+    return BucketStore(S3Store(bucket, prefix=prefix or None, config=config, **options), patience, BulkRequests(access))
+
+
+def _patience(settings: Settings) -> Patience:
+    first_byte = min(DEFAULT_PATIENCE.first_byte, settings.storage_request_timeout)
+    return Patience(first_byte=first_byte, removal=settings.storage_timeout)
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
         "client_options": {
-            "allow_http": endpoint is not None and endpoint.startswith("http://"),
+            "allow_http": settings.storage_endpoint is not None and settings.storage_endpoint.scheme == "http",
             "connect_timeout": settings.storage_connect_timeout,
             "read_timeout": settings.storage_request_timeout,
             # Of a whole request, the bytes included: a large object may take long as long as it goes on.
             "timeout": timedelta(days=1),
+            "pool_idle_timeout": _IDLE,
         },
         "retry_config": {
             "max_retries": settings.storage_retries,
             "retry_timeout": settings.storage_request_timeout,
         },
     }
-    if scheme == "gs":
-        of_google: Any = {"base_url": endpoint} if endpoint else {}
-        return GCSStore(bucket, config=of_google, **common)
-    if scheme == "az":
-        of_azure: Any = {"endpoint": endpoint} if endpoint else {}
-        return AzureStore(bucket, config=of_azure, **common)
-    profile = find_profile(os.environ)  # noqa: TID251 - Amazon's variables, which are no settings of ours
-    if profile:
-        common["credential_provider"] = profile
-    return S3Store(bucket, config=_config_of_s3(settings, endpoint, bucket), **common)
 
 
 def _config_of_s3(settings: Settings, endpoint: str | None, bucket: str) -> Any:
-    config: dict[str, Any] = {}
+    # A removal by itself is one indeed: the library would send a bulk delete of one key.
+    config: dict[str, Any] = {"disable_bulk_delete": True}
     if endpoint:
         # The library wants the bucket within the address where it stands in front of the host name.
         config["endpoint"] = endpoint if settings.storage_path_style else endpoint.replace("://", f"://{bucket}.", 1)
