@@ -28,6 +28,8 @@ class Failure:
 
     reason: str
     pause: timedelta | None
+    is_attempt: bool = True
+    """Whether it counts as one: an outage, which says nothing of the deletion, does not."""
 
 
 class Standing(Enum):
@@ -174,7 +176,8 @@ async def record_failures(
         final = {deletion_id: failure.reason for deletion_id, failure in ours.items() if failure.pause is None}
         if pauses:
             reasons = {deletion_id: ours[deletion_id].reason for deletion_id in pauses}
-            await destruction_rows.retry_later(connection, reasons, pauses, untouched=untouched)
+            uncounted = [deletion_id for deletion_id in pauses if not ours[deletion_id].is_attempt]
+            await destruction_rows.retry_later(connection, reasons, pauses, untouched=untouched, uncounted=uncounted)
         if final:
             failed = await destruction_rows.fail(connection, final, untouched=untouched)
             await outbox.append(connection, _failed(failed, final))

@@ -179,7 +179,8 @@ class Settings(BaseModel):
     """How long a worker may hold a deletion without renewing; twice this is the longest that a crash can delay it."""
 
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 6
-    """How often a deletion is attempted before its package is shown in `error`."""
+    """How often a deletion is attempted before its package is shown in `error`; an outage of the store is no
+    attempt."""
 
     backoff: PositiveDuration = timedelta(seconds=5)
     """The pause before the second attempt; each further one is five times as long, up to an hour, with jitter."""
@@ -200,7 +201,8 @@ class Settings(BaseModel):
     """How long connecting to the object store may take."""
 
     storage_request_timeout: PositiveDuration = timedelta(seconds=30)
-    """How long the object store may take to answer a request, or to send the next piece of an object."""
+    """How long the object store may take to answer a request, or to send the next piece of an object; the first piece
+    has 10 seconds at most."""
 
     storage_retries: Annotated[int, Field(ge=0, le=10)] = 2
     """How often a request to the object store is repeated at once, as long as it began within the time of one."""

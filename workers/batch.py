@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from service.errors import PackyardError, StorageUnavailableError
 from service.infra.deletion_rows import Deletion
 from service.infra.destruction_rows import DoomedFile
 from service.infra.storage import DELETE_CHUNK
-from workers.attempts import judge
+from workers.attempts import gravest, judge
 from workers.loop import wait_for_any
 
 _RENEWALS_A_LEASE: Final = 3
@@ -139,11 +140,12 @@ class _Batch:
             if standing is Standing.ENDED:
                 _log(self._left.pop(deletion_id), "destruction_succeeded")
         await self._let_go_held([each for each, standing in standings.items() if standing is Standing.ON_HOLD])
-        self._begin_counting_anew({file.deletion_id for file in files if file.storage_key not in failures})
+        advanced = {file.deletion_id for file in files if file.storage_key not in failures}
+        self._begin_counting_anew(advanced)
         failed = self._failed(files, failures)
         if len(files) < limit:
             failed |= await self._leftover(self._left.keys() - failed.keys())
-        await self._give_up(failed)
+        await self._give_up(failed, advanced=advanced)
 
     async def _let_go_held(self, ids: Sequence[UUID]) -> None:
         if ids:
@@ -170,11 +172,11 @@ class _Batch:
             return failures
 
     def _failed(self, files: Sequence[DoomedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
-        return {
-            file.deletion_id: failures[file.storage_key]
-            for file in files
-            if file.storage_key in failures and file.deletion_id in self._left
-        }
+        errors: defaultdict[UUID, list[Exception]] = defaultdict(list)
+        for file in files:
+            if file.storage_key in failures and file.deletion_id in self._left:
+                errors[file.deletion_id].append(failures[file.storage_key])
+        return {deletion_id: gravest(found) for deletion_id, found in errors.items()}
 
     async def _leftover(self, ids: Collection[UUID]) -> dict[UUID, Exception]:
         if not ids:
@@ -184,7 +186,7 @@ class _Batch:
         error = LeftoverFilesError("files were added while the package was being destroyed")
         return dict.fromkeys(await destruction.unmarked(self._context.database, ids), error)
 
-    async def _give_up(self, errors: Mapping[UUID, Exception]) -> None:
+    async def _give_up(self, errors: Mapping[UUID, Exception], *, advanced: Collection[UUID] = ()) -> None:
         if not errors:
             return
         settings = self._context.settings
@@ -195,6 +197,7 @@ class _Batch:
                 max_attempts=settings.max_attempts,
                 backoff=settings.backoff,
                 chance=random.random(),  # noqa: S311 - spreads pauses, keeps no secret
+                advanced=deletion_id in advanced,
             )
             for deletion_id, error in errors.items()
         }

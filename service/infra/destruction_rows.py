@@ -207,8 +207,9 @@ async def retry_later(
     pauses: Mapping[UUID, timedelta],
     *,
     untouched: Collection[UUID],
+    uncounted: Collection[UUID],
 ) -> None:
-    """Put held deletions aside, each for its pause."""
+    """Put held deletions aside, each for its pause; those of *uncounted* keep the attempt that they began."""
     await execute(
         connection,
         "retry_deletions",
@@ -216,6 +217,7 @@ async def retry_later(
         errors=list(reasons.values()),
         pauses=[pauses[deletion_id] for deletion_id in reasons],
         untouched=list(untouched),
+        uncounted=list(uncounted),
     )
 
 

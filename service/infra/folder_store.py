@@ -21,15 +21,36 @@ from typing import Final, ParamSpec, TypeVar
 
 from typing_extensions import override
 
-from service.errors import ObjectMissingError, StartError, StorageRefusedError, StorageUnavailableError
+from service.errors import (
+    ObjectMissingError,
+    ObjectStuckError,
+    StartError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
 from service.infra.folder_files import ABSENT, PARTIAL, Draft, Reader, give_name, remove_empty, root_of
 from service.infra.folder_walk import walk
-from service.infra.storage import MARK, READ_CHUNK, Check, ObjectInfo, ObjectStore, StoredObject
+from service.infra.reading import begun
+from service.infra.storage import DEFAULT_PATIENCE, MARK, READ_CHUNK, Check, ObjectInfo, ObjectStore, StoredObject
 
 _THREADS: Final = 16
 _STALE_S: Final = 24 * 3600
 """An upload that has written nothing for so long is none any more: its process was killed."""
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
+_OF_THE_DISK: Final = frozenset(
+    {
+        errno.EIO,
+        errno.EROFS,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ESTALE,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+    }
+)
+"""What a disk or a file server answers that is away as a whole."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,10 +64,11 @@ class FolderStore(ObjectStore):
         self._folder = folder
         # Threads of its own: a disk that hangs shall not take along those of the event loop.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="objects")
+        self._closing: set[asyncio.Future[None]] = set()
 
     @override
     async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
-        async with self._opened(lambda: Draft(self._folder)) as draft:
+        async with self._opened(lambda: Draft(self._folder), is_awaited=True) as draft:
             async for chunk in chunks:
                 await self._run(draft.write, chunk)
             stored = draft.digests.stored(key)
@@ -59,8 +81,8 @@ class FolderStore(ObjectStore):
     @override
     @asynccontextmanager
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
-        async with self._opened(lambda: Reader(self._folder, key)) as reader:
-            yield self._pieces(reader, start, end)
+        async with begun(self._read(key, start, end), within=DEFAULT_PATIENCE.first_byte) as pieces:
+            yield pieces
 
     @override
     async def head(self, key: str) -> ObjectInfo | None:
@@ -109,13 +131,25 @@ class FolderStore(ObjectStore):
         return False
 
     @asynccontextmanager
-    async def _opened(self, opening: Callable[[], F]) -> AsyncGenerator[F]:
-        """Give what a thread opens; it is closed even if nobody waits any more for it to be opened."""
+    async def _read(self, key: str, start: int, end: int | None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        async with self._opened(lambda: Reader(self._folder, key), is_awaited=False) as reader:
+            yield self._pieces(reader, start, end)
+
+    @asynccontextmanager
+    async def _opened(self, opening: Callable[[], F], *, is_awaited: bool) -> AsyncGenerator[F]:
+        """Give what a thread opens; it is closed even if nobody waits any more for it to be opened.
+
+        Only where its end *is_awaited*, a disk that hangs holds up the caller.
+        """
         opened = asyncio.ensure_future(self._run(opening))
         try:
             yield await asyncio.shield(opened)
         finally:
-            await asyncio.shield(self._close(opened))
+            closing = asyncio.ensure_future(self._close(opened))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            if is_awaited:
+                await asyncio.shield(closing)
 
     async def _close(self, opened: "asyncio.Future[F]") -> None:
         await asyncio.wait([opened])
@@ -159,7 +193,7 @@ class FolderStore(ObjectStore):
             yield chunk
 
     def _delete(self, keys: Sequence[str], given_up: threading.Event) -> Mapping[str, Exception]:
-        failures: dict[str, Exception] = {}
+        errors: dict[str, OSError] = {}
         with root_of(self._folder) as root:
             for key in keys:
                 if given_up.is_set():
@@ -169,10 +203,11 @@ class FolderStore(ObjectStore):
                 except ABSENT:
                     pass
                 except OSError as error:
-                    failures[key] = _translated(error, self._folder)
+                    errors[key] = error
             for folder in {key.rpartition("/")[0] for key in keys}:
                 remove_empty(root, folder)
-        return failures
+        is_away = len(errors) == len(keys)
+        return {key: _stuck(error, self._folder, is_away=is_away) for key, error in errors.items()}
 
 
 def open_folder(folder: Path) -> FolderStore:
@@ -197,6 +232,14 @@ def _remove_stale(folder: Path) -> None:
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - _STALE_S:
                 path.unlink()
+
+
+def _stuck(error: OSError, folder: Path, *, is_away: bool) -> Exception:
+    """Return our name for an object that was not removed; *is_away* means that no other was."""
+    failure = _translated(error, folder)
+    if isinstance(failure, StorageUnavailableError) and not (is_away and error.errno in _OF_THE_DISK):
+        return ObjectStuckError(str(failure))
+    return failure
 
 
 def _translated(error: OSError, folder: Path) -> Exception:

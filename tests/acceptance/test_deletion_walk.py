@@ -133,7 +133,7 @@ async def test_a_failing_storage_is_tried_again_and_in_the_end_shown(
     assert await observer.status(_PROJECT, 7002) == "error"
     failed = await _deletion(yard, deletion_id)
     assert (failed["state"], failed["attempts"]) == ("failed", 2)
-    assert "StorageUnavailableError" in failed["last_error"]
+    assert "ObjectStuckError" in failed["last_error"]
     assert observer.events[-1]["data"]["error"] == failed["last_error"]
 
     (stubborn / "in the way").rmdir()

@@ -152,6 +152,56 @@ async def test_a_store_that_fails_in_the_middle_leaves_as_many_rows_as_objects(
     assert len(objects_in(objects)) == _FILES - 2_000
 
 
+async def test_an_outage_uses_up_no_attempt(filled: Context, objects: Path, stop: asyncio.Event) -> None:
+    package_id = await _large_package(filled, objects, files=3)
+    deletion = await delete(filled, package_id)
+    impatient = with_settings(filled, max_attempts=1, backoff=timedelta(hours=1))
+
+    class Away(FolderStore):
+        @override
+        async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
+            raise StorageUnavailableError("away")
+
+    class Going(FolderStore):
+        @override
+        async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
+            await super().delete(keys[:1])
+            return dict.fromkeys(keys[1:], StorageUnavailableError("away"))
+
+    for store, done in [(Away(objects), 0), (Away(objects), 0), (Going(objects), 1)]:
+        await carry_out(replace(impatient, store=store), [deletion.id], stop)
+        (row,) = await query(filled, "SELECT attempts, files_done, not_before - now() AS pause FROM deletion")
+        assert await _state(filled) == (DeletionState.RETRYING, done)
+        assert (row["attempts"], row["files_done"]) == (0, done)
+        assert row["pause"] <= timedelta(seconds=15)
+        await query(filled, "UPDATE deletion SET not_before = now()")
+
+    await carry_out(impatient, [deletion.id], stop)
+    assert (objects_in(objects), await status_of(filled, package_id)) == (set(), None)
+
+
+async def test_a_refused_object_stays_and_all_others_of_its_package_go(
+    filled: Context, objects: Path, stop: asyncio.Event
+) -> None:
+    package_id = await _large_package(filled, objects, files=1_500)
+    deletion = await delete(filled, package_id)
+    (refused,) = await query(filled, "SELECT storage_key FROM package_file ORDER BY id LIMIT 1")
+
+    class Refusing(FolderStore):
+        @override
+        async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
+            key = refused["storage_key"]
+            failures = await super().delete([other for other in keys if other != key])
+            return {**failures, key: StorageRefusedError("not allowed")} if key in keys else failures
+
+    for _ in range(3):
+        await carry_out(replace(filled, store=Refusing(objects)), [deletion.id], stop)
+        await query(filled, "UPDATE deletion SET not_before = now()")
+
+    assert await _state(filled) == (DeletionState.FAILED, 1_499)
+    assert await _keys_of(filled, package_id) == objects_in(objects) == {refused["storage_key"]}
+
+
 async def test_what_is_refused_for_good_is_not_tried_again_and_the_rest_of_the_batch_goes(
     filled: Context, objects: Path, stop: asyncio.Event
 ) -> None:

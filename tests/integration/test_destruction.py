@@ -250,7 +250,7 @@ async def test_after_the_last_attempt_what_is_left_is_shown_in_error_and_can_be_
 
     failed = await deletions.find(filled.database, deletion.id)
     assert failed.state is DeletionState.FAILED
-    assert "StorageUnavailableError" in (failed.last_error or "")
+    assert "ObjectStuckError" in (failed.last_error or "")
     assert await status_of(filled, package_id) == "error"
     assert await file_statuses(filled, package_id) == ["error"]
     assert (await event_topics(filled))[-1] == "package.destruction_failed"

@@ -33,7 +33,7 @@ from service.infra.hold_rows import Place
 from service.settings import Settings
 from tests.support.catalogue import ACTOR, OPEN, delete, delete_file, fill_directory, origin, publish, restore
 from tests.support.model import Thing
-from tests.support.modelled import MAX_ATTEMPTS, ModelledYard
+from tests.support.modelled import ModelledYard
 from tests.support.races import OK
 from tests.support.stepwise import StepwiseWorker, with_settings
 from workers.batch import carry_out
@@ -267,10 +267,8 @@ class _Yard(ModelledYard):
         self.model.look(token, set(files))
         if not (is_away and files):
             self.model.record(token, [(deletion, file) for file in files])
-        elif deletion.attempts < MAX_ATTEMPTS:
-            self.model.let_go(token, is_counted=True, is_due=False)
         else:
-            self.model.fail(token)
+            self.model.let_go(token, is_counted=False, is_due=False)
 
     # What time does
 

@@ -241,6 +241,7 @@ UPDATE deletion d SET state = 'retrying', claim = NULL, lease_until = NULL, atte
 -- name: retry_deletions!
 UPDATE deletion d
    SET state = 'retrying', claim = NULL, lease_until = NULL, last_error = w.error,
+       attempts = CASE WHEN d.id = ANY(:uncounted::uuid[]) THEN d.attempts - 1 ELSE d.attempts END,
        removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END,
        not_before = now() + w.pause, wake_at = now() + w.pause
   FROM unnest(:ids::uuid[], :errors::text[], :pauses::interval[]) AS w (id, error, pause)
