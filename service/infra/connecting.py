@@ -106,19 +106,17 @@ class Session(_Driven):
         notice_silence(transport)
         self._waited_s = 0.0
 
-    @property
-    def is_read_only(self) -> bool:
-        """Whether the server takes no writes now; PostgreSQL 14 and later say so unasked, whenever that changes."""
-        reported = self.get_settings()
-        return any(getattr(reported, name, "off") == "on" for name in _READ_ONLY_IF_ON)
-
-    def require_writes(self) -> None:
-        """Refuse a server that takes no writes.
+    async def require_writes(self) -> None:
+        """Refuse a server that takes no writes; one that takes them is not asked.
 
         Raises:
             DatabaseReadOnlyError: it takes none.
         """
-        if self.is_read_only:
+        # PostgreSQL says so by itself whenever that changes, but a pooler may repeat what was so when it connected.
+        reported = self.get_settings()
+        if not any(getattr(reported, name, "off") == "on" for name in _READ_ONLY_IF_ON):
+            return
+        if await self.fetchval("SELECT current_setting('transaction_read_only')") == "on":
             raise DatabaseReadOnlyError("the server takes no writes")
 
     def count_wait(self, seconds: float) -> None:
@@ -190,7 +188,7 @@ async def connect(
                 await session.execute(set_up(purpose, **(settings or {})))
         if purpose is Purpose.LOCK:
             # A standby gives out locks, too, beside those of the server that takes writes.
-            session.require_writes()
+            await session.require_writes()
     except BaseException:
         session.terminate()
         raise

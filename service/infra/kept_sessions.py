@@ -87,8 +87,8 @@ class KeptSession:
             try:
                 async with self._turn:
                     await self._session.execute("SELECT 1", timeout=self._pulse.silence)
-                if self._needs_writes:
-                    self._session.require_writes()
+                    if self._needs_writes:
+                        await self._session.require_writes()
             except (OSError, DatabaseAwayError):
                 self._session.terminate()
                 return
