@@ -130,6 +130,17 @@ def test_a_port_that_was_taken_meanwhile_is_chosen_anew(tmp_path: Path) -> None:
         assert state.port("amqp") != taken
 
 
+@pytest.mark.parametrize("content", [b"\xff\x00", b"[]", b'{"ports": "many"}'])
+def test_a_damaged_file_of_ports_is_named_in_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "stack.json"
+    path.write_bytes(content)
+
+    with pytest.raises(StartError, match=r"^\S+/stack\.json: should be JSON with the ports") as refused:
+        State(path)
+
+    assert "\n" not in str(refused.value)
+
+
 def test_a_folder_serves_one_stack_at_a_time(tmp_path: Path) -> None:
     with own_folder(tmp_path / "data"), pytest.raises(StartError, match="in use by another `packyard up`"):
         own_folder(tmp_path / "data").__enter__()

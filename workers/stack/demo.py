@@ -13,7 +13,7 @@ from schemas.names import AccessLevel, Cause, Credential
 from schemas.topology import Lane
 from service import deletions
 from service.context import Context, open_context
-from service.directory import apply_directory, read_directory
+from service.directory import apply_directory, exchange_tokens, read_directory
 from service.directory_changes import Change
 from service.errors import PackyardError, StartError
 from service.imports import import_packages
@@ -54,8 +54,9 @@ class Demo:
 
     async def set_tokens(self) -> None:
         """Let the tokens of an earlier run's demo be those of this run, before anybody can show them."""
-        async with open_database(self._plan.settings.database_url, size=1) as database:
-            await self._tokens.exchange(database)
+        if exchanged := self._tokens.exchanged:
+            async with open_database(self._plan.settings.database_url, size=1) as database:
+                await exchange_tokens(database, exchanged)
 
     async def fill(self, files: Path) -> None:
         """Bring in directory and packages, unless they were before or the yard is somebody's own."""

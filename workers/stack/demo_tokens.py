@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from service.directory import WrittenDirectory, exchange_tokens, known_tokens, parse_directory
+from service.directory import WrittenDirectory, known_tokens, parse_directory
 from service.infra.database import Database
 from workers.stack.state import State
 
@@ -33,13 +33,12 @@ class DemoTokens:
             text = text.replace(token, self[token])
         return parse_directory(text.encode(), name=_DIRECTORY.name)
 
-    async def exchange(self, database: Database) -> None:
-        """Replace the tokens of an earlier run, which may have been another kind, by those of this one."""
+    @property
+    def exchanged(self) -> Mapping[str, str]:
+        """Tokens of an earlier run, which may have been another kind -> those of this one."""
         if self._is_exposed:
-            await exchange_tokens(database, {token: self[token] for token in self._owners})
-        else:
-            known = [token for token in self._owners if self._state.has_secret(token)]
-            await exchange_tokens(database, {self._drawn(token): token for token in known})
+            return {token: self[token] for token in self._owners}
+        return {self._drawn(token): token for token in self._owners if self._state.has_secret(token)}
 
     async def drawn(self, database: Database) -> list[tuple[str, str]]:
         """Return who has which token that was drawn by chance, of those that are good."""

@@ -9,6 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel, ValidationError
+
+from service.errors import StartError
 from workers.stack.files import write_private
 
 LOOPBACK: Final = "127.0.0.1"
@@ -18,14 +21,29 @@ _PORTS: Final = range(10_000, 32_768)
 _TRIES: Final = 500
 
 
+class _Known(BaseModel):
+    ports: dict[str, int] = {}
+    secrets: dict[str, str] = {}
+
+
 class State:
     """Ports and passwords under names, kept in a file that only its owner may read."""
 
     def __init__(self, path: Path) -> None:
+        """Read the file, if it is there.
+
+        Raises:
+            StartError: it cannot be read, or holds something else.
+        """
         self._path = path
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        self._ports: dict[str, int] = known.get("ports", {})
-        self._secrets: dict[str, str] = known.get("secrets", {})
+        try:
+            known = _Known.model_validate_json(path.read_bytes()) if path.exists() else _Known()
+        except ValidationError:
+            raise StartError(f"{path}: should be JSON with the ports and passwords of this folder's servers") from None
+        except OSError as error:
+            raise StartError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+        self._ports = known.ports
+        self._secrets = known.secrets
 
     def port(self, name: str) -> int:
         """Return the port of *name*: the one of the last run if it is still free, else a new one."""
