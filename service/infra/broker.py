@@ -25,7 +25,9 @@ from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
 
 _CONNECT_TIMEOUT_S: Final = 5
-_HEARTBEAT_S: Final = 30
+_HEARTBEAT_S: Final = 10
+"""The broker ends a connection that is silent for two heartbeats, the driver one that is silent for three."""
+_ANSWER_TIMEOUT_S: Final = 2 * _CONNECT_TIMEOUT_S
 _NO_ENTRY: Final = "Connection.OpenOk"
 """What the driver expected when the broker closed the connection instead; of the reason it tells nothing."""
 
@@ -60,14 +62,20 @@ class Broker:
 
     async def publisher(self, instance_id: UUID) -> Publisher:
         """Return a publisher of the instance with that id, on a channel of its own."""
-        channel = await self._channel(on_return_raises=True)
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            channel = await self._channel(on_return_raises=True)
         names = {Kind.COMMAND: COMMANDS_EXCHANGE, Kind.EVENT: EVENTS_EXCHANGE}
         exchanges = {kind: await channel.get_exchange(name, ensure=False) for kind, name in names.items()}
-        return Publisher(exchanges, instance_id)
+        return Publisher(exchanges, instance_id, self.require_answer)
+
+    async def require_answer(self) -> None:
+        """Ask for a channel over this connection; a broker that does not answer soon is a TimeoutError."""
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            await (await self._channel()).close()
 
     async def consumer(self, queue_name: str, *, prefetch: int) -> Consumer:
         """Return a consumer on a channel of its own, started; a queue that does not answer is a TimeoutError."""
-        async with asyncio.timeout(2 * _CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             channel = await self._channel()
             await channel.set_qos(prefetch_count=prefetch)
             consumer = Consumer(channel)
@@ -76,13 +84,14 @@ class Broker:
 
     async def subscriber(self, patterns: Iterable[str]) -> Consumer:
         """Return a consumer of the events that match, through a queue that goes with the connection."""
-        channel = await self._channel()
-        await channel.set_qos(prefetch_count=100)
-        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-        for pattern in patterns:
-            await queue.bind(EVENTS_EXCHANGE, pattern)
-        consumer = Consumer(channel)
-        await consumer.start(queue.name)
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            channel = await self._channel()
+            await channel.set_qos(prefetch_count=100)
+            queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+            for pattern in patterns:
+                await queue.bind(EVENTS_EXCHANGE, pattern)
+            consumer = Consumer(channel)
+            await consumer.start(queue.name)
         return consumer
 
     async def replayer(self, since: datetime) -> Consumer:
@@ -90,7 +99,7 @@ class Broker:
 
         The log begins a chunk of its own before *since*; what is earlier is left to the caller to pass over.
         """
-        async with asyncio.timeout(2 * _CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             channel = await self._channel()
             await channel.set_qos(prefetch_count=100)
             consumer = Consumer(channel)
@@ -147,7 +156,7 @@ async def open_broker(url: str, *, name: str) -> AsyncGenerator[Broker]:
     Raises:
         BrokerUnavailableError: one of these, when the broker cannot be reached or refuses.
     """
-    async with asyncio.timeout(2 * _CONNECT_TIMEOUT_S):
+    async with asyncio.timeout(_ANSWER_TIMEOUT_S):
         connection = await aio_pika.connect(
             url,
             timeout=_CONNECT_TIMEOUT_S,
@@ -157,7 +166,7 @@ async def open_broker(url: str, *, name: str) -> AsyncGenerator[Broker]:
         )
     try:
         broker = Broker(connection)
-        async with asyncio.timeout(2 * _CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             await broker.declare()
         yield broker
     finally:

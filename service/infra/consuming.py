@@ -16,6 +16,7 @@ BrokerUnavailableError: Final = (aiormq.exceptions.AMQPError, aiormq.exceptions.
 """What a driver call raises when the broker is away, or its connection or channel is closed."""
 
 _BURY_TIMEOUT_S: Final = 5
+_STOP_TIMEOUT_S: Final = 5
 _REASON_HEADER: Final = "packyard-reason"
 
 
@@ -73,7 +74,8 @@ class Consumer:
     async def stop(self) -> None:
         """Take no more; give back what was not begun."""
         with suppress(*BrokerUnavailableError):
-            await self._queue.cancel(self._tag)
+            async with asyncio.timeout(_STOP_TIMEOUT_S):
+                await self._queue.cancel(self._tag)
         while not self._waiting.empty():
             await self._waiting.get_nowait().give_back()
 

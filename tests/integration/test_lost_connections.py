@@ -14,11 +14,13 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from schemas.topology import Lane
 from service.context import Context, open_context
 from service.errors import StartError
 from service.infra.broker import open_broker
 from service.infra.consuming import BrokerUnavailableError
 from service.infra.database import Database, DatabaseUnavailableError, fetch, open_database
+from service.infra.outbox import Entry, Kind
 from service.settings import Settings
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of
@@ -112,6 +114,26 @@ async def test_a_connection_to_the_broker_that_was_lost_counts_as_an_outage(virt
             await asyncio.sleep(0.1)
             with pytest.raises(BrokerUnavailableError):
                 await step()
+
+
+async def test_a_broker_that_falls_silent_has_refused_no_message(
+    virtual_host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.infra.publishing._CONFIRM_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("service.infra.broker._CONNECT_TIMEOUT_S", 1)
+    monkeypatch.setattr("service.infra.broker._ANSWER_TIMEOUT_S", 1)
+    entry = Entry(1, uuid4(), Kind.COMMAND, Lane.BULK.routing_key, {"deletion_ids": []}, None)
+    way = Way(virtual_host)
+    await way.open()
+    async with open_broker(way.url, name="test") as broker:
+        publisher = await broker.publisher(uuid4())
+        assert await publisher.publish([entry]) == {1}
+
+        way.fall_silent()
+        with pytest.raises(BrokerUnavailableError):
+            await publisher.publish([entry])
+        with pytest.raises(BrokerUnavailableError):
+            await broker.subscriber(["#"])
 
 
 @pytest.mark.parametrize("many", [True, False])
