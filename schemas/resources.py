@@ -137,6 +137,13 @@ class Status(Resource):
     status: str
 
 
+class Readiness(Status):
+    """Whether a process can do its work, and what the last ping saw of each server that it needs."""
+
+    servers: dict[str, str]
+    """`database`, `store` and `broker`, as far as the process needs them: `ok`, or what is wrong."""
+
+
 class Message(Resource):
     """What an answer says in words."""
 

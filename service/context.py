@@ -10,24 +10,30 @@ from service.infra.pacing import Pace
 from service.infra.schema_version import require_current_schema
 from service.infra.storage import ObjectStore
 from service.infra.store_opening import open_store
+from service.servers import Condition, Server, Servers
 from service.settings import Settings
 from service.vitals import Vitals
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Settings, database and object store of a process, the pace of its removals, and what tells that it lives."""
+    """What every process works with.
+
+    That is settings, database, object store, the pace of removals, what tells that it lives, and what it knows of its
+    servers.
+    """
 
     settings: Settings
     database: Database
     store: ObjectStore
     pace: Pace
     vitals: Vitals = field(default_factory=Vitals)
+    servers: Servers = field(default_factory=Servers)
 
 
 @asynccontextmanager
 async def open_context(
-    settings: Settings, *, connections: int = 10, vitals: Vitals | None = None
+    settings: Settings, *, connections: int = 10, vitals: Vitals | None = None, servers: Servers | None = None
 ) -> AsyncGenerator[Context]:
     """Open everything in order; close it in reverse, whatever happens.
 
@@ -39,7 +45,10 @@ async def open_context(
         with _in_one_line():
             await _require_own_store(database, store, settings.storage_url)
         pace = Pace(concurrency=settings.storage_delete_concurrency, rate=settings.storage_delete_rate)
-        yield Context(settings=settings, database=database, store=store, pace=pace, vitals=vitals or Vitals())
+        found = servers or Servers()
+        for server in (Server.DATABASE, Server.STORE):
+            found.note(server, Condition.OK)
+        yield Context(settings, database, store, pace, vitals or Vitals(), found)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from service.context import Context
 from service.infra.database import Database
 from service.infra.schema_version import newest_version
 from service.listening import listen
+from service.pings import pinged
 
 _TICK_S: Final = 1.0
 
@@ -32,13 +33,15 @@ async def monitored(context: Context) -> AsyncGenerator[None]:
     """
     metrics.BUILD.info({"version": version("packyard"), "schema": newest_version()})
     watching = asyncio.create_task(_watch_loop())
+    pool = metrics.looked_up(lambda: _pool_use(context.database))
     try:
-        with metrics.looked_up(lambda: _pool_use(context.database)):
-            if context.settings.health_port is None:
-                yield
-            else:
-                async with _listening(context, context.settings.health_port):
+        with pool, metrics.looked_up(context.servers.gauges):
+            async with pinged(context):
+                if context.settings.health_port is None:
                     yield
+                else:
+                    async with _listening(context, context.settings.health_port):
+                        yield
     finally:
         watching.cancel()
 

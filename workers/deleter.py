@@ -1,7 +1,7 @@
 """The deletion worker: takes commands from its queues and carries them out, a batch at a time."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,12 +17,11 @@ from schemas.topology import Lane
 from service import destruction, metrics
 from service.context import Context
 from service.errors import StorageRefusedError, StorageUnavailableError
-from service.infra.broker import open_broker
 from service.infra.consuming import Consumer, Delivery
 from service.infra.database import DatabaseUnavailableError
 from workers.batch import carry_out
 from workers.loop import reopen_until, together, wait_for_any
-from workers.start import wait_for_broker
+from workers.start import use_broker, wait_for_broker
 
 log = structlog.get_logger()
 
@@ -102,8 +101,7 @@ async def _look_after_neglected(context: Context, lanes: Sequence[Lane], stop: a
 
 async def _session(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
     """Consume over one connection until it breaks or *stop* is set."""
-    url = context.settings.broker_url.get_secret_value()
-    async with open_broker(url, name="packyard-worker") as broker:
+    async with use_broker(context, name="packyard-worker") as (broker, note):
         over = asyncio.Event()
         consumers = {lane: await broker.consumer(lane.queue, prefetch=_SHARES[lane].prefetch) for lane in lanes}
         log.info("worker_consuming", lanes=[lane.value for lane in lanes])
@@ -112,14 +110,16 @@ async def _session(context: Context, lanes: Sequence[Lane], stop: asyncio.Event)
                 for _ in range(_SHARES[lane].batches):
                     group.create_task(_consume(context, consumer, _SHARES[lane].commands, stop=stop, over=over))
             try:
-                await _watch(context, consumers, stop)
+                await _watch(context, consumers, stop, note)
             finally:
                 over.set()
         for consumer in consumers.values():
             await consumer.stop()
 
 
-async def _watch(context: Context, consumers: Mapping[Lane, Consumer], stop: asyncio.Event) -> None:
+async def _watch(
+    context: Context, consumers: Mapping[Lane, Consumer], stop: asyncio.Event, note: Callable[[], None]
+) -> None:
     """Return when *stop* is set or some consumer gets nothing any more."""
     with context.vitals.loop("consumers") as beat, _up(consumers):
         while not stop.is_set():
@@ -129,6 +129,7 @@ async def _watch(context: Context, consumers: Mapping[Lane, Consumer], stop: asy
                     log.warning("consumer_lost", lane=lane.value)
                     return
             beat()
+            note()
 
 
 @contextmanager

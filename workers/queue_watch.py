@@ -29,8 +29,11 @@ class QueueWatch:
         with metrics.looked_up(self._gauges):
             yield
 
-    async def look(self) -> None:
-        """Look at each queue once; one that cannot be used is not told of, nor is any when the broker is too busy."""
+    async def look(self) -> bool:
+        """Look at each queue once, and return whether the broker has answered in time.
+
+        One that cannot be used is not reported, nor is any when the broker is too busy.
+        """
         before = self._seen.get(DEAD_QUEUE)
         try:
             async with asyncio.timeout(self._within):
@@ -40,6 +43,7 @@ class QueueWatch:
         self._seen = {name: standing for name, standing in found.items() if standing}
         if before and DEAD_QUEUE in self._seen:
             metrics.DEAD_LETTERS.inc(max(0, self._seen[DEAD_QUEUE].ready - before.ready))
+        return bool(found)
 
     def _gauges(self) -> metrics.Figures:
         yield metrics.gauges(

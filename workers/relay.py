@@ -1,6 +1,7 @@
 """The relay: from the outbox to the broker, in order, with confirms; one is active, others stand by."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -11,14 +12,15 @@ from service import metrics
 from service.context import Context
 from service.infra import outbox
 from service.infra.advisory_locks import ProcessLock
-from service.infra.broker import Broker, open_broker
+from service.infra.broker import Broker
 from service.infra.outbox import Entry, Kind
 from service.infra.publishing import Publisher
+from service.servers import Condition, Server
 from workers.loop import reopen_until, wait_for_any
 from workers.process import until_stopped
 from workers.queue_watch import QueueWatch
 from workers.stand_by import stand_by
-from workers.start import wait_for_broker
+from workers.start import use_broker, wait_for_broker
 
 BATCH: Final = 500
 """How many messages of a kind are in flight at once."""
@@ -43,6 +45,7 @@ async def run_relay(context: Context, stop: asyncio.Event) -> None:
     """
     metrics.ACTIVE.labels("relay").set(0)
     await wait_for_broker(context.settings, stop)
+    context.servers.note(Server.BROKER, Condition.OK)  # a stand-by has no connection to it
     await reopen_until(stop, lambda: _compete(context, stop))
 
 
@@ -81,15 +84,14 @@ async def _compete(context: Context, stop: asyncio.Event) -> None:
 
 async def _relay(context: Context, stop: asyncio.Event) -> None:
     """Relay over one connection until it breaks or *stop* is set."""
-    url = context.settings.broker_url.get_secret_value()
     async with context.database.connection() as connection:
         instance_id = await outbox.instance_id(connection)
-    async with open_broker(url, name="packyard-relay") as broker, asyncio.TaskGroup() as group:
+    async with use_broker(context, name="packyard-relay") as (broker, note), asyncio.TaskGroup() as group:
         log.info("relay_active")
         # Each kind by itself: a subscriber's queue that confirms nothing must not hold up commands.
         group.create_task(_forward(context, await broker.publisher(instance_id), Kind.COMMAND, stop))
         group.create_task(_forward_events(context, broker, await broker.publisher(instance_id), stop))
-        group.create_task(_watch_queues(broker, stop))
+        group.create_task(_watch_queues(broker, stop, note))
         with metrics.active("relay"):
             await stop.wait()
 
@@ -123,11 +125,12 @@ async def _forward(context: Context, publisher: Publisher, kind: Kind, stop: asy
                 beat()
 
 
-async def _watch_queues(broker: Broker, stop: asyncio.Event) -> None:
+async def _watch_queues(broker: Broker, stop: asyncio.Event, note: Callable[[], None]) -> None:
     watch = QueueWatch(broker)
     with watch.told():
         while not stop.is_set():
-            await watch.look()
+            if await watch.look():
+                note()
             await wait_for_any(stop, within=_LOOK_EVERY)
 
 

@@ -1,14 +1,19 @@
 """What a process waits for at its start: a broker that is away then is no more of a reason to end than later on."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import Final
 
 import structlog
 
+from service.context import Context
 from service.errors import BrokerAwayError
-from service.infra.broker import require_broker
+from service.infra.broker import Broker, open_broker, require_broker
+from service.infra.consuming import BrokerUnavailableError
+from service.servers import Server
 from service.settings import Settings
 from workers.loop import wait_for_any
 from workers.process import until_stopped
@@ -19,6 +24,19 @@ _LONGEST_WAIT: Final = timedelta(minutes=15)
 """Longer than the ten minutes after which Kubernetes starts a container again without a growing pause."""
 
 log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def use_broker(context: Context, *, name: str) -> AsyncGenerator[tuple[Broker, Callable[[], None]]]:
+    """Connect to the broker as *name*; give it, and what notes that it is there.
+
+    Raises:
+        BrokerUnavailableError: one of these, when the broker cannot be reached, refuses, or goes away.
+    """
+    with context.servers.in_use(Server.BROKER, *BrokerUnavailableError) as note:
+        async with open_broker(context.settings.broker_url.get_secret_value(), name=name) as broker:
+            note()
+            yield broker, note
 
 
 async def wait_for_broker(settings: Settings, stop: asyncio.Event, *, within: timedelta = _LONGEST_WAIT) -> None:

@@ -2,12 +2,11 @@
 
 from aiohttp import web
 
-from schemas.resources import Status
+from schemas.resources import Readiness, Status
 from service import metrics
 from service.api.keys import CONTEXT
 from service.api.operations import NO_CREDENTIALS, Answer, Media, Routes, one
 from service.api.replies import reply
-from service.infra.database import DatabaseUnavailableError, fetch
 
 routes = Routes("Health", carriers=NO_CREDENTIALS)
 metric_routes = Routes("Health", carriers=NO_CREDENTIALS)
@@ -26,22 +25,21 @@ async def live(request: web.Request) -> web.Response:
     return reply(Status(status="ok"))
 
 
-@routes.get("/-/ready", answers=(one(Status), one(Status, status=503)))
+@routes.get("/-/ready", answers=(one(Readiness), one(Readiness, status=503)))
 async def ready(request: web.Request) -> web.Response:
-    """Answer 200 when the database answers and the process was not told to stop.
+    """Answer 200 when the process has reached its servers once, with its own credentials, and was not told to stop.
 
-    The broker may be away, since the outbox takes commands, and for however long: a replica that is not ready serves
-    nobody, so an outage of the broker would take away all reading. `bulk_delete` alone is refused then.
+    So a wrong password stops a rollout, and a later outage changes nothing: it would take away every replica, and
+    clients would get no answer in place of a 503 that says when to try again. Nobody is asked: `servers` has what the
+    last ping saw.
     """
     context = request.app[CONTEXT]
+    seen = dict(context.servers.conditions())
     if context.vitals.is_stopping:
-        return reply(Status(status="stopping"), status=503)
-    try:
-        async with context.database.connection() as connection:
-            await fetch(connection, "ping")
-    except DatabaseUnavailableError:
-        return reply(Status(status="the database does not answer"), status=503)
-    return reply(Status(status="ok"))
+        return reply(Readiness(status="stopping", servers=seen), status=503)
+    if missing := context.servers.missing:
+        return reply(Readiness(status=f"has not reached: {', '.join(sorted(missing))}", servers=seen), status=503)
+    return reply(Readiness(status="ok", servers=seen))
 
 
 @metric_routes.get("/-/metrics", answers=Answer(200, media=Media.TEXT))

@@ -32,6 +32,11 @@ async def _tells(yard: Yard, name: str) -> bool:
     return yard.is_listening(name)
 
 
+async def _says(session: aiohttp.ClientSession, readiness: object) -> bool:
+    async with session.get("/-/ready") as answer:
+        return answer.ok and await answer.json() == readiness
+
+
 async def _publish(client: aiohttp.ClientSession, version: str) -> None:
     address = f"{_PACKAGES}/generic/thing/{version}/thing.bin"
     async with client.put(address, data=b"x" * _SIZE) as answer:
@@ -144,8 +149,10 @@ async def _tell_their_health(yard: Yard, client: aiohttp.ClientSession) -> None:
             async with session.get("/-/metrics") as answer:
                 assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
                 assert "packyard_build_info" in await answer.text()
-            for question in ("live", "ready"):
-                async with session.get(f"/-/{question}") as answer:
-                    assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+            async with session.get("/-/live") as answer:
+                assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+            needed = ["database", "store", *(["broker"] if name in {"relay", "work"} else [])]
+            expected = {"status": "ok", "servers": dict.fromkeys(needed, "ok")}
+            await eventually(partial(_says, session, expected), within=10)
             async with session.get("/api/v4/version") as answer:
                 assert answer.status == 404

@@ -137,11 +137,11 @@ async def test_a_rotated_password_of_the_database_and_of_the_broker_needs_no_res
             await asyncpg.connect(role.file.read_text(encoding="utf-8").strip())
         # The file is not there yet: nobody can log in, and nobody takes harm from it.
         await asyncio.sleep(1)
-        for question, expected in (("/-/ready", 503), (f"/api/v4/projects/{_PROJECT}/packages", 503), ("/-/live", 200)):
+        for question, expected in (("/-/ready", 200), (f"/api/v4/projects/{_PROJECT}/packages", 503), ("/-/live", 200)):
             async with observer.http.get(question) as answer:
                 assert answer.status == expected, question
         role.write("second")
-        await eventually(lambda: _is_ready(observer), within=10)
+        await eventually(lambda: _answers(observer), within=10)
         await observer.see_one_destroyed(_PROJECT, "2")
 
         await _set_broker_password(broker_admin, user, "second")
@@ -153,6 +153,6 @@ async def test_a_rotated_password_of_the_database_and_of_the_broker_needs_no_res
     assert {name: yard.pid(name) for name in PROCESSES if yard.running(name)} == before
 
 
-async def _is_ready(observer: Observer) -> bool:
-    async with observer.http.get("/-/ready") as answer:
+async def _answers(observer: Observer) -> bool:
+    async with observer.http.get(f"/api/v4/projects/{_PROJECT}/packages") as answer:
         return answer.status == 200

@@ -13,6 +13,7 @@ from schemas.topology import Lane
 from service.context import Context, open_context
 from service.infra.schema_version import wait_for_schema
 from service.logs import configure_logs
+from service.servers import OF_EVERY_PROCESS, Server, Servers
 from service.settings import described
 from service.vitals import Vitals
 from workers.cli.options import command_settings, settings_of_file, validated
@@ -34,7 +35,7 @@ def relay() -> None:
     """Run the relay: hands the outbox to the broker. Several may run, one is active."""
     from workers.relay import run_relay  # noqa: PLC0415 - the API does without a broker
 
-    _run("relay", run_relay)
+    _run("relay", run_relay, needs_broker=True)
 
 
 @click.command()
@@ -44,7 +45,7 @@ def work(queues: str) -> None:
     from workers.deleter import run_deleter  # noqa: PLC0415 - the API does without a broker
 
     lanes = _read_lanes(queues)
-    _run("worker", lambda context, stop: run_deleter(context, lanes, stop))
+    _run("worker", lambda context, stop: run_deleter(context, lanes, stop), needs_broker=True)
 
 
 @click.command()
@@ -81,7 +82,9 @@ def print_settings() -> None:
     command_settings()
 
 
-def _run(process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]]) -> None:
+def _run(
+    process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]], *, needs_broker: bool = False
+) -> None:
     from service.monitor import monitored  # noqa: PLC0415 - HTTP is slow to load for a command that fails at once
 
     settings = command_settings()
@@ -89,7 +92,8 @@ def _run(process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]]
 
     async def run(stop: asyncio.Event) -> None:
         log.info("process_started", pid=os.getpid())
-        async with open_context(settings, vitals=Vitals(stop)) as context, monitored(context):
+        servers = Servers(OF_EVERY_PROCESS | {Server.BROKER} if needs_broker else OF_EVERY_PROCESS)
+        async with open_context(settings, vitals=Vitals(stop), servers=servers) as context, monitored(context):
             await body(context, stop)
 
     run_process(run)
