@@ -76,11 +76,10 @@ async def _note_downloads(app: web.Application) -> AsyncGenerator[None]:
 
 
 def create_runner(context: Context) -> Runner:
-    """Build what serves the application; a body reaches it as it was sent, whatever its Content-Encoding says."""
+    """Build what serves the application."""
     return Runner(
         create_app(context),
         access_log=None,
-        auto_decompress=False,
         keepalive_timeout=context.settings.request_timeout.total_seconds(),
         max_line_size=LONGEST_LINE,
         max_field_size=LONGEST_FIELD,

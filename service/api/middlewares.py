@@ -93,6 +93,9 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
             log.error(event, request_id=request[REQUEST_ID], reason=str(error))
             body = {"message": "503 Service Unavailable"}
             answer = reply(body, status=_UNAVAILABLE, headers={"Retry-After": str(_PAUSE_S)})
+        case web.RequestPayloadError():
+            answer = reply({"error": "400 Bad Request"}, status=400)
+            answer.force_close()
         case web.HTTPException():
             answer = reply({"error": f"{error.status} {error.reason}"}, status=error.status)
         case _:

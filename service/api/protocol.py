@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import LineTooLong
 from typing_extensions import override
 
 from service.api.expectation import without_unknown
+from service.api.framing import MOST_WAITING, HeadTooLongError, Parser
 from service.api.replies import COMMON_HEADERS, reply
 
 LONGEST_LINE: Final = 8_192
@@ -28,6 +29,23 @@ class Connection(web.RequestHandler):
     """One connection of a client."""
 
     __slots__ = ()
+
+    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        """Read as the library does, within bounds of our own."""
+        super().__init__(manager, loop=loop, **options)
+        self._parser = Parser(
+            self,
+            loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=web.RequestPayloadError,
+            max_msg_queue_size=MOST_WAITING + 1,  # its count may be one ahead of the requests that wait
+            auto_decompress=False,  # a body is stored as it was sent, whatever its Content-Encoding says
+        )
+        self._max_msg_queue_size = MOST_WAITING
+        self._msg_queue_resume_size = MOST_WAITING // 2
 
     @property
     def is_busy(self) -> bool:
@@ -94,6 +112,8 @@ class Runner(web.AppRunner):
 
 
 def _status_of(error: BaseException | None) -> int:
+    if isinstance(error, HeadTooLongError):
+        return web.HTTPRequestHeaderFieldsTooLarge.status_code
     if not isinstance(error, LineTooLong):
         return web.HTTPBadRequest.status_code
     is_field = error.args[1] == LONGEST_FIELD

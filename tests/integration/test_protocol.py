@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -257,3 +257,66 @@ async def test_an_expectation_that_nobody_knows_is_passed_over_and_an_old_client
 
     assert strange.status == 200
     assert old.status == 201
+
+
+_HEAD: Final = b"GET / HTTP/1.1\r\nHost: yard\r\n"
+_FIELDS_OF_70_KB: Final = b"".join(b"X-%d: %b\r\n" % (number, b"a" * 7_000) for number in range(10))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        (_HEAD + _FIELDS_OF_70_KB,),
+        (_HEAD, *_FIELDS_OF_70_KB.splitlines(keepends=True)),
+        (_HEAD + _FIELDS_OF_70_KB + b"\r\n",),
+    ],
+    ids=["unfinished", "in pieces", "complete"],
+)
+async def test_a_head_is_bounded_as_a_whole(wire: Wire, sent: Sequence[bytes]) -> None:
+    answer = await wire.send(*sent)
+
+    assert (answer.status, json.loads(answer.body)) == (431, {"error": "431 Request Header Fields Too Large"})
+
+
+async def test_a_head_behind_another_request_is_bounded_too(wire: Wire) -> None:
+    answer = await wire.send(_HEAD + b"\r\n" + _HEAD + 2 * _FIELDS_OF_70_KB)
+
+    assert b" 431 " in answer.head.encode() + answer.body
+
+
+async def test_the_trailer_of_a_body_is_bounded_too(wire: Wire) -> None:
+    head = (
+        f"PUT {_UPLOAD} HTTP/1.1\r\nHost: yard\r\nPRIVATE-TOKEN: developer-token\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+
+    answer = await wire.send(head.encode() + b"1\r\nx\r\n0\r\n", *_FIELDS_OF_70_KB.splitlines(keepends=True))
+
+    assert (answer.status, json.loads(answer.body)) == (400, {"error": "400 Bad Request"})
+
+
+async def test_a_body_that_breaks_off_in_the_middle_is_not_waited_for(wire: Wire) -> None:
+    head = (
+        f"PUT {_UPLOAD} HTTP/1.1\r\nHost: yard\r\nPRIVATE-TOKEN: developer-token\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+    )
+
+    answer = await wire.send(head.encode(), b"nonsense\r\n")
+
+    assert (answer.status, json.loads(answer.body)) == (400, {"error": "400 Bad Request"})
+
+
+async def test_a_long_body_and_many_short_requests_are_below_the_bound(wire: Wire) -> None:
+    body = bytes(300_000)
+    chunked = b"".join(b"1\r\nx\r\n" for _ in range(50_000)) + b"0\r\n\r\n"
+    head = f"PUT {_UPLOAD} HTTP/1.1\r\nHost: yard\r\nPRIVATE-TOKEN: developer-token\r\n"
+    gets = b"GET /-/live HTTP/1.1\r\nHost: yard\r\nX: " + b"a" * 10_000 + b"\r\n\r\n"
+
+    answer = await wire.send(
+        f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body,
+        f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunked + gets * 40 + _get(b"/-/live"),
+        patience=30,
+    )
+
+    received = answer.head.encode() + answer.body
+    assert received.count(b"HTTP/1.1 201 ") == 2
+    assert received.count(b"HTTP/1.1 200 ") == 41
