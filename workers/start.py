@@ -9,10 +9,11 @@ from typing import Final
 
 import structlog
 
-from service.context import Context
+from service.context import Context, open_context
 from service.errors import BrokerAwayError
 from service.infra.broker import Broker, open_broker, require_broker
 from service.infra.consuming import BrokerUnavailableError
+from service.infra.waiting import repeat_until_done
 from service.servers import Server
 from service.settings import Settings
 from workers.loop import wait_for_any
@@ -37,6 +38,24 @@ async def use_broker(context: Context, *, name: str) -> AsyncGenerator[tuple[Bro
         async with open_broker(context.settings.broker_url.get_secret_value(), name=name) as broker:
             note()
             yield broker, note
+
+
+async def wait_for_servers(settings: Settings, *, patience: timedelta, with_broker: bool) -> None:
+    """Return when a process with *settings* could start: its servers answer, let it in, and are prepared.
+
+    These are the database with its schema, the object store, and if *with_broker*, the broker.
+
+    Raises:
+        StartError: one of them could still not be used when *patience* ended.
+    """
+
+    async def reach() -> None:
+        async with open_context(settings, connections=1):
+            pass
+        if with_broker:
+            await require_broker(settings.broker_url.get_secret_value())
+
+    await repeat_until_done(reach, patience=patience, event="waiting_for_servers")
 
 
 async def wait_for_broker(settings: Settings, stop: asyncio.Event, *, within: timedelta = _LONGEST_WAIT) -> None:

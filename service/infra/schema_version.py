@@ -1,23 +1,16 @@
 """The version of the schema that this code was written for, and refusing to work with an older one."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-import asyncpg
-import structlog
 from pydantic import SecretStr
 
-from service.errors import StartError, UnsuitableDatabaseError, first_line
-from service.infra.database import Database, DatabaseUnavailableError, open_database
-
-_GLANCE_S: Final = 1
-_NOT_YET: Final = (StartError, asyncpg.InsufficientPrivilegeError, *DatabaseUnavailableError)
+from service.errors import StartError
+from service.infra.database import Database, open_database
+from service.infra.waiting import repeat_until_done
 
 VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
-
-log = structlog.get_logger()
 
 
 def newest_version() -> str:
@@ -44,27 +37,16 @@ async def require_current_schema(database: Database) -> None:
 async def wait_for_schema(url: str | SecretStr, *, patience: timedelta) -> str:
     """Wait with *patience* until somebody else has brought the database at *url* to our version, and return that.
 
-    What it waits for stands in the log.
+    What it waits for is in the log.
 
     Raises:
         UnsuitableDatabaseError: the database is none that can be worked with.
         StartError: it was not, or the database could not be used, when patience ended.
     """
-    deadline = asyncio.get_running_loop().time() + patience.total_seconds()
-    known = ""
-    while True:
-        try:
-            async with open_database(url, size=1) as database:
-                await require_current_schema(database)
-        except UnsuitableDatabaseError:
-            raise
-        except _NOT_YET as error:
-            reason = first_line(error)
-            if asyncio.get_running_loop().time() > deadline:
-                raise StartError(reason) from error
-            if reason != known:
-                log.info("waiting_for_schema", reason=reason)
-            known = reason
-            await asyncio.sleep(_GLANCE_S)
-        else:
-            return newest_version()
+
+    async def find_schema() -> str:
+        async with open_database(url, size=1) as database:
+            await require_current_schema(database)
+        return newest_version()
+
+    return await repeat_until_done(find_schema, patience=patience, event="waiting_for_schema")

@@ -347,7 +347,23 @@ def test_every_setting_and_argument_is_one_that_packyard_knows(
             assert spec["enableServiceLinks"] is False, "Services would be settings that nobody knows"
             commands.add(shlex.join(parsed_command(container["args"])))
 
-    assert {"serve", "relay", "schedule", "migrate"} <= commands
+    assert {"serve", "relay", "schedule", "migrate", "wait"} <= commands
+
+
+def test_a_pod_waits_with_all_that_its_process_has(manifests: Callable[[str], list[Manifest]]) -> None:
+    for example in EXAMPLES:
+        for component, spec in pod_specs(manifests(example)):
+            if component == "set-up":
+                continue
+            (waiting,), (process,) = spec["initContainers"], spec["containers"]
+            environment = {entry["name"]: entry["value"] for entry in process["env"]}
+            uses_broker = environment.get("PACKYARD_BROKER_URL") != "amqp://unused.invalid"
+
+            assert waiting["args"] == ["wait", "--for", "15m", *(["--broker"] if uses_broker else [])]
+            assert uses_broker == (component not in {"api", "scheduler"})
+            assert waiting["volumeMounts"] == process["volumeMounts"]
+            assert waiting.get("envFrom") == process.get("envFrom")
+            assert {entry["name"]: entry["value"] for entry in waiting["env"]}.items() <= environment.items()
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

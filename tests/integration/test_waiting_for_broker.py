@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from service.settings import Settings
 from tests.support.catalogue import delete, publish, status_of
 from tests.support.servers import Servers
 from workers.deleter import run_deleter
-from workers.start import wait_for_broker
+from workers.start import wait_for_broker, wait_for_servers
 
 
 @pytest.fixture
@@ -48,6 +49,25 @@ async def test_a_broker_that_is_there_is_not_waited_for(settings: Settings, stop
         await wait_for_broker(settings, stop)
 
     assert lines == []
+
+
+async def test_every_server_of_a_process_is_waited_for(settings: Settings, nobody: str, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "volume"
+    in_the_way.touch()
+    unmounted = settings.model_copy(update={"storage_url": (in_the_way / "objects").as_uri()})
+    with capture_logs() as lines:
+        waiting = asyncio.create_task(wait_for_servers(unmounted, patience=timedelta(minutes=1), with_broker=True))
+        while not lines:
+            await asyncio.sleep(0.05)
+        in_the_way.unlink()
+        async with asyncio.timeout(10):
+            await waiting
+
+    assert [line["event"] for line in lines] == ["waiting_for_servers"]
+    assert lines[0]["reason"].startswith("PACKYARD_STORAGE_URL: ")
+    await wait_for_servers(_at(settings, nobody), patience=timedelta(0), with_broker=False)
+    with pytest.raises(StartError, match=r"^PACKYARD_BROKER_URL: cannot use the broker"):
+        await wait_for_servers(_at(settings, nobody), patience=timedelta(0), with_broker=True)
 
 
 async def test_each_try_is_logged_and_the_wait_ends_with_the_reason(

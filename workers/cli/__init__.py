@@ -36,6 +36,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong.",
         ),
         "up": ("workers.cli.up:up", "Run PostgreSQL, RabbitMQ and all of Packyard on this machine until Ctrl-C."),
+        "wait": (
+            "workers.cli.processes:wait",
+            "Wait until a process could start: database with its schema, and object store, can be used.",
+        ),
         "work": ("workers.cli.processes:work", "Run a deletion worker."),
     }
 )

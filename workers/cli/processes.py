@@ -74,6 +74,25 @@ def migrate(patience: str | None) -> None:
     click.echo(f"the database is at schema version {version}")
 
 
+@click.command()
+@click.option(
+    "--for", "patience", default="15m", show_default=True, help="For how long; then it fails with the reason."
+)
+@click.option("--broker", "with_broker", is_flag=True, help="Wait for the broker, too, as relay and workers need it.")
+def wait(patience: str, *, with_broker: bool) -> None:
+    """Wait until a process could start: database with its schema, and object store, can be used.
+
+    For an init container: a process that starts while a server is away would end.
+    """
+    from workers.start import wait_for_servers  # noqa: PLC0415 - the API does without a broker
+
+    within: timedelta = validated(Duration, patience, name="--for")
+    settings = command_settings()
+    configure_logs(settings.log_level, settings.log_format, process="wait")
+    asyncio.run(wait_for_servers(settings, patience=within, with_broker=with_broker))
+    click.echo("the servers can be used")
+
+
 @click.command("settings")
 def print_settings() -> None:
     """Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong."""

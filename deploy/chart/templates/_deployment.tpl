@@ -75,24 +75,20 @@ spec:
       securityContext:
         {{- include "packyard.podSecurity" $root | nindent 8 }}
       initContainers:
-        # It waits only: migrations are for the set-up Job, since a pod may be killed at any time.
-        - name: wait-for-schema
+        # It waits only: migrations are for the set-up Job, since a pod may be killed at any time. A pod that starts
+        # during an outage waits here, in place of ending again and again.
+        - name: wait-for-servers
           image: {{ include "packyard.image" $root }}
           imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          args: [migrate, --wait, {{ $root.Values.waitForSchema.patience | quote }}]
+          args: {{ toJson (concat (list "wait" "--for" $root.Values.waitForSchema.patience) (ternary (list "--broker") (list) (not (empty .broker)))) }}
           env:
-            {{- include "packyard.settings" (dict "root" $root "database" .database) | nindent 12 }}
+            {{- include "packyard.settings" . | nindent 12 }}
+          {{- include "packyard.storageCredentials" $root | nindent 10 }}
           resources:
             {{- toYaml .values.resources | nindent 12 }}
           securityContext:
             {{- include "packyard.containerSecurity" $root | nindent 12 }}
-          volumeMounts:
-            - name: tmp
-              mountPath: /tmp
-            - name: addresses
-              mountPath: /run/addresses
-              readOnly: true
-            {{- with include "packyard.trustMount" $root }}{{ . | trim | nindent 12 }}{{ end }}
+          {{- include "packyard.mounts" $root | nindent 10 }}
       containers:
         - name: packyard
           image: {{ include "packyard.image" $root }}
@@ -119,10 +115,11 @@ spec:
             httpGet: {path: /-/live, port: health}
             periodSeconds: 10
             timeoutSeconds: 5
+          # It asks no server: once ready, a pod stays so through an outage, and answers 503 with Retry-After meanwhile.
           readinessProbe:
             httpGet: {path: /-/ready, port: health}
             periodSeconds: 5
-            timeoutSeconds: 5
+            timeoutSeconds: 2
             failureThreshold: 2
           resources:
             {{- toYaml .values.resources | nindent 12 }}
