@@ -15,13 +15,13 @@ from service import access, bulk_deletion, second_thoughts
 from service.access import Caller
 from service.api.bodies import answer, read_body
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, actor_of, group_visit, origin_of, project_visit
-from service.api.deletion_entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.api.keys import CONTEXT, LOG_FIELDS
 from service.api.links import external_url
 from service.api.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
 from service.api.parameters import UUID_RULE, read_path
 from service.api.replies import dumped, reply
 from service.bulk_deletion import Plan, Wanted
+from service.deletion_entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.errors import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 from service.idempotency import Answer as Given
 from service.infra import outbox

@@ -15,13 +15,13 @@ from schemas.queries import DeletionListing
 from service import access, deletions, second_thoughts
 from service.api.bodies import answer, read_body
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, actor_of, group_visit, project_visit
-from service.api.deletion_entities import deletion_entity
 from service.api.keys import CONTEXT, LOG_FIELDS
 from service.api.links import external_url
 from service.api.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
 from service.api.paging import by_cursor, reply_part
 from service.api.parameters import UUID_RULE, read_deletion_id, read_query
 from service.api.replies import dumped, reply
+from service.deletion_entities import deletion_entity
 from service.deletions import Listed
 from service.errors import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
 from service.idempotency import Answer as Given

@@ -11,7 +11,6 @@ from schemas.queries import FileListing, GroupPackageListing, PipelineListing, P
 from schemas.resources import Package, PackageFile, Pipeline
 from service import access, deletions, packages
 from service.api.callers import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
-from service.api.deletion_entities import deletion_entity, deletion_url
 from service.api.downloads import send_file
 from service.api.entities import (
     file_entity,
@@ -37,6 +36,7 @@ from service.api.operations import (
 from service.api.paging import by_cursor, reply_page, reply_part
 from service.api.parameters import prefers_async, read_path, read_query, read_request, read_unmodified_since
 from service.api.replies import no_content, reply
+from service.deletion_entities import deletion_entity, deletion_url
 from service.errors import (
     DeletionHeldError,
     DeletionProtectedError,

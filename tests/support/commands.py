@@ -19,6 +19,7 @@ from tests.support.yard import environment_of
 _ROOT: Final = Path(__file__).parents[2]
 _PATIENCE_S: Final = 30
 _GLANCE_S: Final = 0.02
+_GAP: Final = re.compile(r" {2,}")
 _SEQUENCE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -34,6 +35,11 @@ class Ended:
     def lines(self) -> list[Any]:
         """Its output, of which each line is JSON."""
         return [json.loads(line) for line in self.out.splitlines()]
+
+
+def cells_in(shown: str) -> list[list[str]]:
+    """Return the cells of the rows of what was printed without a terminal; columns are at least two blanks apart."""
+    return [_GAP.split(line.strip()) for line in shown.splitlines() if _GAP.search(line.strip())]
 
 
 class Running:

@@ -7,19 +7,20 @@ from uuid import UUID
 
 from schemas.deletion_resources import Batch
 from service import bulk_deletion, second_thoughts
-from service.api.deletion_entities import batch_entity, restoration_entity
 from service.context import Context
+from service.deletion_entities import batch_entity, restoration_entity
 from service.infra.database import Connection
 from service.second_thoughts import Restoration
-from workers.cli.deletion_output import print_batch, print_json, print_restoration
+from workers.cli.deletion_output import print_batch, print_restoration
 from workers.cli.operating import ACTOR, carry_out
+from workers.cli.outputs import Output, print_json, print_names
 from workers.cli.watching import FAILED, NOT_ENDED, Sight, sight_of_batch, watch
 
 _MISSING: Final = "there is no deletion of such a batch"
 _MOST_HOLDS: Final = 10
 
 
-def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, as_json: bool) -> int:
+def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, output: Output) -> int:
     """Print how far a batch is; watched, once it has ended. Return the exit status, that of the watching."""
 
     async def find(context: Context) -> tuple[Batch, Sequence[str]]:
@@ -31,21 +32,23 @@ def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | 
 
     status = watch(look, within=within, missing=_MISSING) if is_watched else 0
     if status != NOT_ENDED:
-        print_batch(*carry_out(find, missing=_MISSING), as_json=as_json)
+        print_batch(*carry_out(find, missing=_MISSING), output)
     return status
 
 
-def restore_batch(batch_id: UUID, *, as_json: bool) -> int:
+def restore_batch(batch_id: UUID, *, output: Output) -> int:
     """Undo a batch as far as it can be undone, print what became of it, and return the exit status."""
 
     def undo(context: Context) -> Awaitable[Restoration]:
         return second_thoughts.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
 
     restoration = carry_out(undo, missing=_MISSING)
-    if as_json:
+    if output is Output.JSON:
         print_json(restoration_entity(restoration, batch_id=batch_id))
+    elif output is Output.NAME:
+        print_names(deletion.id for deletion in restoration.restored)
     else:
-        print_restoration(restoration)
+        print_restoration(restoration, is_wide=output is Output.WIDE)
     return FAILED if restoration.refused else 0
 
 

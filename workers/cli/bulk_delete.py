@@ -5,11 +5,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 import click
+from rich.filesize import decimal
 
 from schemas.bulk import MOST_PACKAGES, BulkDelete, GroupBulkDelete, GroupPackageFilter
 from schemas.names import AccessLevel, Cause, Credential, PackageType
@@ -17,19 +18,20 @@ from schemas.statuses import DISPLAYABLE
 from schemas.topology import Lane
 from service import access, bulk_deletion
 from service.access import OPERATOR
-from service.api.deletion_entities import bulk_entity, planned_lines
 from service.bulk_deletion import Plan, Wanted
 from service.context import Context
+from service.deletion_entities import bulk_entity, planned_lines
 from service.errors import StartError
 from service.infra import outbox
 from service.infra.database import Connection
 from service.infra.deletion_rows import Origin
 from service.infra.outages import one_line_for_outages
 from workers.cli.batches import show_batch
-from workers.cli.deletion_output import print_json, print_some
+from workers.cli.deletion_output import print_some
 from workers.cli.operating import carry_out, find_group, find_project
-from workers.cli.options import TEXT, one_of, validated
-from workers.cli.tables import counted
+from workers.cli.options import TEXT, command_settings, one_of, validated
+from workers.cli.outputs import USUAL, Output, output_option, print_json, print_names, short_option
+from workers.cli.tables import Column, Size, counted
 from workers.cli.watching import FAILED, watch_options
 
 _KINDS: Final[Mapping[str, click.ParamType[Any]]] = {
@@ -37,14 +39,19 @@ _KINDS: Final[Mapping[str, click.ParamType[Any]]] = {
     "status": one_of(sorted(DISPLAYABLE)),
     "keep_latest_per_name": click.INT,
 }
-_COLUMNS: Final = ("package", "project", "type", "name", "version", "files", "bytes")
-_NUMBERS: Final = ("files", "bytes")
-
-
-class _Output(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    NDJSON = "ndjson"
+_COLUMNS: Final = (
+    Column("package"),
+    Column("project", rank=3),
+    Column("type", rank=2),
+    Column("name", is_text=True),
+    Column("version", is_text=True),
+    Column("files", rank=1, is_number=True),
+    Column("size", is_number=True),
+)
+_REFUSALS: Final = (Column("package"), Column("refused because", is_text=True))
+_OUTPUTS: Final = (*USUAL, Output.NDJSON)
+_OF_BATCH: Final = {Output.NDJSON: Output.JSON}
+"""How a batch is printed, where not as its packages are."""
 
 
 def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -71,12 +78,10 @@ def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--reason", type=TEXT, help="Why; kept with each deletion and told to subscribers.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
 @watch_options
-@click.option("--json", "output", flag_value=_Output.JSON, help="Print one JSON object, as the API answers.")
-@click.option(
-    "--ndjson",
-    "output",
-    flag_value=_Output.NDJSON,
-    help="Print every package, one JSON object a line; standard error tells the batch, and how many more match.",
+@output_option(*_OUTPUTS, json="Print one JSON object, as the API answers.", name="the ids of packages that go")
+@short_option(
+    Output.NDJSON,
+    "Print every package, one JSON object a line; standard error tells the batch, and how many more match.",
 )
 def bulk_delete(
     *,
@@ -87,7 +92,7 @@ def bulk_delete(
     is_sure: bool,
     is_watched: bool,
     within: timedelta | None,
-    output: str | None,
+    output: Output,
     **words: Any,
 ) -> None:
     """Delete many packages of a project or group: those with these IDs, or those that meet all conditions of a filter.
@@ -96,21 +101,20 @@ def bulk_delete(
     The exit status is 1 if a package was refused.
     """
     wish = _read(ids, words, project=project, group=group)
-    printed = _Output(output or _Output.TABLE)
     if dry_run and is_watched:
         raise click.UsageError("--watch cannot go with --dry-run: there is nothing to watch")
     if dry_run:
         plan = _plan(wish)
-        _print(plan, printed, batch_id=None)
+        _print(plan, output, wish.address, batch_id=None)
         click.get_current_context().exit(FAILED if plan.refused else 0)
     if not is_sure:
         wish = _confirmed(wish)
     batch_id = outbox.new_id()
     plan = carry_out(lambda context: _delete(context, wish, batch_id))
-    _print(plan, printed, batch_id=batch_id, is_known=not is_sure)
+    _print(plan, output, wish.address, batch_id=batch_id, is_known=not is_sure)
     status = FAILED if plan.refused else 0
     if is_watched and plan.accepted:
-        status = show_batch(batch_id, is_watched=True, within=within, as_json=printed is not _Output.TABLE) or status
+        status = show_batch(batch_id, is_watched=True, within=within, output=_OF_BATCH.get(output, output)) or status
     click.get_current_context().exit(status)
 
 
@@ -121,6 +125,13 @@ class _Wish:
     body: BulkDelete
     project: str | None
     group: str | None
+
+    @property
+    def address(self) -> str:
+        """Where the API has the project or group."""
+        kind, reference = ("projects", self.project) if self.group is None else ("groups", self.group)
+        base = str(command_settings().external_url or "").rstrip("/")
+        return f"{base}/api/v4/{kind}/{quote(reference or '', safe='')}"
 
     async def wanted(self, connection: Connection) -> Wanted:
         """Return what the planner takes; the operator may what an admin may."""
@@ -202,32 +213,35 @@ async def _delete(context: Context, wish: _Wish, batch_id: UUID) -> Plan:
         raise
 
 
-def _print(plan: Plan, output: _Output, *, batch_id: UUID | None, is_known: bool = False) -> None:
-    if output is _Output.JSON:
-        print_json(bulk_entity(plan, batch_id=batch_id, base=""))
-    elif output is _Output.NDJSON:
+def _print(plan: Plan, output: Output, address: str, *, batch_id: UUID | None, is_known: bool = False) -> None:
+    if output is Output.JSON:
+        print_json(bulk_entity(plan, batch_id=batch_id, base=address))
+    elif output is Output.NDJSON:
         for line in planned_lines(plan):
             print_json(line)
         if batch_id is not None or plan.remaining:
             _print_sums(plan, batch_id=batch_id, err=True)
+    elif output is Output.NAME:
+        print_names(package.id for package in plan.accepted)
     else:
-        _print_tables(plan, names_accepted=not is_known)
+        _print_tables(plan, names_accepted=not is_known, is_wide=output is Output.WIDE)
         _print_sums(plan, batch_id=batch_id)
 
 
-def _print_tables(plan: Plan, *, names_accepted: bool = True, err: bool = False) -> None:
+def _print_tables(plan: Plan, *, names_accepted: bool = True, is_wide: bool = False, err: bool = False) -> None:
     if names_accepted:
         rows = [
-            (str(one.id), str(one.project_id), one.package_type, one.name, one.version, one.files, one.bytes)
+            (str(one.id), str(one.project_id), one.package_type, one.name, one.version, one.files, Size(one.bytes))
             for one in plan.accepted
         ]
-        print_some(_COLUMNS, rows, numbers=_NUMBERS, err=err)
-    print_some(("package", "refused because"), [(str(one), why) for one, why in plan.refused.items()], err=err)
+        print_some(_COLUMNS, rows, is_wide=is_wide, err=err)
+    refused = [(str(package_id), reason) for package_id, reason in plan.refused.items()]
+    print_some(_REFUSALS, refused, is_wide=is_wide, err=err)
 
 
 def _print_sums(plan: Plan, *, batch_id: UUID | None, err: bool = False) -> None:
     verb = "would delete" if batch_id is None else "deleting"
-    sizes = f"{counted(plan.files, 'file')}, {counted(plan.bytes, 'byte')}"
+    sizes = f"{counted(plan.files, 'file')}, {decimal(plan.bytes)}"
     line = f"{verb} {counted(len(plan.accepted), 'package')}: {sizes}"
     if plan.refused:
         line += f"; {len(plan.refused):,} refused"

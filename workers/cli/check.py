@@ -17,7 +17,8 @@ from service.infra.outages import one_line_for_outages
 from service.logs import configure_logs
 from service.storage_check import Plan, StorageCheck
 from workers.cli.options import command_settings
-from workers.cli.tables import counted, print_table, written
+from workers.cli.outputs import Output, output_option
+from workers.cli.tables import Column, counted, print_table, written
 from workers.process import run_process, until_stopped
 
 NOT_CLEAN: Final = 3
@@ -25,7 +26,14 @@ NOT_ENDED: Final = 4
 """Exit statuses: something is left that is wrong; the check was stopped before its end."""
 
 _MOST_ROWS: Final = 1_000
-_COLUMNS: Final = ("finding", "key", "file", "detail", "outcome")
+_COLUMNS: Final = (
+    Column("finding"),
+    Column("key"),
+    Column("file", rank=2, is_text=True),
+    Column("detail", rank=1, is_text=True),
+    Column("outcome", is_text=True),
+)
+_OUTPUTS: Final = (Output.TABLE, Output.WIDE, Output.JSON)
 
 
 @click.command()
@@ -33,9 +41,9 @@ _COLUMNS: Final = ("finding", "key", "file", "detail", "outcome")
 @click.option("--force", is_flag=True, help="Repair even if most objects have no file.")
 @click.option("--verify", is_flag=True, help="Read every object and compare checksums; goes on where it was stopped.")
 @click.option("--anew", is_flag=True, help="Compare checksums from the start, wherever it was stopped.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one finding a line, and the figures in the last.")
+@output_option(*_OUTPUTS, json="Print JSON, one finding a line, and the figures in the last.")
 @click.pass_context
-def check(context: click.Context, *, repair: bool, force: bool, verify: bool, anew: bool, as_json: bool) -> None:
+def check(context: click.Context, *, repair: bool, force: bool, verify: bool, anew: bool, output: Output) -> None:
     """Hold storage and database against each other, both ways.
 
     Objects that no file refers to count when they are older than PACKYARD_ORPHAN_AGE; with --repair they go to
@@ -49,7 +57,7 @@ def check(context: click.Context, *, repair: bool, force: bool, verify: bool, an
         raise click.UsageError("--force is only for --repair")
     if anew and not verify:
         raise click.UsageError("--anew is only for --verify")
-    report = _Report(as_json=as_json)
+    report = _Report(output)
     run_process(lambda stop: until_stopped(stop, _check(report, repair=repair, force=force, verify=verify, anew=anew)))
     report.finish()
     context.exit(report.status)
@@ -77,8 +85,8 @@ async def _check(report: "_Report", *, repair: bool, force: bool, verify: bool, 
 class _Report:
     """What was found, as it is printed: a line each as JSON; or a table in the end, of the first thousand."""
 
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
+    def __init__(self, output: Output) -> None:
+        self._output = output
         self._figures = Figures()
         self._rows: list[Sequence[object]] = []
         self._found = 0
@@ -121,19 +129,19 @@ class _Report:
 
     def finish(self) -> None:
         """Print what is to be said in the end."""
-        if self._as_json:
+        if self._output is Output.JSON:
             summary = {"figures": self._figures.model_dump(), "clean": self._figures.is_clean, "ended": self._is_whole}
             click.echo(to_json(summary))
             return
         if self._rows:
-            print_table(_COLUMNS, self._rows)
+            print_table(_COLUMNS, self._rows, nothing="", is_wide=self._output is Output.WIDE)
         if (more := self._found - len(self._rows)) > 0:
             click.echo(f"and {counted(more, 'finding')} more: --json prints all")
         click.echo(self._sentence())
 
     def _add(self, finding: Finding) -> None:
         self._found += 1
-        if self._as_json:
+        if self._output is Output.JSON:
             click.echo(to_json(_object_of(finding)))
         elif len(self._rows) < _MOST_ROWS:
             self._rows.append(_cells(finding))

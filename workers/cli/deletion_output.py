@@ -1,122 +1,154 @@
-"""How deletions and batches of them are printed: as tables for people, or as JSON."""
+"""How deletions and batches of them are printed: as tables for people, as names, or as JSON as the API has it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import click
-from pydantic import BaseModel
-from pydantic_core import to_json
 
-from schemas.deletion_resources import Batch
-from schemas.statuses import DeletionState
+from schemas.deletion_resources import Act, Batch, Deletion, Requester
+from schemas.names import AccessLevel
+from service.deletion_entities import deletion_entity
 from service.infra.database import Record
-from service.infra.deletion_rows import Deletion, read
 from service.second_thoughts import Restoration
-from workers.cli.tables import counted, print_fields, print_table
+from service.settings import Settings
+from workers.cli.outputs import Output, print_json, print_names
+from workers.cli.tables import Column, Size, counted, print_fields, print_table
 
 MOST_SHOWN: Final = 50
 """How many rows of one kind a table has; JSON has them all."""
 
-_COLUMNS: Final = ("deletion", "package", "state", "files", "bytes", "attempts", "requested at", "last error")
+_COLUMNS: Final = (
+    Column("deletion"),
+    Column("package", is_text=True),
+    Column("state"),
+    Column("requested", rank=1),
+    Column("files", rank=2, is_number=True),
+    Column("size", rank=3, is_number=True),
+    Column("attempts", rank=5, is_number=True),
+    Column("last error", rank=4, is_text=True),
+    Column("hold", is_extra=True),
+    Column("project", is_extra=True),
+    Column("type", is_extra=True),
+    Column("by", is_extra=True),
+    Column("reason", is_extra=True),
+    Column("finished", is_extra=True),
+    Column("batch", is_extra=True),
+)
+_ACTS: Final = (
+    Column("when"),
+    Column("who", is_text=True),
+    Column("did what"),
+    Column("with", rank=1),
+    Column("reason", is_text=True),
+)
+_STATES: Final = (Column("state"), Column("deletions", is_number=True))
+_REFUSALS: Final = (Column("deletion"), Column("refused because", is_text=True))
 
 
-def print_json(value: object) -> None:
-    """Print a value, or a resource as the API has it but for its links, as one line of JSON."""
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"links"})
-    click.echo(to_json(value).decode())
+def resource(row: Record, settings: Settings) -> Deletion:
+    """Return a deletion just as the API has it for an admin; without EXTERNAL_URL, its links are paths."""
+    base = str(settings.external_url or "").rstrip("/")
+    return deletion_entity(row, base=base, level=AccessLevel.ADMIN)
 
 
-def deletion_values(row: Record) -> dict[str, Any]:
-    """Return what JSON tells of a deletion: its row, who asked for it, what holds it, and who acted on it since."""
-    more = {"requested_by_username": row["username"], "hold": row["hold"], "acts": row["acts"] or []}
-    return {**asdict(read(row)), **more}
+def print_deletions(deletions: Sequence[Deletion], output: Output) -> None:
+    """Print a list of deletions."""
+    if output is Output.NAME:
+        print_names(deletion.id for deletion in deletions)
+    elif output is Output.JSON:
+        for deletion in deletions:
+            print_json(deletion)
+    else:
+        rows = [_cells(deletion) for deletion in deletions]
+        print_table(_COLUMNS, rows, nothing="no deletions", is_wide=output is Output.WIDE)
 
 
-def print_deletions(rows: Sequence[Record]) -> None:
-    """Print a table of deletions."""
-    print_table(_COLUMNS, (_cells(read(row)) for row in rows), numbers=("files", "bytes", "attempts"))
-
-
-def print_deletion(row: Record, *, as_json: bool) -> None:
+def print_deletion(deletion: Deletion, output: Output) -> None:
     """Print one deletion, with who asked what of it when, and with which kind of credential."""
-    if as_json:
-        print_json(deletion_values(row))
+    if not output.is_for_people:
+        print_deletions([deletion], output)
         return
-    deletion = read(row)
-    print_fields(
-        {
-            "deletion": deletion.id,
-            "batch": deletion.batch_id,
-            "project": str(deletion.project_id),
-            "package": f"{_name(deletion)} ({deletion.package_type}, {deletion.package_id})",
-            "file": deletion.file_name,
-            "state": deletion.state,
-            "hold": row["hold"],
-            "files": f"{deletion.files_done:,} of {deletion.files_total:,} gone",
-            "bytes": f"{deletion.bytes_done:,} of {deletion.bytes_total:,} gone",
-            "attempts": deletion.attempts,
-            "last error": deletion.last_error,
-            "destroy after": deletion.not_before if deletion.state is DeletionState.GRACE else None,
-            "finished at": deletion.finished_at,
-            "restored as": deletion.restored_as,
-            "cause": deletion.cause,
-            "lane": deletion.lane,
-        }
-    )
-    print_table(("when", "who", "did what", "with", "reason"), _acts(deletion, row))
+    package, is_wide = deletion.package, output is Output.WIDE
+    values = {
+        "deletion": deletion.id,
+        "batch": deletion.batch_id,
+        "project": str(deletion.project_id),
+        "package": f"{_name(deletion)} ({package.type}, {package.id})",
+        "file": deletion.file_name,
+        "state": deletion.state,
+        "hold": deletion.hold,
+        "files": f"{deletion.files_done:,} of {deletion.files_total:,} gone",
+        "bytes": f"{deletion.bytes_done:,} of {deletion.bytes_total:,} gone",
+        "attempts": deletion.attempts,
+        "last error": deletion.last_error,
+        "destroy after": deletion.destroy_after,
+        "finished": deletion.finished_at,
+        "restored as": deletion.restored_as,
+        "cause": deletion.cause,
+        "lane": deletion.lane,
+    }
+    print_fields(values, is_wide=is_wide)
+    click.echo()
+    print_table(_ACTS, _acts(deletion), nothing="nobody acted", is_wide=is_wide)
 
 
-def print_batch(batch: Batch, holds: Sequence[str], *, as_json: bool) -> None:
+def print_batch(batch: Batch, holds: Sequence[str], output: Output) -> None:
     """Print how far a batch is, and what keeps it from going on."""
-    if as_json:
-        print_json({**batch.model_dump(mode="json", exclude={"links"}), "holds": list(holds)})
+    if output is Output.JSON:
+        # It is looked for everywhere, and so has no address: the API's are below a project or group.
+        print_json(batch.model_dump(mode="json", exclude={"links"}))
         return
-    print_fields(
-        {
-            "batch": batch.id,
-            "reason": batch.reason,
-            "hold": "; ".join(holds) or None,
-            "files": f"{batch.files_done:,} of {batch.files_total:,} gone",
-            "bytes": f"{batch.bytes_done:,} of {batch.bytes_total:,} gone",
-            "requested at": batch.requested_at,
-            "finished at": batch.finished_at,
-        }
-    )
-    print_table(("state", "deletions"), batch.states.items(), numbers=("deletions",))
+    if output is Output.NAME:
+        print_names([batch.id])
+        return
+    is_wide = output is Output.WIDE
+    values = {
+        "batch": batch.id,
+        "reason": batch.reason,
+        "hold": "; ".join(holds) or None,
+        "files": f"{batch.files_done:,} of {batch.files_total:,} gone",
+        "bytes": f"{batch.bytes_done:,} of {batch.bytes_total:,} gone",
+        "requested": batch.requested_at,
+        "finished": batch.finished_at,
+    }
+    print_fields(values, is_wide=is_wide)
+    click.echo()
+    print_table(_STATES, list(batch.states.items()), nothing="no deletions", is_wide=is_wide)
 
 
-def print_restoration(restoration: Restoration) -> None:
+def print_restoration(restoration: Restoration, *, is_wide: bool) -> None:
     """Print what became of a batch that was to be undone."""
     restored, refused = counted(len(restoration.restored), "deletion"), restoration.refused
     click.echo(f"restored {restored}" + (f", {len(refused):,} refused" if refused else ""))
-    print_some(("deletion", "refused because"), list(refused.items()))
+    print_some(_REFUSALS, list(refused.items()), is_wide=is_wide)
 
 
 def print_some(
-    columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[str] = (), err: bool = False
+    columns: Sequence[Column], rows: Sequence[Sequence[object]], *, is_wide: bool = False, err: bool = False
 ) -> None:
     """Print a table of the first rows, and how many more there are; nothing where there is none."""
     if not rows:
         return
-    print_table(columns, rows[:MOST_SHOWN], numbers=numbers, err=err)
+    print_table(columns, rows[:MOST_SHOWN], nothing="", is_wide=is_wide, err=err)
     if len(rows) > MOST_SHOWN:
         click.echo(f"and {len(rows) - MOST_SHOWN:,} more", err=err)
 
 
-def _acts(deletion: Deletion, row: Record) -> list[tuple[object, ...]]:
-    asker = row["username"] or deletion.requested_by or "-"
-    asked = (deletion.requested_at, asker, "delete", deletion.credential, deletion.reason)
-    return [asked, *(_act(act) for act in row["acts"] or ())]
+def _acts(deletion: Deletion) -> list[tuple[object, ...]]:
+    asked = (deletion.requested_at, _who(deletion.requested_by), "delete", deletion.credential, deletion.reason)
+    return [asked, *map(_act, deletion.acts)]
 
 
-def _act(act: Mapping[str, Any]) -> tuple[object, ...]:
-    return act["acted_at"], act["username"] or act["user_id"] or "-", act["action"], act["credential"], None
+def _act(act: Act) -> tuple[object, ...]:
+    return act.acted_at, _who(act.by), act.action, act.credential, None
+
+
+def _who(person: Requester | None) -> str:
+    return "-" if person is None else person.username
 
 
 def _name(deletion: Deletion) -> str:
-    return f"{deletion.package_name} {deletion.package_version or ''}".strip()
+    return f"{deletion.package.name} {deletion.package.version or ''}".strip()
 
 
 def _cells(deletion: Deletion) -> list[object]:
@@ -125,9 +157,16 @@ def _cells(deletion: Deletion) -> list[object]:
         deletion.id,
         f"{name} / {deletion.file_name}" if deletion.file_name else name,
         deletion.state,
-        f"{deletion.files_done:,}/{deletion.files_total:,}",
-        f"{deletion.bytes_done:,}/{deletion.bytes_total:,}",
-        deletion.attempts,
         deletion.requested_at,
+        f"{deletion.files_done:,}/{deletion.files_total:,}",
+        Size(deletion.bytes_total),
+        deletion.attempts,
         deletion.last_error,
+        deletion.hold,
+        str(deletion.project_id),
+        deletion.package.type,
+        _who(deletion.requested_by),
+        deletion.reason,
+        deletion.finished_at,
+        deletion.batch_id,
     ]

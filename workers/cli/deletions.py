@@ -19,13 +19,14 @@ from service.deletions import Listed
 from service.infra.database import Connection, Record
 from workers.cli.batches import restore_batch, show_batch
 from workers.cli.bulk_delete import bulk_delete
-from workers.cli.deletion_output import deletion_values, print_deletion, print_deletions, print_json
+from workers.cli.deletion_output import print_deletion, print_deletions, resource
 from workers.cli.holds import hold, lift, list_holds
 from workers.cli.operating import ACTOR, carry_out, find_group, find_project
-from workers.cli.options import TEXT, one_of, validated
+from workers.cli.options import TEXT, command_settings, one_of, validated
+from workers.cli.outputs import Output, output_option
 from workers.cli.watching import NOT_ENDED, Sight, sight_of_deletion, watch, watch_options
 
-_ONE_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_ONE: Final = output_option(json="Print one JSON object, as the API answers.")
 _ID: Final = click.argument("deletion_id", type=click.UUID)
 _ID_OR_BATCH: Final = click.argument("deletion_id", type=click.UUID, required=False)
 _BATCH: Final = "Instead of one deletion, all that one call asked for."
@@ -49,20 +50,17 @@ for _command in (bulk_delete, hold, lift, list_holds):
 @click.option("--batch", "batch_id", type=click.UUID, help="Only those that one call asked for.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many at most.")
 @click.option("--cursor", type=TEXT, help="Go on behind an earlier list, with the cursor that it told.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+@output_option(json="Print JSON, one object a line, as the API answers.", name="their ids")
 def list_deletions(
-    *, project: str | None, group: str | None, limit: int, cursor: str | None, as_json: bool, **filters: object
+    *, project: str | None, group: str | None, limit: int, cursor: str | None, output: Output, **filters: object
 ) -> None:
     """Print deletions, newest first. Where there are more, standard error says how to go on."""
     if project and group:
         raise click.UsageError("--project and --group cannot go together")
     listing: DeletionListing = validated(DeletionListing, filters, name="the list")
     found = carry_out(lambda context: _list(context, listing, project, group, limit=limit, cursor=cursor))
-    if as_json:
-        for row in found.rows:
-            print_json(deletion_values(row))
-    else:
-        print_deletions(found.rows)
+    settings = command_settings()
+    print_deletions([resource(row, settings) for row in found.rows], output)
     if found.next_cursor is not None:
         click.echo(f"there are more: --cursor {found.next_cursor}", err=True)
 
@@ -71,16 +69,16 @@ def list_deletions(
 @_ID_OR_BATCH
 @click.option("--batch", "batch_id", type=click.UUID, help=_BATCH)
 @watch_options
-@_ONE_JSON
+@_ONE
 def show(
-    *, deletion_id: UUID | None, batch_id: UUID | None, is_watched: bool, within: timedelta | None, as_json: bool
+    *, deletion_id: UUID | None, batch_id: UUID | None, is_watched: bool, within: timedelta | None, output: Output
 ) -> None:
     """Print one deletion and who asked what of it, or how far a batch is."""
     _require_one(deletion_id, batch_id)
     if deletion_id is not None:
-        _show(deletion_id, is_watched=is_watched, within=within, as_json=as_json)
+        _show(deletion_id, is_watched=is_watched, within=within, output=output)
     if batch_id is not None:
-        _exit(show_batch(batch_id, is_watched=is_watched, within=within, as_json=as_json))
+        _exit(show_batch(batch_id, is_watched=is_watched, within=within, output=output))
 
 
 @deletions.command()
@@ -89,8 +87,8 @@ def show(
 @click.option(
     "--rename-to", type=TEXT, metavar="VERSION", help="Come back as this version, when its own was published again."
 )
-@_ONE_JSON
-def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str | None, as_json: bool) -> None:
+@_ONE
+def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str | None, output: Output) -> None:
     """Undo a deletion whose bytes are still there, or as many of a batch as can be undone.
 
     The exit status is 1 if any could not.
@@ -103,16 +101,16 @@ def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str |
         carry_out(
             lambda context: second_thoughts.restore(context.database, deletion_id, actor=ACTOR, rename_to=version)
         )
-        _show(deletion_id, as_json=as_json)
+        _show(deletion_id, output=output)
     if batch_id is not None:
-        _exit(restore_batch(batch_id, as_json=as_json))
+        _exit(restore_batch(batch_id, output=output))
 
 
 @deletions.command("destroy-now")
 @_ID
 @watch_options
-@_ONE_JSON
-def destroy_now(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, as_json: bool) -> None:
+@_ONE
+def destroy_now(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, output: Output) -> None:
     """End the grace of a deletion early."""
 
     def end_grace(context: Context) -> Awaitable[object]:
@@ -120,14 +118,14 @@ def destroy_now(*, deletion_id: UUID, is_watched: bool, within: timedelta | None
         return second_thoughts.destroy_now(context.database, deletion_id, actor=ACTOR, resend=resend)
 
     carry_out(end_grace)
-    _show(deletion_id, is_watched=is_watched, within=within, as_json=as_json)
+    _show(deletion_id, is_watched=is_watched, within=within, output=output)
 
 
 @deletions.command()
 @_ID
 @watch_options
-@_ONE_JSON
-def retry(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, as_json: bool) -> None:
+@_ONE
+def retry(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, output: Output) -> None:
     """Try a failed deletion again, with all its attempts."""
 
     def again(context: Context) -> Awaitable[object]:
@@ -140,7 +138,7 @@ def retry(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, as_j
         )
 
     carry_out(again)
-    _show(deletion_id, is_watched=is_watched, within=within, as_json=as_json)
+    _show(deletion_id, is_watched=is_watched, within=within, output=output)
 
 
 async def _list(
@@ -173,9 +171,7 @@ async def _places(connection: Connection, project: str | None, group: str | None
     return None
 
 
-def _show(
-    deletion_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, as_json: bool = False
-) -> None:
+def _show(deletion_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, output: Output) -> None:
     async def find(context: Context) -> Record:
         async with context.database.connection() as connection:
             return await use_cases.show(connection, None, deletion_id)
@@ -185,7 +181,7 @@ def _show(
 
     status = watch(look, within=within) if is_watched else 0
     if status != NOT_ENDED:
-        print_deletion(carry_out(find), as_json=as_json)
+        print_deletion(resource(carry_out(find), command_settings()), output)
     _exit(status)
 
 

@@ -8,12 +8,18 @@ import click
 from schemas.fields import Text
 from service import holds
 from service.infra.hold_rows import Place
-from workers.cli.deletion_output import print_json
 from workers.cli.operating import carry_out
 from workers.cli.options import TEXT, validated
-from workers.cli.tables import counted, print_table, written
+from workers.cli.outputs import Output, output_option, print_json, print_names
+from workers.cli.tables import Column, counted, print_table, written
 
 _MOST_HOLDS: Final = 1_000
+_COLUMNS: Final = (
+    Column("on hold"),
+    Column("is a", rank=1),
+    Column("id", is_extra=True),
+    Column("reason", is_text=True),
+)
 _FINISHING: Final = "a worker finishes its chunk of"
 
 
@@ -44,16 +50,19 @@ def lift(place: str, *, is_group: bool) -> None:
 
 
 @click.command("holds")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
-def list_holds(*, as_json: bool) -> None:
+@output_option(json="Print JSON, one object a line.", name="their paths")
+def list_holds(*, output: Output) -> None:
     """Print what is on hold, and why."""
     found = carry_out(lambda context: holds.list_holds(context.database, limit=_MOST_HOLDS + 1))
     shown = found[:_MOST_HOLDS]
-    if as_json:
+    if output is Output.JSON:
         for one in shown:
             print_json(asdict(one))
+    elif output is Output.NAME:
+        print_names(one.path for one in shown)
     else:
-        print_table(("on hold", "is a", "reason"), ((one.path, one.place, one.reason) for one in shown))
+        rows = [(one.path, one.place, str(one.id), one.reason) for one in shown]
+        print_table(_COLUMNS, rows, nothing="no holds", is_wide=output is Output.WIDE)
     if len(found) > _MOST_HOLDS:
         click.echo(f"there are more than these {_MOST_HOLDS:,}", err=True)
 

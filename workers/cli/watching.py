@@ -1,15 +1,18 @@
 """Watching deletions until all have ended: a bar on a terminal, lines elsewhere, and a status that tells."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+from typing_extensions import override
 
 from schemas.deletion_resources import Batch
 from schemas.fields import Duration
@@ -63,9 +66,8 @@ class Sight:
     def sentence(self) -> str:
         """Tell it in a line."""
         states = ", ".join(f"{state} {count:,}" for state, count in sorted(self.states.items()))
-        line = (
-            f"{states}; {self.files_done:,}/{self.files_total:,} files, {self.bytes_done:,}/{self.bytes_total:,} bytes"
-        )
+        sizes = f"{decimal(self.bytes_done)} of {decimal(self.bytes_total)}"
+        line = f"{states}; {self.files_done:,}/{self.files_total:,} files, {sizes}"
         return f"{line} ({written(self.remark)})" if self.remark else line
 
 
@@ -185,6 +187,16 @@ async def follow(database: Database, watching: "Watching", look: Look, *, patien
             await asyncio.sleep(min(max(_SHORTEST_PAUSE_S, _SHARE * (now() - began)), _LONGEST_PAUSE_S))
 
 
+class _TwoLines(Progress):
+    """A bar, and below it what it is about: beside each other, they would leave no room for the bar."""
+
+    @override
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            yield Text(task.description, no_wrap=True, overflow="ellipsis")
+
+
 class Watching:
     """What was seen last of deletions, and how it is shown on standard error."""
 
@@ -192,12 +204,11 @@ class Watching:
         self._sight: Sight | None = None
         self._line_at = 0.0
         console = Console(stderr=True)
-        self._bar = Progress(
+        self._bar = _TwoLines(
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}"),
             TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
             console=console,
             transient=True,
             disable=not console.is_terminal,

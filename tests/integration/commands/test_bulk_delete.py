@@ -11,18 +11,13 @@ import pytest
 from schemas.bulk import GroupPackageFilter
 from service.context import Context
 from tests.support.catalogue import publish, query, status_of
-from tests.support.commands import Commands
+from tests.support.commands import Commands, cells_in
 from tests.support.packages import bring_in
 from tests.support.ways import Way
 from workers.batch import carry_out
 
 _BULK: Final = ("deletions", "bulk-delete")
 _OPEN: Final = (*_BULK, "--project", "acme/open")
-
-
-def _cells(shown: str) -> list[list[str]]:
-    """Return the cells of the tables in what was printed, without their heads."""
-    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
 
 
 async def _deletions(context: Context) -> list[dict[str, Any]]:
@@ -36,9 +31,11 @@ async def test_a_dry_run_shows_what_would_go_and_changes_nothing(filled: Context
     ended = await packyard.run(*_OPEN, first, second, first, 987_654, "--dry-run")
 
     assert (ended.status, ended.err) == (1, "")
-    assert _cells(ended.out) == [
-        [str(first), "100", "generic", "app", "1.0", "2", "16"],
-        [str(second), "100", "generic", "app", "2.0", "1", "5"],
+    assert cells_in(ended.out) == [
+        ["package", "project", "type", "name", "version", "files", "size"],
+        [str(first), "100", "generic", "app", "1.0", "2", "16 bytes"],
+        [str(second), "100", "generic", "app", "2.0", "1", "5 bytes"],
+        ["package", "refused because"],
         ["987654", "404 Not found"],
     ]
     assert ended.out.endswith("would delete 2 packages: 3 files, 21 bytes; 1 refused\n")
@@ -91,6 +88,7 @@ async def test_json_and_ndjson_are_as_the_api_answers(filled: Context, packyard:
         "remaining": 0,
         "accepted": [{**package, "deletion_id": None}],
         "refused": [{"id": 7_777, "reason": "404 Not found"}],
+        "_links": None,
     }
     assert lines == [
         {"outcome": "accepted", "id": package_id, "reason": None, "package": {**package, "deletion_id": None}},
@@ -98,6 +96,8 @@ async def test_json_and_ndjson_are_as_the_api_answers(filled: Context, packyard:
     ]
     assert (done["dry_run"], done["batch_id"]) == (False, str(deletion["batch_id"]))
     assert done["accepted"] == [{**package, "deletion_id": str(deletion["id"])}]
+    place = "http://127.0.0.1:8080/api/v4/projects/acme%2Fopen"
+    assert done["_links"]["batch"] == f"{place}/deletion_batches/{deletion['batch_id']}"
 
 
 async def test_every_condition_of_the_api_is_an_option(filled: Context, packyard: Commands) -> None:
@@ -147,7 +147,7 @@ async def test_what_is_under_a_hold_is_refused_with_its_reason(filled: Context, 
     ended = await packyard.run(*_BULK, "--group", "acme", "--package-name", "app", "--yes")
 
     assert ended.status == 1
-    assert _cells(ended.out)[-1] == [str(package_id), "403 Forbidden - Deletions are on hold: an audit"]
+    assert cells_in(ended.out)[-1] == [str(package_id), "403 Forbidden - Deletions are on hold: an audit"]
     assert [one["package_id"] for one in await _deletions(filled)] == [free]
 
 
@@ -180,7 +180,7 @@ async def test_of_many_the_first_are_shown_and_the_others_counted(filled: Contex
     ended = await packyard.done(*_OPEN, "--package-type", "npm", "--dry-run")
     listed = await packyard.run(*_OPEN, "--package-type", "npm", "--dry-run", "--ndjson")
 
-    assert len(_cells(ended.out)) == 50
+    assert len(cells_in(ended.out)) == 51
     assert ended.out.splitlines()[-2:] == [
         "and 9,950 more",
         "would delete 10,000 packages: 0 files, 0 bytes; 50 more match, which need another call",

@@ -11,7 +11,7 @@ import pytest
 from service import deletions
 from service.context import Context
 from tests.support.catalogue import delete, delete_file, publish, query, status_of
-from tests.support.commands import Commands
+from tests.support.commands import Commands, cells_in
 from tests.support.packages import file_ids
 from workers.batch import carry_out
 
@@ -140,7 +140,7 @@ async def test_a_hold_is_put_listed_and_lifted(
     (told,) = (await packyard.done("deletions", "holds", "--json")).lines
 
     assert put.out == f"{path} is on hold: 1 deletion waits; a worker finishes its chunk of 0 of them\n"
-    assert [cell.strip() for cell in listed.out.splitlines()[-2].split("│")[1:-1]] == [path, kind, "an [/audit]"]
+    assert cells_in(listed.out) == [["on hold", "is a", "reason"], [path, kind, "an [/audit]"]]
     assert (told["place"], told["path"], told["reason"]) == (kind, path, "an [/audit]")
     assert await status_of(filled, package_id) == "processing"
 
