@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang);
 # with the argument `tests` also what the tests use: clients (Node with npm, and curl), openssl, a library for false clocks,
-# PgBouncer, and promtool, which comes with Prometheus.
+# PgBouncer, iptables (with it servers fall silent), and promtool, which comes with Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -37,7 +37,9 @@ if [ "${1:-}" = tests ]; then
     command -v openssl >/dev/null || missing="$missing openssl"
     command -v promtool >/dev/null || missing="$missing prometheus"
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
-    # Linux only; elsewhere the tests say that no clock was wrong.
+    # Linux only; elsewhere the tests say that no server fell silent, and no clock was wrong.
+    command -v iptables >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iptables"
+    command -v ip >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iproute2"
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || ! command -v apt-get >/dev/null || missing="$missing libfaketime"
 fi
 

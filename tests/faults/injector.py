@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.faults.fleet import NAMES, Fleet, named
 from tests.faults.journal import Journal
+from tests.faults.network import why_not
 from tests.faults.server_faults import Fault, ServerFaults
 from tests.faults.volume import Absence, Volume
 
@@ -49,7 +50,7 @@ class Injector:
 
     async def deal_dependencies(self, stop: asyncio.Event) -> None:
         """Inject what the processes depend on, until *stop*; the fault that is on is mended first."""
-        deck: dict[str, Fault] = {**self._servers.faults, **self._absences()}
+        deck: dict[str, Fault] = {**self._servers.faults, **self._silences(), **self._absences()}
         while not stop.is_set():
             for kind in self._hand(deck):
                 if stop.is_set():
@@ -88,6 +89,15 @@ class Injector:
             families = [[kind for kind in kinds if kind in family] for family in _ALIKE]
             kinds = [self._chance.choice(family) for family in families if family]
         return self._chance.sample(kinds, len(kinds))
+
+    def _silences(self) -> dict[str, Fault]:
+        deck: dict[str, Fault] = {}
+        for kind, silence in self._servers.silences.items():
+            if silence is None:
+                self._journal.cannot(kind, why_not())
+            else:
+                deck[kind] = silence
+        return deck
 
     def _absences(self) -> dict[str, Fault]:
         deck: dict[str, Fault] = {}

@@ -8,10 +8,13 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
+from tests.faults.network import silent, why_not
 from tests.support.servers import PrivateServers
 from workers.stack.rabbitmq import find_server
 
@@ -24,6 +27,9 @@ _SETTLED_S: Final = 2.5
 """RabbitMQ 3 loses a queue for good when it dies in the second in which the queue was made."""
 
 _PATIENCE_S: Final = 40
+_SILENCE_S: Final = (20, 80)
+_RECOVERY_S: Final = 30
+"""How long it takes at most until everybody has noticed the end of a silence."""
 _NO_MEMORY: Final = "0.000001"
 _ENOUGH_MEMORY: Final = "0.4"
 
@@ -49,6 +55,18 @@ class ServerFaults:
             "database restarted, fast": self.restart_database,
             "database restarted, immediate": self.crash_database,
         }
+
+    @property
+    def silences(self) -> Mapping[str, Fault | None]:
+        """Servers that are reached by no packet; None where none can be dropped."""
+        ports = {"broker silent": self._rabbitmq.url(), "database silent": self._postgres.url()}
+        is_possible = not why_not()
+        return {kind: partial(self._fall_silent, url) if is_possible else None for kind, url in ports.items()}
+
+    async def _fall_silent(self, url: str) -> None:
+        async with silent(urlsplit(url).port or 0):
+            await asyncio.sleep(self._chance.uniform(*_SILENCE_S))
+        await asyncio.sleep(_RECOVERY_S)
 
     async def restart_broker(self) -> None:
         """Stop it cleanly and start it again."""

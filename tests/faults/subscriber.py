@@ -18,6 +18,7 @@ _EXCHANGE: Final = "packyard.events"
 _LOG: Final = "packyard.events.log"
 _PAUSE_S: Final = 0.2
 _PATIENCE_S: Final = 5
+_HEARTBEAT_S: Final = 10
 _AWAY: Final = (aiormq.exceptions.AMQPError, aiormq.exceptions.ChannelInvalidStateError, OSError, RuntimeError)
 
 
@@ -77,7 +78,9 @@ class Subscriber:
 
     async def _listen_over_one_connection(self) -> None:
         async with asyncio.timeout(_PATIENCE_S):
-            connection = await aio_pika.connect(self._url, timeout=_PATIENCE_S, connection_class=PlainConnection)
+            connection = await aio_pika.connect(
+                self._url, timeout=_PATIENCE_S, heartbeat=_HEARTBEAT_S, connection_class=PlainConnection
+            )
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 channel = await connection.channel()
