@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
-from service.infra.storage import MARK, ObjectStore
+from service.infra.storage import MARK, ObjectStore, Patience
 from tests.support.buckets import BucketWatcher, new_prefix, open_at, sign_in, sign_in_as_admin, stream
 from tests.support.proxy import Proxy, proxy_before
 from tests.support.seaweed import ADMIN, READER, VERSIONED, SeaweedFS
@@ -192,6 +193,28 @@ async def test_a_server_that_is_too_slow_is_given_up(bucket: ObjectStore, proxy:
         await bucket.head("p/1")
 
     assert time.monotonic() - began < 3 * 2 * 2.5
+
+
+async def test_a_read_whose_first_piece_does_not_come_is_given_up(
+    bucket: ObjectStore, folder: ObjectStore, objects: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = Patience(first_byte=timedelta(seconds=0.3), removal=timedelta(seconds=60))
+    monkeypatch.setattr("service.infra.folder_store.DEFAULT_PATIENCE", soon)
+    monkeypatch.setattr(bucket, "_patience", soon)
+    await bucket.put("p/1", stream(b"x"))
+    proxy.faults.delay_s = 1.5
+    (objects / "p").mkdir()
+    os.mkfifo(objects / "p/1")  # Nobody writes into it, so that it cannot be opened.
+    began = time.monotonic()
+
+    for store in (bucket, folder):
+        with pytest.raises(StorageUnavailableError, match="did not answer in time"):
+            await _read(store, "p/1")
+    with pytest.raises(StorageUnavailableError, match="did not answer in time"):
+        await bucket.head("p/1")
+
+    assert time.monotonic() - began < 1.5
+    os.close(os.open(objects / "p/1", os.O_WRONLY))
 
 
 async def test_an_object_that_takes_longer_than_a_request_may_is_got_whole(bucket: ObjectStore, proxy: Proxy) -> None:
