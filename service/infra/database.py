@@ -183,9 +183,16 @@ class Database:
             await self._renew(connection)
             raise
         finally:
+            await self._release(connection)
+
+    async def _release(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        async def release() -> None:
             # The pool gives up a connection that the server does not let go of in time.
             with suppress(TimeoutError):
                 await self._pool.release(connection, timeout=_CLEAN_UP_TIMEOUT_S)
+
+        # It goes on if we are cancelled meanwhile; otherwise nobody would hear that it ran out of time.
+        await asyncio.shield(release())
 
     async def _renew(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
         """Let new connections take the place of all, in case another server has begun to take writes."""

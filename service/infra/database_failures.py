@@ -54,6 +54,8 @@ def named(error: Exception) -> Exception:
         return TransactionLostError(first_line(error))
     if state == _READ_ONLY:
         return DatabaseReadOnlyError(first_line(error))
+    if isinstance(error, TimeoutError):
+        return DatabaseAwayError("no answer in time")
     return error if _is_ours(error, state) else DatabaseAwayError(first_line(error))
 
 

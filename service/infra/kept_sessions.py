@@ -60,7 +60,7 @@ class KeptSession:
             async with patience:
 
                 def give_up(_session: object) -> None:
-                    if not patience.expired():
+                    with suppress(RuntimeError):  # the block is over, or being cancelled
                         patience.reschedule(0)
 
                 self._session.add_termination_listener(give_up)

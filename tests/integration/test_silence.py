@@ -68,6 +68,7 @@ async def test_every_request_that_meets_the_silence_is_503_in_time_and_later_one
     async def ask(method: str, path: str, data: bytes | None) -> tuple[int, float]:
         began = loop.time()
         async with api.request(method, path, data=data, headers=MAINTAINER) as answer:
+            assert answer.status == 200 or "Retry-After" in answer.headers
             return answer.status, loop.time() - began
 
     way.fall_silent()
@@ -93,6 +94,26 @@ async def test_a_statement_without_an_answer_frees_its_place_in_the_pool(way: Wa
         began = asyncio.get_running_loop().time()
 
     assert asyncio.get_running_loop().time() - began < 0.5
+    assert reached.database.usage()["used"] == 0
+
+
+async def test_work_that_is_cancelled_in_the_silence_is_over_soon(way: Way, reached: Context) -> None:
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        async with reached.database.transaction() as connection:
+            begun.set()
+            await connection.fetchval("SELECT pg_sleep(30)", timeout=60)
+
+    working = asyncio.create_task(work())
+    await begun.wait()
+    way.fall_silent()
+    await asyncio.sleep(0.1)
+    working.cancel()
+    async with asyncio.timeout(6):
+        await asyncio.wait({working})
+
+    assert working.cancelled()
     assert reached.database.usage()["used"] == 0
 
 
