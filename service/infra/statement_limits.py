@@ -30,7 +30,7 @@ _GROW_WITH_A_BATCH: Final = (
 )
 _GROW_WITH_A_PACKAGE: Final = (
     # A package may have millions of files.
-    *("mark_for_destruction", "show_in_error", "lock_deletions_of_files", "restore_files"),
+    *("mark_for_destruction", "show_in_error", "restore_files"),
     # These count all files of a package, or of all.
     *("miscounted_packages", "count_package_anew", "miscounted_projects"),
 )

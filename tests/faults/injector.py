@@ -18,7 +18,7 @@ _LONGEST_S: Final = 4
 _ALIKE: Final = (
     ("broker restarted", "broker killed", "broker wiped"),
     ("connections closed", "memory alarm"),
-    ("database restarted, fast", "database restarted, immediate"),
+    ("database restarted, fast", "database restarted, immediate", "database read-only"),
     ("storage moved away", "storage unmounted"),
     ("storage read-only", "storage refuses", "storage hangs"),
 )

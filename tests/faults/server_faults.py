@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import asyncpg
 
 from tests.faults.network import silent, why_not
 from tests.support.servers import PrivateServers
@@ -54,6 +55,7 @@ class ServerFaults:
             "memory alarm": self.alarm_broker,
             "database restarted, fast": self.restart_database,
             "database restarted, immediate": self.crash_database,
+            "database read-only": self.refuse_writes,
         }
 
     @property
@@ -112,6 +114,19 @@ class ServerFaults:
         os.kill(pid, signal.SIGQUIT)
         await self._postgres.child.wait()
         await self._postgres.start()
+
+    async def refuse_writes(self) -> None:
+        """Let the database take no writes for a while, in sessions that are open as well."""
+        connection = await asyncpg.connect(self._postgres.url("postgres"))
+        try:
+            await connection.execute("SET default_transaction_read_only = off")
+            await connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+            await connection.execute("SELECT pg_reload_conf()")
+            await asyncio.sleep(self._chance.uniform(1, 4))
+        finally:
+            await connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            await connection.execute("SELECT pg_reload_conf()")
+            await connection.close()
 
     async def _control(self, *command: str) -> None:
         program = find_server().with_name("rabbitmqctl")

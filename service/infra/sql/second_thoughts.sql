@@ -8,15 +8,6 @@ SELECT deletion(deletion.*) FROM deletion
  WHERE batch_id = :batch_id AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
  ORDER BY id FOR UPDATE;
 
--- name: lock_deletions_of_files
--- Who is about to end the last file of a package waits for its restore, or the restore for the end.
-SELECT o.id FROM deletion o
- WHERE o.finished_at IS NULL AND o.package_file_id IN (
-    SELECT f.id FROM deletion d JOIN package_file f ON f.package_id = d.package_id
-     WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL)
-   AND o.id <> ALL(:ids::uuid[])
- ORDER BY o.id FOR UPDATE;
-
 -- name: obstacles_to_restoring
 -- Why some of these locked deletions cannot be undone, though their states would allow it. None of them has begun to
 -- remove anything itself.

@@ -1,5 +1,6 @@
 """Transactions lock deletions, then packages, then files, each in the order of ids: no two wait in a circle."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from service.context import Context
-from tests.support.catalogue import delete_file, delete_many, query
+from tests.support.catalogue import delete, delete_file, delete_many, query, restore
 from tests.support.races import UseCase, begun_waiting, file_ids, held_open, hold, lift, restoring_many
 from tests.support.stepwise import StepwiseWorker
 
@@ -87,6 +88,21 @@ async def test_a_worker_that_waits_for_the_first_package_has_taken_neither_the_s
 
     assert [row["id"] for row in packages] == [other_id]
     assert len(files) == 4
+
+
+async def test_a_restore_takes_no_second_deletion_that_another_may_have_taken_first(
+    filled: Context, package_id: int
+) -> None:
+    (file_id, _) = await file_ids(filled, package_id)
+    of_file = await delete_file(filled, package_id, file_id)
+    of_package = await delete(filled, package_id)
+
+    async with held_open(filled, _locking(of_file.id)) as lock:
+        async with asyncio.timeout(5):
+            restored = await restore(filled, of_package.id)
+        await lock.end(commits=True)
+
+    assert restored.state == "restored"
 
 
 async def _awaited(step: Awaitable[object]) -> object:
