@@ -61,7 +61,7 @@ class State:
         return self._secrets[name]
 
     def has_secret(self, name: str) -> bool:
-        """Tell whether the password of *name* was made before."""
+        """Return whether the password of *name* was made before."""
         return name in self._secrets
 
     def _save(self) -> None:
