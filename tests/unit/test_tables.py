@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.cli.tables import Column, Look, Size, distance, fitting
+from workers.cli.tables import Column, Look, Size, distance, fitting, print_table
 
 _NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -64,3 +64,11 @@ _COLUMNS = (
 )
 def test_columns_go_by_rank_and_only_text_is_cut(look: Look, shown: dict[int, int]) -> None:
     assert fitting(_COLUMNS, [36, 40, 10, 50, 36], look) == shown
+
+
+def test_a_table_without_a_terminal_is_plain_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(_COLUMNS, [("1", "x" * 300, None, "[red]", "b")], nothing="none")
+    print_table(_COLUMNS, [], nothing="none")
+
+    name = "x" * 300
+    assert capsys.readouterr().out == f"id  name{' ' * 296}  when  error\n1   {name}        [red]\nnone\n"

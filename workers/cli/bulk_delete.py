@@ -216,13 +216,14 @@ async def _delete(context: Context, wish: _Wish, batch_id: UUID) -> Plan:
 def _print(plan: Plan, output: Output, address: str, *, batch_id: UUID | None, is_known: bool = False) -> None:
     if output is Output.JSON:
         print_json(bulk_entity(plan, batch_id=batch_id, base=address))
-    elif output is Output.NDJSON:
-        for line in planned_lines(plan):
-            print_json(line)
+    elif output in {Output.NDJSON, Output.NAME}:
+        if output is Output.NAME:
+            print_names(package.id for package in plan.accepted)
+        else:
+            for line in planned_lines(plan):
+                print_json(line)
         if batch_id is not None or plan.remaining:
             _print_sums(plan, batch_id=batch_id, err=True)
-    elif output is Output.NAME:
-        print_names(package.id for package in plan.accepted)
     else:
         _print_tables(plan, names_accepted=not is_known, is_wide=output is Output.WIDE)
         _print_sums(plan, batch_id=batch_id)

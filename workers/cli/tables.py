@@ -56,11 +56,16 @@ class Look:
         console = Console(stderr=err)
         return cls(is_wide, console.width if console.is_terminal else None)
 
+    @property
+    def is_tight(self) -> bool:
+        """Whether rows have to keep to the width of a terminal."""
+        return self.width is not None and not self.is_wide
+
     def cell(self, value: object) -> str:
         """Write a value: moments as distances at a terminal, sizes in kB and MB, both exactly where it is wide."""
         if isinstance(value, Size) and not self.is_wide:
             return decimal(value)
-        if isinstance(value, datetime) and self.width is not None and not self.is_wide:
+        if isinstance(value, datetime) and self.is_tight:
             return distance(value, now=datetime.now(UTC))
         return written(value)
 
@@ -75,14 +80,18 @@ def print_table(
 ) -> None:
     """Print rows under these columns, or *nothing* where there is none; with *err*, to standard error.
 
-    At a terminal a row keeps to one line: columns are left out, and free text is cut. Wide, and where there is no
-    terminal, nothing is.
+    At a terminal a row keeps to one line: columns are left out, and free text is cut. A wide table has every column,
+    and like one without a terminal, nothing cut.
     """
     look = Look.of_output(is_wide=is_wide, err=err)
     cells = [[look.cell(value) for value in row] for row in rows]
     if not cells:
         click.echo(nothing, err=err)
         return
+    if look.is_tight:
+        # A column without any value tells nothing, and would take the place of one that does.
+        used = [at for at, column in enumerate(columns) if not column.rank or any(row[at] for row in cells)]
+        columns, cells = [columns[at] for at in used], [[row[at] for at in used] for row in cells]
     widths = [max(map(cell_len, [column.name, *taken])) for column, *taken in zip(columns, *cells, strict=True)]
     shown = fitting(columns, widths, look)
     console = Console(stderr=err)
