@@ -1,5 +1,6 @@
 """Publishing a file: the bytes first, then the rows; whatever fails leaves neither."""
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,13 +10,14 @@ import structlog
 from schemas.statuses import PackageStatus
 from service import metrics
 from service.access import Caller
-from service.errors import BadRequestError, ConflictError, PreconditionFailedError, RefusedError
+from service.errors import BadRequestError, ConflictError, DatabaseAwayError, PreconditionFailedError, RefusedError
 from service.infra import upload_rows
 from service.infra.access_rows import Project
 from service.infra.database import Connection, Database, DatabaseUnavailableError, Record, conflicts
 from service.infra.repeating import repeated
 from service.infra.storage import ObjectStore, StoredObject, new_key
 
+_ASK_AGAIN_S: Final = 2.0
 _TOO_LARGE: Final = "File is too large"
 _OTHER_BYTES: Final = "Checksum does not match"
 _DUPLICATE: Final = "Duplicate package is not allowed"
@@ -100,17 +102,26 @@ async def publish_generic(
     except conflicts() as error:
         await remove_unreferenced(database, store, stored.key)
         raise ConflictError("Resource lock") from error
+    except DatabaseAwayError:
+        # The client has waited for a silent server already, and has its answer within 12 s in all.
+        await remove_unreferenced(database, store, stored.key, within_s=_ASK_AGAIN_S)
+        raise
     except BaseException:
         await remove_unreferenced(database, store, stored.key)
         raise
 
 
-async def remove_unreferenced(database: Database, store: ObjectStore, key: str) -> None:
-    """Remove the object unless a file row refers to it, once the transaction that may have written one has ended."""
+async def remove_unreferenced(
+    database: Database, store: ObjectStore, key: str, *, within_s: float | None = None
+) -> None:
+    """Remove the object unless a file row refers to it, once the transaction that may have written one has ended.
+
+    It stays if that cannot be known *within_s* seconds.
+    """
     # A connection that broke during the commit leaves open whether the row is there, so we ask. When nobody
     # answers the object stays: one too many can be found later, one too few is a lost file.
     try:
-        async with database.transaction() as connection:
+        async with asyncio.timeout(within_s), database.transaction() as connection:
             referenced = await upload_rows.is_referenced(connection, key)
     except DatabaseUnavailableError:
         log.warning("object_left_over", key=key)

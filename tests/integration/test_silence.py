@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from service import pings
+from service import pings, uploads
 from service.app import create_app
 from service.context import Context
 from service.infra import connecting, database
@@ -83,6 +83,27 @@ async def test_every_request_that_meets_the_silence_is_503_in_time_and_later_one
     assert status == 200
     assert took < _ANSWER_S
     assert await query(filled, "SELECT id FROM deletion") == []
+
+
+async def test_an_upload_that_meets_the_silence_after_its_last_byte_is_503_in_time(
+    filled: Context, way: Way, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_ASK_AGAIN_S", 0.4)
+    loop = asyncio.get_running_loop()
+    silent_since = 0.0
+
+    async def body() -> AsyncGenerator[bytes]:
+        nonlocal silent_since
+        yield b"first"
+        await asyncio.sleep(0.5)
+        way.fall_silent()
+        silent_since = loop.time()
+        yield b"last"
+
+    async with api.put(f"{PUBLIC}/generic/app/1/f", data=body(), headers=MAINTAINER) as answer:
+        assert answer.status == 503
+    assert loop.time() - silent_since < _ANSWER_S + 1
+    assert await query(filled, "SELECT id FROM package_file") == []
 
 
 async def test_a_statement_without_an_answer_frees_its_place_in_the_pool(way: Way, reached: Context) -> None:
