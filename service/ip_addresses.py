@@ -1,6 +1,7 @@
 """IP addresses as proxies, sockets and settings write them, each brought to one normal form."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 
@@ -12,6 +13,8 @@ _WITH_PORT: Final = re.compile(r"([0-9.]+):[0-9]*")
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 """Holds every IPv4 address, in the form in which a socket of both families shows it."""
 _SUBSCRIBER_PREFIX: Final = 64
+_LONGEST: Final = 80
+"""An address with brackets, zone and port is shorter; what is longer is not worth remembering."""
 
 
 def read_address(text: str) -> Address | None:
@@ -20,6 +23,11 @@ def read_address(text: str) -> Address | None:
     A port, brackets, quotes and an IPv6 zone are dropped; a mapped address (`::ffff:192.0.2.1`) becomes IPv4.
     """
     bare = text.strip().strip('"')
+    return _parsed(bare) if len(bare) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _parsed(bare: str) -> Address | None:
     found = _BRACKETED.fullmatch(bare) or _WITH_PORT.fullmatch(bare)
     try:
         address = ip_address(found[1] if found else bare)

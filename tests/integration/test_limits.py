@@ -98,6 +98,7 @@ async def test_a_trusted_proxy_tells_for_whom_it_asks(filled: Context) -> None:
         ["203.0.113.8, 10.0.0.5:1234", "203.0.113.8, ::ffff:10.0.0.5", "203.0.113.8, [::ffff:10.0.0.5]:80"],
         ["2001:db8::1", "[2001:0DB8::1]:4000", '"[2001:db8::1]"', "2001:db8::ffff", "2001:db8::1%eth0"],
         ["unknown", "_hidden1", "_hidden2", ""],
+        [f"192.0.2.{number}" + ", 10.0.0.5" * 30 for number in range(3)],
     ],
 )
 async def test_one_client_is_one_caller_however_its_address_is_written(filled: Context, hops: list[str]) -> None:

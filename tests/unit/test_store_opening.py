@@ -28,6 +28,7 @@ def test_a_bucket_of_s3_has_its_endpoint_region_and_prefix() -> None:
     assert backend.prefix == "yard/one"
     assert backend.config == {
         "bucket": "acme",
+        "disable_bulk_delete": "true",
         "endpoint": "http://127.0.0.1:9000",
         "region": "eu-central-1",
     }
