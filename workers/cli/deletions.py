@@ -1,5 +1,6 @@
 """`packyard deletions`: looking at deletions, undoing and repeating them."""
 
+import sys
 from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Final
@@ -24,6 +25,7 @@ from workers.cli.holds import hold, lift, list_holds
 from workers.cli.operating import ACTOR, carry_out, find_group, find_project
 from workers.cli.options import TEXT, command_settings, one_of, validated
 from workers.cli.outputs import Output, output_option
+from workers.cli.tables import counted, written
 from workers.cli.watching import NOT_ENDED, Sight, sight_of_deletion, watch, watch_options
 
 _ONE: Final = output_option(json="Print one JSON object, as the API answers.")
@@ -108,10 +110,15 @@ def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str |
 
 @deletions.command("destroy-now")
 @_ID
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
 @watch_options
 @_ONE
-def destroy_now(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, output: Output) -> None:
-    """End the grace of a deletion early."""
+def destroy_now(
+    *, deletion_id: UUID, is_sure: bool, is_watched: bool, within: timedelta | None, output: Output
+) -> None:
+    """End the grace of a deletion early. At a terminal you are shown what goes, and asked."""
+    if not is_sure and sys.stdin.isatty():
+        _confirm_destruction(deletion_id)
 
     def end_grace(context: Context) -> Awaitable[object]:
         resend = context.settings.resend
@@ -171,17 +178,28 @@ async def _places(connection: Connection, project: str | None, group: str | None
     return None
 
 
-def _show(deletion_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, output: Output) -> None:
+def _confirm_destruction(deletion_id: UUID) -> None:
+    row = _find(deletion_id)
+    name = " ".join(written(row[key]) for key in ("package_type", "package_name", "package_version") if row[key])
+    sizes = f"{counted(row['files_total'], 'file')}, {counted(row['bytes_total'], 'byte')}"
+    click.confirm(f"Destroy {name} ({sizes}), which cannot be undone then?", abort=True, err=True)
+
+
+def _find(deletion_id: UUID) -> Record:
     async def find(context: Context) -> Record:
         async with context.database.connection() as connection:
             return await use_cases.show(connection, None, deletion_id)
 
+    return carry_out(find)
+
+
+def _show(deletion_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, output: Output) -> None:
     async def look(connection: Connection) -> Sight:
         return sight_of_deletion(await use_cases.show(connection, None, deletion_id))
 
     status = watch(look, within=within) if is_watched else 0
     if status != NOT_ENDED:
-        print_deletion(resource(carry_out(find), command_settings()), output)
+        print_deletion(resource(_find(deletion_id), command_settings()), output)
     _exit(status)
 
 

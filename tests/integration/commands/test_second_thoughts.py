@@ -101,6 +101,19 @@ async def test_a_grace_is_ended_early(filled: Context, packyard: Commands, stop:
     assert (again.status, again.err) == (1, "packyard: the deletion is succeeded and waits for no grace\n")
 
 
+async def test_at_a_terminal_the_end_of_a_grace_is_asked_about(
+    filled: Context, packyard: Commands, stop: asyncio.Event
+) -> None:
+    deletion_id = await _in_grace(filled, await publish(filled, name="app", version="1.0"), stop)
+
+    terminal = await packyard.at_terminal("deletions", "destroy-now", deletion_id)
+    await terminal.until_shown("Destroy generic app 1.0 (1 file, 5 bytes), which cannot be undone then? [y/N]")
+    terminal.answer("n\n")
+
+    assert await terminal.end() == 1
+    assert await query(filled, "SELECT FROM deletion_act") == []
+
+
 async def test_what_failed_is_tried_again(filled: Context, packyard: Commands, stop: asyncio.Event) -> None:
     package_id = await publish(filled)
     deletion_id = await _fail(filled, package_id)
