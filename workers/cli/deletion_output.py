@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import click
+from rich.filesize import decimal
 
 from schemas.deletion_resources import Act, Batch, Deletion, Requester
 from schemas.names import AccessLevel
@@ -78,7 +79,7 @@ def print_deletion(deletion: Deletion, output: Output) -> None:
         "state": deletion.state,
         "hold": deletion.hold,
         "files": f"{deletion.files_done:,} of {deletion.files_total:,} gone",
-        "bytes": f"{deletion.bytes_done:,} of {deletion.bytes_total:,} gone",
+        "size": _gone(deletion.bytes_done, deletion.bytes_total, is_wide=is_wide),
         "attempts": deletion.attempts,
         "last error": deletion.last_error,
         "destroy after": deletion.destroy_after,
@@ -107,7 +108,7 @@ def print_batch(batch: Batch, holds: Sequence[str], output: Output) -> None:
         "reason": batch.reason,
         "hold": "; ".join(holds) or None,
         "files": f"{batch.files_done:,} of {batch.files_total:,} gone",
-        "bytes": f"{batch.bytes_done:,} of {batch.bytes_total:,} gone",
+        "size": _gone(batch.bytes_done, batch.bytes_total, is_wide=is_wide),
         "requested": batch.requested_at,
         "finished": batch.finished_at,
     }
@@ -145,6 +146,12 @@ def _act(act: Act) -> tuple[object, ...]:
 
 def _who(person: Requester | None) -> str:
     return "-" if person is None else person.username
+
+
+def _gone(done: int, total: int, *, is_wide: bool) -> str:
+    if is_wide:
+        return f"{done:,} of {total:,} bytes gone"
+    return f"{decimal(done)} of {decimal(total)} gone"
 
 
 def _name(deletion: Deletion) -> str:

@@ -143,7 +143,7 @@ async def test_a_deletion_tells_who_asked_what_of_it_when_and_with_what(
     (told,) = (await packyard.done("deletions", "show", deletion_id, "--json")).lines
 
     assert "hold           an audit\n" in held.out
-    assert "files          0 of 2 gone\n" in held.out
+    assert "files          0 of 2 gone\nsize           0 bytes of 10 bytes gone\n" in held.out
     assert [act[1:] for act in cells_in(shown.out)[-3:]] == [
         ["who", "did what", "with", "reason"],
         ["mary", "delete", "personal_access_token", "too old"],
