@@ -3,13 +3,16 @@
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from structlog.types import Processor
 from typing_extensions import override
 
 from service.settings import LogFormat, LogLevel
+
+_LEFT_BEHIND: Final = "exception=ConnectionError('unexpected connection_lost() call')"
+"""What PostgreSQL's driver leaves behind when connecting is given up; who gave it up has logged that already."""
 
 
 def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> None:
@@ -36,14 +39,17 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
     for library in ("aiormq", "aio_pika"):
         # What they say of a lost connection is raised as well, and logged where it is handled.
         logging.getLogger(library).setLevel(logging.CRITICAL)
-    logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[ToStructlog()], level=logging.WARNING, force=True)
 
 
-class _ToStructlog(logging.Handler):
+class ToStructlog(logging.Handler):
     """Hands a library's warnings to structlog, without its arguments' secrets: only the name and the text."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, unless it is known to say nothing."""
+        if _LEFT_BEHIND in record.getMessage():
+            return
         event: MutableMapping[str, Any] = {"logger": record.name, "text": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:
             # Only its kind: the text may quote a request, and with it a token.
