@@ -27,6 +27,7 @@ class DownloadNotes:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._moments: dict[int, datetime] = {}
+        self._writing: set[asyncio.Task[None]] = set()
 
     def note(self, package_id: int) -> datetime:
         """Note that a file of the package is downloaded now, and return when that is."""
@@ -39,7 +40,13 @@ class DownloadNotes:
 
     async def note_first(self, package_id: int) -> None:
         """Note the same of a package that was never downloaded, and write it at once, unless somebody works on it."""
-        now = self.note(package_id)
+        writing = asyncio.create_task(self._write_first(package_id, self.note(package_id)))
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        # A client that goes away ends its request, but not what is being written.
+        await asyncio.shield(writing)
+
+    async def _write_first(self, package_id: int, now: datetime) -> None:
         # Written again with the others, so that it does not matter when this fails.
         with suppress(*DatabaseUnavailableError):
             async with self._database.connection() as connection:

@@ -54,6 +54,14 @@ HTTP_DURATION: Final = Histogram(
 HTTP_IN_PROGRESS: Final = Gauge(
     "packyard_http_requests_in_progress", "Requests that are being answered", registry=REGISTRY
 )
+HTTP_LEFT: Final = Counter(
+    "packyard_http_requests_left",
+    "Requests whose client went away before the answer, by what became of them: cancelled or finished",
+    ("outcome",),
+    registry=REGISTRY,
+)
+for _outcome in ("cancelled", "finished"):
+    HTTP_LEFT.labels(_outcome)
 
 DELETIONS_REQUESTED: Final = Counter(
     "packyard_deletions_requested", "Deletions that were accepted", _OF_DELETIONS, registry=REGISTRY

@@ -15,7 +15,7 @@ from service.access import ANONYMOUS, Caller, Shown
 from service.api.credentials import shown_credentials
 from service.api.keys import ACCEPTED, CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.api.links import external_url
-from service.api.operations import OPERATION, Carrier, Refusal
+from service.api.operations import OPERATION, READING, Carrier, Refusal
 from service.errors import (
     ForbiddenError,
     GroupNotFoundError,
@@ -30,8 +30,6 @@ from service.infra.access_rows import Group, Project
 from service.infra.database import Connection
 from service.infra.deletion_rows import Origin
 from service.infra.second_thought_rows import Actor
-
-_READING: Final = frozenset({"GET", "HEAD"})
 
 PROJECT_REFUSALS: Final[tuple[Refusal, ...]] = (
     ProjectNotFoundError,
@@ -110,7 +108,7 @@ async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection,
             request[ACCEPTED] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
             request[LOG_FIELDS]["user_id"] = caller.user_id
         if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
-            needed = request[OPERATION].reading_scopes if request.method in _READING else access.WRITING_SCOPES
+            needed = request[OPERATION].reading_scopes if request.method in READING else access.WRITING_SCOPES
             if not caller.scopes & needed:
                 raise InsufficientScopeError
         yield connection, caller
@@ -165,7 +163,7 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
         raise
     if not project.is_moved:
         return project
-    if request.method not in _READING:
+    if request.method not in READING:
         raise MovedProjectWriteError
     raise web.HTTPMovedPermanently(_address_by_number(request, project))
 

@@ -64,6 +64,8 @@ def _count(request: web.Request, status: int, took: float) -> None:
     metrics.HTTP_IN_PROGRESS.dec()
     metrics.HTTP_REQUESTS.labels(method, route, status).inc()
     metrics.HTTP_DURATION.labels(method, route).observe(took)
+    if request.transport is None:
+        metrics.HTTP_LEFT.labels("cancelled" if status == _CLIENT_CLOSED else "finished").inc()
 
 
 @web.middleware

@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from schemas.base import Contract
 from schemas.queries import Query
@@ -21,6 +21,10 @@ Refusal: TypeAlias = type[RefusedError] | RefusedError
 
 
 _PLACE: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+
+
+READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+"""The methods that change nothing."""
 
 
 class Carrier(StrEnum):

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from service.api.expectation import without_unknown
 from service.api.framing import MOST_WAITING, HeadTooLongError, Parser
+from service.api.operations import READING
 from service.api.replies import COMMON_HEADERS, reply
 
 LONGEST_LINE: Final = 8_192
@@ -51,6 +52,14 @@ class Connection(web.RequestHandler):
     def is_busy(self) -> bool:
         """Whether a request has come whose answer is not sent yet."""
         return self._request_in_progress or bool(self._messages)
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Cancel what is read for a client that has gone, with its statement; a change runs to its end."""
+        request, serving = self._current_request, self._task_handler
+        super().connection_lost(exc)
+        if request is not None and serving is not None and request.method in READING:
+            serving.cancel()
 
     @override
     def handle_error(
