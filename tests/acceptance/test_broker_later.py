@@ -76,6 +76,9 @@ async def test_processes_live_while_they_wait_and_carry_out_what_was_asked_for_m
                 await eventually(partial(_has_said, yard, name, "waiting_for_broker", 3), within=20)
             package_id = await _delete_one(yard)
             assert [await _status(f"{yard.health_url(name)}/-/live") for name in ("relay", "work")] == [200, 200]
+            # Its own broker was never reached, so a wrong address would stop a rollout here.
+            assert [await _status(f"{yard.health_url(name)}/-/ready") for name in ("relay", "work")] == [503, 503]
+            assert await _status(f"{yard.health_url('schedule')}/-/ready") == 200
             assert (await yard.metrics("work"))['packyard_consumer_up{queue="packyard.delete.bulk"}'] == 0
             assert (await yard.metrics("schedule"))['packyard_active{process="scheduler"}'] == 1
             assert not await _is_gone(database_url, package_id)
@@ -85,6 +88,11 @@ async def test_processes_live_while_they_wait_and_carry_out_what_was_asked_for_m
             await eventually(partial(_is_gone, database_url, package_id), within=_NEXT_TRY_S)
             await eventually(partial(_has_said, yard, "work", "worker_consuming"), within=_NEXT_TRY_S)
             assert yard.running("relay")
+            assert [await _status(f"{yard.health_url(name)}/-/ready") for name in ("relay", "work")] == [200, 200]
+
+            await broker.kill()
+
+            assert [await _status(f"{yard.health_url(name)}/-/ready") for name in ("relay", "work")] == [200, 200]
     finally:
         await broker.kill()
 
