@@ -1,4 +1,4 @@
-"""Entity tags: a client that has an answer already is told so in place of getting it again."""
+"""Caches: who may keep an answer, and entity tags, so that a client need not get again what it has."""
 
 import hashlib
 from typing import Final
@@ -8,9 +8,20 @@ from aiohttp.helpers import ETAG_ANY
 
 from service.api.operations import OPERATION, Handler
 
-_FRESHNESS: Final = "max-age=0, private, must-revalidate"
+NOT_TO_BE_KEPT: Final = "no-store"
+"""The rule for every answer but what a caller was given to read."""
+_FOR_ITS_CALLER: Final = "private, max-age=0, must-revalidate"
+"""A shared cache would give it to others; a client's own has to ask each time whether it still holds."""
 _TAG_LENGTH: Final = 32
 _OK: Final = 200
+_READABLE: Final = frozenset({_OK, 206, 304})
+
+
+def cache_control(request: web.Request, response: web.StreamResponse) -> str:
+    """Return who may keep the answer; refusals, redirections and answers to changes are kept by nobody."""
+    operation = request.get(OPERATION)
+    is_readable = operation is not None and operation.is_tagged and response.status in _READABLE
+    return _FOR_ITS_CALLER if is_readable else NOT_TO_BE_KEPT
 
 
 @web.middleware
@@ -22,7 +33,6 @@ async def tag_answers(request: web.Request, handler: Handler) -> web.StreamRespo
     if is_tagged and isinstance(response, web.Response) and isinstance(response.body, bytes):
         tag = hashlib.sha256(response.body).hexdigest()[:_TAG_LENGTH]
         response.etag = ETag(tag, is_weak=True)
-        response.headers["Cache-Control"] = _FRESHNESS
         if is_known(request, tag):
             del response.headers["Content-Type"]
             return web.Response(status=304, headers=response.headers)

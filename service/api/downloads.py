@@ -63,8 +63,7 @@ async def _send_part(
     if address := await _address(request, file):
         await _note(request, file)
         checksum = response.headers["X-Checksum-SHA256"]
-        headers = {"Location": address, "Cache-Control": "no-store", "X-Checksum-SHA256": checksum}
-        return web.Response(status=_FOUND, headers=headers)
+        return web.Response(status=_FOUND, headers={"Location": address, "X-Checksum-SHA256": checksum})
     try:
         async with request.app[CONTEXT].store.get(file["storage_key"], start=part.start, end=part.end) as chunks:
             await _note(request, file)

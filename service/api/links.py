@@ -34,3 +34,9 @@ def _reached(request: web.Request) -> str:
         case _:
             settings = request.app[CONTEXT].settings
             return local_authority(settings.host, settings.port)
+
+
+def path_prefix(request: web.Request) -> str:
+    """Return the path below which a proxy serves us, as EXTERNAL_URL names it, without a slash at its end."""
+    url = request.app[CONTEXT].settings.external_url
+    return ((url and url.path) or "").rstrip("/")

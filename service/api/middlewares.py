@@ -10,6 +10,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from service import metrics
+from service.api.caching import cache_control
 from service.api.expectation import hang_up_unless_it_came
 from service.api.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.api.operations import OPERATION, Carrier, Handler
@@ -123,6 +124,7 @@ def _pause(error: RefusedError) -> Mapping[str, str]:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what every answer carries, before its headers are sent."""
     response.headers.update(COMMON_HEADERS)
+    response.headers["Cache-Control"] = cache_control(request, response)
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
     if request.app[CONTEXT].vitals.is_stopping:

@@ -59,8 +59,8 @@ _SECURITY_SCHEMES: Final[Mapping[Carrier, Json]] = MappingProxyType(
 )
 
 
-def openapi_document(operations: Sequence[Operation]) -> Json:
-    """Return the document (OpenAPI 3.1) of everything that is served."""
+def openapi_document(operations: Sequence[Operation], *, server: str = "/") -> Json:
+    """Return the document (OpenAPI 3.1) of everything that is served below the path *server*."""
     schemas = Schemas()
     paths: dict[str, Json] = {}
     for operation in operations:
@@ -74,7 +74,7 @@ def openapi_document(operations: Sequence[Operation]) -> Json:
             "description": "HEAD is served wherever GET is. Unknown parameters are ignored.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": server}],
         "tags": [{"name": name} for name in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
         "components": {
@@ -183,12 +183,8 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Json]:
     for status, text in _FAULTS.items():
         responses.setdefault(str(status), _fault({"message": text}, schemas))
     responses["503"]["headers"] = _RETRY_AFTER
-    for status, text in _UNREADABLE.items():
+    for status, text in _errors(operation):
         responses[str(status)] = _fault({"error": text}, schemas)
-    if operation.gives_bytes:
-        responses["416"] = _fault({"error": "416 Range Not Satisfiable"}, schemas)
-    if operation.reads_body:
-        responses["408"] = _fault({"error": "408 Request Timeout"}, schemas)
     if operation.carriers:
         responses["429"] = {
             "description": TooManyRequestsError.text,
@@ -196,6 +192,16 @@ def _responses(operation: Operation, schemas: Schemas) -> dict[str, Json]:
             "content": {Media.TEXT.value: {"schema": {"type": "string"}, "example": TooManyRequestsError.text}},
         }
     return responses
+
+
+def _errors(operation: Operation) -> Iterator[tuple[int, str]]:
+    yield from _UNREADABLE.items()
+    if operation.gives_bytes:
+        yield 416, "416 Range Not Satisfiable"
+    if operation.reads_body:
+        yield 408, "408 Request Timeout"
+    if operation.body is not None:
+        yield 413, "413 Request Entity Too Large"
 
 
 def _refusals(operation: Operation) -> Iterator[Refusal]:

@@ -11,6 +11,7 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from typing_extensions import override
 
+from service.api.caching import NOT_TO_BE_KEPT
 from service.api.expectation import without_unknown
 from service.api.framing import MOST_WAITING, HeadTooLongError, Parser
 from service.api.operations import READING
@@ -20,6 +21,7 @@ LONGEST_LINE: Final = 8_192
 """Bytes of a request's first line."""
 LONGEST_FIELD: Final = 16_384
 """Bytes of one header field; also what tells in an error of the parser which of the two was too long."""
+_HEADERS: Final = {**COMMON_HEADERS, "Cache-Control": NOT_TO_BE_KEPT}
 _GLANCE_S: Final = 0.05
 _TEXTS: Final = {400: "400 Bad Request", 414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"}
 
@@ -74,11 +76,11 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has begun")
         if status == web.HTTPInternalServerError.status_code:
             log.error("request_failed", exc_info=exc)
-            answer = reply({"message": "500 Internal Server Error"}, status=status, headers=COMMON_HEADERS)
+            answer = reply({"message": "500 Internal Server Error"}, status=status, headers=_HEADERS)
         else:
             status = _status_of(exc)
             log.info("request_unreadable", status=status, reason=type(exc).__name__)
-            answer = reply({"error": _TEXTS[status]}, status=status, headers=COMMON_HEADERS)
+            answer = reply({"error": _TEXTS[status]}, status=status, headers=_HEADERS)
         answer.force_close()
         return answer
 

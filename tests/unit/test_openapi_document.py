@@ -67,3 +67,10 @@ def test_ids_have_the_bound_that_the_database_has(last: int, *, is_valid: bool) 
     schema = {"$ref": "#/components/schemas/BulkDelete", "components": _DOCUMENT["components"]}
 
     assert jsonschema_rs.is_valid(schema, {"ids": [1, last]}) == is_valid
+
+
+def test_a_body_that_is_too_long_is_an_answer_wherever_json_is_read() -> None:
+    for methods in _DOCUMENT["paths"].values():
+        for operation in methods.values():
+            reads_json = "application/json" in operation.get("requestBody", {}).get("content", {})
+            assert ("413" in operation["responses"]) == reads_json, operation["operationId"]
