@@ -12,7 +12,7 @@ from service.comparison import Piece, compare
 from service.errors import PackyardError, StartError, StorageUnavailableError
 from service.findings import OBJECTS, QUARANTINE, Finding, Judge, Tally
 from service.infra import checking_rows
-from service.infra.advisory_locks import Holder, ProcessLock
+from service.infra.advisory_locks import ProcessLock
 from service.infra.checking_rows import CheckedFile, Reading
 from service.infra.database import Database
 from service.infra.statistic_rows import Miscount
@@ -70,7 +70,9 @@ class StorageCheck:
         async with self._database.lock(ProcessLock.CHECK) as lock:
             if not await lock.is_held():
                 holder = await lock.holder()
-                raise StartError(f"another check that repairs or verifies is under way{_by(holder)}")
+                raise StartError(
+                    f"another check that repairs or verifies is under way: {holder or 'it has just ended'}"
+                )
             yield
 
     @property
@@ -188,12 +190,6 @@ class StorageCheck:
                 )
                 for file, reading in rows
             ]
-
-
-def _by(holder: Holder | None) -> str:
-    if holder is None:
-        return ""
-    return f", in session {holder.pid} of {holder.application} at {holder.address or 'a socket'}"
 
 
 def _harm(reading: Reading, file: CheckedFile) -> str:

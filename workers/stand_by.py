@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 
-from service.infra.advisory_locks import Holder
 from service.infra.kept_sessions import HeldLock
 from workers.loop import wait_for_any
 
@@ -46,19 +45,5 @@ class _HolderWatch:
             self._active_at = self._clock() - holder.silent_s
         is_missed = self._clock() - self._active_at >= self._lock.missed_s
         if is_missed and not self._has_said_so:
-            self._say(holder)
+            log.warning("nobody_active", missed=self._process, lock_held_by=str(holder) if holder else "nobody")
         self._has_said_so = is_missed
-
-    def _say(self, holder: Holder | None) -> None:
-        session = (
-            {}
-            if holder is None
-            else {
-                "pid": holder.pid,
-                "application": holder.application,
-                "address": holder.address,
-                "state": holder.state,
-                "since": holder.since.isoformat() if holder.since else None,
-            }
-        )
-        log.warning("nobody_active", process_that_is_missed=self._process, lock_is_held_by=session)

@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from typing_extensions import override
+
 SPACE: Final = 7_223_117
 """The first of the two numbers of our keys."""
 
@@ -71,3 +73,9 @@ class Holder:
     """Since when it is in that state."""
     silent_s: float | None
     """How many seconds ago it began or ended its last statement."""
+
+    @override
+    def __str__(self) -> str:
+        """Return what an operator needs to find the session."""
+        since = f", {self.state} since {self.since:%Y-%m-%d %H:%M:%S} UTC" if self.since else ""
+        return f"session {self.pid} of {self.application} at {self.address or 'a socket'}{since}"
