@@ -148,7 +148,7 @@ class BucketStore(ObjectStore):
             async with self.get(key) as pieces:
                 await self.put(target, pieces)
         for failure in (await self.delete([key])).values():
-            raise failure
+            raise failure if isinstance(failure, StorageRefusedError) else StorageUnavailableError(str(failure))
 
     @override
     async def remove_stale(self) -> None:
@@ -193,17 +193,24 @@ class BucketStore(ObjectStore):
         try:
             answer = await bulk.delete(keys)
         except BulkRefusedError as error:
-            return await self._delete_without_bulk(keys, str(error), until=until)
+            return await self._delete_without_bulk(keys, error, until=until)
         # A key that the answer does not name may be there, and one that failed may be removed by itself.
         others = [key for key in keys if key not in answer.removed and key not in answer.refusals]
         refusals = {key: answer.refusals[key] for key in keys if key in answer.refusals}
         return {**refusals, **await self._singly(others, until=until)}
 
-    async def _delete_without_bulk(self, keys: Sequence[str], reason: str, *, until: float) -> Mapping[str, Exception]:
+    async def _delete_without_bulk(
+        self, keys: Sequence[str], error: BulkRefusedError, *, until: float
+    ) -> Mapping[str, Exception]:
         await self._require_answer()
+        if error.is_forbidden:
+            # Where the credentials are the reason, the first object shows it, and the others need not be asked for.
+            first = (await self._singly(keys[:1], until=until)).get(keys[0])
+            if isinstance(first, StorageRefusedError):
+                return dict.fromkeys(keys, first)
         failures = await self._singly(keys, until=until)
         if len(failures) < len(keys):
-            log.warning("bulk_delete_not_served", reason=reason, asked_again_after_s=_BULK_AGAIN_S)
+            log.warning("bulk_delete_not_served", reason=str(error), asked_again_after_s=_BULK_AGAIN_S)
             self._bulk_again_at = asyncio.get_running_loop().time() + _BULK_AGAIN_S
         return failures
 

@@ -30,6 +30,7 @@ _VALID_FOR: Final = timedelta(minutes=15)
 """How long a signature is good: as long as S3 lets a clock be wrong."""
 _LONGEST_ANSWER: Final = 4 * 1024 * 1024
 _OK: Final = 200
+_FORBIDDEN: Final = frozenset({401, 403})
 _TOO_MANY: Final = 429
 _MAY_PASS: Final = frozenset({_TOO_MANY, 500, 502, 503, 504})
 _THROTTLED: Final = frozenset({"SlowDown", "RequestLimitExceeded", "Throttling", "ThrottlingException"})
@@ -39,6 +40,11 @@ _NOWHERE: Final = "x"
 
 class BulkRefusedError(PackyardError):
     """The bucket does not carry out the bulk request as a whole; it may remove single objects all the same."""
+
+    def __init__(self, reason: str, *, is_forbidden: bool = False) -> None:
+        """Say that it was forbidden, which the credentials may be the reason of."""
+        super().__init__(reason)
+        self.is_forbidden = is_forbidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ class BulkRequests:
         if reply.is_throttled:
             raise StorageUnavailableError(f"the object store asks for fewer requests ({reply})")
         if not reply.is_result or reply.root is None:
-            raise BulkRefusedError(f"no answer to a bulk delete ({reply})")
+            raise BulkRefusedError(f"no bulk delete is served ({reply})", is_forbidden=reply.status in _FORBIDDEN)
         return self._read(reply.root)
 
     def _body(self, keys: Sequence[str]) -> bytes:

@@ -11,8 +11,8 @@ from service.errors import ObjectStuckError, StorageRefusedError, StorageUnavail
 from service.infra.bucket_store import BucketStore
 from service.infra.storage import ObjectStore
 from tests.support.bucket_faults import RemovalProxy, failure, removal_proxy_before, result
-from tests.support.buckets import BucketWatcher, open_at, sign_in_as_admin, stream
-from tests.support.seaweed import BUCKET
+from tests.support.buckets import BucketWatcher, open_at, sign_in, sign_in_as_admin, stream
+from tests.support.seaweed import ADMIN, BUCKET
 from tests.support.servers import Servers
 
 _KEYS = [f"p/{number:02}" for number in range(40)]
@@ -84,7 +84,7 @@ async def test_a_store_that_serves_no_bulk_delete_is_asked_for_single_ones(
 
     assert await store.delete(_KEYS) == {}
     assert await watcher.keys() == set()
-    assert (proxy.faults.bulks, len(proxy.faults.singles)) == (1, len(_KEYS))
+    assert (proxy.faults.bulks, len(set(proxy.faults.singles))) == (1, len(_KEYS))
 
     # It is remembered for a while.
     assert await store.delete(_KEYS) == {}
@@ -146,6 +146,27 @@ async def test_a_key_that_is_refused_in_the_answer_is_not_asked_for_again(
 
     assert {key: type(error) for key, error in failures.items()} == {_KEYS[0]: StorageRefusedError}
     assert proxy.faults.singles == []
+
+
+async def test_credentials_that_may_remove_nothing_are_tried_with_one_object(
+    store: ObjectStore, proxy: RemovalProxy, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(monkeypatch, ADMIN, "not its secret")
+    other = open_at(url, endpoint=proxy.endpoint, retries="0")
+
+    failures = await other.delete(_KEYS)
+
+    assert {key: type(error) for key, error in failures.items()} == dict.fromkeys(_KEYS, StorageRefusedError)
+    assert (proxy.faults.bulks, len(proxy.faults.singles)) == (1, 1)
+
+
+async def test_an_object_that_cannot_leave_its_place_is_an_outage_for_a_move(
+    store: ObjectStore, proxy: RemovalProxy
+) -> None:
+    proxy.faults.stuck = [_KEYS[0]]
+
+    with pytest.raises(StorageUnavailableError):
+        await store.move(_KEYS[0], "q/00")
 
 
 async def test_what_was_removed_before_the_store_went_away_is_known(
