@@ -134,6 +134,8 @@ async def test_a_broker_that_falls_silent_has_refused_no_message(
             await publisher.publish([entry])
         with pytest.raises(BrokerUnavailableError):
             await broker.subscriber(["#"])
+    way.pass_on_again()
+    await way.close()
 
 
 @pytest.mark.parametrize("many", [True, False])
