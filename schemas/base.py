@@ -1,5 +1,7 @@
 """What every contract has in common."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -7,3 +9,12 @@ class Contract(BaseModel):
     """Data that crosses a process border: frozen, and closed to unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Query(BaseModel):
+    """Parameters of a request; unknown ones are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    beyond_gitlab: ClassVar[frozenset[str]] = frozenset()
+    """Parameters that GitLab does not know here, so that it would not look at them at all."""

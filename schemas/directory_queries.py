@@ -14,8 +14,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from schemas.base import Query
 from schemas.names import Visibility
-from schemas.queries import Flag, Paging, Query, Search, Sort, read_integer
+from schemas.queries import Flag, Paging, Search, Sort, read_integer
 
 _LARGEST_ID: Final = 2**63 - 1
 _MOST_IDS: Final = 100

@@ -8,7 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from typing_extensions import override
 
-from schemas.queries import Query
+from schemas.base import Query
 
 Json = dict[str, Any]
 

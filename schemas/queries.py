@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from schemas.base import Query
 from schemas.names import PackageType
 from schemas.statuses import DeletionState, PackageStatus
 
@@ -125,15 +126,6 @@ class FileOrderBy(StrEnum):
     ID = "id"
     CREATED_AT = "created_at"
     FILE_NAME = "file_name"
-
-
-class Query(BaseModel):
-    """Parameters of a request; unknown ones are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
-
-    beyond_gitlab: ClassVar[frozenset[str]] = frozenset()
-    """Parameters that GitLab does not know here, so that it would not look at them at all."""
 
 
 class Paging(Query):

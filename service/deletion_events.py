@@ -19,10 +19,10 @@ from schemas.events import (
     PackageMarkedForDestruction,
     PackageRestored,
 )
+from schemas.outgoing import Outgoing
 from schemas.topology import Lane
 from service.infra import outbox
 from service.infra.deletion_rows import Deletion
-from service.infra.outbox import Outgoing
 
 _COMMAND_SIZES: Final = MappingProxyType({Lane.INTERACTIVE: 1, Lane.BULK: 100})
 """How many deletions one command of a lane is about."""

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import Enum, auto
 from uuid import UUID
 
+from schemas.outgoing import Outgoing
 from schemas.statuses import DeletionState
 from schemas.topology import Lane
 from service import deletion_events, tallies
@@ -246,12 +247,12 @@ def _portions(deletions: Sequence[Deletion], limit: int) -> Iterator[list[UUID]]
         yield portion
 
 
-def _marked(deletion: Deletion) -> outbox.Outgoing:
+def _marked(deletion: Deletion) -> Outgoing:
     in_grace = deletion.state is DeletionState.GRACE
     return deletion_events.marked(deletion, destroy_after=deletion.not_before if in_grace else None)
 
 
-def _destroyed(deletion: Deletion, chunk: Sequence[DoomedFile]) -> outbox.Outgoing:
+def _destroyed(deletion: Deletion, chunk: Sequence[DoomedFile]) -> Outgoing:
     return deletion_events.files_destroyed(
         deletion,
         package_file_ids=tuple(file.id for file in chunk),
@@ -266,7 +267,7 @@ def _by_deletion(files: Sequence[DoomedFile]) -> defaultdict[UUID, list[DoomedFi
     return chunks
 
 
-async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> list[outbox.Outgoing]:
+async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> list[Outgoing]:
     by_file = {deletion.package_id for deletion in ended if deletion.package_file_id is not None}
     emptied = await destruction_rows.forget_emptied_packages(connection, by_file) if by_file else set()
     gone: dict[int, Deletion] = {
@@ -277,7 +278,7 @@ async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> l
     return [deletion_events.package_destroyed(deletion) for deletion in gone.values()]
 
 
-def _failed(failed: Sequence[Deletion], reasons: Mapping[UUID, str]) -> list[outbox.Outgoing]:
+def _failed(failed: Sequence[Deletion], reasons: Mapping[UUID, str]) -> list[Outgoing]:
     return [deletion_events.failed(deletion, reason=reasons[deletion.id]) for deletion in failed]
 
 

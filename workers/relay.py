@@ -7,13 +7,13 @@ from typing import Final
 
 import structlog
 
+from schemas.outgoing import Entry, Kind
 from schemas.topology import EVENTS_LOG
 from service import metrics
 from service.context import Context
 from service.infra import outbox
 from service.infra.advisory_locks import ProcessLock
 from service.infra.broker import Broker
-from service.infra.outbox import Entry, Kind
 from service.infra.publishing import Publisher
 from service.servers import Condition, Server
 from workers.loop import reopen_until, wait_for_any

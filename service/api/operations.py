@@ -9,8 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohttp import hdrs, web
 
-from schemas.base import Contract
-from schemas.queries import Query
+from schemas.base import Contract, Query
 from service.access import READING_SCOPES
 from service.api.expectation import let_body_come, wait_to_be_read
 from service.errors import RefusedError, UnauthorizedError

@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import BaseModel
 
-from schemas.queries import Paging, Query
+from schemas.base import Query
+from schemas.queries import Paging
 from service.api.links import external_url
 from service.api.replies import reply
 from service.infra.slices import Slice

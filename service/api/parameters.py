@@ -12,7 +12,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import ValidationError
 
-from schemas.queries import Query
+from schemas.base import Query
 from service.api.operations import OPERATION
 from service.errors import BadParametersError
 

@@ -18,10 +18,10 @@ import aiormq
 import structlog
 from typing_extensions import override
 
+from schemas.outgoing import Kind
 from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Queue
 from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.consuming import BrokerUnavailableError, Consumer
-from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
 
 _CONNECT_TIMEOUT_S: Final = 5

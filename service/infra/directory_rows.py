@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import asyncpg
-
 from service.infra.database import Connection, Record, execute, fetch, fetch_row
+from service.infra.database_failures import InvalidPatternError
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ async def why_unreadable(connection: Connection, pattern: str) -> str | None:
     try:
         async with connection.transaction():
             await fetch(connection, "try_pattern", pattern=pattern)
-    except asyncpg.InvalidRegularExpressionError as error:
+    except InvalidPatternError as error:
         return str(error).removeprefix("invalid regular expression: ")
     return None
 

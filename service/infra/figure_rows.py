@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from schemas.outgoing import Kind
 from service.infra.database import Connection, Record, fetch
-from service.infra.outbox import Kind
 
 MOST: Final = 200_000
 """How many rows of a kind are looked at; with more, what is told is a lower bound."""

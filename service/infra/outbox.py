@@ -1,54 +1,22 @@
 """The outbox: messages written in the transaction of the fact that they tell of."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
 from uuid_utils.compat import uuid7
 
 from schemas.cloud_events import enveloped
 from schemas.commands import Delete
 from schemas.events import Event
+from schemas.outgoing import Entry, Kind, Outgoing
 from schemas.topology import Lane
 from service.infra.database import Connection, execute, fetch
-
-
-class Kind(StrEnum):
-    """Whom a message is for: one worker, or whoever listens."""
-
-    COMMAND = "command"
-    EVENT = "event"
 
 
 def new_id() -> UUID:
     """Make an id that sorts by time (UUIDv7)."""
     return uuid7()
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to be written: id, kind, routing key and body."""
-
-    id: UUID
-    kind: Kind
-    routing_key: str
-    body: BaseModel
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A message in the outbox; an event is numbered."""
-
-    position: int
-    id: UUID
-    kind: Kind
-    routing_key: str
-    body: Mapping[str, Any]
-    sequence: int | None
 
 
 def command(lane: Lane, deletion_ids: Sequence[UUID]) -> Outgoing:

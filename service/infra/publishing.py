@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractExchange
 from pydantic_core import to_json
 
 from schemas.cloud_events import CONTENT_TYPE, headers, published
-from service.infra.outbox import Entry, Kind
+from schemas.outgoing import Entry, Kind
 
 _CONFIRM_TIMEOUT_S: Final = 5
 

@@ -11,12 +11,12 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from schemas.names import AccessLevel, Cause, Credential
+from schemas.outgoing import Kind
 from schemas.topology import Lane
 from service import bulk_deletion, scheduled_checks
 from service.bulk_deletion import Wanted
 from service.context import Context
 from service.infra.deletion_rows import Origin
-from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
 from tests.integration.conftest import Client
 from tests.support.catalogue import OPEN, delete, delete_file, protect, publish, query, restore

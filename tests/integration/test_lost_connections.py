@@ -14,13 +14,13 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from schemas.outgoing import Entry, Kind
 from schemas.topology import Lane
 from service.context import Context, open_context
 from service.errors import StartError
 from service.infra.broker import open_broker
 from service.infra.consuming import BrokerUnavailableError
 from service.infra.database import Database, DatabaseUnavailableError, fetch, open_database
-from service.infra.outbox import Entry, Kind
 from service.settings import Settings
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of

@@ -9,12 +9,12 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
+from schemas.outgoing import Kind
 from schemas.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
 from service import destruction
 from service.context import Context, open_context
 from service.infra import outbox
 from service.infra.broker import open_broker
-from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
 from service.metrics import REGISTRY
 from service.settings import Settings

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from schemas.queries import Query
+from schemas.base import Query
 from tests.support.contracts import served_operations
 
 _KINDS = sorted(

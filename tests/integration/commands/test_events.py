@@ -10,9 +10,9 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
+from schemas.outgoing import Kind
 from schemas.topology import EVENTS_EXCHANGE
 from service.context import Context
-from service.infra.outbox import Kind
 from service.infra.publishing import Publisher
 from service.settings import Settings
 from tests.support.catalogue import delete, publish

@@ -1,0 +1,38 @@
+"""Messages on their way from the outbox to the broker."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+
+class Kind(StrEnum):
+    """Whom a message is for: one worker, or whoever listens."""
+
+    COMMAND = "command"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be written: id, kind, routing key and body."""
+
+    id: UUID
+    kind: Kind
+    routing_key: str
+    body: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message in the outbox; an event is numbered."""
+
+    position: int
+    id: UUID
+    kind: Kind
+    routing_key: str
+    body: Mapping[str, Any]
+    sequence: int | None
