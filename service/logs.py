@@ -2,8 +2,9 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any, Final
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from typing import Any, Final, TextIO
 
 import structlog
 from structlog.types import Processor
@@ -31,7 +32,7 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
     structlog.configure(
         processors=[*shared, *final],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.value.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_lines_to(sys.stderr),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.clear_contextvars()
@@ -40,6 +41,23 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
         # What they say of a lost connection is raised as well, and logged where it is handled.
         logging.getLogger(library).setLevel(logging.CRITICAL)
     logging.basicConfig(handlers=[ToStructlog()], level=logging.WARNING, force=True)
+
+
+class _Lines(structlog.PrintLogger):
+    """Writes lines; one that a full disk or a closed pipe refuses is dropped, since no work depends on it."""
+
+    @override
+    def msg(self, message: str) -> None:
+        """Write one line, if that is possible now."""
+        # The error would be taken for one of the work that the line is about, or would end the process.
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
+
+
+def _lines_to(stream: TextIO) -> Callable[..., _Lines]:
+    return lambda *_: _Lines(stream)
 
 
 class ToStructlog(logging.Handler):
