@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Final
 
 import structlog
 
 from service.errors import StartError
 from service.infra.consuming import BrokerUnavailableError
 from service.infra.database import DatabaseUnavailableError
+
+_NEW_OUTAGE_AFTER: Final = timedelta(seconds=30)
+"""A session that lasted this long had worked, so its end is logged, even if the last one ended for the same reason."""
 
 log = structlog.get_logger()
 
@@ -39,16 +43,25 @@ async def together(*parts: Awaitable[None]) -> None:
 
 
 async def reopen_until(
-    stop: asyncio.Event, session: Callable[[], Awaitable[None]], *, pause: timedelta = timedelta(seconds=1)
+    stop: asyncio.Event,
+    session: Callable[[], Awaitable[None]],
+    *,
+    pause: timedelta = timedelta(seconds=1),
+    worked: timedelta = _NEW_OUTAGE_AFTER,
 ) -> None:
-    """Run *session* again and again until *stop*; one that a dependency broke begins anew after a pause."""
+    """Run *session* again and again until *stop*; one that a dependency broke begins anew after a pause.
+
+    Each outage is logged once for each reason; it is a new one when the session had *worked* that long.
+    """
+    clock = asyncio.get_running_loop().time
     known = ""
     while not stop.is_set():
+        began = clock()
         try:
             await session()
         except* (*DatabaseUnavailableError, *BrokerUnavailableError) as broken:
             reason = _first_leaf(broken)
-            if reason != known:
+            if reason != known or clock() - began >= worked.total_seconds():
                 log.warning("session_broken", reason=reason)
             known = reason
             await wait_for_any(stop, within=pause)
