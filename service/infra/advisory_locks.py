@@ -23,8 +23,14 @@ class ProcessLock(StrEnum):
 
     @property
     def key(self) -> tuple[str, int, int | None]:
-        """The values of TAKE and HOLDER."""
+        """The values of HOLDER."""
         return self.value, SPACE, _NUMBERS.get(self)
+
+    @property
+    def taking(self) -> tuple[str, *tuple[str | int, ...]]:
+        """A statement that tries to take the lock, and its values; it returns whether the lock is ours now."""
+        number = _NUMBERS.get(self)
+        return (_TAKE_COMMON, self.value) if number is None else (_TAKE_RESERVED, self.value, SPACE, number)
 
 
 _NUMBERS: Final = MappingProxyType({ProcessLock.RELAY: 1, ProcessLock.SCHEDULER: 2, ProcessLock.SCHEDULED_CHECK: 3})
@@ -33,19 +39,20 @@ _NUMBERS: Final = MappingProxyType({ProcessLock.RELAY: 1, ProcessLock.SCHEDULER:
 So no other role can keep these two standing by. Keys of one number belong to functions that every upload needs.
 """
 
-TAKE: Final = """
-SELECT CASE WHEN $3::int IS NOT NULL AND NOT pg_try_advisory_lock($2::int, $3::int) THEN false
+_TAKE_COMMON: Final = "SELECT pg_try_advisory_lock(hashtextextended($1::text, 0))"
+"""By itself, since a statement that names a function of the others, even in a branch, may be refused to operators."""
+
+_TAKE_RESERVED: Final = """
+SELECT CASE WHEN NOT pg_try_advisory_lock($2::int, $3::int) THEN false
             WHEN pg_try_advisory_lock(hashtextextended($1::text, 0)) THEN true
-            WHEN $3::int IS NULL THEN false
             ELSE NOT EXISTS (
                 SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
                  WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() AND l.objsubid = 1
                    AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1::text, 0)
                    AND a.usename = current_user) END
 """
-"""Tries to take a lock; the value is whether it is ours now.
+"""Takes both keys, since the version before knows only the one of one number: two versions stand by for each other.
 
-The version before knows only the key of one number. So both keys are taken, and two versions stand by for each other.
 Any role can take that old key: it counts only if a session of our own role has it.
 """
 

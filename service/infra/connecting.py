@@ -52,6 +52,8 @@ _COMMON: Final = MappingProxyType(
         "default_transaction_isolation": "read committed",
         # The limit of each statement bounds its waits for locks, too.
         "lock_timeout": "0",
+        # It would end an import, a large deletion or a migration again and again.
+        "transaction_timeout": "0",
         "idle_session_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
         # The server ends a session whose client is silent for 15 s, and so frees its locks.

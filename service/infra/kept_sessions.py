@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 import asyncpg
 
 from service.errors import DatabaseAwayError
-from service.infra.advisory_locks import HOLDER, TAKE, Holder, ProcessLock
+from service.infra.advisory_locks import HOLDER, Holder, ProcessLock
 from service.infra.connecting import Session
 from service.infra.silence import SILENCE_S
 
@@ -128,7 +128,7 @@ class HeldLock(KeptSession):
         """Return whether we hold the lock, after trying to take it if we do not."""
         if not self._held:
             async with self._turn:
-                self._held = bool(await self._session.fetchval(TAKE, *self._lock.key, timeout=self._pulse.silence))
+                self._held = bool(await self._session.fetchval(*self._lock.taking, timeout=self._pulse.silence))
         return self._held
 
     @property

@@ -237,6 +237,15 @@ async def test_another_role_cannot_keep_the_relay_standing_by(roles: Roles) -> N
     await scaler.close()
 
 
+async def test_an_operator_can_take_the_lock_of_checks_however_the_server_plans(roles: Roles) -> None:
+    owner = await asyncpg.connect(roles.owner)
+    operator = roles.url(DatabaseRole.OPERATOR)
+    await owner.execute(f"ALTER ROLE {roles.prefix}_operator SET plan_cache_mode = force_generic_plan")
+    async with open_database(operator, size=1) as database, database.lock(ProcessLock.CHECK) as lock:
+        assert await lock.is_held()
+    await owner.close()
+
+
 async def test_who_may_not_give_rights_is_told_so(roles: Roles) -> None:
     with pytest.raises(StartError, match=r"cannot grant rights for role other_api: permission denied"):
         grant_rights(roles.url(DatabaseRole.OPERATOR), prefix="other", passwords={})
