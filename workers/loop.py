@@ -70,4 +70,5 @@ async def reopen_until(
 def _first_leaf(group: BaseException) -> str:
     while isinstance(group, BaseExceptionGroup):
         group = group.exceptions[0]
-    return f"{type(group).__name__}: {group}"
+    text = str(group) or ("no answer in time" if isinstance(group, TimeoutError) else "no reason given")
+    return f"{type(group).__name__}: {text}"

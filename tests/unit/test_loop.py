@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from workers.loop import reopen_until
 
 
-async def _lines_of(*lifetimes_s: float) -> list[str]:
+async def _lines_of(*lifetimes_s: float, error: Exception | None = None) -> list[str]:
     """Return what is logged while sessions break for the same reason, each after that time."""
     stop = asyncio.Event()
     lifetimes = iter(lifetimes_s)
@@ -18,7 +18,7 @@ async def _lines_of(*lifetimes_s: float) -> list[str]:
             stop.set()
             return
         await asyncio.sleep(lifetime)
-        raise ConnectionResetError("away")
+        raise error or ConnectionResetError("away")
 
     with capture_logs() as lines:
         await reopen_until(stop, session, pause=timedelta(0), worked=timedelta(seconds=0.5))
@@ -31,3 +31,7 @@ async def test_an_outage_is_logged_once_however_many_sessions_it_breaks() -> Non
 
 async def test_a_second_outage_for_the_same_reason_is_logged_too() -> None:
     assert await _lines_of(0, 0, 0.6, 0) == ["ConnectionResetError: away"] * 2
+
+
+async def test_the_silence_of_a_server_is_logged_in_words() -> None:
+    assert await _lines_of(0, error=TimeoutError()) == ["TimeoutError: no answer in time"]
