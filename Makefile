@@ -59,9 +59,9 @@ checkers: $(CHECKERS)/installed $(CHECKERS)/node/installed ## Make .checkers: He
 chart: setup checkers ## Write anew what follows from deploy/chart: the table of values, the manifests that tests compare with
 	$(BIN)/python -m tests.support.chart
 
-asyncapi: setup ## Write schemas/asyncapi.json anew, the document of the events, from their classes
+asyncapi: setup ## Write schemas/messages/asyncapi.json anew, the document of the events, from their classes
 	$(BIN)/packyard events document >.venv/asyncapi.json
-	mv .venv/asyncapi.json schemas/asyncapi.json
+	mv .venv/asyncapi.json schemas/messages/asyncapi.json
 
 removal: setup ## Measure the removal of objects from a disk and from S3 beside a bare loop: make removal OBJECTS=100000
 	$(BIN)/python -m tests.benchmarks.removal --objects '$(OBJECTS)'

@@ -8,16 +8,16 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service.api import browsing, bulk, deletions, documentation, generic, health, packages, statistics
-from service.api.caching import tag_answers
-from service.api.cross_origin import CrossOrigin
-from service.api.keys import CONTEXT, DOWNLOADS, OPERATIONS
-from service.api.middlewares import add_headers, identify, translate_errors
-from service.api.protocol import LONGEST_FIELD, LONGEST_LINE, Runner
-from service.api.rate_limit import RateLimit
+from service.api.routes import browsing, bulk, deletions, documentation, generic, health, packages, statistics
+from service.catalogue.downloads import DownloadNotes
 from service.context import Context
-from service.downloads import DownloadNotes
-from service.listening import listen
+from service.http.caching import tag_answers
+from service.http.cross_origin import CrossOrigin
+from service.http.keys import CONTEXT, DOWNLOADS, OPERATIONS
+from service.http.middlewares import add_headers, identify, translate_errors
+from service.http.rate_limit import RateLimit
+from service.http.serving.listening import listen
+from service.http.serving.server import LONGEST_FIELD, LONGEST_LINE, Runner
 
 _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""

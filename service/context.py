@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError, first_line
-from service.infra.database import Database, DatabaseUnavailableError, fetch, open_database
-from service.infra.pacing import Pace
-from service.infra.schema_version import require_current_schema
-from service.infra.storage import ObjectStore
-from service.infra.store_opening import open_store
-from service.servers import Condition, Server, Servers
+from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch, open_database
+from service.infra.postgres.schema_version import require_current_schema
+from service.infra.storage.interface import ObjectStore
+from service.infra.storage.opening import open_store
+from service.infra.storage.pacing import Pace
+from service.observing.liveness import Vitals
+from service.observing.servers import Condition, Server, Servers
 from service.settings import Settings
-from service.vitals import Vitals
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service import metrics
-from service.api import health
-from service.api.keys import CONTEXT
+from service.api.routes import health
 from service.context import Context
-from service.infra.database import Database
-from service.infra.schema_version import newest_version
-from service.listening import listen
+from service.http.keys import CONTEXT
+from service.http.serving.listening import listen
+from service.infra.postgres.database import Database
+from service.infra.postgres.schema_version import newest_version
+from service.observing import metrics
 from service.pings import pinged
 
 _TICK_S: Final = 1.0

@@ -7,8 +7,8 @@ from typing import Final
 
 from service.context import Context
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
-from service.infra.database import DatabaseUnavailableError, fetch
-from service.servers import Condition, Server
+from service.infra.postgres.database import DatabaseUnavailableError, fetch
+from service.observing.servers import Condition, Server
 
 _DATABASE_EVERY_S: Final = 5.0
 _STORE_EVERY_S: Final = 15.0
@@ -68,7 +68,7 @@ async def _ask_store(context: Context) -> Condition:
 
 
 async def _ask_broker(context: Context) -> Condition:
-    from service.infra.broker import require_broker  # noqa: PLC0415 - the API does without a broker
+    from service.infra.rabbitmq.broker import require_broker  # noqa: PLC0415 - the API does without a broker
 
     known = context.servers.condition(Server.BROKER)
     if known is not None and context.servers.age_s(Server.BROKER) < _BROKER_EVERY_S:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from schemas.topology import DEAD_QUEUE, Lane
-from service import metrics
-from service.infra.broker import Broker, Standing
+from schemas.messages.topology import DEAD_QUEUE, Lane
+from service.infra.rabbitmq.broker import Broker, Standing
+from service.observing import metrics
 
 WATCHED: Final = (*(lane.queue for lane in Lane), DEAD_QUEUE)
 

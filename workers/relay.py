@@ -7,20 +7,20 @@ from typing import Final
 
 import structlog
 
-from schemas.outgoing import Entry, Kind
-from schemas.topology import EVENTS_LOG
-from service import metrics
+from schemas.messages.outgoing import Entry, Kind
+from schemas.messages.topology import EVENTS_LOG
 from service.context import Context
-from service.infra import outbox
-from service.infra.advisory_locks import ProcessLock
-from service.infra.broker import Broker
-from service.infra.publishing import Publisher
-from service.servers import Condition, Server
-from workers.loop import reopen_until, wait_for_any
-from workers.process import until_stopped
+from service.events import outbox
+from service.infra.postgres.sessions.advisory_locks import ProcessLock
+from service.infra.rabbitmq.broker import Broker
+from service.infra.rabbitmq.publishing import Publisher
+from service.observing import metrics
+from service.observing.servers import Condition, Server
 from workers.queue_watch import QueueWatch
-from workers.stand_by import stand_by
-from workers.start import use_broker, wait_for_broker
+from workers.runtime.broker_wait import use_broker, wait_for_broker
+from workers.runtime.loops import reopen_until, wait_for_any
+from workers.runtime.signals import until_stopped
+from workers.runtime.stand_by import stand_by
 
 BATCH: Final = 500
 """How many messages of a kind are in flight at once."""

@@ -6,14 +6,18 @@ from typing import Final
 
 import structlog
 
-from service import destruction, housekeeping, metrics, scheduled_checks, statistics
+from service import housekeeping
+from service.backlog.watch import Watch
+from service.catalogue import statistics
 from service.context import Context
+from service.deletions import destroying
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
-from service.figures import Watch
-from service.infra.advisory_locks import ProcessLock
-from workers.loop import reopen_until, wait_for_any
-from workers.process import until_stopped
-from workers.stand_by import stand_by
+from service.infra.postgres.sessions.advisory_locks import ProcessLock
+from service.observing import metrics
+from service.storage_check import schedule
+from workers.runtime.loops import reopen_until, wait_for_any
+from workers.runtime.signals import until_stopped
+from workers.runtime.stand_by import stand_by
 
 _PERIOD: Final = timedelta(seconds=1)
 _WAKE_AT_ONCE: Final = 1_000
@@ -37,7 +41,7 @@ async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
 
 async def schedule_once(context: Context) -> int:
     """Do what is due now, one batch of each kind; return how much that was."""
-    woken = await destruction.wake(context.database, resend=context.settings.resend, limit=_WAKE_AT_ONCE)
+    woken = await destroying.wake(context.database, resend=context.settings.resend, limit=_WAKE_AT_ONCE)
     pruned = await housekeeping.prune(context.database, context.settings, limit=_PRUNE_AT_ONCE)
     await statistics.fold(context.database, limit=_FOLD_AT_ONCE)
     if woken or pruned:
@@ -68,14 +72,14 @@ async def _check_when_due(context: Context, stop: asyncio.Event) -> None:
     async with context.database.lock(ProcessLock.SCHEDULED_CHECK) as lock:
         while not stop.is_set():
             pause = _CHECK_PERIOD
-            if await lock.is_held() and await scheduled_checks.is_due(context.database, context.settings):
+            if await lock.is_held() and await schedule.is_due(context.database, context.settings):
                 pause = await _check(context, stop)
             await wait_for_any(stop, within=pause)
 
 
 async def _check(context: Context, stop: asyncio.Event) -> timedelta:
     """Check, no longer than until *stop*; return the pause before the next look."""
-    checking = scheduled_checks.check(context.database, context.store, context.settings)
+    checking = schedule.check(context.database, context.store, context.settings)
     try:
         await until_stopped(stop, checking)
     except (StartError, StorageUnavailableError, StorageRefusedError) as error:

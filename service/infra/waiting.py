@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from service.errors import StartError, UnsuitableDatabaseError, first_line
-from service.infra.database import DatabaseUnavailableError
+from service.infra.postgres.database import DatabaseUnavailableError
 
 _PAUSE_S: Final = 1
 _NOT_YET: Final = (StartError, asyncpg.InsufficientPrivilegeError, *DatabaseUnavailableError)

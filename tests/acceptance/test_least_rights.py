@@ -14,7 +14,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from service.infra.database_roles import DatabaseRole
+from service.infra.postgres.roles import DatabaseRole
 from service.settings import Settings
 from tests.support.catalogue import DIRECTORY
 from tests.support.servers import Servers

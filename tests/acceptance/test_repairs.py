@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from service.infra.storage import new_key
-from service.infra.store_opening import open_store
+from service.infra.storage.interface import new_key
+from service.infra.storage.opening import open_store
 from service.settings import Settings
 from tests.support.buckets import keys_seen
 from tests.support.observer import rows

@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 import pytest
 
-from service.infra.schema_version import VERSIONS, newest_version
+from service.infra.postgres.schema_version import VERSIONS, newest_version
 from tests.support.observer import rows
 from tests.support.yard import PROCESSES, Yard, eventually
 from workers.stack.state import LOOPBACK, free_port

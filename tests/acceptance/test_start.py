@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from service.infra.schema_version import newest_version
+from service.infra.postgres.schema_version import newest_version
 from service.settings import Settings
 from tests.support.seaweed import ADMIN, BUCKET
 from tests.support.servers import Servers

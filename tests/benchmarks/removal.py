@@ -18,9 +18,9 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from service.infra.bucket_store import BucketStore
-from service.infra.storage import DELETE_CHUNK, ObjectStore, new_key
-from service.infra.store_opening import open_store
+from service.infra.storage.bucket.store import BucketStore
+from service.infra.storage.interface import DELETE_CHUNK, ObjectStore, new_key
+from service.infra.storage.opening import open_store
 from service.settings import Settings, load_settings
 from tests.support.catalogue import DIRECTORY
 from tests.support.seaweed import BUCKET, own_seaweed

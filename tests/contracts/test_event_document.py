@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from schemas.events import EVENTS
+from schemas.messages.events import EVENTS
 from tests.support.event_document import DOCUMENT_FILE, Description, read_document
 
 _ROOT: Final = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 from ruamel.yaml import YAML
 
-from service.infra.database_roles import DatabaseRole
+from service.infra.postgres.roles import DatabaseRole
 from tests.support.chart import CHART, CHECKERS, ROOT, Manifest, read_manifests, render
 
 _TEXTS: Final = (ROOT / "RUNBOOK.md", ROOT / "README.md", CHART / "README.md")

@@ -11,7 +11,7 @@ from typing import Any, Final
 import aio_pika
 import aiormq
 
-from service.infra.broker import PlainConnection
+from service.infra.rabbitmq.broker import PlainConnection
 
 _QUEUE: Final = "sub.faults.v1"
 _EXCHANGE: Final = "packyard.events"

@@ -12,11 +12,11 @@ from aio_pika.abc import AbstractChannel
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from service.api.keys import DOWNLOADS
 from service.app import create_app
 from service.context import Context
-from service.infra.broker import open_broker
-from service.infra.publishing import Publisher
+from service.http.keys import DOWNLOADS
+from service.infra.rabbitmq.broker import open_broker
+from service.infra.rabbitmq.publishing import Publisher
 from tests.support.filled_databases import FilledDatabases
 from tests.support.servers import Servers, own_database
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import pytest
 
-from service import bulk_deletion
 from service.context import Context
+from service.deletions import bulk
 from service.errors import OutboxBehindError
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete_many, publish, query, status_of
@@ -86,6 +86,6 @@ async def test_the_limit_is_what_the_setting_says(filled: Context) -> None:
     await delete_many(filled, (await publish(filled),))
     await _age(filled, "command", minutes=5)
 
-    await bulk_deletion.require_moving_outbox(filled.database, limit=timedelta(minutes=6))
+    await bulk.require_moving_outbox(filled.database, limit=timedelta(minutes=6))
     with pytest.raises(OutboxBehindError):
-        await bulk_deletion.require_moving_outbox(filled.database, limit=timedelta(minutes=4))
+        await bulk.require_moving_outbox(filled.database, limit=timedelta(minutes=4))

@@ -15,7 +15,7 @@ from service.context import Context
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, objects_in, publish, query, status_of
 from tests.support.packages import API, DEVELOPER, FORBIDDEN, MAINTAINER, PUBLIC, bring_in, json_of, token, told
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _DELETE: Final = f"{PUBLIC}/bulk_delete"
 _IN_GROUP: Final = f"{API}/groups/acme/packages/bulk_delete"

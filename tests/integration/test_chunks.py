@@ -12,16 +12,16 @@ import pytest
 from typing_extensions import override
 
 from schemas.statuses import DeletionState
-from service import holds
 from service.context import Context
+from service.deletions import holds
+from service.deletions.rows.holds import Place
 from service.errors import StorageRefusedError, StorageUnavailableError
-from service.infra.folder_store import FolderStore
-from service.infra.hold_rows import Place
-from service.infra.pacing import Pace
-from service.infra.storage import new_key
+from service.infra.storage.folder.store import FolderStore
+from service.infra.storage.interface import new_key
+from service.infra.storage.pacing import Pace
 from tests.support.catalogue import delete, event_topics, objects_in, publish, query, status_of
 from tests.support.stepwise import with_settings
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _FILES: Final = 4_500
 _ADD: Final = """

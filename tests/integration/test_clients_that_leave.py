@@ -8,8 +8,8 @@ from typing import Final
 import asyncpg
 import pytest
 
-from service import metrics
 from service.context import Context
+from service.observing import metrics
 from tests.support.catalogue import publish, query
 from tests.support.wire import Wire, listening, request
 from tests.support.yard import eventually

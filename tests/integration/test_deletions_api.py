@@ -31,7 +31,7 @@ from tests.support.packages import (
     token,
     told,
 )
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _DELETIONS: Final = f"{API}/projects/100/deletions"
 _GROUP: Final = f"{API}/groups/acme/deletions"

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from schemas.statuses import DeletionState, FileStatus, PackageStatus
-from service import deletions, destruction
 from service.context import Context, open_context
+from service.deletions import accepting, destroying
+from service.deletions.rows.accepting import Deletion
 from service.errors import (
     ConflictError,
     DeletionProtectedError,
@@ -20,7 +21,6 @@ from service.errors import (
     StartError,
     StorageUnavailableError,
 )
-from service.infra.deletion_rows import Deletion
 from tests.support.catalogue import (
     delete,
     delete_file,
@@ -33,7 +33,7 @@ from tests.support.catalogue import (
     retry,
     status_of,
 )
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 from workers.scheduler import schedule_once
 
 _LEASE = timedelta(seconds=60)
@@ -45,14 +45,14 @@ def _with(context: Context, **settings: object) -> Context:
 
 
 async def _state(context: Context, deletion: Deletion) -> DeletionState:
-    return (await deletions.find(context.database, deletion.id)).state
+    return (await accepting.find(context.database, deletion.id)).state
 
 
 async def _claim(
     context: Context, deletion: Deletion, *, lease: timedelta = _LEASE
 ) -> tuple[UUID, dict[UUID, Deletion]]:
     token = uuid4()
-    claimed = await destruction.claim(
+    claimed = await destroying.claim(
         context.database, [deletion.id], token=token, lease=lease, grace=_NO_GRACE, max_attempts=6
     )
     return token, dict(claimed)
@@ -99,7 +99,7 @@ async def test_carrying_out_leaves_no_row_no_object_and_no_empty_folder(
     assert await status_of(filled, kept) == "default"
     assert len(objects_in(objects)) == 1
     assert all(any(folder.iterdir()) for folder in objects.rglob("[!.]*") if folder.is_dir())
-    done = await deletions.find(filled.database, deletion.id)
+    done = await accepting.find(filled.database, deletion.id)
     assert (done.state, done.files_done, done.bytes_done) == (DeletionState.SUCCEEDED, 3, 15)
     assert await event_topics(filled) == [
         "package.deletion_requested",
@@ -136,7 +136,7 @@ async def test_a_large_package_goes_in_chunks_of_a_thousand(filled: Context, sto
 
     assert await status_of(filled, package_id) is None
     assert (await event_topics(filled)).count("package_file.destroyed") == 3
-    assert (await deletions.find(filled.database, deletion.id)).files_done == 2501
+    assert (await accepting.find(filled.database, deletion.id)).files_done == 2501
 
 
 async def test_several_deletions_of_one_command_end_each_by_itself(filled: Context, stop: asyncio.Event) -> None:
@@ -173,11 +173,11 @@ async def test_a_lapsed_claim_is_taken_over_and_the_late_worker_changes_nothing(
     package_id = await publish(filled, files=["a", "b"])
     deletion = await delete(filled, package_id)
     token, _ = await _claim(filled, deletion, lease=timedelta(milliseconds=1))
-    files = await destruction.next_files(filled.database, {deletion.id: deletion}, token=token, limit=10)
+    files = await destroying.next_files(filled.database, {deletion.id: deletion}, token=token, limit=10)
     await asyncio.sleep(0.01)
 
     _, taken_over = await _claim(filled, deletion)
-    late = await destruction.record_destroyed(filled.database, [deletion.id], files, token=token, lease=_LEASE)
+    late = await destroying.record_destroyed(filled.database, [deletion.id], files, token=token, lease=_LEASE)
 
     assert len(files) == 2
     assert taken_over[deletion.id].attempts == 2
@@ -201,7 +201,7 @@ async def test_a_worker_told_to_stop_gives_the_claim_back_uncounted(filled: Cont
 
     await carry_out(filled, [deletion.id], stop)
 
-    released = await deletions.find(filled.database, deletion.id)
+    released = await accepting.find(filled.database, deletion.id)
     assert (released.state, released.attempts) == (DeletionState.RETRYING, 0)
     assert await status_of(filled, package_id) == "pending_destruction"
     await carry_out(filled, [deletion.id], asyncio.Event())
@@ -229,7 +229,7 @@ async def test_a_failed_removal_is_put_off_and_the_rest_of_the_batch_goes(
 
     await carry_out(filled, [deletion.id for deletion in accepted], stop)
 
-    put_off = await deletions.find(filled.database, accepted[0].id)
+    put_off = await accepting.find(filled.database, accepted[0].id)
     assert put_off.state is DeletionState.RETRYING
     assert put_off.not_before > put_off.requested_at + filled.settings.backoff / 2
     assert put_off.last_error
@@ -248,7 +248,7 @@ async def test_after_the_last_attempt_what_is_left_is_shown_in_error_and_can_be_
 
     await carry_out(impatient, [deletion.id], stop)
 
-    failed = await deletions.find(filled.database, deletion.id)
+    failed = await accepting.find(filled.database, deletion.id)
     assert failed.state is DeletionState.FAILED
     assert "ObjectStuckError" in (failed.last_error or "")
     assert await status_of(filled, package_id) == "error"
@@ -290,7 +290,7 @@ async def test_a_deletion_whose_workers_all_died_ends_in_error(filled: Context) 
         await _claim(filled, deletion, lease=timedelta(milliseconds=1))
         await asyncio.sleep(0.005)
 
-    failed = await deletions.find(filled.database, deletion.id)
+    failed = await accepting.find(filled.database, deletion.id)
 
     assert failed.state is DeletionState.FAILED
     assert failed.last_error == "the worker died in each attempt"
@@ -306,7 +306,7 @@ async def test_in_grace_everything_is_marked_and_nothing_is_removed(
     await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
     await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
 
-    waiting = await deletions.find(filled.database, deletion.id)
+    waiting = await accepting.find(filled.database, deletion.id)
     assert (waiting.state, waiting.attempts) == (DeletionState.GRACE, 0)
     assert await status_of(filled, package_id) == "pending_destruction"
     assert await file_statuses(filled, package_id) == ["pending_destruction"] * 2
@@ -392,7 +392,7 @@ async def test_protection_that_comes_before_the_worker_stops_the_deletion(
 
     await carry_out(filled, [deletion.id], stop)
 
-    failed = await deletions.find(filled.database, deletion.id)
+    failed = await accepting.find(filled.database, deletion.id)
     assert failed.state is DeletionState.FAILED
     assert failed.last_error == "403 Forbidden - Package is deletion protected."
     assert await status_of(filled, package_id) == "error"
@@ -504,7 +504,7 @@ async def test_faults_that_pass_do_not_add_up_over_a_large_package(
 
     await carry_out(filled, [deletion.id], stop)
 
-    put_off = await deletions.find(filled.database, deletion.id)
+    put_off = await accepting.find(filled.database, deletion.id)
     assert (put_off.state, put_off.files_done, put_off.attempts) == (DeletionState.RETRYING, 1, 1)
 
 

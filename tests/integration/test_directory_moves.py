@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from schemas.names import AccessLevel
-from service.infra.access_rows import find_group, find_project
-from service.infra.database import open_database
+from service.access.rows import find_group, find_project
+from service.infra.postgres.database import open_database
 from tests.support.directories import Directory
 
 TREE = """

@@ -10,21 +10,22 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from schemas.messages.outgoing import Kind
+from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential
-from schemas.outgoing import Kind
-from schemas.topology import Lane
-from service import bulk_deletion, scheduled_checks
-from service.bulk_deletion import Wanted
 from service.context import Context
-from service.infra.deletion_rows import Origin
-from service.infra.publishing import Publisher
+from service.deletions import bulk
+from service.deletions.bulk import Wanted
+from service.deletions.rows.accepting import Origin
+from service.infra.rabbitmq.publishing import Publisher
+from service.storage_check import schedule
 from tests.integration.conftest import Client
 from tests.support.catalogue import OPEN, delete, delete_file, protect, publish, query, restore
 from tests.support.checks import put
 from tests.support.event_document import Description, read_document
 from tests.support.packages import bring_in, file_ids
 from tests.support.stepwise import with_settings
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 from workers.relay import relay_once
 
 _DOCUMENT: Final = read_document()
@@ -70,7 +71,7 @@ async def _let_all_happen(context: Context) -> None:
         context, name="@acme/unnumbered", version=None, files=[{"file_name": "f", "content": "x"}]
     )
     wanted = Wanted((unnumbered,), {OPEN: AccessLevel.ADMIN}, None)
-    await bulk_deletion.delete_packages(context.database, _COMMAND_LINE, wanted, resend=_HOUR)
+    await bulk.delete_packages(context.database, _COMMAND_LINE, wanted, resend=_HOUR)
     await _carry_out(context)
 
     kept = await publish(context, name="kept", files=["a", "b"])
@@ -92,7 +93,7 @@ async def _let_all_happen(context: Context) -> None:
     await _carry_out(context)
 
     await put(context, b"an orphan")
-    await scheduled_checks.check(context.database, context.store, context.settings)
+    await schedule.check(context.database, context.store, context.settings)
 
 
 async def _take(queue: aio_pika.abc.AbstractQueue, count: int, **arguments: Any) -> list[AbstractIncomingMessage]:

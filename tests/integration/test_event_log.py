@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from schemas.topology import EVENTS_EXCHANGE, EVENTS_LOG
+from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG
 from service.context import Context
-from service.infra.broker import open_broker
+from service.infra.rabbitmq.broker import open_broker
 from tests.support.catalogue import delete, publish, query
 from tests.support.servers import Servers
 from tests.support.yard import eventually

@@ -7,12 +7,12 @@ from uuid import uuid4
 
 from aiohttp.test_utils import TestClient, TestServer
 
-from service import destruction
 from service.app import create_app
+from service.backlog.watch import Backlog, Watch
 from service.context import Context
-from service.figures import Backlog, Watch
-from service.metrics import REGISTRY
-from service.vitals import Vitals
+from service.deletions import destroying
+from service.observing.liveness import Vitals
+from service.observing.metrics import REGISTRY
 from tests.support.catalogue import delete, publish, query
 
 
@@ -91,7 +91,7 @@ async def test_a_claim_taken_over_is_counted_once(filled: Context) -> None:
 
     async def claim(lease: timedelta) -> float:
         before = REGISTRY.get_sample_value("packyard_leases_expired_total") or 0
-        await destruction.claim(
+        await destroying.claim(
             filled.database, [deletion.id], token=uuid4(), lease=lease, grace=timedelta(0), max_attempts=6
         )
         return (REGISTRY.get_sample_value("packyard_leases_expired_total") or 0) - before

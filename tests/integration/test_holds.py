@@ -8,17 +8,17 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.messages.topology import Lane
 from schemas.statuses import DeletionState
-from schemas.topology import Lane
-from service import deletions, destruction, holds
 from service.context import Context
-from service.destruction import Standing
-from service.infra.hold_rows import Place
+from service.deletions import accepting, destroying, holds
+from service.deletions.destroying import Standing
+from service.deletions.rows.holds import Place
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, objects_in, publish, query, restore, status_of
 from tests.support.directories import Directory
 from tests.support.packages import API, DEVELOPER, MAINTAINER, PUBLIC, REPORTER, json_of, told
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 from workers.scheduler import schedule_once
 
 _HELD: Final = (403, {"message": "403 Forbidden - Deletions are on hold: an audit"})
@@ -94,17 +94,17 @@ async def test_a_hold_stops_a_deletion_after_the_chunk_that_is_under_way(filled:
     package_id = await publish(filled, files=["a", "b", "c"])
     deletion = await delete(filled, package_id)
     token, lease = uuid4(), timedelta(seconds=60)
-    held = await destruction.claim(
+    held = await destroying.claim(
         filled.database, [deletion.id], token=token, lease=lease, grace=timedelta(0), max_attempts=6
     )
-    chunk = await destruction.next_files(filled.database, held, token=token, limit=1)
+    chunk = await destroying.next_files(filled.database, held, token=token, limit=1)
     await _put(filled, "an audit")
 
     await filled.store.delete([file.storage_key for file in chunk])
-    standings = await destruction.record_destroyed(filled.database, [deletion.id], chunk, token=token, lease=lease)
+    standings = await destroying.record_destroyed(filled.database, [deletion.id], chunk, token=token, lease=lease)
 
     assert standings == {deletion.id: Standing.ON_HOLD}
-    assert await destruction.next_files(filled.database, held, token=token, limit=1) == []
+    assert await destroying.next_files(filled.database, held, token=token, limit=1) == []
     assert len(objects_in(objects)) == 2
 
 
@@ -123,7 +123,7 @@ async def test_a_worker_lets_go_of_what_is_on_hold(filled: Context, stop: asynci
 
     await carry_out(filled, [deletion.id], stop)
 
-    waiting = await deletions.find(filled.database, deletion.id)
+    waiting = await accepting.find(filled.database, deletion.id)
     assert (waiting.state, waiting.files_done, waiting.attempts) == (DeletionState.RETRYING, 0, 0)
     await restore(filled, deletion.id)
     assert await status_of(filled, deletion.package_id) == "default"
@@ -135,7 +135,7 @@ async def test_what_is_under_a_hold_keeps_nobody_from_taking_over_elsewhere(fill
     elsewhere = await delete(filled, await publish(filled, project_id=200), project_id=200)
     minute = timedelta(seconds=60)
     for deletion in (below, elsewhere):
-        await destruction.claim(
+        await destroying.claim(
             filled.database, [deletion.id], token=uuid4(), lease=minute, grace=timedelta(0), max_attempts=6
         )
     # A worker died, and a queue does not bring what was sent for.
@@ -144,10 +144,10 @@ async def test_what_is_under_a_hold_keeps_nobody_from_taking_over_elsewhere(fill
     await query(filled, "UPDATE deletion SET wakes = 2 WHERE id = $1", sent_for.id)
     await _put(filled, "an audit")
 
-    assert await destruction.neglected(filled.database, [Lane.INTERACTIVE], limit=1) == [elsewhere.id]
-    assert await destruction.neglected(filled.database, [Lane.INTERACTIVE], limit=100) == [elsewhere.id]
+    assert await destroying.neglected(filled.database, [Lane.INTERACTIVE], limit=1) == [elsewhere.id]
+    assert await destroying.neglected(filled.database, [Lane.INTERACTIVE], limit=100) == [elsewhere.id]
     await _put(filled, None)
-    found = await destruction.neglected(filled.database, [Lane.INTERACTIVE], limit=100)
+    found = await destroying.neglected(filled.database, [Lane.INTERACTIVE], limit=100)
     assert set(found) == {below.id, elsewhere.id, sent_for.id}
 
 
@@ -209,7 +209,7 @@ async def test_a_project_s_grace_is_kept_by_the_worker(filled: Context, tmp_path
 
     await carry_out(filled, [deletion.id], stop)
 
-    assert (await deletions.find(filled.database, deletion.id)).state is DeletionState.GRACE
+    assert (await accepting.find(filled.database, deletion.id)).state is DeletionState.GRACE
 
 
 async def test_the_directory_file_puts_on_hold_and_lifts(
@@ -253,10 +253,10 @@ async def test_what_was_attempted_before_is_claimed_alone(filled: Context, stop:
     ids = [deletion.id for deletion in accepted]
     minute = timedelta(seconds=60)
 
-    claimed = await destruction.claim(
+    claimed = await destroying.claim(
         filled.database, ids, token=uuid4(), lease=minute, grace=timedelta(0), max_attempts=6
     )
 
     assert claimed.keys() == {accepted[0].id, accepted[2].id}
     await carry_out(filled, ids, stop)
-    assert (await deletions.find(filled.database, accepted[1].id)).state is DeletionState.SUCCEEDED
+    assert (await accepting.find(filled.database, accepted[1].id)).state is DeletionState.SUCCEEDED

@@ -19,13 +19,13 @@ from typing_extensions import override
 
 from schemas.statuses import PackageStatus
 from service.context import Context, open_context
-from service.directory import apply_directory, read_directory
+from service.directory_file.applying import apply_directory, read_directory
 from service.errors import StartError, StorageUnavailableError
-from service.imports import import_packages
-from service.infra.bucket_store import BucketStore
-from service.infra.import_lines import Line
-from service.infra.local_files import Folder
-from service.infra.storage import Check, ObjectStore, StoredObject
+from service.importing.imports import import_packages
+from service.importing.lines import Line
+from service.importing.local_files import Folder
+from service.infra.storage.bucket.store import BucketStore
+from service.infra.storage.interface import Check, ObjectStore, StoredObject
 from service.settings import load_settings
 
 DIRECTORY = """

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from service.errors import StartError
-from service.listening import bind_sockets, listen, local_authority
+from service.http.serving.listening import bind_sockets, listen, local_authority
 from workers.stack.state import free_port
 
 _BOTH = ["127.0.0.1", "[::1]"]

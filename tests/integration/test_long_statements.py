@@ -8,9 +8,9 @@ from typing import Final
 import pytest
 
 from service.context import Context, open_context
+from service.deletions.rows.accepting import Deletion
 from service.errors import DatabaseAwayError
-from service.infra import connecting
-from service.infra.deletion_rows import Deletion
+from service.infra.postgres.sessions import connecting
 from service.settings import Settings
 from tests.support.catalogue import delete, file_statuses, fill_directory, publish, query
 from tests.support.races import UseCase, claiming, restoring

@@ -14,13 +14,13 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from schemas.outgoing import Entry, Kind
-from schemas.topology import Lane
+from schemas.messages.outgoing import Entry, Kind
+from schemas.messages.topology import Lane
 from service.context import Context, open_context
 from service.errors import StartError
-from service.infra.broker import open_broker
-from service.infra.consuming import BrokerUnavailableError
-from service.infra.database import Database, DatabaseUnavailableError, fetch, open_database
+from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch, open_database
+from service.infra.rabbitmq.broker import open_broker
+from service.infra.rabbitmq.consuming import BrokerUnavailableError
 from service.settings import Settings
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of
@@ -119,9 +119,9 @@ async def test_a_connection_to_the_broker_that_was_lost_counts_as_an_outage(virt
 async def test_a_broker_that_falls_silent_has_refused_no_message(
     virtual_host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.infra.publishing._CONFIRM_TIMEOUT_S", 0.5)
-    monkeypatch.setattr("service.infra.broker._CONNECT_TIMEOUT_S", 1)
-    monkeypatch.setattr("service.infra.broker._ANSWER_TIMEOUT_S", 1)
+    monkeypatch.setattr("service.infra.rabbitmq.publishing._CONFIRM_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("service.infra.rabbitmq.broker._CONNECT_TIMEOUT_S", 1)
+    monkeypatch.setattr("service.infra.rabbitmq.broker._ANSWER_TIMEOUT_S", 1)
     entry = Entry(1, uuid4(), Kind.COMMAND, Lane.BULK.routing_key, {"deletion_ids": []}, None)
     way = Way(virtual_host)
     await way.open()

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from service.infra.postgres.migrations.run import migrate
 
 from service.errors import StartError
-from service.infra.migrations.run import migrate
-from service.infra.schema_version import newest_version
+from service.infra.postgres.schema_version import newest_version
 from tests.support.servers import Servers, database_in
 
 
@@ -60,7 +60,7 @@ async def test_what_was_there_before_is_filled_in(first_release: str) -> None:
 
 
 async def test_a_migration_that_is_done_can_be_asked_for_again_and_by_two_at_once(first_release: str) -> None:
-    program = f"from service.infra.migrations.run import migrate; migrate({first_release!r})"
+    program = f"from service.infra.postgres.migrations.run import migrate; migrate({first_release!r})"
     both = [await asyncio.create_subprocess_exec(sys.executable, "-c", program) for _ in range(2)]
     async with asyncio.timeout(60):
         statuses = [await process.wait() for process in both]

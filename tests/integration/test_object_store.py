@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from service.errors import BadRequestError, ObjectMissingError
-from service.infra.bucket_store import memory_store
-from service.infra.storage import DELETE_CHUNK, ObjectStore, StoredObject, new_key
+from service.infra.storage.bucket.store import memory_store
+from service.infra.storage.interface import DELETE_CHUNK, ObjectStore, StoredObject, new_key
 from tests.support.buckets import new_prefix, open_at, sign_in_as_admin, stream
 from tests.support.servers import Servers
 

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 from service.context import Context
 from service.errors import DatabaseAwayError
-from service.infra.connecting import Purpose, connect
-from service.infra.database import fetch, open_database
-from service.metrics import REGISTRY
+from service.infra.postgres.database import fetch, open_database
+from service.infra.postgres.sessions.connecting import Purpose, connect
+from service.observing.metrics import REGISTRY
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of
 from tests.support.packages import MAINTAINER, PUBLIC, file_ids, told

@@ -9,17 +9,17 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
-from schemas.outgoing import Kind
-from schemas.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
-from service import destruction
+from schemas.messages.outgoing import Kind
+from schemas.messages.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
 from service.context import Context, open_context
-from service.infra import outbox
-from service.infra.broker import open_broker
-from service.infra.publishing import Publisher
-from service.metrics import REGISTRY
+from service.deletions import destroying
+from service.events import outbox
+from service.infra.rabbitmq.broker import open_broker
+from service.infra.rabbitmq.publishing import Publisher
+from service.observing.metrics import REGISTRY
 from service.settings import Settings
 from tests.support.catalogue import delete, publish, query, status_of
-from workers.deleter import run_deleter
+from workers.deleter.session import run_deleter
 from workers.queue_watch import QueueWatch
 from workers.relay import relay_once, run_relay
 
@@ -207,7 +207,7 @@ async def test_a_claim_that_lapsed_is_taken_over_whatever_stands_in_the_queue_be
     package_id = await publish(filled)
     deletion = await delete(filled, package_id)
     await query(filled, "DELETE FROM outbox")
-    await destruction.claim(
+    await destroying.claim(
         filled.database, [deletion.id], token=uuid4(), lease=timedelta(0), grace=timedelta(0), max_attempts=9
     )
 

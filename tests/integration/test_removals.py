@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from service.errors import ObjectStuckError, StorageRefusedError, StorageUnavailableError
-from service.infra.bucket_store import BucketStore
-from service.infra.storage import ObjectStore
+from service.infra.storage.bucket.store import BucketStore
+from service.infra.storage.interface import ObjectStore
 from tests.support.bucket_faults import RemovalProxy, failure, removal_proxy_before, result
 from tests.support.buckets import BucketWatcher, open_at, sign_in, sign_in_as_admin, stream
 from tests.support.seaweed import ADMIN, BUCKET

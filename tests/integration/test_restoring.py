@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from service import holds
 from service.context import Context
-from service.infra.deletion_rows import Deletion
-from service.infra.hold_rows import Place
-from service.infra.pacing import Pace
+from service.deletions import holds
+from service.deletions.rows.accepting import Deletion
+from service.deletions.rows.holds import Place
+from service.infra.storage.pacing import Pace
 from tests.support.catalogue import delete, delete_file, file_statuses, objects_in, publish, query, restore, status_of
 from tests.support.races import OK, answer_of, file_ids, state_of
 from tests.support.stepwise import StepwiseWorker, with_settings
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ import aiormq
 import asyncpg
 import pytest
 
-from schemas.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Lane
+from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Lane
 from service.errors import StartError
-from service.infra.advisory_locks import ProcessLock
-from service.infra.broker import open_broker
-from service.infra.broker_users import set_up_broker
-from service.infra.database import open_database
-from service.infra.database_roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
-from service.infra.schema_version import wait_for_schema
+from service.infra.postgres.database import open_database
+from service.infra.postgres.roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
+from service.infra.postgres.schema_version import wait_for_schema
+from service.infra.postgres.sessions.advisory_locks import ProcessLock
+from service.infra.rabbitmq.broker import open_broker
+from service.infra.rabbitmq.users import set_up_broker
 from tests.support.chart import read_manifests
 from tests.support.servers import Servers, own_database
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from schemas.checks import Figures
-from service import scheduled_checks
 from service.context import Context
-from service.infra.storage import MARK
+from service.infra.storage.interface import MARK
+from service.storage_check import schedule
 from tests.support.catalogue import event_topics, publish, query
 from tests.support.checks import put, quarantined
 from tests.support.stepwise import with_settings
@@ -24,12 +24,12 @@ async def _let_pass(context: Context, time: timedelta) -> None:
 
 
 async def _is_due(context: Context) -> bool:
-    return await scheduled_checks.is_due(context.database, context.settings)
+    return await schedule.is_due(context.database, context.settings)
 
 
 async def _check(context: Context) -> dict[str, Any]:
     """Check, and return the body of the one event that tells of it."""
-    await scheduled_checks.check(context.database, context.store, context.settings)
+    await schedule.check(context.database, context.store, context.settings)
     rows = await query(context, "SELECT body FROM outbox WHERE routing_key = 'storage.checked' ORDER BY position")
     body: dict[str, Any] = rows[-1]["body"]
     return body

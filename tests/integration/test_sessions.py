@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from service.infra import statement_limits
-from service.infra.connecting import Purpose, Session, connect, connect_blocking
-from service.infra.named_queries import load_queries
+from service.infra.postgres import statement_limits
+from service.infra.postgres.queries import load_queries
+from service.infra.postgres.sessions.connecting import Purpose, Session, connect, connect_blocking
 
 _OTHER_DEFAULTS = {
     "default_transaction_isolation": "serializable",

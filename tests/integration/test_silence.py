@@ -8,12 +8,14 @@ from typing import Final
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from service import pings, uploads
+from service import pings
 from service.app import create_app
+from service.catalogue import uploads
 from service.context import Context
-from service.infra import connecting, database
-from service.infra.database import open_database
-from service.servers import Condition, Server
+from service.infra.postgres import database
+from service.infra.postgres.database import open_database
+from service.infra.postgres.sessions import connecting
+from service.observing.servers import Condition, Server
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query
 from tests.support.packages import MAINTAINER, PUBLIC

@@ -11,12 +11,12 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from service import scheduled_checks
 from service.context import Context
 from service.errors import DatabaseAwayError
-from service.infra.advisory_locks import ProcessLock
-from service.infra.database import Database, open_database
-from service.infra.kept_sessions import Pulse
+from service.infra.postgres.database import Database, open_database
+from service.infra.postgres.sessions.advisory_locks import ProcessLock
+from service.infra.postgres.sessions.kept import Pulse
+from service.storage_check import schedule
 from tests.support.ways import Way
 from workers import scheduler
 from workers.scheduler import run_scheduler
@@ -105,13 +105,13 @@ async def test_one_scheduler_works_through_long_rounds_and_checks_and_another_ta
 ) -> None:
     rounds, checks = Shifts(), Shifts()
     monkeypatch.setattr(scheduler, "schedule_once", rounds.piece(lambda context: str(id(context.database))))
-    monkeypatch.setattr(scheduled_checks, "check", checks.piece(lambda database, *_: str(id(database))))
+    monkeypatch.setattr(schedule, "check", checks.piece(lambda database, *_: str(id(database))))
     monkeypatch.setattr(scheduler, "_CHECK_PERIOD", timedelta(seconds=0.5))
 
     async def is_due(*_: object) -> bool:
         return True
 
-    monkeypatch.setattr(scheduled_checks, "is_due", is_due)
+    monkeypatch.setattr(schedule, "is_due", is_due)
     url = filled.settings.database_url.get_secret_value()
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:

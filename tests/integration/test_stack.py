@@ -11,7 +11,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from schemas.topology import POLICIES
+from schemas.messages.topology import POLICIES
 from service.context import Context
 from service.errors import StartError
 from tests.support.servers import private_servers

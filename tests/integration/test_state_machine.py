@@ -21,22 +21,22 @@ from hypothesis import settings as trial
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
+from schemas.messages.topology import Lane
 from schemas.names import AccessLevel
 from schemas.statuses import PackageStatus
-from schemas.topology import Lane
-from service import bulk_deletion, holds, second_thoughts
-from service.bulk_deletion import Wanted
 from service.context import Context, open_context
-from service.destruction import Standing
-from service.infra.deletion_rows import Deletion
-from service.infra.hold_rows import Place
+from service.deletions import bulk, holds, undoing
+from service.deletions.bulk import Wanted
+from service.deletions.destroying import Standing
+from service.deletions.rows.accepting import Deletion
+from service.deletions.rows.holds import Place
 from service.settings import Settings
 from tests.support.catalogue import ACTOR, OPEN, delete, delete_file, fill_directory, origin, publish, restore
 from tests.support.model import Thing
 from tests.support.modelled import ModelledYard
 from tests.support.races import OK
 from tests.support.stepwise import StepwiseWorker, with_settings
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "60"))  # noqa: TID251 - of the trial, not of the service
 _STEPS: Final = int(os.environ.get("STATE_MACHINE_STEPS", "40"))  # noqa: TID251 - likewise
@@ -120,7 +120,7 @@ class _Yard(ModelledYard):
         asked = replace(origin(lane=Lane.BULK), batch_id=batch)
         wanted = Wanted(tuple(numbers), {OPEN: AccessLevel.MAINTAINER})
         expected = {number for number in numbers if self.model.delete(self.model.packages[number]) == OK}
-        plan = self.run(bulk_deletion.delete_packages(self.context.database, asked, wanted, resend=_RESEND))
+        plan = self.run(bulk.delete_packages(self.context.database, asked, wanted, resend=_RESEND))
 
         assert plan.deletion_ids.keys() == expected
         assert plan.refused.keys() == set(numbers) - expected
@@ -133,7 +133,7 @@ class _Yard(ModelledYard):
             batch = self.draw_newest(self.batches, "batch")
             rows = self.rows("SELECT id FROM deletion WHERE batch_id = $1 ORDER BY id", batch)
             expected = {row["id"]: self.model.restore(self.model.deletions[row["id"]]) for row in rows}
-            step = second_thoughts.restore_batch(self.context.database, batch, actor=ACTOR, project_ids=[OPEN])
+            step = undoing.restore_batch(self.context.database, batch, actor=ACTOR, project_ids=[OPEN])
             undone = self.run(step)
             assert {deletion.id for deletion in undone.restored} == {
                 n for n, answer in expected.items() if answer == OK
@@ -150,7 +150,7 @@ class _Yard(ModelledYard):
     def retry(self) -> None:
         if self.model.deletions:
             number = self.draw_newest(self.model.deletions, "deletion")
-            step = second_thoughts.retry(
+            step = undoing.retry(
                 self.context.database, number, level=AccessLevel.MAINTAINER, actor=ACTOR, resend=_RESEND
             )
             self.answered(step, self.model.retry(self.model.deletions[number]))
@@ -158,7 +158,7 @@ class _Yard(ModelledYard):
     def destroy_now(self) -> None:
         if self.model.deletions:
             number = self.draw_newest(self.model.deletions, "deletion")
-            step = second_thoughts.destroy_now(self.context.database, number, actor=ACTOR, resend=_RESEND)
+            step = undoing.destroy_now(self.context.database, number, actor=ACTOR, resend=_RESEND)
             self.answered(step, self.model.destroy_now(self.model.deletions[number]))
 
     def protect(self) -> None:

@@ -11,11 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES, FileStatus, PackageStatus
-from service import statistics
+from service.catalogue import statistics
+from service.catalogue.rows.statistics import Miscount
 from service.context import Context
 from service.errors import ConflictError, NotFoundError
-from service.infra.database import interferences
-from service.infra.statistic_rows import Miscount
+from service.infra.postgres.database import interferences
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, delete_file, publish, query, restore
 from tests.support.packages import (

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from service.context import Context
-from service.directory import apply_directory, read_directory
+from service.directory_file.applying import apply_directory, read_directory
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, publish, restore, retry
 from tests.support.packages import API, MAINTAINER, bring_in, json_of

@@ -11,9 +11,9 @@ import pytest
 from schemas.checks import Figures, FindingKind
 from service.context import Context, open_context
 from service.errors import StartError, StorageUnavailableError
-from service.findings import QUARANTINE
-from service.infra.advisory_locks import ProcessLock
+from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.settings import Settings
+from service.storage_check.findings import QUARANTINE
 from tests.support.buckets import new_prefix, sign_in_as_admin
 from tests.support.catalogue import fill_directory, publish, query
 from tests.support.checks import DAY, check, key_of, objects, put, quarantined, replace_object, told

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from service.errors import ObjectMissingError, ObjectStuckError, StorageRefusedError, StorageUnavailableError
-from service.infra.storage import MARK, ObjectStore, Patience
+from service.infra.storage.interface import MARK, ObjectStore, Patience
 from tests.support.buckets import BucketWatcher, new_prefix, open_at, sign_in, sign_in_as_admin, stream
 from tests.support.proxy import Proxy, proxy_before
 from tests.support.seaweed import ADMIN, READER, VERSIONED, SeaweedFS
@@ -199,7 +199,7 @@ async def test_a_read_whose_first_piece_does_not_come_is_given_up(
     bucket: ObjectStore, folder: ObjectStore, objects: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = Patience(first_byte=timedelta(seconds=0.3), removal=timedelta(seconds=60))
-    monkeypatch.setattr("service.infra.folder_store.DEFAULT_PATIENCE", soon)
+    monkeypatch.setattr("service.infra.storage.folder.store.DEFAULT_PATIENCE", soon)
     monkeypatch.setattr(bucket, "_patience", soon)
     await bucket.put("p/1", stream(b"x"))
     proxy.faults.delay_s = 1.5

@@ -14,8 +14,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
+from service.catalogue.downloads import DownloadNotes
 from service.context import Context, open_context
-from service.downloads import DownloadNotes
 from service.settings import Settings
 from tests.integration.conftest import Client, note_downloads
 from tests.support.buckets import BucketWatcher, new_prefix, sign_in_as_admin

@@ -13,10 +13,10 @@ import pytest
 from aiohttp import web
 
 from schemas.statuses import PackageStatus
-from service import uploads
 from service.app import create_runner
+from service.catalogue import uploads
+from service.catalogue.rows import uploads as upload_rows
 from service.context import Context
-from service.infra import upload_rows
 from tests.support.catalogue import objects_in, publish, query
 
 _PATH = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"

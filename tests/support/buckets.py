@@ -9,8 +9,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from service.infra.storage import ObjectStore
-from service.infra.store_opening import open_store
+from service.infra.storage.interface import ObjectStore
+from service.infra.storage.opening import open_store
 from service.settings import Settings, load_settings
 from tests.support.catalogue import objects_in
 from tests.support.seaweed import ADMIN, BUCKET

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
-from schemas.bulk import PackageFilter
+from schemas.http.bulk import PackageFilter
+from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential
 from schemas.statuses import PackageStatus
-from schemas.topology import Lane
-from service import bulk_deletion, deletions, second_thoughts
-from service.access import Caller
-from service.bulk_deletion import Plan, Wanted
+from service.access.access import Caller
+from service.access.rows import find_project
+from service.catalogue.uploads import Body, GenericFile, publish_generic
 from service.context import Context
-from service.directory import apply_directory, read_directory
-from service.infra.access_rows import find_project
-from service.infra.deletion_rows import Deletion, Origin
-from service.infra.second_thought_rows import Actor
-from service.second_thoughts import Restoration
-from service.uploads import Body, GenericFile, publish_generic
+from service.deletions import accepting, bulk, undoing
+from service.deletions.bulk import Plan, Wanted
+from service.deletions.rows.accepting import Deletion, Origin
+from service.deletions.rows.undoing import Actor
+from service.deletions.undoing import Restoration
+from service.directory_file.applying import apply_directory, read_directory
 
 DIRECTORY: Final = Path(__file__).parent / "directory.yaml"
 OPEN: Final = 100
@@ -72,7 +72,7 @@ def origin(level: AccessLevel = AccessLevel.MAINTAINER, lane: Lane = Lane.INTERA
 
 async def delete(context: Context, package_id: int, *, project_id: int = OPEN) -> Deletion:
     """Accept the deletion of a package."""
-    return await deletions.delete_package(
+    return await accepting.delete_package(
         context.database,
         origin(),
         project_id=project_id,
@@ -84,7 +84,7 @@ async def delete(context: Context, package_id: int, *, project_id: int = OPEN) -
 
 async def delete_file(context: Context, package_id: int, package_file_id: int, *, project_id: int = OPEN) -> Deletion:
     """Accept the deletion of one file."""
-    return await deletions.delete_package_file(
+    return await accepting.delete_package_file(
         context.database,
         origin(),
         project_id=project_id,
@@ -99,7 +99,7 @@ async def delete_many(
     context: Context, what: Selected, *, expected_count: int | None = None, project_id: int = OPEN
 ) -> Plan:
     """Accept the deletions of many packages, as one batch."""
-    return await bulk_deletion.delete_packages(
+    return await bulk.delete_packages(
         context.database,
         replace(origin(lane=Lane.BULK), cause=Cause.BULK, batch_id=uuid4()),
         Wanted(what, {project_id: AccessLevel.MAINTAINER}, expected_count),
@@ -109,22 +109,22 @@ async def delete_many(
 
 async def restore(context: Context, deletion_id: UUID, *, rename_to: str | None = None) -> Deletion:
     """Undo a deletion, as Mary."""
-    return await second_thoughts.restore(context.database, deletion_id, actor=ACTOR, rename_to=rename_to)
+    return await undoing.restore(context.database, deletion_id, actor=ACTOR, rename_to=rename_to)
 
 
 async def restore_many(context: Context, batch_id: UUID) -> Restoration:
     """Undo the deletions of a batch, as Mary."""
-    return await second_thoughts.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
+    return await undoing.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
 
 
 async def destroy_now(context: Context, deletion_id: UUID) -> Deletion:
     """Let a deletion wait for no grace, as Mary."""
-    return await second_thoughts.destroy_now(context.database, deletion_id, actor=ACTOR, resend=timedelta(minutes=1))
+    return await undoing.destroy_now(context.database, deletion_id, actor=ACTOR, resend=timedelta(minutes=1))
 
 
 async def retry(context: Context, deletion_id: UUID) -> Deletion:
     """Try a failed deletion again, as an admin."""
-    return await second_thoughts.retry(
+    return await undoing.retry(
         context.database, deletion_id, level=AccessLevel.ADMIN, actor=ACTOR, resend=timedelta(minutes=1)
     )
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from schemas.checks import Figures
 from service.context import Context
-from service.findings import QUARANTINE, Finding
-from service.infra.storage import new_key
-from service.storage_check import Plan, StorageCheck
+from service.infra.storage.interface import new_key
+from service.storage_check.check import Plan, StorageCheck
+from service.storage_check.findings import QUARANTINE, Finding
 from tests.support.buckets import stream
 from tests.support.catalogue import query
 

@@ -1,7 +1,7 @@
 """What the API says of itself."""
 
-from service.api.operations import Operation
 from service.app import ROUTES
+from service.http.operations import Operation
 
 
 def served_operations() -> list[Operation]:

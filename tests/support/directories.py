@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import pytest
 
-from service.directory import DirectoryFileError, apply_directory, read_directory
-from service.infra.database import Database
-from service.infra.directory_rows import Counts
+from service.directory_file.applying import DirectoryFileError, apply_directory, read_directory
+from service.directory_file.rows import Counts
+from service.infra.postgres.database import Database
 
 TABLES: Final = (
     "directory_user",

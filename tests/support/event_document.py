@@ -9,7 +9,7 @@ from uuid import UUID
 
 import jsonschema_rs
 
-DOCUMENT_FILE: Final = Path(__file__).parents[2] / "schemas" / "asyncapi.json"
+DOCUMENT_FILE: Final = Path(__file__).parents[2] / "schemas" / "messages" / "asyncapi.json"
 
 _PAYLOAD: Final = "$message.payload#/"
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import asyncpg
 
 from service.context import open_context
-from service.infra.database_roles import DatabaseRole, grant_rights
+from service.infra.postgres.roles import DatabaseRole, grant_rights
 from service.settings import load_settings
 from tests.support.catalogue import fill_directory
 from tests.support.servers import TEMPLATE, Servers, database_in

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from typing_extensions import override
 
-from service import destruction
 from service.context import Context
+from service.deletions import destroying
 from service.errors import RefusedError
-from service.infra.folder_store import open_folder
+from service.infra.storage.folder.store import open_folder
 from tests.support.catalogue import objects_in, query
 from tests.support.model import GONE, Model, Thing, unfinished
 from tests.support.races import OK
 from tests.support.stepwise import StepwiseWorker, with_settings
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 MAX_ATTEMPTS: Final = 2
 
@@ -146,7 +146,7 @@ class ModelledYard(RuleBasedStateMachine):
         for _ in range(_ROUNDS):
             self.rows(_LATER)
             self.rows("DELETE FROM outbox WHERE kind = 'command'")
-            self.run(destruction.wake(patient.database, resend=patient.settings.resend, limit=1_000))
+            self.run(destroying.wake(patient.database, resend=patient.settings.resend, limit=1_000))
             for command in self.rows("SELECT body FROM outbox WHERE kind = 'command'"):
                 self.run(carry_out(patient, [UUID(n) for n in command["body"]["deletion_ids"]], asyncio.Event()))
         assert self.rows("SELECT * FROM deletion WHERE finished_at IS NULL") == []

@@ -9,8 +9,8 @@ from aiohttp import ClientResponse
 from yarl import URL
 
 from service.context import Context
-from service.imports import import_packages
-from service.infra.import_lines import Line
+from service.importing.imports import import_packages
+from service.importing.lines import Line
 from tests.support.catalogue import query
 
 EXTERNAL: Final = "https://yard.example"

@@ -11,15 +11,15 @@ import pytest
 from typing_extensions import override
 
 from schemas.statuses import DeletionState
-from service import deletions, destruction, holds
-from service.bulk_deletion import Plan
 from service.context import Context
+from service.deletions import accepting, destroying, holds
+from service.deletions.bulk import Plan
+from service.deletions.holds import HoldReport
+from service.deletions.rows.accepting import Deletion
+from service.deletions.rows.holds import Place
+from service.deletions.undoing import Restoration
 from service.errors import RefusedError
-from service.holds import HoldReport
-from service.infra.database import Connection, Database
-from service.infra.deletion_rows import Deletion
-from service.infra.hold_rows import Place
-from service.second_thoughts import Restoration
+from service.infra.postgres.database import Connection, Database
 from tests.support.catalogue import (
     Selected,
     delete,
@@ -152,7 +152,7 @@ async def hold(context: Context) -> HoldReport:
 
 async def wake(context: Context) -> int:
     """Send for what is due, as the scheduler; return how much that was."""
-    return await destruction.wake(context.database, resend=context.settings.resend, limit=10)
+    return await destroying.wake(context.database, resend=context.settings.resend, limit=10)
 
 
 async def lift(context: Context) -> HoldReport:
@@ -193,7 +193,7 @@ def accepted_ids(plan: Plan) -> list[int]:
 
 async def state_of(context: Context, deletion: Deletion) -> DeletionState:
     """Return the state as it is now."""
-    return (await deletions.find(context.database, deletion.id)).state
+    return (await accepting.find(context.database, deletion.id)).state
 
 
 async def file_ids(context: Context, package_id: int) -> list[int]:

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from service import destruction
 from service.context import Context
-from service.destruction import Failure, Standing
-from service.infra.deletion_rows import Deletion
-from service.infra.destruction_rows import DoomedFile
+from service.deletions import destroying
+from service.deletions.destroying import Failure, Standing
+from service.deletions.rows.accepting import Deletion
+from service.deletions.rows.destroying import DoomedFile
 
 
 def with_settings(context: Context, **settings: object) -> Context:
@@ -29,7 +29,7 @@ class StepwiseWorker:
     async def claim(self, context: Context, *ids: UUID) -> set[UUID]:
         """Claim the deletions under the context's settings; return those that may be destroyed now."""
         settings = context.settings
-        claimed = await destruction.claim(
+        claimed = await destroying.claim(
             context.database,
             ids,
             token=self.token,
@@ -44,7 +44,7 @@ class StepwiseWorker:
 
     async def look(self, context: Context, *, limit: int = 1_000) -> None:
         """Read which files come next."""
-        self.files = await destruction.next_files(context.database, self.held, token=self.token, limit=limit)
+        self.files = await destroying.next_files(context.database, self.held, token=self.token, limit=limit)
         self.untouched -= {file.deletion_id for file in self.files}
 
     async def remove(self, context: Context) -> None:
@@ -57,7 +57,7 @@ class StepwiseWorker:
     async def record(self, context: Context) -> dict[UUID, Standing]:
         """Note that those objects are gone; return how what is still held stands."""
         files, self.removed = self.removed, []
-        return await destruction.record_destroyed(
+        return await destroying.record_destroyed(
             context.database, self.held, files, token=self.token, lease=context.settings.lease
         )
 
@@ -69,17 +69,17 @@ class StepwiseWorker:
     async def fail(self, context: Context, *, is_last_attempt: bool = False) -> None:
         """Report an error of this attempt; after one that is not the last, the next may begin at once."""
         failure = Failure("the store is away", pause=None if is_last_attempt else timedelta(0))
-        await destruction.record_failures(
+        await destroying.record_failures(
             context.database, dict.fromkeys(self.held, failure), token=self.token, untouched=self.untouched
         )
 
     async def release(self, context: Context) -> None:
         """Give everything back."""
-        await destruction.release(context.database, self.held, token=self.token, untouched=self.untouched)
+        await destroying.release(context.database, self.held, token=self.token, untouched=self.untouched)
 
     async def renew(self, context: Context) -> int:
         """Renew the leases; return how many are still held."""
-        return await destruction.renew(context.database, self.held, token=self.token, lease=context.settings.lease)
+        return await destroying.renew(context.database, self.held, token=self.token, lease=context.settings.lease)
 
 
 async def try_claim(context: Context, deletion: Deletion) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing_extensions import override
 
 from service.errors import StorageUnavailableError
-from service.infra.storage import Check, ObjectInfo, ObjectStore, StoredObject
+from service.infra.storage.interface import Check, ObjectInfo, ObjectStore, StoredObject
 
 
 class WrappedStore(ObjectStore):

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from service.destruction import Failure
+from service.deletions.destroying import Failure
 from service.errors import ObjectStuckError, StorageRefusedError, StorageUnavailableError
-from workers.attempts import gravest, judge, pause_after
+from workers.deleter.attempts import gravest, judge, pause_after
 
 _BACKOFF = timedelta(seconds=5)
 

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from service.errors import StartError
-from service.scheduled_checks import next_after
 from service.settings import load_settings
+from service.storage_check.schedule import next_after
 
 _NEEDED = {
     "PACKYARD_DATABASE_URL": "postgresql://localhost/yard",

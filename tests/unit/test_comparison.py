@@ -8,9 +8,9 @@ from typing import TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.comparison import Piece, compare
-from service.infra.checking_rows import FileRow
-from service.infra.storage import ObjectInfo
+from service.infra.storage.interface import ObjectInfo
+from service.storage_check.comparison import Piece, compare
+from service.storage_check.rows import FileRow
 
 _T = TypeVar("_T")
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from service.errors import DatabaseAwayError, DatabaseReadOnlyError, TransactionLostError
-from service.infra.database_failures import named
+from service.infra.postgres.failures import named
 
 
 def _raised(state: str) -> asyncpg.PostgresError:

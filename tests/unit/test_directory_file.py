@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.directory import DirectoryFile
-from service.directory import DirectoryFileError, read_directory
+from schemas.files.directory import DirectoryFile
+from service.directory_file.applying import DirectoryFileError, read_directory
+from service.directory_file.yaml_lines import YamlError, read_yaml
 from service.errors import StartError
-from service.infra.yaml_lines import YamlError, read_yaml
 
 EXAMPLE = """\
 users:

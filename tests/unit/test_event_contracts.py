@@ -1,12 +1,12 @@
-"""The events are a public contract, whose document is `schemas/asyncapi.json`."""
+"""The events are a public contract, whose document is `schemas/messages/asyncapi.json`."""
 
 from uuid import UUID
 
 import pytest
 
-from schemas import events
-from schemas.cloud_events import published
-from schemas.events import EVENTS, DeletionEvent, Event
+from schemas.messages import events
+from schemas.messages.cloud_events import published
+from schemas.messages.events import EVENTS, DeletionEvent, Event
 
 _INSTANCE = UUID("01920000-0000-7000-8000-000000000000")
 

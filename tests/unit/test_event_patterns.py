@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic_core import to_json
 
-from schemas.event_examples import example_body, example_fact
-from schemas.event_patterns import matches, objection
-from schemas.events import (
+from schemas.messages.event_patterns import matches, objection
+from schemas.messages.events import (
     EVENTS,
     Event,
     PackageDestroyed,
@@ -15,6 +14,7 @@ from schemas.events import (
     PackageRestored,
     StorageChecked,
 )
+from schemas.messages.examples import example_body, example_fact
 from workers.cli.event_lines import event_line
 
 _KEY = "package.destroyed.npm.17.42"

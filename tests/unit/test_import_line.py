@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from schemas.names import PackageType
 from schemas.statuses import PackageStatus
-from service.imports import Refusal, read_line
-from service.infra.import_lines import LONGEST_LINE, Line, NotNdjsonError, read_lines, read_ndjson
-from service.infra.import_rows import Candidate
-from service.infra.local_files import FileRefusedError, Folder
+from service.importing.imports import Refusal, read_line
+from service.importing.lines import LONGEST_LINE, Line, NotNdjsonError, read_lines, read_ndjson
+from service.importing.local_files import FileRefusedError, Folder
+from service.importing.rows import Candidate
 
 PLAIN: dict[str, Any] = {"project": "acme/anvil", "package_type": "npm", "name": "left-pad"}
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from structlog.testing import capture_logs
 
-from workers.loop import reopen_until
+from workers.runtime.loops import reopen_until
 
 
 async def _lines_of(*lifetimes_s: float, error: Exception | None = None) -> list[str]:

@@ -2,14 +2,11 @@
 
 import re
 from dataclasses import fields
-from pathlib import Path
 from typing import Final
 
-from service.infra import named_queries
-from service.infra.deletion_rows import Deletion
-from service.infra.named_queries import COLUMNS, load_queries
+from service.deletions.rows.accepting import Deletion
+from service.infra.postgres.queries import COLUMNS, load_queries, query_files
 
-_FOLDER: Final = Path(named_queries.__file__).parent / "sql"
 _ANSWERS_WITH_ALL: Final = re.compile(r"^(?:SELECT|RETURNING) (?:\w+\.)?\*", re.MULTILINE)
 """At the beginning of a line: what stands further to the right is a part of a query, and not its answer."""
 
@@ -23,7 +20,7 @@ _COPYING: Final = frozenset({"append_to_outbox!", "note_damaged!"})
 def test_no_query_of_a_transaction_answers_with_whatever_columns_there_are() -> None:
     found = {
         text.partition("\n")[0]
-        for file in _FOLDER.glob("*.sql")
+        for file in query_files()
         for text in file.read_text(encoding="utf-8").split("-- name: ")[1:]
         if _ANSWERS_WITH_ALL.search(text)
     }

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from service.api.openapi import openapi_document
+from service.api.openapi.document import openapi_document
 from service.app import ROUTES
 from tests.support.contracts import served_operations
 

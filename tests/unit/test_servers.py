@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.servers import OF_EVERY_PROCESS, Condition, Server, Servers
+from service.observing.servers import OF_EVERY_PROCESS, Condition, Server, Servers
 
 
 def test_a_process_is_not_ready_before_it_has_reached_every_server_that_it_needs() -> None:

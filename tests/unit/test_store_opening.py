@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.errors import StartError
-from service.infra.aws_profile import find_profile
+from service.infra.storage.bucket.aws_profile import find_profile
 from tests.support.buckets import open_at
 
 

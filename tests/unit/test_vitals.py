@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.vitals import Vitals
+from service.observing.liveness import Vitals
 
 
 class _Clock:

@@ -11,13 +11,13 @@ from typing_extensions import override
 
 from service.errors import PackyardError
 from workers.output import guard_output
-from workers.process import end_at_once, fail
+from workers.runtime.signals import end_at_once, fail
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "check": ("workers.cli.check:check", "Hold storage and database against each other, both ways."),
         "deletions": (
-            "workers.cli.deletions:deletions",
+            "workers.cli.deletions.commands:deletions",
             "Look at deletions, undo them, try them again; delete many packages at once.",
         ),
         "directory": ("workers.cli.directory:directory", "Users, groups, projects, memberships and tokens."),

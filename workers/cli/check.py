@@ -12,14 +12,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from schemas.checks import Figures
 from service.context import open_context
-from service.findings import Finding
-from service.infra.outages import one_line_for_outages
+from service.infra.postgres.outages import one_line_for_outages
 from service.logs import configure_logs
-from service.storage_check import Plan, StorageCheck
+from service.storage_check.check import Plan, StorageCheck
+from service.storage_check.findings import Finding
 from workers.cli.options import command_settings
 from workers.cli.outputs import Output, output_option
 from workers.cli.tables import Column, counted, print_table, written
-from workers.process import run_process, until_stopped
+from workers.runtime.signals import run_process, until_stopped
 
 NOT_CLEAN: Final = 3
 NOT_ENDED: Final = 4

@@ -9,17 +9,17 @@ from typing import Final, NoReturn
 import click
 
 from service.context import open_catalogue
-from service.directory import (
+from service.directory_file.applying import (
     DirectoryFileError,
     WrittenDirectory,
     apply_directory,
     parse_directory,
     read_directory,
 )
-from service.directory_changes import Change
+from service.directory_file.changes import Change
+from service.directory_file.rows import Counts
 from service.errors import PackyardError, StartError
-from service.infra.directory_rows import Counts
-from service.infra.outages import one_line_for_outages
+from service.infra.postgres.outages import one_line_for_outages
 from workers.cli.options import command_settings
 
 _MOST_PROBLEMS: Final = 20

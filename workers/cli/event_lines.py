@@ -8,7 +8,7 @@ from pydantic_core import from_json
 from rich.cells import cell_len
 from rich.filesize import decimal
 
-from schemas.events import TYPE_PREFIX
+from schemas.messages.events import TYPE_PREFIX
 from workers.cli.tables import counted, written
 
 

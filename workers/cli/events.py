@@ -12,17 +12,17 @@ import click
 from pydantic_core import to_json
 from rich.console import Console
 
-from schemas.event_document import event_document
-from schemas.event_patterns import matches, objection
 from schemas.fields import Duration
+from schemas.messages.document import event_document
+from schemas.messages.event_patterns import matches, objection
 from service.errors import StartError
-from service.infra.broker import Broker, open_broker
-from service.infra.consuming import BrokerUnavailableError, Consumer, Delivery
+from service.infra.rabbitmq.broker import Broker, open_broker
+from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer, Delivery
 from workers.cli.event_lines import event_line
 from workers.cli.options import command_settings, one_of, validated
 from workers.cli.tables import written
 from workers.output import stopped_by_reader
-from workers.process import run_process
+from workers.runtime.signals import run_process
 
 _TAKE: Final = 100
 

@@ -12,14 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from service.context import open_context
 from service.errors import StartError
-from service.imports import BatchReport
-from service.imports import import_packages as import_lines
-from service.infra.import_lines import NotNdjsonError, read_ndjson
-from service.infra.local_files import Folder
-from service.infra.outages import one_line_for_outages
+from service.importing.imports import BatchReport
+from service.importing.imports import import_packages as import_lines
+from service.importing.lines import NotNdjsonError, read_ndjson
+from service.importing.local_files import Folder
+from service.infra.postgres.outages import one_line_for_outages
 from service.logs import configure_logs
 from workers.cli.options import command_settings
-from workers.process import run_process, until_stopped
+from workers.runtime.signals import run_process, until_stopped
 
 
 @click.command("import")

@@ -9,15 +9,15 @@ import click
 import structlog
 
 from schemas.fields import Duration
-from schemas.topology import Lane
+from schemas.messages.topology import Lane
 from service.context import Context, open_context
-from service.infra.schema_version import wait_for_schema
+from service.infra.postgres.schema_version import wait_for_schema
 from service.logs import configure_logs
-from service.servers import OF_EVERY_PROCESS, Server, Servers
+from service.observing.liveness import Vitals
+from service.observing.servers import OF_EVERY_PROCESS, Server, Servers
 from service.settings import described
-from service.vitals import Vitals
 from workers.cli.options import command_settings, settings_of_file, validated
-from workers.process import run_process
+from workers.runtime.signals import run_process
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ def relay() -> None:
 @click.option("--queue", "queues", default="interactive,bulk", show_default=True, help="The queues to take from.")
 def work(queues: str) -> None:
     """Run a deletion worker. Run as many as the queues are long."""
-    from workers.deleter import run_deleter  # noqa: PLC0415 - the API does without a broker
+    from workers.deleter.session import run_deleter  # noqa: PLC0415 - the API does without a broker
 
     lanes = _read_lanes(queues)
     _run("worker", lambda context, stop: run_deleter(context, lanes, stop), needs_broker=True)
@@ -67,7 +67,7 @@ def migrate(patience: str | None) -> None:
         version = asyncio.run(wait_for_schema(settings.database_url, patience=within))
         click.echo(f"the database is at schema version {version} or newer")
         return
-    from service.infra.migrations.run import migrate as migrate_database  # noqa: PLC0415 - alembic is slow to load
+    from service.infra.postgres.migrations.run import migrate as migrate_database  # noqa: PLC0415 - alembic is slow to load
 
     settings = command_settings()
     version = migrate_database(settings.database_url.get_secret_value())
@@ -84,7 +84,7 @@ def wait(patience: str, *, with_broker: bool) -> None:
 
     For an init container: a process that starts while a server is away would end.
     """
-    from workers.start import wait_for_servers  # noqa: PLC0415 - the API does without a broker
+    from workers.runtime.broker_wait import wait_for_servers  # noqa: PLC0415 - the API does without a broker
 
     within: timedelta = validated(Duration, patience, name="--for")
     settings = command_settings()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from workers.process import run_process
+from workers.runtime.signals import run_process
 
 
 @click.command()

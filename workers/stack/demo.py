@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import aiohttp
 
+from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential
-from schemas.topology import Lane
-from service import deletions
 from service.context import Context, open_context
-from service.directory import apply_directory, exchange_tokens, read_directory
-from service.directory_changes import Change
+from service.deletions import accepting
+from service.deletions.rows.accepting import Origin
+from service.directory_file.applying import apply_directory, exchange_tokens, read_directory
+from service.directory_file.changes import Change
 from service.errors import PackyardError, StartError
-from service.imports import import_packages
-from service.infra.database import Database, Within, open_database
-from service.infra.deletion_rows import Origin
-from service.infra.local_files import Folder
+from service.importing.imports import import_packages
+from service.importing.local_files import Folder
+from service.infra.postgres.database import Database, Within, open_database
 from workers.stack.demo_packages import (
     APPLES,
     ARCHIVE,
@@ -145,7 +145,7 @@ async def _protect(context: Context) -> None:
     async with context.database.transaction() as connection:
         package_id = await connection.fetchval(query, _SHOWN_PROJECT, *_PROTECTED)
         if package_id is not None:
-            await deletions.delete_package(
+            await accepting.delete_package(
                 Within(connection),
                 origin,
                 project_id=_SHOWN_PROJECT,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from service.infra.import_lines import Line
+from service.importing.lines import Line
 
 Package = dict[str, Any]
 """A package as an import file says it."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from service.directory import WrittenDirectory, known_tokens, parse_directory
-from service.infra.database import Database
+from service.directory_file.applying import WrittenDirectory, known_tokens, parse_directory
+from service.infra.postgres.database import Database
 from workers.stack.state import State
 
 _DIRECTORY: Final = Path(__file__).with_name("demo.yaml")

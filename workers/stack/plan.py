@@ -8,8 +8,8 @@ from pathlib import Path
 
 from service.environment import PREFIX, layered
 from service.errors import StartError
-from service.infra.database import open_database
-from service.listening import bind_sockets, local_authority, reason_of
+from service.http.serving.listening import bind_sockets, local_authority, reason_of
+from service.infra.postgres.database import open_database
 from service.settings import Settings, load_settings
 from workers.stack.postgres import Postgres
 from workers.stack.rabbitmq import RabbitMQ

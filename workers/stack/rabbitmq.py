@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from schemas.topology import POLICIES
+from schemas.messages.topology import POLICIES
 from service.errors import StartError
 from workers.stack.files import write_private
 from workers.stack.processes import Child, Program

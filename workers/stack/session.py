@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workers.loop import together
+from workers.runtime.loops import together
 from workers.stack.demo import Demo
 from workers.stack.plan import make_plan
 from workers.stack.processes import end_leftovers

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
+from service.infra.postgres.migrations.run import migrate
 
 from service.environment import environment_line
 from service.errors import StartError
-from service.infra.broker import require_broker
-from service.infra.migrations.run import migrate
-from workers.loop import together
+from service.infra.rabbitmq.broker import require_broker
+from workers.runtime.loops import together
 from workers.stack.files import ENVIRONMENT, write_private
 from workers.stack.plan import Plan, check_database
 from workers.stack.processes import Child, Program

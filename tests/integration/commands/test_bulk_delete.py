@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from schemas.bulk import GroupPackageFilter
+from schemas.http.bulk import GroupPackageFilter
 from service.context import Context
 from tests.support.catalogue import publish, query, status_of
 from tests.support.commands import Commands, cells_in
 from tests.support.packages import bring_in
 from tests.support.ways import Way
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _BULK: Final = ("deletions", "bulk-delete")
 _OPEN: Final = (*_BULK, "--project", "acme/open")

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.checks import Figures
 from service.context import Context
-from service.findings import QUARANTINE
+from service.storage_check.findings import QUARANTINE
 from tests.support.buckets import new_prefix
 from tests.support.catalogue import fill_directory, objects_in, publish, query
 from tests.support.checks import put

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from service.context import Context
-from service.directory import apply_directory, read_directory
+from service.directory_file.applying import apply_directory, read_directory
 from tests.support.catalogue import query
 from tests.support.commands import Commands
 from workers.stack import demo

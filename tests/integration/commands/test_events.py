@@ -10,10 +10,10 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
-from schemas.outgoing import Kind
-from schemas.topology import EVENTS_EXCHANGE
+from schemas.messages.outgoing import Kind
+from schemas.messages.topology import EVENTS_EXCHANGE
 from service.context import Context
-from service.infra.publishing import Publisher
+from service.infra.rabbitmq.publishing import Publisher
 from service.settings import Settings
 from tests.support.catalogue import delete, publish
 from tests.support.checks import put

@@ -12,7 +12,7 @@ from tests.integration.conftest import Client
 from tests.support.catalogue import delete, publish, query
 from tests.support.commands import Commands, cells_in
 from tests.support.packages import API, MAINTAINER, bring_in, json_of
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _UNKNOWN: Final = UUID(int=7)
 

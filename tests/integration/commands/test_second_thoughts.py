@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from service import deletions
 from service.context import Context
+from service.deletions import accepting
 from tests.support.catalogue import delete, delete_file, publish, query, status_of
 from tests.support.commands import Commands, cells_in
 from tests.support.packages import file_ids
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _UNKNOWN: Final = UUID(int=7)
 _BATCH: Final = UUID(int=5)
@@ -136,7 +136,7 @@ async def test_under_a_hold_nothing_is_hurried_or_tried_again(
         ended = await packyard.run("deletions", command, deletion_id)
         assert (ended.status, ended.err) == (1, "packyard: deletions are on hold: an audit\n")
 
-    assert (await deletions.find(filled.database, waiting)).state == "grace"
+    assert (await accepting.find(filled.database, waiting)).state == "grace"
 
 
 @pytest.mark.parametrize(("place", "options"), [("acme/open", []), ("100", []), ("acme", ["--group"])])

@@ -12,14 +12,14 @@ from uuid import UUID
 
 import pytest
 
-from service import deletions
 from service.context import Context
-from service.infra.database import Connection, DatabaseUnavailableError, open_database
+from service.deletions import accepting
+from service.infra.postgres.database import Connection, DatabaseUnavailableError, open_database
 from tests.support.catalogue import delete, publish, query, restore
 from tests.support.commands import Commands
 from tests.support.ways import Way
-from workers.batch import carry_out
-from workers.cli.watching import Sight, Watching, follow, sight_of_deletion
+from workers.cli.deletions.watching import Sight, Watching, follow, sight_of_deletion
+from workers.deleter.batch import carry_out
 
 _UNKNOWN: Final = UUID(int=7)
 _BATCH: Final = UUID(int=5)
@@ -202,7 +202,7 @@ async def test_a_database_that_stays_away_is_given_up(
     deletion = await delete(filled, await publish(filled))
 
     async def look(connection: Connection) -> Sight:
-        return sight_of_deletion(await deletions.show(connection, None, deletion.id))
+        return sight_of_deletion(await accepting.show(connection, None, deletion.id))
 
     async with open_database(way.url, size=1) as database:
         await way.close()

@@ -27,7 +27,7 @@ from tests.support.packages import (
     put_status,
     told,
 )
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 _ALL_BUT_FIGURES: Final = "SELECT to_jsonb(p) - '{shown_files,shown_bytes}'::text[] FROM package p"
 

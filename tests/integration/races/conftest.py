@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from service.context import Context
-from service.infra.deletion_rows import Deletion
+from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import delete, delete_file, objects_in, publish, query
 from tests.support.races import file_ids, lift
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 
 @pytest.fixture

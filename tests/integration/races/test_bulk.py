@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from service.context import Context
-from service.destruction import Standing
-from service.infra.deletion_rows import Deletion
+from service.deletions.destroying import Standing
+from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import delete, event_topics, file_statuses, publish, query, status_of
 from tests.support.races import (
     EITHER_END,

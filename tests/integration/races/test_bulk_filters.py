@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from schemas.bulk import PackageFilter
+from schemas.http.bulk import PackageFilter
 from service.context import Context
-from service.infra.deletion_rows import Deletion
+from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import event_topics, status_of
 from tests.support.races import (
     EITHER_END,

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from service import deletions
 from service.context import Context
-from service.infra.deletion_rows import Deletion
-from service.second_thoughts import Restoration
+from service.deletions import accepting
+from service.deletions.rows.accepting import Deletion
+from service.deletions.undoing import Restoration
 from tests.support.catalogue import delete_many, event_topics, file_statuses, objects_in, query, status_of
 from tests.support.races import (
     EITHER_END,
@@ -35,7 +35,7 @@ _GRACE: Final = timedelta(hours=1)
 async def batch(filled: Context, package_id: int, other_id: int) -> list[Deletion]:
     """The deletions of both packages, accepted in one call."""
     plan = await delete_many(filled, (package_id, other_id))
-    return [await deletions.find(filled.database, plan.deletion_ids[id_]) for id_ in (package_id, other_id)]
+    return [await accepting.find(filled.database, plan.deletion_ids[id_]) for id_ in (package_id, other_id)]
 
 
 def _restored(restoration: Restoration) -> list[UUID]:

@@ -7,10 +7,10 @@ from typing import Final
 import pytest
 
 from service.context import Context
-from service.destruction import Standing
-from service.directory import apply_directory, read_directory
-from service.infra.deletion_rows import Deletion
-from service.infra.directory_rows import Counts
+from service.deletions.destroying import Standing
+from service.deletions.rows.accepting import Deletion
+from service.directory_file.applying import apply_directory, read_directory
+from service.directory_file.rows import Counts
 from tests.support.catalogue import delete, file_statuses, objects_in, query, status_of
 from tests.support.races import (
     EITHER_END,

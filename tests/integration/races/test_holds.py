@@ -9,9 +9,9 @@ from pathlib import Path
 from typing_extensions import override
 
 from service.context import Context
-from service.destruction import Standing
-from service.infra.database import Connection, Database
-from service.infra.deletion_rows import Deletion
+from service.deletions.destroying import Standing
+from service.deletions.rows.accepting import Deletion
+from service.infra.postgres.database import Connection, Database
 from tests.support.catalogue import delete, objects_in, publish, query, status_of
 from tests.support.races import (
     EITHER_END,
@@ -24,7 +24,7 @@ from tests.support.races import (
     wake,
 )
 from tests.support.stepwise import StepwiseWorker, try_claim, with_settings
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 
 class _HoldingDatabase(Database):

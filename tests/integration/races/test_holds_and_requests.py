@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.context import Context
-from service.infra.deletion_rows import Deletion
+from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import delete, file_statuses, objects_in, status_of
 from tests.support.races import (
     EITHER_END,

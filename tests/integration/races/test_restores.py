@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from service.context import Context
-from service.infra.deletion_rows import Deletion
+from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import delete, delete_file, event_topics, file_statuses, objects_in, query, status_of
 from tests.support.races import (
     EITHER_END,

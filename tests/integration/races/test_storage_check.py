@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from schemas.checks import Figures
-from service.comparison import Piece
 from service.context import Context
 from service.errors import ConflictError
-from service.findings import Judge, Tally
-from service.imports import BatchReport, import_packages
-from service.infra.checking_rows import FileRow
-from service.infra.import_lines import Line
-from service.infra.local_files import Folder
-from service.infra.storage import ObjectInfo, StoredObject
-from service.quarantine import Quarantine
+from service.importing.imports import BatchReport, import_packages
+from service.importing.lines import Line
+from service.importing.local_files import Folder
+from service.infra.storage.interface import ObjectInfo, StoredObject
+from service.storage_check.comparison import Piece
+from service.storage_check.findings import Judge, Tally
+from service.storage_check.quarantine import Quarantine
+from service.storage_check.rows import FileRow
 from tests.support.catalogue import delete, objects_in, publish, query
 from tests.support.checks import AT_ONCE, DAY, check, key_of, put, quarantined, told
 from tests.support.races import EITHER_END, about_to_end, begun_waiting, held_open, publishing

@@ -3,10 +3,10 @@
 import asyncio
 from pathlib import Path
 
-from service import deletions
 from service.context import Context
-from service.destruction import Standing
-from service.infra.deletion_rows import Deletion
+from service.deletions import accepting
+from service.deletions.destroying import Standing
+from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import (
     delete,
     delete_file,
@@ -30,7 +30,7 @@ from tests.support.races import (
     wake,
 )
 from tests.support.stepwise import StepwiseWorker
-from workers.batch import carry_out
+from workers.deleter.batch import carry_out
 
 
 @EITHER_END
@@ -40,7 +40,7 @@ async def test_a_second_claim_passes_by_the_first(filled: Context, deletion: Del
         await first.end(commits=commits)
 
     assert await StepwiseWorker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
-    assert (await deletions.find(filled.database, deletion.id)).attempts == 1
+    assert (await accepting.find(filled.database, deletion.id)).attempts == 1
     assert (await event_topics(filled)).count("package.marked_for_destruction") == 1
 
 
@@ -65,7 +65,7 @@ async def test_a_late_worker_waits_for_who_takes_over_and_then_records_nothing(
 
         assert await record == ({} if commits else {deletion.id: Standing.GOES_ON})
     assert len(await file_statuses(filled, deletion.package_id)) == (2 if commits else 1)
-    assert (await deletions.find(filled.database, deletion.id)).files_done == (0 if commits else 1)
+    assert (await accepting.find(filled.database, deletion.id)).files_done == (0 if commits else 1)
 
 
 @EITHER_END
@@ -79,7 +79,7 @@ async def test_nobody_takes_over_while_a_late_worker_records(
         await record.end(commits=commits)
 
     assert await next_one.claim(filled, deletion.id) == (set() if commits else {deletion.id})
-    assert (await deletions.find(filled.database, deletion.id)).files_done == (1 if commits else 0)
+    assert (await accepting.find(filled.database, deletion.id)).files_done == (1 if commits else 0)
 
 
 @EITHER_END
@@ -121,7 +121,7 @@ async def test_a_late_release_waits_for_who_takes_over_and_gives_nothing_back(
         await release
 
     assert await state_of(filled, deletion) == ("destroying" if commits else "retrying")
-    assert (await deletions.find(filled.database, deletion.id)).attempts == (2 if commits else 0)
+    assert (await accepting.find(filled.database, deletion.id)).attempts == (2 if commits else 0)
 
 
 # The scheduler and a worker

@@ -1,0 +1,1 @@
+"""Contracts of files: the directory file and imports."""

@@ -1,0 +1,1 @@
+"""Contracts of the HTTP API: parameters and bodies."""

@@ -1,0 +1,29 @@
+"""How much there is: the figures of a project or a group."""
+
+from schemas.http.resources import Resource
+from schemas.names import PackageType
+
+
+class PackageFigures(Resource):
+    """How many packages and files there are, and how many bytes."""
+
+    packages: int
+    """Those that a listing shows."""
+    files: int
+    """Those of these packages that a listing shows."""
+    logical_bytes: int
+    """The sizes of these files, added up."""
+    physical_bytes: int
+    """The sizes of all files that are still in storage: also hidden ones, and those that are being deleted."""
+
+
+class TypeFigures(PackageFigures):
+    """The figures of one type of packages."""
+
+    package_type: PackageType
+
+
+class PackageStatistics(PackageFigures):
+    """The figures of all packages, and of each type that there is."""
+
+    package_types: list[TypeFigures]

@@ -1,0 +1,1 @@
+"""Contracts of the broker: events, commands, exchanges and queues."""

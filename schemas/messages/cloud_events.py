@@ -1,0 +1,107 @@
+"""What events are sent in: CloudEvents 1.0 as JSON, with the attributes once more as headers.
+
+The outbox holds an event without `source`, `sequence` and `aggversion`; the relay adds them when it publishes.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from schemas.base import Contract
+from schemas.messages.events import Event
+
+CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+HEADER_PREFIX: Final = "cloudEvents_"
+"""With it, clients of AMQP 1.0 see the attributes as its binding of CloudEvents names them."""
+SEQUENCE_DIGITS: Final = 20
+"""`sequence` is zero-padded, since CloudEvents compares it as text."""
+
+_NO_HEADERS: Final = frozenset({"data", "datacontenttype"})
+
+
+class Envelope(Contract):
+    """A CloudEvent as the outbox holds it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    specversion: Literal["1.0"]
+    """The version of CloudEvents."""
+    id: UUID
+    """The event; the same each time it is sent."""
+    type: str
+    """What happened; another number at its end is another shape."""
+    subject: str
+    """To what it happened."""
+    time: AwareDatetime
+    """When it happened."""
+    recordedtime: AwareDatetime
+    """When it was written down."""
+    datacontenttype: Literal["application/json"]
+    dataschema: str
+    """The shape of `data`."""
+    partitionkey: str
+    """The project: order matters to nobody across projects. `storage` for what is about all of it."""
+    correlationid: UUID
+    """The deletion, or the check."""
+    causationid: UUID
+    """The event that began it."""
+    authtype: Literal["user", "system"]
+    """Whether a user asked for it."""
+    authid: str
+    """The number of that user; else `packyard`."""
+    data: Mapping[str, Any]
+
+
+class Publication(Contract):
+    """What is known of an event only when it is published."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    source: Annotated[str, Field(pattern=r"^/instances/[0-9a-f-]{36}/packages-api$")]
+    """The yard that it comes from; together with `id` it tells what was seen before."""
+    sequence: Annotated[str, Field(pattern=rf"^[0-9]{{{SEQUENCE_DIGITS}}}$")]
+    """Its number among all events of the yard, without gaps; as text of one length, so that it sorts."""
+    aggversion: Annotated[int, Field(ge=0)]
+    """Grows with every change of one package: drop what is older than what you know."""
+
+
+class CloudEvent(Publication, Envelope):
+    """An event as subscribers get it."""
+
+
+def enveloped(event: Event, *, event_id: UUID, causation_id: UUID, now: datetime) -> Envelope:
+    """Wrap *event* as the CloudEvent with that id."""
+    return Envelope(
+        specversion="1.0",
+        id=event_id,
+        type=event.type_name(),
+        subject=event.subject(),
+        time=now,
+        recordedtime=now,
+        datacontenttype="application/json",
+        dataschema=event.schema_name(),
+        partitionkey=event.partition(),
+        correlationid=event.correlation(),
+        causationid=causation_id,
+        authtype="user" if event.actor() is not None else "system",
+        authid=str(event.actor()) if event.actor() is not None else "packyard",
+        data=event.model_dump(mode="json"),
+    )
+
+
+def published(body: Mapping[str, Any], *, instance_id: UUID, sequence: int) -> dict[str, Any]:
+    """Complete the outbox's *body* with what is known only when it is published."""
+    added = Publication(
+        source=f"/instances/{instance_id}/packages-api",
+        sequence=str(sequence).zfill(SEQUENCE_DIGITS),
+        aggversion=sequence,
+    )
+    return {**body, **added.model_dump()}
+
+
+def headers(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a CloudEvent, or what else stands for each of them, under their names as headers."""
+    return {f"{HEADER_PREFIX}{name}": value for name, value in body.items() if name not in _NO_HEADERS}

@@ -1,0 +1,240 @@
+"""Facts, one class an event type; `schemas.messages.cloud_events` has what they are sent in."""
+
+from abc import abstractmethod
+from typing import Annotated, ClassVar, Final
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field
+from typing_extensions import override
+
+from schemas.base import Contract
+from schemas.checks import Figures
+from schemas.names import Cause, PackageType
+
+TYPE_PREFIX: Final = "io.packyard"
+
+
+class Event(Contract):
+    """What can be told of every event: what happened, to what, and who had it done."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    entity: ClassVar[str]
+    action: ClassVar[str]
+    key_parts: ClassVar[tuple[str, ...]] = ()
+    """The fields that stand in the routing key; ids only, since names may hold dots and may change."""
+
+    @classmethod
+    def topic(cls) -> str:
+        """Return `<entity>.<action>`."""
+        return f"{cls.entity}.{cls.action}"
+
+    @classmethod
+    def type_name(cls) -> str:
+        """Return the CloudEvents type."""
+        return f"{TYPE_PREFIX}.{cls.topic()}.v1"
+
+    @classmethod
+    def schema_name(cls) -> str:
+        """Return what names the shape of the data."""
+        return f"urn:packyard:events:{cls.topic()}:v1"
+
+    def routing_key(self) -> str:
+        """Return what subscribers bind by."""
+        return ".".join([self.topic(), *(str(getattr(self, part)) for part in self.key_parts)])
+
+    def subject(self) -> str:
+        """Return what it happened to."""
+        return self.entity
+
+    def partition(self) -> str:
+        """Return within what the order of events matters."""
+        return self.entity
+
+    @abstractmethod
+    def correlation(self) -> UUID:
+        """Return what ties together the events of one undertaking."""
+
+    def actor(self) -> int | None:
+        """Return the user who asked for it; None when it happened by itself."""
+        return None
+
+
+class DeletionEvent(Event):
+    """What every event of a deletion tells: of which package (or file of it), why and by whom."""
+
+    key_parts = ("package_type", "root_group_id", "project_id")
+
+    deletion_id: UUID
+    """The deletion, as `/api/v4/projects/:id/deletions/:deletion_id` shows it."""
+    project_id: int
+    """The project that the package is in."""
+    root_group_id: int
+    """The topmost group that the project is below."""
+    package_id: int
+    """The package; its number is never used again."""
+    package_type: PackageType
+    package_name: str
+    """Its name when the deletion was asked for."""
+    package_version: str | None
+    """Its version then; null for a package without one."""
+    package_file_id: int | None
+    """The file, where one file was to be deleted; null for a package."""
+    file_name: str | None
+    """The name of that file."""
+    cause: Cause
+    reason: str | None
+    """What was given as the reason."""
+    actor_id: int | None
+    """The user who asked for it; null when it was no user."""
+    files: Annotated[int, Field(ge=0)]
+    """How many files the event is about: asked for, destroyed with it, or left over."""
+    bytes: Annotated[int, Field(ge=0)]
+    """The sizes of those files, added up."""
+
+    @override
+    def subject(self) -> str:
+        return f"projects/{self.project_id}/packages/{self.package_id}"
+
+    @override
+    def partition(self) -> str:
+        return str(self.project_id)
+
+    @override
+    def correlation(self) -> UUID:
+        return self.deletion_id
+
+    @override
+    def actor(self) -> int | None:
+        return self.actor_id
+
+
+class PackageDeletionRequested(DeletionEvent):
+    """A DELETE was accepted: the package is hidden, and its name and version are free again."""
+
+    entity = "package"
+    action = "deletion_requested"
+
+
+class PackageMarkedForDestruction(DeletionEvent):
+    """A worker has marked every file; bytes go at once, or after the moment that is given."""
+
+    entity = "package"
+    action = "marked_for_destruction"
+
+    destroy_after: AwareDatetime | None
+    """Until when the deletion can be undone; null where there is no such time."""
+
+
+class PackageRestored(DeletionEvent):
+    """The deletion was undone: the package is whole again."""
+
+    entity = "package"
+    action = "restored"
+
+    restored_as: str | None = None
+    """The version that it has now, if it is another one than it had."""
+
+
+class PackageDestroyed(DeletionEvent):
+    """The last byte is gone, and so is the package; counts are of all that was reclaimed."""
+
+    entity = "package"
+    action = "destroyed"
+
+
+class PackageDestructionFailed(DeletionEvent):
+    """Attempts are used up: what is left is shown in status `error`."""
+
+    entity = "package"
+    action = "destruction_failed"
+
+    error: str
+    """What stood in the way at last."""
+    attempts: int
+    """How often it was tried."""
+
+
+class PackageFileDeletionRequested(DeletionEvent):
+    """A DELETE of one file was accepted."""
+
+    entity = "package_file"
+    action = "deletion_requested"
+
+
+class PackageFileMarkedForDestruction(DeletionEvent):
+    """A worker has marked the one file."""
+
+    entity = "package_file"
+    action = "marked_for_destruction"
+
+    destroy_after: AwareDatetime | None
+    """Until when the deletion can be undone; null where there is no such time."""
+
+
+class PackageFileRestored(DeletionEvent):
+    """The deletion of one file was undone."""
+
+    entity = "package_file"
+    action = "restored"
+
+
+class PackageFileDestroyed(DeletionEvent):
+    """These files (one chunk, at most 1,000) are gone from storage."""
+
+    entity = "package_file"
+    action = "destroyed"
+
+    package_file_ids: tuple[int, ...]
+    """Which ones."""
+
+
+class PackageFileDestructionFailed(DeletionEvent):
+    """Attempts are used up: the file is shown in status `error`."""
+
+    entity = "package_file"
+    action = "destruction_failed"
+
+    error: str
+    """What stood in the way at last."""
+    attempts: int
+    """How often it was tried."""
+
+
+class StorageChecked(Event):
+    """The scheduler has held storage and database against each other; a figure of what is wrong counts what is left."""
+
+    entity = "storage"
+    action = "checked"
+
+    check_id: UUID
+    """This check."""
+    started_at: AwareDatetime
+    """When it began."""
+    finished_at: AwareDatetime
+    """When it had looked at everything."""
+    repaired: bool
+    """Whether it was to put right what it can."""
+    clean: bool
+    """Whether nothing is left that is wrong."""
+    figures: Figures
+
+    @override
+    def correlation(self) -> UUID:
+        return self.check_id
+
+
+EVENTS: Final[tuple[type[Event], ...]] = (
+    PackageDeletionRequested,
+    PackageMarkedForDestruction,
+    PackageRestored,
+    PackageDestroyed,
+    PackageDestructionFailed,
+    PackageFileDeletionRequested,
+    PackageFileMarkedForDestruction,
+    PackageFileRestored,
+    PackageFileDestroyed,
+    PackageFileDestructionFailed,
+    StorageChecked,
+)
+"""All that subscribers may hear."""

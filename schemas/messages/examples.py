@@ -1,0 +1,100 @@
+"""An example of each event, as it would come from a broker."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from schemas.checks import Figures
+from schemas.messages.cloud_events import enveloped, published
+from schemas.messages.events import (
+    EVENTS,
+    Event,
+    PackageDeletionRequested,
+    PackageDestroyed,
+    PackageDestructionFailed,
+    PackageFileDeletionRequested,
+    PackageFileDestroyed,
+    PackageFileDestructionFailed,
+    PackageFileMarkedForDestruction,
+    PackageFileRestored,
+    PackageMarkedForDestruction,
+    PackageRestored,
+    StorageChecked,
+)
+from schemas.names import Cause, PackageType
+
+_NOW: Final = datetime(2026, 11, 26, 8, 15, 30, 250_000, tzinfo=UTC)
+_LATER: Final = datetime(2026, 11, 26, 9, 15, 30, 250_000, tzinfo=UTC)
+_INSTANCE: Final = UUID("01a21700-0c1e-7b60-8f52-6d0f4c0a9e11")
+_CAUSE: Final = UUID("01a21704-5300-7d13-a6a0-5f1f7b2f6c02")
+_EVENT: Final = UUID("01a21704-5f3a-7e41-b0c7-0d6f3f9a8e53")
+_FIRST: Final = 4_711
+"""The number of the first example; the others follow it."""
+
+_PACKAGE: Final = MappingProxyType(
+    {
+        "deletion_id": UUID("01a21704-5300-72ae-bc87-39c2d56ca496"),
+        "project_id": 42,
+        "root_group_id": 17,
+        "package_id": 123,
+        "package_type": PackageType.NPM,
+        "package_name": "@acme/anvil",
+        "package_version": "1.0.0",
+        "package_file_id": None,
+        "file_name": None,
+        "cause": Cause.USER,
+        "reason": "published by mistake",
+        "actor_id": 3,
+        "files": 2,
+        "bytes": 1_048_576,
+    }
+)
+_FILE: Final = MappingProxyType(
+    {**_PACKAGE, "package_file_id": 457, "file_name": "anvil-1.0.0.tgz", "files": 1, "bytes": 1_048_000}
+)
+_FAILURE: Final = MappingProxyType({"error": "the store refuses: AccessDenied (s3:DeleteObject)", "attempts": 5})
+_GRACE: Final = MappingProxyType({"destroy_after": _LATER})
+_CHECK: Final = MappingProxyType(
+    {
+        "check_id": UUID("01a21704-9d20-7c55-9f0e-2b7d1a6e4c31"),
+        "started_at": _NOW,
+        "finished_at": _LATER,
+        "repaired": False,
+        "clean": False,
+        "figures": Figures(objects=2_000_001, bytes=8_000_000_003, files=2_000_000, orphaned=1, orphaned_bytes=3),
+    }
+)
+
+_DATA: Final[Mapping[type[Event], Mapping[str, Any]]] = MappingProxyType(
+    {
+        PackageDeletionRequested: _PACKAGE,
+        PackageMarkedForDestruction: {**_PACKAGE, **_GRACE},
+        PackageRestored: {**_PACKAGE, "restored_as": "1.0.0-again"},
+        PackageDestroyed: _PACKAGE,
+        PackageDestructionFailed: {**_PACKAGE, **_FAILURE},
+        PackageFileDeletionRequested: _FILE,
+        PackageFileMarkedForDestruction: {**_FILE, **_GRACE},
+        PackageFileRestored: _FILE,
+        PackageFileDestroyed: {**_PACKAGE, "package_file_ids": (456, 457)},
+        PackageFileDestructionFailed: {**_FILE, **_FAILURE},
+        StorageChecked: _CHECK,
+    }
+)
+
+
+def example_fact(kind: type[Event]) -> Event:
+    """Return an event of the kind."""
+    return kind.model_validate(_DATA[kind])
+
+
+def example_body(kind: type[Event]) -> dict[str, Any]:
+    """Return an event of the kind as it is published."""
+    fact = example_fact(kind)
+    begins = kind in {PackageDeletionRequested, PackageFileDeletionRequested}
+    own_id = _CAUSE if begins else _EVENT
+    causation_id = own_id if kind is StorageChecked else _CAUSE
+    envelope = enveloped(fact, event_id=own_id, causation_id=causation_id, now=_NOW)
+    sequence = _FIRST + EVENTS.index(kind)
+    return published(envelope.model_dump(mode="json"), instance_id=_INSTANCE, sequence=sequence)

@@ -1,0 +1,262 @@
+"""Who is asking, and what that caller may do where."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from schemas.names import AccessLevel, Credential, DeployScope, Scope, UserState, Visibility
+from service.access import rows as access_rows
+from service.access.rows import Group, Project, ReadableProject, Token
+from service.access.tokens import token_digest
+from service.errors import (
+    BlockedUserError,
+    ForbiddenError,
+    GroupNotFoundError,
+    JobTokenRefusedError,
+    ProjectNotFoundError,
+    RefusedError,
+    TokenExpiredError,
+    TokenRevokedError,
+    UnauthorizedError,
+)
+from service.infra.postgres.database import Connection
+
+READING_SCOPES: Final = frozenset({Scope.API, Scope.READ_API})
+WRITING_SCOPES: Final = frozenset({Scope.API})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever asks; anonymous when there is no credential."""
+
+    user_id: int | None = None
+    username: str | None = None
+    is_admin: bool = False
+    is_external: bool = False
+    credential: Credential | None = None
+    token_id: int | None = None
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    project_id: int | None = None
+    """The project that a job or deploy token belongs to."""
+    pipeline_id: int | None = None
+    """The pipeline that a job belongs to; what it uploads was built there."""
+
+    @property
+    def is_insider(self) -> bool:
+        """A user who sees what is internal."""
+        return self.user_id is not None and not self.is_external
+
+
+ANONYMOUS = Caller()
+
+OPERATOR: Final = Caller(is_admin=True, credential=Credential.COMMAND_LINE)
+"""Whoever gives commands beside the database; may what an admin may."""
+
+_Place = TypeVar("_Place", Project, Group)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A credential as a request showed it."""
+
+    token: str
+    kinds: frozenset[Credential]
+    """What it may be, to be read at all where it stands."""
+    login: str | None = None
+    """The user name beside it, where there is one."""
+    counts_when_bad: bool = True
+    """Whether a bad one is refused; otherwise it is as if none had been shown."""
+
+
+async def caller_of(connection: Connection, shown: Shown) -> Caller:
+    """Return the caller whose credential this is.
+
+    Raises:
+        UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: it is good for nothing.
+    """
+    token = await access_rows.find_token(connection, token_digest(shown.token))
+    try:
+        return _caller(_good(token, shown))
+    except RefusedError:
+        if shown.counts_when_bad:
+            raise
+        return ANONYMOUS
+
+
+def level_in(caller: Caller, place: Project | Group) -> AccessLevel:
+    """Return the caller's level there, with an admin above all roles, and a deploy token at what its scopes need."""
+    if caller.credential is Credential.DEPLOY_TOKEN:
+        is_own = isinstance(place, Project) and place.id == caller.project_id
+        return _deploy_level(caller) if is_own else AccessLevel.NONE
+    return AccessLevel.ADMIN if caller.is_admin else place.level
+
+
+async def visible_project(connection: Connection, caller: Caller, reference: str) -> Project:
+    """Return the project with that number or full path, or with one that it had before.
+
+    Raises:
+        ProjectNotFoundError: there is none, or the caller may not know of it.
+        JobTokenRefusedError: the caller is a job of a project whose jobs are not let in.
+    """
+    project = await access_rows.find_project(
+        connection, reference, caller.user_id, job_project_id=caller.project_id if _is_job(caller) else None
+    )
+    project = _visible(project, caller, ProjectNotFoundError)
+    if not _is_open_to(caller, project.visibility):
+        await _require_allowance(connection, caller, project)
+    return project
+
+
+async def visible_group(connection: Connection, caller: Caller, reference: str) -> Group:
+    """Return the group with that number or full path.
+
+    Raises:
+        GroupNotFoundError: there is none, or the caller may not know of it.
+    """
+    group = await access_rows.find_group(connection, reference, caller.user_id)
+    return _visible(group, caller, GroupNotFoundError)
+
+
+async def readable_projects(
+    connection: Connection, caller: Caller, group: Group, *, exclude_subgroups: bool = False
+) -> dict[int, ReadableProject]:
+    """Return, by id, the projects below a group whose packages the caller may read, if these are switched on.
+
+    GitLab of April 2022 lists packages also where they are switched off; for anything else, take `project_levels`.
+    """
+    return await access_rows.readable_projects(
+        connection,
+        group,
+        user_id=caller.user_id,
+        is_admin=caller.is_admin,
+        is_insider=caller.is_insider,
+        exclude_subgroups=exclude_subgroups,
+    )
+
+
+async def project_levels(
+    connection: Connection, caller: Caller, group: Group, *, exclude_subgroups: bool = False
+) -> dict[int, AccessLevel]:
+    """Return the caller's level, by id, in those projects below a group whose packages the caller may read."""
+    projects = await readable_projects(connection, caller, group, exclude_subgroups=exclude_subgroups)
+    return {
+        project.id: AccessLevel.ADMIN if caller.is_admin else project.level
+        for project in projects.values()
+        if project.packages_enabled
+    }
+
+
+def may_delete(caller: Caller, project: Project) -> bool:
+    """Tell whether a DELETE of the caller would be accepted, as far as its project decides."""
+    is_maintainer = level_in(caller, project) >= AccessLevel.MAINTAINER
+    return project.packages_enabled and is_maintainer and _may_write(caller, project)
+
+
+def require_read(caller: Caller, project: Project) -> None:
+    """Check that the caller may read the packages of a project that it sees.
+
+    Raises:
+        ForbiddenError: packages are off, or the caller is a guest of a project that is not public.
+    """
+    if not project.packages_enabled or not _may_read(caller, project):
+        raise ForbiddenError
+
+
+def require_group_read(caller: Caller, group: Group) -> None:
+    """Check that the caller may list the packages below a group that it sees.
+
+    Raises:
+        ForbiddenError: the caller is a guest of a group that is not public.
+    """
+    is_guest = AccessLevel.NONE < group.level < AccessLevel.REPORTER
+    if is_guest and not caller.is_admin and not _is_open_to(caller, group.visibility):
+        raise ForbiddenError
+
+
+def require_credential(caller: Caller) -> None:
+    """Check that it is somebody who asks for a change.
+
+    Raises:
+        ForbiddenError: it is nobody.
+    """
+    if caller.credential is None:
+        raise ForbiddenError
+
+
+async def require_level(connection: Connection, caller: Caller, project: Project, level: AccessLevel) -> None:
+    """Check that the caller has at least that role, and that a job may write there.
+
+    Raises:
+        ForbiddenError: it has not.
+        JobTokenRefusedError: the caller is a job of a project whose jobs are not let in.
+    """
+    if level_in(caller, project) < level:
+        raise ForbiddenError
+    await _require_allowance(connection, caller, project)
+
+
+def _good(token: Token | None, shown: Shown) -> Token:
+    if (
+        token is None
+        or token.kind not in shown.kinds
+        or (shown.login is not None and token.login not in {None, shown.login})
+    ):
+        raise UnauthorizedError
+    is_personal = token.kind is Credential.PERSONAL_ACCESS_TOKEN
+    if token.expires_at is not None and token.expires_at <= datetime.now(UTC).date():
+        raise TokenExpiredError if is_personal else UnauthorizedError
+    if token.revoked_at is not None:
+        raise TokenRevokedError if is_personal else UnauthorizedError
+    if token.user_state is UserState.BLOCKED:
+        raise BlockedUserError
+    return token
+
+
+def _caller(token: Token) -> Caller:
+    return Caller(
+        user_id=token.user_id,
+        username=token.username,
+        is_admin=token.is_admin,
+        is_external=token.is_external,
+        credential=token.kind,
+        token_id=token.id,
+        scopes=token.scopes,
+        project_id=token.project_id,
+        pipeline_id=token.pipeline_id,
+    )
+
+
+def _deploy_level(caller: Caller) -> AccessLevel:
+    return AccessLevel.DEVELOPER if DeployScope.WRITE_PACKAGE_REGISTRY in caller.scopes else AccessLevel.REPORTER
+
+
+def _is_job(caller: Caller) -> bool:
+    return caller.credential is Credential.JOB_TOKEN
+
+
+def _may_write(caller: Caller, project: Project) -> bool:
+    return not _is_job(caller) or project.lets_job_in
+
+
+async def _require_allowance(connection: Connection, caller: Caller, project: Project) -> None:
+    if not _may_write(caller, project):
+        source = await access_rows.project_path(connection, caller.project_id or 0)
+        raise JobTokenRefusedError(source, project.path)
+
+
+def _visible(place: _Place | None, caller: Caller, missing: Callable[[], Exception]) -> _Place:
+    if place is None:
+        raise missing()
+    is_member = level_in(caller, place) > AccessLevel.NONE or place.holds_membership
+    if not (is_member or _is_open_to(caller, place.visibility)):
+        raise missing()
+    return place
+
+
+def _may_read(caller: Caller, project: Project) -> bool:
+    return _is_open_to(caller, project.visibility) or level_in(caller, project) >= AccessLevel.REPORTER
+
+
+def _is_open_to(caller: Caller, visibility: Visibility) -> bool:
+    return visibility is Visibility.PUBLIC or (visibility is Visibility.INTERNAL and caller.is_insider)

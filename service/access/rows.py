@@ -1,0 +1,181 @@
+"""Tokens, and projects and groups as one caller sees them."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from schemas.names import AccessLevel, Credential, UserState, Visibility
+from service.infra.postgres.database import Connection, Record, fetch, fetch_row
+
+_NUMBER: Final = re.compile(r"-?[0-9]+")
+_LARGEST: Final = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of any kind, with the user for whom it stands; a deploy token stands for none."""
+
+    kind: Credential
+    id: int
+    scopes: frozenset[str]
+    expires_at: date | None
+    revoked_at: datetime | None
+    login: str | None
+    """The user name that goes with it where one is asked for; None: any."""
+    project_id: int | None
+    """The project of a job or deploy token."""
+    pipeline_id: int | None
+    user_id: int | None
+    username: str | None
+    is_admin: bool
+    is_external: bool
+    user_state: UserState
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project, with the caller's role in it."""
+
+    id: int
+    path: str
+    name: str
+    visibility: Visibility
+    packages_enabled: bool
+    ancestry: tuple[int, ...]
+    """The ids of the groups around it, from the root down."""
+    level: AccessLevel
+    lets_job_in: bool
+    """Whether the caller's job may write here; of no account where the caller is no job."""
+    is_moved: bool = False
+    """It was asked for by a path that it had before."""
+    holds_membership: bool = False
+
+    @property
+    def root_group_id(self) -> int:
+        """The group at the root."""
+        return self.ancestry[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group, with the caller's role in it, and whether it has one further down."""
+
+    id: int
+    path: str
+    name: str
+    visibility: Visibility
+    level: AccessLevel
+    holds_membership: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableProject:
+    """A project whose packages the caller may read."""
+
+    id: int
+    path: str
+    packages_enabled: bool
+    level: AccessLevel
+
+
+async def find_token(connection: Connection, digest: bytes) -> Token | None:
+    """Return the token with that digest."""
+    row = await fetch_row(connection, "find_credential", digest=digest)
+    if row is None:
+        return None
+    return Token(
+        kind=Credential(row["kind"]),
+        id=row["token_id"],
+        scopes=frozenset(row["scopes"]),
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        login=row["login"],
+        project_id=row["project_id"],
+        pipeline_id=row["pipeline_id"],
+        user_id=row["user_id"],
+        username=row["username"],
+        is_admin=row["admin"],
+        is_external=row["external"],
+        user_state=UserState(row["state"]),
+    )
+
+
+async def find_project(
+    connection: Connection, reference: str, user_id: int | None, *, job_project_id: int | None = None
+) -> Project | None:
+    """Return the project whose id, or full path, *reference* is; *job_project_id*: where the caller's job belongs."""
+    row = await _find(connection, "project", reference, user_id=user_id, job_project_id=job_project_id)
+    if row is None:
+        return None
+    return Project(
+        id=row["id"],
+        path=row["path"],
+        name=row["name"],
+        visibility=Visibility(row["visibility"]),
+        packages_enabled=row["packages_enabled"],
+        ancestry=tuple(row["ancestry"]),
+        level=_level(row),
+        lets_job_in=bool(row["lets_job_in"]),
+        is_moved=row["is_moved"],
+    )
+
+
+async def project_path(connection: Connection, project_id: int) -> str:
+    """Return the full path of the project with that id."""
+    (row,) = await fetch(connection, "project_path", id=project_id)
+    path: str = row["path"]
+    return path
+
+
+async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:
+    """Return the group whose id, or full path, *reference* is."""
+    row = await _find(connection, "group", reference, user_id=user_id)
+    if row is None:
+        return None
+    return Group(
+        id=row["id"],
+        path=row["path"],
+        name=row["name"],
+        visibility=Visibility(row["visibility"]),
+        level=_level(row),
+        holds_membership=row["holds_membership"],
+    )
+
+
+async def readable_projects(
+    connection: Connection,
+    group: Group,
+    *,
+    user_id: int | None,
+    is_admin: bool,
+    is_insider: bool,
+    exclude_subgroups: bool,
+) -> dict[int, ReadableProject]:
+    """Return, by id, the group's projects whose packages the caller may read."""
+    rows = await fetch(
+        connection,
+        "readable_projects",
+        group_id=group.id,
+        user_id=user_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        exclude_subgroups=exclude_subgroups,
+        reader_level=AccessLevel.REPORTER,
+    )
+    return {row["id"]: ReadableProject(row["id"], row["path"], row["packages_enabled"], _level(row)) for row in rows}
+
+
+async def _find(connection: Connection, kind: str, reference: str, **caller: int | None) -> Record | None:
+    if not _NUMBER.fullmatch(reference):
+        if "\x00" in reference:
+            return None
+        return await fetch_row(connection, f"find_{kind}_by_path", path=reference, **caller)
+    number = int(reference) if len(reference) <= len(str(_LARGEST)) else 0
+    if not 0 < number < _LARGEST:
+        return None
+    return await fetch_row(connection, f"find_{kind}_by_id", id=number, **caller)
+
+
+def _level(row: Record) -> AccessLevel:
+    return AccessLevel(row["level"] or AccessLevel.NONE)

@@ -1,0 +1,1 @@
+"""Rows as the resources that clients see."""

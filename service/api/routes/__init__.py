@@ -1,0 +1,1 @@
+"""The handlers of the API: read, call one use case, reply."""

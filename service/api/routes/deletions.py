@@ -1,0 +1,210 @@
+"""Deletions, which GitLab does not show: list, show, undo, try again."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+from pydantic_core import to_json
+
+from schemas.base import Contract
+from schemas.http.bulk import Nothing, Restore
+from schemas.http.deletion_resources import Deletion
+from schemas.http.parameters import DeletionListing
+from schemas.names import AccessLevel
+from service.access import access
+from service.deletions import accepting, undoing
+from service.deletions.accepting import Listed
+from service.deletions.entities import deletion_entity
+from service.errors import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
+from service.http.bodies import answer, read_body
+from service.http.keys import CONTEXT, LOG_FIELDS
+from service.http.links import external_url
+from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
+from service.http.paging import by_cursor, reply_part
+from service.http.parameters import UUID_RULE, read_deletion_id, read_query
+from service.http.replies import dumped, reply
+from service.http.visits.callers import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, actor_of, group_visit, project_visit
+from service.idempotency.answering import Answer as Given
+from service.infra.postgres.database import Record, Sessions
+
+routes = Routes("Deletions", carriers=OF_PROJECT)
+
+_PROJECT: Final = "/api/v4/projects/{id}/deletions"
+_ID: Final = "/{deletion_id:(?!bulk_restore$)[^/]+}"
+_DELETION: Final = _PROJECT + "/{deletion_id}"
+_RULES: Final = {"deletion_id": UUID_RULE}
+_LIST: Final = Answer(200, list[Deletion], headers=("Link",))
+_HELD: Final = DeletionHeldError("an audit is under way")
+_CHANGING: Final = (*PROJECT_REFUSALS, NotFoundError, MovedProjectWriteError)
+
+
+@routes.get(_PROJECT, query=DeletionListing, answers=(_LIST, MOVED), refusals=PROJECT_REFUSALS)
+async def list_project_deletions(request: web.Request) -> web.Response:
+    """List a project's deletions, newest first."""
+    async with project_visit(request) as (connection, found):
+        query = read_query(request, DeletionListing)
+        listed = await accepting.list_newest(connection, [found.project.id], query)
+    return _reply_listed(request, listed, query, {found.project.id: found.level})
+
+
+@routes.get(
+    "/api/v4/groups/{id}/deletions", query=DeletionListing, answers=_LIST, refusals=GROUP_REFUSALS, carriers=PERSONAL
+)
+async def list_group_deletions(request: web.Request) -> web.Response:
+    """List the deletions in a group's projects and those of its subgroups, newest first."""
+    async with group_visit(request) as (connection, caller, group):
+        query = read_query(request, DeletionListing)
+        levels = await access.project_levels(connection, caller, group)
+        listed = await accepting.list_newest(connection, levels, query)
+    return _reply_listed(request, listed, query, levels)
+
+
+@routes.get(
+    _PROJECT + _ID, path_rules=_RULES, answers=(one(Deletion), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError)
+)
+async def show_deletion(request: web.Request) -> web.Response:
+    """Show how far a deletion is."""
+    async with project_visit(request) as (connection, found):
+        deletion = await accepting.show(connection, [found.project.id], read_deletion_id(request))
+    return _reply(request, deletion, found.level)
+
+
+@routes.post(
+    _DELETION + "/restore",
+    path_rules=_RULES,
+    body=Restore,
+    takes_key=True,
+    answers=one(Deletion),
+    refusals=(*_CHANGING, ConflictError("the deletion is succeeded and cannot be restored any more"), KeyReusedError),
+)
+async def restore_deletion(request: web.Request) -> web.Response:
+    """Undo a deletion of which no byte is gone yet."""
+    found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
+    body = await read_body(request, Restore)
+
+    def change(database: Sessions) -> Awaitable[object]:
+        return undoing.restore(
+            database,
+            deletion_id,
+            actor=actor_of(request, found.caller),
+            project_id=found.project.id,
+            rename_to=body.rename_to,
+        )
+
+    return await _answer_changed(request, found, deletion_id, body, change)
+
+
+@routes.post(
+    _DELETION + "/retry",
+    path_rules=_RULES,
+    body=Nothing,
+    takes_key=True,
+    answers=one(Deletion),
+    refusals=(
+        *_CHANGING,
+        ConflictError("the deletion is queued, only a failed one can be retried"),
+        _HELD,
+        KeyReusedError,
+    ),
+)
+async def retry_deletion(request: web.Request) -> web.Response:
+    """Begin a failed deletion anew; what protects the package is held against the caller."""
+    found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
+    body = await read_body(request, Nothing)
+
+    def change(database: Sessions) -> Awaitable[object]:
+        return undoing.retry(
+            database,
+            deletion_id,
+            level=found.level,
+            actor=actor_of(request, found.caller),
+            resend=request.app[CONTEXT].settings.resend,
+            project_id=found.project.id,
+        )
+
+    return await _answer_changed(request, found, deletion_id, body, change)
+
+
+@routes.post(
+    _DELETION + "/destroy_now",
+    path_rules=_RULES,
+    body=Nothing,
+    takes_key=True,
+    answers=one(Deletion),
+    refusals=(
+        *_CHANGING,
+        ConflictError("the deletion is succeeded and waits for no grace"),
+        _HELD,
+        KeyReusedError,
+    ),
+)
+async def destroy_deletion_now(request: web.Request) -> web.Response:
+    """End the grace of a deletion early; takes an owner."""
+    found, deletion_id = await _visit_to_change(request, AccessLevel.OWNER)
+    body = await read_body(request, Nothing)
+
+    def change(database: Sessions) -> Awaitable[object]:
+        return undoing.destroy_now(
+            database,
+            deletion_id,
+            actor=actor_of(request, found.caller),
+            resend=request.app[CONTEXT].settings.resend,
+            project_id=found.project.id,
+        )
+
+    return await _answer_changed(request, found, deletion_id, body, change)
+
+
+@routes.get(
+    "/api/v4/groups/{id}/deletions" + _ID,
+    path_rules=_RULES,
+    answers=one(Deletion),
+    refusals=(*GROUP_REFUSALS, NotFoundError),
+    carriers=PERSONAL,
+)
+async def show_deletion_in_group(request: web.Request) -> web.Response:
+    """Show how far a deletion is in a project below the group."""
+    async with group_visit(request) as (connection, caller, group):
+        levels = await access.project_levels(connection, caller, group)
+        deletion = await accepting.show(connection, levels, read_deletion_id(request))
+    return _reply(request, deletion, levels[deletion["project_id"]])
+
+
+async def _visit_to_change(request: web.Request, level: AccessLevel) -> tuple[Visit, UUID]:
+    async with project_visit(request) as (connection, found):
+        deletion_id = read_deletion_id(request)
+        await access.require_level(connection, found.caller, found.project, level)
+    request[LOG_FIELDS]["deletion_id"] = str(deletion_id)
+    return found, deletion_id
+
+
+async def _answer_changed(
+    request: web.Request,
+    found: Visit,
+    deletion_id: UUID,
+    body: Contract,
+    change: Callable[[Sessions], Awaitable[object]],
+) -> web.Response:
+    async def act(database: Sessions) -> Given:
+        await change(database)
+        async with database.connection() as connection:
+            row = await accepting.show(connection, [found.project.id], deletion_id)
+        return Given(200, Media.JSON, to_json(dumped(_entity(request, row, found.level))))
+
+    return await answer(request, found.caller, body, act)
+
+
+def _entity(request: web.Request, deletion: Record, level: AccessLevel) -> Deletion:
+    return deletion_entity(deletion, base=external_url(request), level=level)
+
+
+def _reply(request: web.Request, deletion: Record, level: AccessLevel) -> web.Response:
+    return reply(_entity(request, deletion, level))
+
+
+def _reply_listed(
+    request: web.Request, listed: Listed, query: DeletionListing, levels: Mapping[int, AccessLevel]
+) -> web.Response:
+    entities = [_entity(request, row, levels[row["project_id"]]) for row in listed.rows]
+    return reply_part(request, entities, query, by_cursor({"next": listed.next_cursor}))

@@ -1,0 +1,158 @@
+"""Generic packages: upload and download by name, version and file name."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+
+from schemas import generic_names
+from schemas.http.parameters import Upload
+from schemas.http.resources import Message, UploadedFile
+from schemas.names import AccessLevel
+from service.access import access
+from service.api.entities.packages import uploaded_entity
+from service.catalogue import packages, uploads
+from service.catalogue.uploads import GenericFile
+from service.errors import (
+    BadRequestError,
+    ConflictError,
+    MovedProjectWriteError,
+    NotFoundError,
+    PreconditionFailedError,
+)
+from service.http.checksums import read_checksums
+from service.http.downloads import send_file
+from service.http.keys import CONTEXT
+from service.http.links import external_url
+from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PACKAGE_MANAGERS, Answer, Routes, one
+from service.http.parameters import read_path, read_query
+from service.http.replies import reply
+from service.http.serving.expect_continue import let_body_come
+from service.http.visits.callers import PROJECT_REFUSALS, project_visit
+
+routes = Routes("Generic packages", carriers=OF_PACKAGE_MANAGERS)
+
+PATH_RULES: Final = {
+    "package_name": generic_names.PACKAGE_NAME.pattern,
+    "package_version": generic_names.VERSION.pattern,
+    "file_name": generic_names.FILE_NAME.pattern,
+    "path": generic_names.FOLDERS.pattern,
+}
+"""What the parts of a path have to look like, each as a whole."""
+
+_FILE: Final = "/api/v4/projects/{id}/packages/generic/{package_name}/{package_version}/{file_name}"
+_FILE_BELOW: Final = (
+    "/api/v4/projects/{id}/packages/generic/{package_name}/{package_version}/{path:(?s:.+)}/{file_name}"
+)
+_READ_CHUNK: Final = 256 * 1024
+_LEAST_PROGRESS: Final = 16 * 1024
+"""Bytes that a client has to send within the time that is waited for one of its pieces."""
+
+_UPLOADED: Final = (Answer(201, Message), one(UploadedFile))
+_UPLOADING: Final = (
+    *PROJECT_REFUSALS,
+    MovedProjectWriteError,
+    BadRequestError("File is too large"),
+    BadRequestError("Duplicate package is not allowed"),
+    BadRequestError("Checksum does not match (sha256)"),
+    PreconditionFailedError,
+    ConflictError("Resource lock"),
+)
+_DOWNLOADED: Final = (FILE_BYTES, FILE_PART, ADDRESS, MOVED)
+_ANY: Final = "*"
+
+
+@routes.put(_FILE_BELOW, query=Upload, answers=_UPLOADED, refusals=_UPLOADING, takes_bytes=True, path_rules=PATH_RULES)
+async def upload_generic_file_below(request: web.Request) -> web.Response:
+    """Store the body as a new file of the package, in a sub-directory."""
+    return await _upload(request)
+
+
+@routes.put(_FILE, query=Upload, answers=_UPLOADED, refusals=_UPLOADING, takes_bytes=True, path_rules=PATH_RULES)
+async def upload_generic_file(request: web.Request) -> web.Response:
+    """Store the body as a new file of the package; the stored bytes are the sent bytes."""
+    return await _upload(request)
+
+
+@routes.get(_FILE_BELOW, answers=_DOWNLOADED, refusals=(*PROJECT_REFUSALS, NotFoundError), path_rules=PATH_RULES)
+async def download_generic_file_below(request: web.Request) -> web.StreamResponse:
+    """Download the newest file of that name in a sub-directory."""
+    return await _download(request)
+
+
+@routes.get(_FILE, answers=_DOWNLOADED, refusals=(*PROJECT_REFUSALS, NotFoundError), path_rules=PATH_RULES)
+async def download_generic_file(request: web.Request) -> web.StreamResponse:
+    """Download the newest file of that name."""
+    return await _download(request)
+
+
+async def _upload(request: web.Request) -> web.Response:
+    async with project_visit(request, credential_required=True) as (connection, found):
+        query = read_query(request, Upload, besides=() if _has_body(request) else ["file is missing"])
+        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
+    checksums = read_checksums(request)
+    context = request.app[CONTEXT]
+    file = await uploads.publish_generic(
+        context.database,
+        context.store,
+        caller=found.caller,
+        project=found.project,
+        target=_target(request),
+        status=query.status,
+        body=uploads.Body(_body(request), announced=request.content_length, checksums=checksums),
+        max_size=context.settings.generic_max_file_size,
+        is_new=request.headers.get("If-None-Match", "").strip() == _ANY,
+    )
+    if query.select is None:
+        return reply(Message(message="201 Created"), status=201)
+    return reply(uploaded_entity(file, url=external_url(request) + request.rel_url.raw_path))
+
+
+async def _download(request: web.Request) -> web.StreamResponse:
+    async with project_visit(request) as (connection, found):
+        read_path(request)
+        target = _target(request)
+        file = await packages.find_generic_file(
+            connection,
+            found.project,
+            name=target.package_name,
+            version=target.package_version,
+            file_name=target.file_name,
+        )
+    return await send_file(request, file)
+
+
+async def _body(request: web.Request) -> AsyncIterator[bytes]:
+    """Give the body as it comes; a client that sends nothing, or next to nothing, for too long is given up."""
+    # Only now: whoever is refused has not sent the file for nothing.
+    await let_body_come(request)
+    patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
+    now = asyncio.get_running_loop().time
+    chunks = request.content.iter_chunked(_READ_CHUNK)
+    due, progress = now() + patience, 0
+    while True:
+        try:
+            async with asyncio.timeout_at(due):
+                chunk = await anext(chunks, b"")
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        if not chunk:
+            return
+        progress += len(chunk)
+        handed_on = now()
+        yield chunk
+        # The time that the store takes is not the client's.
+        due += now() - handed_on
+        if progress >= _LEAST_PROGRESS:
+            due, progress = now() + patience, 0
+
+
+def _has_body(request: web.Request) -> bool:
+    return request.content_length is not None or "Transfer-Encoding" in request.headers
+
+
+def _target(request: web.Request) -> GenericFile:
+    parts = request.match_info
+    name = generic_names.stored_name(parts.get("path", ""), parts["file_name"])
+    return GenericFile(parts["package_name"], parts["package_version"], name)

@@ -1,0 +1,48 @@
+"""For whoever runs the process: does it live, is it ready, what does it count."""
+
+from aiohttp import web
+
+from schemas.http.resources import Readiness, Status
+from service.http.keys import CONTEXT
+from service.http.operations import NO_CREDENTIALS, Answer, Media, Routes, one
+from service.http.replies import reply
+from service.observing import metrics
+
+routes = Routes("Health", carriers=NO_CREDENTIALS)
+metric_routes = Routes("Health", carriers=NO_CREDENTIALS)
+"""Apart from the others: with HEALTH_PORT, that port alone serves them, since who may read metrics is decided there."""
+
+
+@routes.get("/-/live", answers=(one(Status), one(Status, status=503)))
+async def live(request: web.Request) -> web.Response:
+    """Answer 200 as long as the event loop turns, and with it every loop that the process must not be without.
+
+    Neither the database nor the broker counts: an outage of theirs is no reason to start a process again.
+    """
+    silent = request.app[CONTEXT].vitals.silent()
+    if silent:
+        return reply(Status(status=f"does not turn any more: {', '.join(silent)}"), status=503)
+    return reply(Status(status="ok"))
+
+
+@routes.get("/-/ready", answers=(one(Readiness), one(Readiness, status=503)))
+async def ready(request: web.Request) -> web.Response:
+    """Answer 200 when the process has reached its servers once, with its own credentials, and was not told to stop.
+
+    So a wrong password stops a rollout, and a later outage changes nothing: it would take away every replica, and
+    clients would get no answer in place of a 503 that says when to try again. Nobody is asked: `servers` has what the
+    last ping saw.
+    """
+    context = request.app[CONTEXT]
+    seen = dict(context.servers.conditions())
+    if context.vitals.is_stopping:
+        return reply(Readiness(status="stopping", servers=seen), status=503)
+    if missing := context.servers.missing:
+        return reply(Readiness(status=f"has not reached: {', '.join(sorted(missing))}", servers=seen), status=503)
+    return reply(Readiness(status="ok", servers=seen))
+
+
+@metric_routes.get("/-/metrics", answers=Answer(200, media=Media.TEXT))
+async def tell_metrics(_request: web.Request) -> web.Response:
+    """Answer with all that this process counts and measures, in the text format of Prometheus."""
+    return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})

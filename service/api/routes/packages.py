@@ -1,0 +1,224 @@
+"""Packages and their files: list, show, delete."""
+
+from typing import Final
+
+from aiohttp import web
+
+from schemas.http.deletion_resources import Deletion as DeletionResource
+from schemas.http.parameters import Deletion as DeletionParameters
+from schemas.http.parameters import FileListing, GroupPackageListing, PipelineListing, ProjectPackageListing
+from schemas.http.resources import Package, PackageFile, Pipeline
+from schemas.names import AccessLevel
+from service.access import access
+from service.api.entities.packages import file_entity, package_entity, pipeline_entity, version_entity
+from service.catalogue import packages
+from service.catalogue.packages import Listed
+from service.deletions import accepting
+from service.deletions.entities import deletion_entity, deletion_url
+from service.deletions.rows.accepting import Deletion
+from service.errors import (
+    DeletionHeldError,
+    DeletionProtectedError,
+    FileNotFoundInPackageError,
+    MovedProjectWriteError,
+    NotFoundError,
+    PackageNotPresentableError,
+    PreconditionFailedError,
+)
+from service.http.downloads import send_file
+from service.http.keys import CONTEXT, LOG_FIELDS
+from service.http.links import external_url
+from service.http.operations import (
+    ACCEPTED,
+    ADDRESS,
+    FILE_BYTES,
+    FILE_PART,
+    MOVED,
+    OF_PROJECT,
+    PERSONAL,
+    Answer,
+    Routes,
+    one,
+    page_of,
+)
+from service.http.paging import by_cursor, reply_page, reply_part
+from service.http.parameters import prefers_async, read_path, read_query, read_request, read_unmodified_since
+from service.http.replies import no_content, reply
+from service.http.visits.callers import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+
+routes = Routes("Packages", carriers=OF_PROJECT)
+
+_PROJECT: Final = "/api/v4/projects/{id}/packages"
+_PACKAGE: Final = _PROJECT + "/{package_id:(?!bulk_delete$)[^/]+}"
+_FILES: Final = _PROJECT + "/{package_id}/package_files"
+_FILE: Final = _FILES + "/{package_file_id}"
+
+_ACCEPTED: Final = (ACCEPTED, Answer(202, DeletionResource, headers=(*ACCEPTED.headers, "Preference-Applied")))
+_DELETING: Final = (
+    *PROJECT_REFUSALS,
+    NotFoundError,
+    DeletionHeldError("an audit is under way"),
+    DeletionProtectedError,
+    MovedProjectWriteError,
+    PreconditionFailedError,
+)
+
+
+@routes.get(_PROJECT, query=ProjectPackageListing, answers=(page_of(Package), MOVED), refusals=PROJECT_REFUSALS)
+async def list_project_packages(request: web.Request) -> web.Response:
+    """List a project's packages."""
+    async with project_visit(request) as (connection, found):
+        query = read_query(request, ProjectPackageListing)
+        listed = await packages.list_in_project(connection, found.project, query)
+    base = external_url(request)
+    entities = [
+        package_entity(row, base=base, project_path=found.project.path, may_delete=found.may_delete)
+        for row in listed.slice.rows
+    ]
+    return _reply_listed(request, entities, listed, query)
+
+
+@routes.get(
+    "/api/v4/groups/{id}/packages",
+    query=GroupPackageListing,
+    answers=page_of(Package),
+    refusals=GROUP_REFUSALS,
+    carriers=PERSONAL,
+)
+async def list_group_packages(request: web.Request) -> web.Response:
+    """List the packages of a group's projects."""
+    async with group_visit(request) as (connection, caller, group):
+        query = read_query(request, GroupPackageListing)
+        listed, projects = await packages.list_in_group(connection, caller, group, query)
+    base = external_url(request)
+    entities = [
+        package_entity(
+            row,
+            base=base,
+            project_path=project.path,
+            may_delete=project.packages_enabled and (caller.is_admin or project.level >= AccessLevel.MAINTAINER),
+            project_id=project.id,
+        ).model_copy(update={"project_path": project.path})
+        for row in listed.slice.rows
+        for project in [projects[row["project_id"]]]
+    ]
+    return _reply_listed(request, entities, listed, query)
+
+
+@routes.get(_PACKAGE, answers=(one(Package), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError))
+async def show_package(request: web.Request) -> web.Response:
+    """Show one package with its other versions."""
+    async with project_visit(request) as (connection, found):
+        package, others = await packages.show(connection, found.project, *read_path(request, "package_id"))
+    base = external_url(request)
+    entity = package_entity(
+        package,
+        base=base,
+        project_path=found.project.path,
+        may_delete=found.may_delete,
+        versions=[version_entity(other, base=base) for other in others],
+    )
+    return reply(entity)
+
+
+@routes.get(
+    _FILES, query=FileListing, answers=(page_of(PackageFile), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError)
+)
+async def list_package_files(request: web.Request) -> web.Response:
+    """List a package's files."""
+    async with project_visit(request) as (connection, found):
+        query, (package_id,) = read_request(request, FileListing, "package_id")
+        page = await packages.list_files(connection, found.project, package_id, query)
+    base = external_url(request)
+    return reply_page(request, [file_entity(row, base=base) for row in page.rows], page, query)
+
+
+@routes.get(
+    _PROJECT + "/{package_id}/pipelines",
+    query=PipelineListing,
+    answers=(Answer(200, list[Pipeline], headers=("Link",)), MOVED),
+    refusals=(*PROJECT_REFUSALS, NotFoundError, PackageNotPresentableError),
+)
+async def list_package_pipelines(request: web.Request) -> web.Response:
+    """List the pipelines that built a package, newest first."""
+    async with project_visit(request) as (connection, found):
+        query, (package_id,) = read_request(request, PipelineListing, "package_id")
+        page = await packages.list_pipelines(connection, found.project, package_id, query)
+    base = external_url(request)
+    return reply_part(request, [pipeline_entity(row, base) for row in page.pipelines], query, by_cursor(page.cursors))
+
+
+@routes.get(
+    _FILE + "/download",
+    answers=(FILE_BYTES, FILE_PART, ADDRESS, MOVED),
+    refusals=(*PROJECT_REFUSALS, NotFoundError, FileNotFoundInPackageError),
+)
+async def download_package_file(request: web.Request) -> web.StreamResponse:
+    """Download one file of a package."""
+    async with project_visit(request) as (connection, found):
+        package_id, package_file_id = read_path(request, "package_id", "package_file_id")
+        file = await packages.find_file(connection, found.project, package_id, package_file_id)
+    return await send_file(request, file)
+
+
+@routes.delete(_PACKAGE, query=DeletionParameters, answers=_ACCEPTED, refusals=_DELETING)
+async def delete_package(request: web.Request) -> web.Response:
+    """Accept the deletion of a package; the work happens later, elsewhere."""
+    async with project_visit(request) as (connection, found):
+        query, (package_id,) = read_request(request, DeletionParameters, "package_id")
+        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+    context = request.app[CONTEXT]
+    deletion = await accepting.delete_package(
+        context.database,
+        found.origin(request, reason=query.reason),
+        project_id=found.project.id,
+        package_id=package_id,
+        unmodified_since=read_unmodified_since(request),
+        resend=context.settings.resend,
+    )
+    return await _accepted(request, deletion)
+
+
+@routes.delete(_FILE, query=DeletionParameters, answers=_ACCEPTED, refusals=(*_DELETING, FileNotFoundInPackageError))
+async def delete_package_file(request: web.Request) -> web.Response:
+    """Accept the deletion of one file of a package."""
+    async with project_visit(request) as (connection, found):
+        query, (package_id, package_file_id) = read_request(
+            request, DeletionParameters, "package_id", "package_file_id"
+        )
+        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+    context = request.app[CONTEXT]
+    deletion = await accepting.delete_package_file(
+        context.database,
+        found.origin(request, reason=query.reason),
+        project_id=found.project.id,
+        package_id=package_id,
+        package_file_id=package_file_id,
+        unmodified_since=read_unmodified_since(request),
+        resend=context.settings.resend,
+    )
+    return await _accepted(request, deletion)
+
+
+def _reply_listed(
+    request: web.Request,
+    entities: list[Package],
+    listed: Listed,
+    query: ProjectPackageListing | GroupPackageListing,
+) -> web.Response:
+    if query.is_keyset and query.cursor:
+        return reply_part(request, entities, query, by_cursor({"next": listed.next_cursor}))
+    return reply_page(request, entities, listed.slice, query, next_cursor=listed.next_cursor)
+
+
+async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
+    request[LOG_FIELDS]["deletion_id"] = str(deletion.id)
+    base = external_url(request)
+    address = deletion_url(base, deletion.project_id, deletion.id)
+    headers = {"Deletion-Id": str(deletion.id), "Link": f'<{address}>; rel="status"'}
+    if not prefers_async(request):
+        return no_content(headers)
+    async with request.app[CONTEXT].database.connection() as connection:
+        row = await accepting.show(connection, [deletion.project_id], deletion.id)
+    headers["Preference-Applied"] = "respond-async"
+    return reply(deletion_entity(row, base=base, level=AccessLevel.MAINTAINER), status=202, headers=headers)

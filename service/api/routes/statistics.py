@@ -1,0 +1,48 @@
+"""How much there is in a project or a group."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from schemas.http.statistic_resources import PackageStatistics, TypeFigures
+from service.catalogue import statistics
+from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Routes, one
+from service.http.replies import reply
+from service.http.visits.callers import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.infra.postgres.database import Record
+
+routes = Routes("Statistics", carriers=OF_PROJECT)
+
+
+@routes.get(
+    "/api/v4/projects/{id}/package_statistics", answers=(one(PackageStatistics), MOVED), refusals=PROJECT_REFUSALS
+)
+async def show_project_statistics(request: web.Request) -> web.Response:
+    """Tell how many packages, files and bytes a project has."""
+    async with project_visit(request) as (connection, found):
+        rows = await statistics.of_project(connection, found.project)
+    return reply(_entity(rows))
+
+
+@routes.get(
+    "/api/v4/groups/{id}/package_statistics",
+    answers=one(PackageStatistics),
+    refusals=GROUP_REFUSALS,
+    carriers=PERSONAL,
+)
+async def show_group_statistics(request: web.Request) -> web.Response:
+    """Tell how many packages, files and bytes those projects of a group have whose packages the caller may read."""
+    async with group_visit(request) as (connection, caller, group):
+        rows = await statistics.of_group(connection, caller, group)
+    return reply(_entity(rows))
+
+
+def _entity(rows: Sequence[Record]) -> PackageStatistics:
+    types = [TypeFigures.model_validate(dict(row)) for row in rows]
+    return PackageStatistics(
+        packages=sum(figures.packages for figures in types),
+        files=sum(figures.files for figures in types),
+        logical_bytes=sum(figures.logical_bytes for figures in types),
+        physical_bytes=sum(figures.physical_bytes for figures in types),
+        package_types=types,
+    )

@@ -1,0 +1,1 @@
+"""The backlog: gauges of what the database still has to do."""

@@ -1,0 +1,103 @@
+"""The backlog as the database knows it, looked up by one process and told at each scrape."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Self
+
+from schemas.messages.topology import Lane
+from schemas.statuses import ENDED, DeletionState
+from service.backlog import rows as backlog_rows
+from service.infra.postgres.database import Database, Record
+from service.observing import metrics
+
+_EVERY_S: Final = 5.0
+_TOO_OLD_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: deletions by state and lane, and messages by kind."""
+
+    deletions: Sequence[Record]
+    outbox: Sequence[Record]
+
+    @classmethod
+    async def look_up(cls, database: Database) -> Self:
+        """Ask the database; with very many rows, the counts are lower bounds."""
+        async with database.connection() as connection:
+            return cls(await backlog_rows.deletions(connection), await backlog_rows.outbox(connection))
+
+    def gauges(self) -> metrics.Figures:
+        """Return the figures under their public names."""
+        by_state = dict.fromkeys(sorted(set(DeletionState) - ENDED), 0)
+        by_lane = dict.fromkeys(Lane, 0)
+        for row in self.deletions:
+            by_state[row["state"]] += row["deletions"]
+            by_lane[Lane(row["lane"])] += row["due"]
+        oldest = max((row["oldest_due"] or 0.0 for row in self.deletions), default=0.0)
+        yield metrics.gauges(
+            "packyard_deletions",
+            "Deletions that are not finished",
+            ("state",),
+            [((state,), count) for state, count in by_state.items()],
+        )
+        yield metrics.gauges(
+            "packyard_deletions_due",
+            "Deletions that wait for a worker now",
+            ("lane",),
+            [((lane,), count) for lane, count in by_lane.items()],
+        )
+        yield metrics.gauges(
+            "packyard_deletions_held",
+            "Deletions that a hold keeps from going on",
+            (),
+            [((), sum(row["held"] for row in self.deletions))],
+        )
+        yield metrics.gauges(
+            "packyard_deletion_oldest_pending_seconds",
+            "How long the oldest deletion that waits for a worker has been due",
+            (),
+            [((), oldest)],
+        )
+        yield metrics.gauges(
+            "packyard_outbox_unpublished",
+            "Messages in the outbox that the broker has not confirmed",
+            ("kind",),
+            [((row["kind"],), row["unpublished"]) for row in self.outbox],
+        )
+        yield metrics.gauges(
+            "packyard_outbox_lag_seconds",
+            "How long the oldest of those has been in the outbox",
+            ("kind",),
+            [((row["kind"],), row["lag"] or 0.0) for row in self.outbox],
+        )
+
+
+class Watch:
+    """Looks the backlog up now and then, and tells what it saw last; a look that is too old is not told."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin without having looked."""
+        self._database = database
+        self._clock = clock
+        self._looked_at = -math.inf
+        self._backlog: Backlog | None = None
+
+    @contextmanager
+    def told(self) -> Iterator[Self]:
+        """Tell as long as the block runs: the others that could do the same do not."""
+        with metrics.looked_up(self._gauges):
+            yield self
+
+    async def look(self) -> None:
+        """Look again, if the last look was long enough ago."""
+        if self._clock() - self._looked_at >= _EVERY_S:
+            self._backlog = await Backlog.look_up(self._database)
+            self._looked_at = self._clock()
+
+    def _gauges(self) -> metrics.Figures:
+        if self._backlog and self._clock() - self._looked_at < _TOO_OLD_S:
+            yield from self._backlog.gauges()

@@ -1,0 +1,1 @@
+"""The catalogue: packages, their files, and the projects and groups that hold them."""

@@ -1,0 +1,105 @@
+"""Looking around the directory: projects, groups, and the caller's own user and token."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.http.directory_parameters import AllProjectsListing, GroupListing, GroupProjectsListing, ProjectOrderBy
+from schemas.http.parameters import MAX_PER_PAGE
+from schemas.names import Credential, Visibility
+from service.access.access import Caller
+from service.access.rows import Group, Project
+from service.catalogue.rows import browsing as browsing_rows
+from service.catalogue.rows.browsing import Depth, Viewer
+from service.errors import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
+from service.infra.postgres.database import Connection, Record
+from service.infra.postgres.pages import Slice
+
+_SHOWN_IN_GROUP: Final = GroupProjectsListing(order_by=ProjectOrderBy.ID, per_page=MAX_PER_PAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownGroup:
+    """A group, with the first of its projects unless they were not asked for."""
+
+    group: Record
+    projects: list[Record] | None
+
+
+async def show_user(connection: Connection, caller: Caller) -> Record:
+    """Return the caller's user.
+
+    Raises:
+        UnauthorizedError: the caller is nobody.
+    """
+    user = None if caller.user_id is None else await browsing_rows.find_user(connection, caller.user_id)
+    if user is None:
+        raise UnauthorizedError
+    return user
+
+
+async def show_token(connection: Connection, caller: Caller) -> Record:
+    """Return the personal access token that the caller showed.
+
+    Raises:
+        UnauthorizedError: the caller showed none.
+    """
+    is_personal = caller.credential is Credential.PERSONAL_ACCESS_TOKEN and caller.token_id is not None
+    token = await browsing_rows.find_token(connection, caller.token_id or 0) if is_personal else None
+    if token is None:
+        raise UnauthorizedError
+    return token
+
+
+async def list_projects(connection: Connection, caller: Caller, listing: AllProjectsListing) -> Slice:
+    """Return a page of the projects that the caller may know of."""
+    return await browsing_rows.list_projects(connection, _viewer(caller), listing)
+
+
+async def list_group_projects(
+    connection: Connection, caller: Caller, group: Group, listing: GroupProjectsListing
+) -> Slice:
+    """Return a page of those of the group's projects that the caller may know of."""
+    return await browsing_rows.list_projects(connection, _viewer(caller), listing, group_id=group.id)
+
+
+async def show_project(connection: Connection, caller: Caller, project: Project) -> Record:
+    """Return a project that the caller sees.
+
+    Raises:
+        ProjectNotFoundError: it went away in between.
+    """
+    found = await browsing_rows.find_project(connection, _viewer(caller), project.id)
+    if found is None:
+        raise ProjectNotFoundError
+    return found
+
+
+async def list_groups(connection: Connection, caller: Caller, listing: GroupListing) -> Slice:
+    """Return a page of the groups that the caller may know of."""
+    return await browsing_rows.list_groups(connection, _viewer(caller), listing)
+
+
+async def list_groups_below(
+    connection: Connection, caller: Caller, group: Group, listing: GroupListing, *, depth: Depth
+) -> Slice:
+    """Return a page of those groups below one that the caller may know of."""
+    return await browsing_rows.list_groups(connection, _viewer(caller), listing, group_id=group.id, depth=depth)
+
+
+async def show_group(connection: Connection, caller: Caller, group: Group, *, with_projects: bool) -> ShownGroup:
+    """Return a group that the caller sees.
+
+    Raises:
+        GroupNotFoundError: it went away in between.
+    """
+    found = await browsing_rows.find_group(connection, group.id)
+    if found is None:
+        raise GroupNotFoundError
+    if not with_projects:
+        return ShownGroup(found, projects=None)
+    return ShownGroup(found, (await list_group_projects(connection, caller, group, _SHOWN_IN_GROUP)).rows)
+
+
+def _viewer(caller: Caller) -> Viewer:
+    is_open = {Visibility.PUBLIC, Visibility.INTERNAL} if caller.is_insider else {Visibility.PUBLIC}
+    return Viewer(user_id=caller.user_id, is_admin=caller.is_admin, visibilities=frozenset(is_open))

@@ -1,0 +1,192 @@
+"""Reading packages and their files."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+from schemas.http.cursors import PackagePosition
+from schemas.http.parameters import FileListing, PackageListing
+from schemas.names import PackageType
+from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES, FileStatus, PackageStatus
+from service.catalogue.rows import package_orders
+from service.infra.postgres.composing import Values, containing, ordering
+from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_composed, fetch_row
+from service.infra.postgres.pages import COUNT_LIMIT, Slice, slice_of
+
+_MERGED: Final = """
+    unnest({projects}) AS wanted (project_id) CROSS JOIN LATERAL (
+        SELECT p.* FROM package p WHERE p.project_id = wanted.project_id AND {conditions}
+         ORDER BY {order_within} LIMIT {limit} + {offset}) p"""
+"""Each project gives its first rows in the wanted order, as its indexes have them; only those are merged."""
+
+_AT_ONCE: Final = "package p WHERE p.project_id = ANY({projects}) AND {conditions}"
+"""Over all projects at once: where few rows match, the index on names finds them; and a page far down is as far in each
+project when they are merged."""
+
+_DEEP: Final = 1_000
+"""Rows before a page that is far down."""
+
+
+async def list_packages(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Slice:
+    """Return a page of the packages of these projects; counting and fetching are one round trip.
+
+    Conditions are composed, not switched by parameters, so that the planner sees what it can use an index for.
+    """
+    values = Values()
+    parts = _page_parts(values, project_ids, listing, selection(values, listing))
+    parts["count_limit"] = values.place(COUNT_LIMIT + 1, "bigint")
+    rows = await fetch_composed(connection, "list_packages", parts, values.all)
+    return slice_of(rows, size=listing.per_page)
+
+
+async def list_packages_behind(
+    connection: Connection, project_ids: Sequence[int], listing: PackageListing, position: PackagePosition
+) -> Slice | None:
+    """Return the packages behind a position, uncounted.
+
+    None: the position is not one of this listing's.
+    """
+    values = Values()
+    conditions = selection(values, listing)
+    condition = package_orders.behind(listing, position, values)
+    if condition is None:
+        return None
+    parts = _page_parts(values, project_ids, listing, [*conditions, condition])
+    rows = await fetch_composed(connection, "list_packages_behind", parts, values.all)
+    return Slice(rows=rows[: listing.per_page], total=None, has_more=len(rows) > listing.per_page)
+
+
+def _page_parts(
+    values: Values, project_ids: Sequence[int], listing: PackageListing, conditions: Sequence[str]
+) -> dict[str, str]:
+    parts = {
+        "projects": values.place(list(project_ids), "bigint[]"),
+        "conditions": " AND ".join(conditions),
+        "order_within": package_orders.ordering_within_project(listing),
+        "order": package_orders.ordering(listing),
+        "limit": values.place(listing.per_page + 1, "bigint"),
+        "offset": values.place(listing.offset, "bigint"),
+    }
+    is_merged = len(project_ids) == 1 or (not listing.package_name and listing.offset < _DEEP)
+    return {**parts, "source": (_MERGED if is_merged else _AT_ONCE).format_map(parts)}
+
+
+class Selection(Protocol):
+    """The words of a listing that say which packages it is about."""
+
+    @property
+    def status(self) -> PackageStatus | None:
+        """The one status that is wanted."""
+        ...
+
+    @property
+    def package_type(self) -> PackageType | None:
+        """The type that is wanted."""
+        ...
+
+    @property
+    def package_name(self) -> str | None:
+        """Words of the name."""
+        ...
+
+    @property
+    def package_version(self) -> str | None:
+        """The one version that is wanted."""
+        ...
+
+    @property
+    def include_versionless(self) -> bool:
+        """Whether packages without a version are wanted, too."""
+        ...
+
+
+def selection(values: Values, listing: Selection) -> list[str]:
+    """Return the conditions that packages `p` of a listing meet."""
+    conditions: list[str] = []
+    if listing.status is None:
+        # Written out, so that the partial indexes on just this set apply.
+        conditions.append("p.status IN ('default', 'error', 'deprecated')")
+    else:
+        conditions.append(f"p.status = {values.place(listing.status.value, 'text')}")
+    if listing.package_type is None:
+        conditions.append("p.package_type <> 'terraform_module'")
+    else:
+        conditions.append(f"p.package_type = {values.place(listing.package_type.value, 'text')}")
+    if not listing.include_versionless or listing.package_version is not None:
+        conditions.append("p.version IS NOT NULL")
+    if listing.package_version is not None:
+        conditions.append(f"p.version = {values.place(listing.package_version, 'text')}")
+    return conditions + containing(values, listing.package_name or "", ["p.name"])
+
+
+async def find_package(connection: Connection, *, project_id: int, package_id: int) -> Record | None:
+    """Return the package, if its status can be addressed."""
+    return await fetch_row(
+        connection,
+        "find_package",
+        project_id=project_id,
+        package_id=package_id,
+        statuses=sorted(DISPLAYABLE),
+    )
+
+
+async def other_versions(connection: Connection, package: Record) -> list[Record]:
+    """Return the displayable packages of the same name and type with another version, by version as text."""
+    return await fetch(
+        connection,
+        "other_versions",
+        project_id=package["project_id"],
+        package_type=PackageType(package["package_type"]),
+        name=package["name"],
+        version=package["version"],
+        statuses=sorted(DISPLAYABLE),
+    )
+
+
+async def list_files(connection: Connection, *, package_id: int, listing: FileListing) -> Slice:
+    """Return a page of the package's files; the id decides between equals."""
+    values = Values()
+    parts = {
+        "package_id": values.place(package_id, "bigint"),
+        "statuses": values.place(sorted(DISPLAYABLE_FILES), "text[]"),
+        "order": ordering(f"f.{listing.order_by.value}", "f.id", listing.sort),
+        "limit": values.place(listing.per_page + 1, "bigint"),
+        "offset": values.place(listing.offset, "bigint"),
+        "count_limit": values.place(COUNT_LIMIT + 1, "bigint"),
+    }
+    rows = await fetch_composed(connection, "list_files", parts, values.all)
+    return slice_of(rows, size=listing.per_page)
+
+
+async def find_file(connection: Connection, *, package_id: int, package_file_id: int) -> Record | None:
+    """Return a file of the package that can be downloaded."""
+    return await fetch_row(
+        connection, "find_file", package_id=package_id, package_file_id=package_file_id, status=FileStatus.DEFAULT
+    )
+
+
+async def list_pipelines(
+    connection: Connection, *, package_id: int, position: int | None, is_before: bool, limit: int
+) -> list[Record]:
+    """Return the pipelines of a package next to a position, the nearest first: older ones, or newer if *is_before*."""
+    query = "pipelines_before" if is_before else "pipelines_behind"
+    return await fetch(connection, query, package_id=package_id, position=position, limit=limit)
+
+
+async def find_newest_file(
+    connection: Connection, *, project_id: int, name: str, version: str, file_name: str
+) -> Record | None:
+    """Return the newest downloadable file of that name in an installable generic package."""
+    return await fetch_row(
+        connection, "find_newest_file", project_id=project_id, name=name, version=version, file_name=file_name
+    )
+
+
+async def note_first_download(connection: Connection, package_id: int, moment: datetime) -> None:
+    """Note when a file of the package was downloaded, if none ever was and nobody else has the package's lock."""
+    await execute(connection, "note_first_download", package_id=package_id, moment=moment)
+
+
+async def note_downloads(connection: Connection, moments: Mapping[int, datetime]) -> None:
+    """Note when files of the packages were downloaded last, to the minute."""
+    await execute(connection, "note_downloads", package_ids=list(moments), moments=list(moments.values()))

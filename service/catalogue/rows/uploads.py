@@ -1,0 +1,84 @@
+"""Writing packages and their files."""
+
+from collections.abc import Sequence
+
+from schemas.statuses import PackageStatus
+from service.infra.postgres.database import Connection, Record, execute, fetch
+from service.infra.storage.interface import StoredObject
+
+
+async def find_or_create_generic_package(
+    connection: Connection,
+    *,
+    project_id: int,
+    name: str,
+    version: str,
+    status: PackageStatus | None,
+    creator_id: int | None,
+) -> int:
+    """Return the id of the package of that name and version, locked; a given *status* is applied.
+
+    One that is being deleted is passed over, and so is one in `error` of which a deletion left something: what is
+    published now must not go when that deletion is tried again.
+    """
+    (row,) = await fetch(
+        connection,
+        "find_or_create_generic_package",
+        project_id=project_id,
+        name=name,
+        version=version,
+        status=status,
+        creator_id=creator_id,
+    )
+    package_id: int = row["id"]
+    return package_id
+
+
+async def insert_file(connection: Connection, *, package_id: int, file_name: str, stored: StoredObject) -> Record:
+    """Add a file to the package and return its row."""
+    (row,) = await fetch(
+        connection,
+        "insert_package_file",
+        package_id=package_id,
+        file_name=file_name,
+        size=stored.size,
+        md5=stored.md5,
+        sha1=stored.sha1,
+        sha256=stored.sha256,
+        storage_key=stored.key,
+    )
+    return row
+
+
+async def insert_build(connection: Connection, file: Record, *, pipeline_id: int) -> None:
+    """Note that a file, and with it its package, was built by a pipeline."""
+    await execute(
+        connection,
+        "insert_build",
+        package_id=file["package_id"],
+        package_file_id=file["id"],
+        pipeline_id=pipeline_id,
+    )
+
+
+async def must_be_unique(connection: Connection, *, ancestry: Sequence[int], name: str, version: str) -> bool:
+    """Tell whether the groups around a project forbid duplicates for that name and version."""
+    (row,) = await fetch(connection, "find_duplicates_setting", ancestry=list(ancestry), name=name, version=version)
+    return not (row["is_allowed"] or row["is_excepted"])
+
+
+async def has_file(connection: Connection, *, project_id: int, name: str, version: str, file_name: str) -> bool:
+    """Tell whether the generic package that can be installed under that name has such a file."""
+    place = {"project_id": project_id, "name": name, "version": version, "file_name": file_name}
+    return bool(await fetch(connection, "find_duplicate", **place))
+
+
+async def has_file_in(connection: Connection, *, package_id: int, file_name: str) -> bool:
+    """Tell whether the package, which the caller has locked, has such a file."""
+    return bool(await fetch(connection, "find_duplicate_in", package_id=package_id, file_name=file_name))
+
+
+async def is_referenced(connection: Connection, storage_key: str) -> bool:
+    """Tell, within a transaction, whether some file row refers to the object, once its upload is decided."""
+    await fetch(connection, "await_commit_of_key", storage_key=storage_key)
+    return bool(await fetch(connection, "file_of_key", storage_key=storage_key))

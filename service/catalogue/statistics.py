@@ -1,0 +1,49 @@
+"""The figures of projects: what their listings show, and what is still in storage."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from service.access import access
+from service.access.access import Caller
+from service.access.rows import Group, Project
+from service.catalogue.rows import statistics as statistic_rows
+from service.catalogue.rows.statistics import Miscount
+from service.infra.postgres.database import Connection, Database, Record
+
+_PAGE: Final = 500
+_MOST_PROJECTS: Final = 10_000
+
+
+async def of_project(connection: Connection, project: Project) -> list[Record]:
+    """Return the project's figures, one row for each type of package."""
+    return await statistic_rows.statistics(connection, [project.id])
+
+
+async def of_group(connection: Connection, caller: Caller, group: Group) -> list[Record]:
+    """Return the figures of those projects below a group that show the caller theirs, added up."""
+    levels = await access.project_levels(connection, caller, group)
+    return await statistic_rows.statistics(connection, list(levels))
+
+
+async def fold(database: Database, *, limit: int) -> int:
+    """Add changes to the figures that they are about; return how many there were."""
+    async with database.connection() as connection:
+        return await statistic_rows.fold(connection, limit=limit)
+
+
+async def miscounts(database: Database, *, mend: bool) -> AsyncGenerator[Sequence[Miscount]]:
+    """Give figures that are not what rows say, those of packages first; with *mend*, each is right afterwards."""
+    position = 0
+    while True:
+        async with database.connection() as connection:
+            packages = await statistic_rows.miscounted_packages(connection, after=position, limit=_PAGE)
+        if not packages:
+            break
+        for miscount in packages if mend else ():
+            async with database.transaction() as connection:
+                await statistic_rows.count_package_anew(connection, miscount.package_id or 0)
+        yield packages
+        position = packages[-1].package_id or 0
+    async with database.connection() as connection:
+        projects, _ = await statistic_rows.miscounted_projects(connection, mend=mend, limit=_MOST_PROJECTS)
+    yield projects

@@ -1,0 +1,176 @@
+"""Publishing a file: the bytes first, then the rows; whatever fails leaves neither."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from schemas.statuses import PackageStatus
+from service.access.access import Caller
+from service.access.rows import Project
+from service.catalogue.rows import uploads as upload_rows
+from service.errors import BadRequestError, ConflictError, DatabaseAwayError, PreconditionFailedError, RefusedError
+from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, Record, conflicts
+from service.infra.postgres.repeating import repeated
+from service.infra.storage.interface import ObjectStore, StoredObject, new_key
+from service.observing import metrics
+
+_ASK_AGAIN_S: Final = 2.0
+_TOO_LARGE: Final = "File is too large"
+_OTHER_BYTES: Final = "Checksum does not match"
+_DUPLICATE: Final = "Duplicate package is not allowed"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class GenericFile:
+    """Where a file of a generic package belongs."""
+
+    package_name: str
+    package_version: str
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The bytes of a file as they come in, and what their sender says of them."""
+
+    chunks: AsyncIterable[bytes]
+    announced: int | None = None
+    """How many there are."""
+    checksums: Mapping[str, bytes] = field(default_factory=dict)
+    """Algorithm (md5, sha1, sha256) -> raw checksum."""
+
+    def check(self, stored: StoredObject) -> None:
+        """Hold what came against the checksums.
+
+        Raises:
+            BadRequestError: it is something else.
+        """
+        for algorithm, expected in self.checksums.items():
+            if getattr(stored, algorithm) != expected:
+                raise BadRequestError(f"{_OTHER_BYTES} ({algorithm})")
+
+
+async def publish_generic(
+    database: Database,
+    store: ObjectStore,
+    *,
+    caller: Caller,
+    project: Project,
+    target: GenericFile,
+    status: PackageStatus | None,
+    body: Body,
+    max_size: int = 0,
+    is_new: bool = False,
+) -> Record:
+    """Store the body and add it as a new file to the package, which is made when it is missing; return the row.
+
+    Raises:
+        BadRequestError: it is larger than *max_size* (0: no limit), or there is such a file already and a group
+            around the project does not allow duplicates, or the bytes do not match their checksums.
+        PreconditionFailedError: there is such a file already, though *is_new* says that it should not be.
+        ConflictError: somebody else published or restored the same name and version in this very moment.
+    """
+    if max_size and (body.announced or 0) > max_size:
+        raise BadRequestError(_TOO_LARGE)
+    # Asked twice: now, to spare the client the sending; and under the package's lock, where the answer holds.
+    async with database.connection() as connection:
+        is_unique = await upload_rows.must_be_unique(
+            connection, ancestry=project.ancestry, name=target.package_name, version=target.package_version
+        )
+        place = {"name": target.package_name, "version": target.package_version, "file_name": target.file_name}
+        refusal = BadRequestError(_DUPLICATE) if is_unique else PreconditionFailedError()
+        is_alone = is_unique or is_new
+        if is_alone and await upload_rows.has_file(connection, project_id=project.id, **place):
+            raise refusal
+    with metrics.timed(metrics.STORAGE_PUT_DURATION):
+        stored = await store.put(new_key(project.id), _limited(body.chunks, max_size), check=body.check)
+    try:
+        return await _write_rows(
+            database,
+            caller,
+            target,
+            stored,
+            project_id=project.id,
+            status=status,
+            refusal=refusal if is_alone else None,
+        )
+    except conflicts() as error:
+        await remove_unreferenced(database, store, stored.key)
+        raise ConflictError("Resource lock") from error
+    except DatabaseAwayError:
+        # The client has waited for a silent server already, and has its answer within 12 s in all.
+        await remove_unreferenced(database, store, stored.key, within_s=_ASK_AGAIN_S)
+        raise
+    except BaseException:
+        await remove_unreferenced(database, store, stored.key)
+        raise
+
+
+async def remove_unreferenced(
+    database: Database, store: ObjectStore, key: str, *, within_s: float | None = None
+) -> None:
+    """Remove the object unless a file row refers to it, once the transaction that may have written one has ended.
+
+    It stays if that cannot be known *within_s* seconds.
+    """
+    # A connection that broke during the commit leaves open whether the row is there, so we ask. When nobody
+    # answers the object stays: one too many can be found later, one too few is a lost file.
+    try:
+        async with asyncio.timeout(within_s), database.transaction() as connection:
+            referenced = await upload_rows.is_referenced(connection, key)
+    except DatabaseUnavailableError:
+        log.warning("object_left_over", key=key)
+        return
+    if not referenced:
+        await store.delete([key])
+
+
+@repeated
+async def _write_rows(
+    database: Database,
+    caller: Caller,
+    target: GenericFile,
+    stored: StoredObject,
+    *,
+    project_id: int,
+    status: PackageStatus | None,
+    refusal: RefusedError | None,
+) -> Record:
+    """Add the file to its package and return the row; with a *refusal*, raise that where there is such a file."""
+    async with database.transaction() as connection:
+        package_id = await upload_rows.find_or_create_generic_package(
+            connection,
+            project_id=project_id,
+            name=target.package_name,
+            version=target.package_version,
+            status=status,
+            creator_id=caller.user_id,
+        )
+        if refusal is not None and await upload_rows.has_file_in(
+            connection, package_id=package_id, file_name=target.file_name
+        ):
+            raise refusal
+        return await _insert_file(connection, caller, target, package_id=package_id, stored=stored)
+
+
+async def _insert_file(
+    connection: Connection, caller: Caller, target: GenericFile, *, package_id: int, stored: StoredObject
+) -> Record:
+    file = await upload_rows.insert_file(connection, package_id=package_id, file_name=target.file_name, stored=stored)
+    if caller.pipeline_id is not None:
+        await upload_rows.insert_build(connection, file, pipeline_id=caller.pipeline_id)
+    return file
+
+
+async def _limited(chunks: AsyncIterable[bytes], max_size: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if max_size and size > max_size:
+            raise BadRequestError(_TOO_LARGE)
+        yield chunk

@@ -1,0 +1,1 @@
+"""Deletions, from the accepted request to the last byte, and their undoing."""

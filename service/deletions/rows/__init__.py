@@ -1,0 +1,1 @@
+"""Deletions in the database."""

@@ -1,0 +1,123 @@
+"""Planning the deletion of many packages: which they are, and what they hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from schemas.http.bulk import MOST_PACKAGES, PackageFilter
+from schemas.names import AccessLevel, PackageType
+from service.catalogue.rows.packages import selection
+from service.infra.postgres.composing import Values
+from service.infra.postgres.database import Connection, Record, fetch, fetch_composed
+
+_LATEST: Final = """p.id NOT IN (
+    SELECT ranked.id FROM (
+        SELECT o.id, row_number() OVER (
+                   PARTITION BY o.project_id, o.package_type, o.name, o.conan_username, o.conan_channel
+                   ORDER BY o.created_at DESC, o.id DESC) AS place
+          FROM package o WHERE o.project_id = ANY({projects}) AND o.status IN ('default', 'deprecated')) ranked
+     WHERE ranked.place <= {count})"""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A package that was asked for, as it stands."""
+
+    id: int
+    project_id: int
+    package_type: PackageType
+    name: str
+    version: str | None
+    status: str
+    level: AccessLevel
+    """The caller's, in its project."""
+    hold: str | None
+    """Why nothing of its project may be deleted."""
+    is_protected: bool
+    """A rule of its project demands a higher level."""
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The packages of one call, and how many more match."""
+
+    packages: list[Candidate]
+    remaining: int
+
+
+async def plan(
+    connection: Connection, levels: Mapping[int, AccessLevel], wanted: PackageFilter | tuple[int, ...], *, lock: bool
+) -> Candidates:
+    """Return the packages in these projects (id -> the caller's level) that are *wanted*, by ids or by a filter.
+
+    They are held until the transaction ends if *lock* is set. Of more than 10,000, the oldest are taken.
+    """
+    values = Values()
+    projects = values.place(list(levels), "bigint[]")
+    parts = {
+        "projects": projects,
+        "levels": values.place(list(levels.values()), "smallint[]"),
+        "limit": values.place(MOST_PACKAGES + 1, "bigint"),
+        "lock": "FOR UPDATE" if lock else "",
+    }
+    parts["conditions"] = " AND ".join(_conditions(values, wanted, projects))
+    rows = await fetch_composed(connection, "plan_deletions", parts, values.all)
+    packages = [_candidate(row) for row in rows[:MOST_PACKAGES]]
+    if len(rows) <= MOST_PACKAGES:
+        return Candidates(packages, remaining=0)
+    return Candidates(packages, remaining=await _count(connection, levels, wanted) - len(packages))
+
+
+async def summarise(connection: Connection, batch_id: UUID, project_ids: list[int] | None) -> list[Record]:
+    """Return, for each state, how many deletions of a batch are in it, with their files and bytes."""
+    return await fetch(connection, "summarise_batch", batch_id=batch_id, project_ids=project_ids)
+
+
+async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> list[str]:
+    """Return the reasons of holds that keep deletions of a batch from going on."""
+    return [row["hold"] for row in await fetch(connection, "holds_on_batch", batch_id=batch_id, limit=limit)]
+
+
+async def _count(
+    connection: Connection, levels: Mapping[int, AccessLevel], wanted: PackageFilter | tuple[int, ...]
+) -> int:
+    values = Values()
+    projects = values.place(list(levels), "bigint[]")
+    parts = {"projects": projects, "conditions": " AND ".join(_conditions(values, wanted, projects))}
+    (row,) = await fetch_composed(connection, "count_planned", parts, values.all)
+    total: int = row["total"]
+    return total
+
+
+def _conditions(values: Values, wanted: PackageFilter | tuple[int, ...], projects: str) -> list[str]:
+    if isinstance(wanted, tuple):
+        return [f"p.id = ANY({values.place(wanted, 'bigint[]')})", "p.status IN ('default', 'error', 'deprecated')"]
+    conditions = selection(values, wanted)
+    if wanted.created_before is not None:
+        conditions.append(f"p.created_at < {values.place(wanted.created_before, 'timestamptz')}")
+    if wanted.last_downloaded_before is not None:
+        moment = values.place(wanted.last_downloaded_before, "timestamptz")
+        conditions.append(f"coalesce(p.last_downloaded_at, p.created_at) < {moment}")
+    if wanted.keep_latest_per_name is not None:
+        count = values.place(wanted.keep_latest_per_name, "bigint")
+        conditions.append(_LATEST.format(projects=projects, count=count))
+    return conditions
+
+
+def _candidate(row: Record) -> Candidate:
+    return Candidate(
+        id=row["id"],
+        project_id=row["project_id"],
+        package_type=PackageType(row["package_type"]),
+        name=row["name"],
+        version=row["version"],
+        status=row["status"],
+        level=AccessLevel(row["level"]),
+        hold=row["hold"],
+        is_protected=row["protected"],
+        files=row["files"],
+        bytes=row["bytes"],
+    )

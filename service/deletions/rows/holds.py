@@ -1,0 +1,58 @@
+"""Holds: what keeps everything below a project or group from being deleted."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
+
+
+class Place(StrEnum):
+    """What can be on hold."""
+
+    PROJECT = "project"
+    GROUP = "group"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold on a project or group; one without a reason is lifted."""
+
+    place: Place
+    id: int
+    path: str
+    reason: str | None
+
+
+async def put(connection: Connection, place: Place, reference: str, *, reason: str | None) -> Hold | None:
+    """Put the project or group with that number or path on hold, or lift the hold; None when there is none such."""
+    row = await fetch_row(connection, f"put_{place}_on_hold", reference=reference, reason=reason)
+    return None if row is None else Hold(place, row["id"], row["path"], row["deletion_hold"])
+
+
+async def wake_released(connection: Connection) -> int:
+    """Let the scheduler send for what waited for the end of a hold that is lifted; return how many."""
+    await execute(connection, "lock_waking")
+    return await execute(connection, "wake_released")
+
+
+async def list_all(connection: Connection, *, limit: int) -> list[Hold]:
+    """Return the holds that there are, by path."""
+    rows = await fetch(connection, "list_holds", limit=limit)
+    return [Hold(Place(row["kind"]), row["id"], row["path"], row["deletion_hold"]) for row in rows]
+
+
+async def count_below(connection: Connection, hold: Hold) -> Record:
+    """Count the deletions below: `waiting`, and of them what no hold stops (`released`) or is still `under_way`."""
+    (row,) = await fetch(connection, "count_under_hold", **_place(hold))
+    return row
+
+
+async def nearest(connection: Connection, hold: Hold) -> str | None:
+    """Return why nothing of the project or group may be deleted: its own hold's reason, or of one around it."""
+    (row,) = await fetch(connection, "nearest_hold", **_place(hold))
+    reason: str | None = row["hold"]
+    return reason
+
+
+def _place(hold: Hold) -> dict[str, int | None]:
+    return {f"{place}_id": hold.id if hold.place is place else None for place in Place}

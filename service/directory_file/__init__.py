@@ -1,0 +1,1 @@
+"""The directory file: users, groups and projects, applied to the database."""

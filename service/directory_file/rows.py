@@ -1,0 +1,170 @@
+"""The directory in the database: what of it is there, and writing a kind of it in one statement."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
+from service.infra.postgres.failures import InvalidPatternError
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A user, group or project that is in the database, with its name or path."""
+
+    id: int
+    name: str
+    ancestry: tuple[int, ...] = ()
+    """The ids of the groups from the root down: to itself for a group, to the one around it for a project."""
+
+
+class Key(NamedTuple):
+    """What names a thing of the directory for good: its kind, and its id or the digest of a token."""
+
+    kind: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A user, group or project, or what belongs to one, as it is in the database."""
+
+    kind: str
+    key: str
+    name: str
+    owner: Key | None
+    facts: Mapping[str, Any]
+    """What can change of it, by the keys of the directory file."""
+
+
+State = Mapping[Key, Thing]
+
+
+class Owner(NamedTuple):
+    """Whose a token is."""
+
+    kind: str
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the rows of one kind."""
+
+    created: int
+    updated: int
+    unchanged: int
+    removed: int
+
+
+async def lock(connection: Connection) -> None:
+    """Wait until nobody else applies a directory file, and keep others waiting until the transaction ends."""
+    await execute(connection, "lock_directory")
+
+
+async def find_users(connection: Connection, usernames: Iterable[str], ids: Iterable[int]) -> list[Found]:
+    """Find users by name in lower case, or by id."""
+    rows = await fetch(connection, "find_users", usernames=list(usernames), ids=list(ids))
+    return [Found(row["id"], row["username"]) for row in rows]
+
+
+async def find_groups(
+    connection: Connection, *, paths: Iterable[str], ids: Iterable[int], around: Iterable[int] = ()
+) -> list[Found]:
+    """Find groups by path in lower case, by id, or by the id of a group *around* them, however far."""
+    return await _find_places(connection, "find_groups", paths=paths, ids=ids, around=around)
+
+
+async def find_projects(
+    connection: Connection, *, paths: Iterable[str], ids: Iterable[int], around: Iterable[int] = ()
+) -> list[Found]:
+    """Find projects by path in lower case, by id, or by the id of a group *around* them, however far."""
+    return await _find_places(connection, "find_projects", paths=paths, ids=ids, around=around)
+
+
+async def find_token_owners(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Owner]:
+    """Return whose the known ones of these tokens are, revoked ones too."""
+    rows = await fetch(connection, "find_tokens", digests=list(digests))
+    return {row["digest"]: Owner(row["owner"], row["owner_id"], row["name"]) for row in rows}
+
+
+async def exchange_tokens(connection: Connection, digests: Mapping[bytes, bytes]) -> None:
+    """Give the access and deploy tokens with these digests others; revoke one whose new digest is taken."""
+    for query in ("exchange_access_tokens", "exchange_deploy_tokens"):
+        await execute(connection, query, old=list(digests), new=list(digests.values()))
+
+
+async def find_pipeline_projects(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
+    """Return the projects of those pipelines that are there: id -> project's id."""
+    rows = await fetch(connection, "find_pipelines", ids=list(ids))
+    return {row["id"]: row["project_id"] for row in rows}
+
+
+async def why_unreadable(connection: Connection, pattern: str) -> str | None:
+    """Return why the database cannot read a regular expression, if it cannot."""
+    try:
+        async with connection.transaction():
+            await fetch(connection, "try_pattern", pattern=pattern)
+    except InvalidPatternError as error:
+        return str(error).removeprefix("invalid regular expression: ")
+    return None
+
+
+async def find_too_visible(connection: Connection, paths: Sequence[str]) -> list[Record]:
+    """Return what, among these and the groups' children, is more visible than the group around it."""
+    return await fetch(connection, "find_too_visible", paths=paths)
+
+
+async def find_state(connection: Connection, **names: Iterable[object]) -> State:
+    """Return all that a directory file can change of these users, groups, projects and pipelines.
+
+    *names* are `usernames` and `paths` in lower case, and `user_ids`, `group_ids`, `project_ids` and `pipeline_ids`.
+    """
+    rows = await fetch(connection, "find_directory_state", **{key: list(values) for key, values in names.items()})
+    return {
+        Key(row["kind"], row["key"]): Thing(
+            kind=row["kind"],
+            key=row["key"],
+            name=row["name"],
+            owner=Key(row["owner_kind"], row["owner_key"]) if row["owner_kind"] else None,
+            facts=row["facts"],
+        )
+        for row in rows
+    }
+
+
+async def count_admins(connection: Connection) -> tuple[int, int]:
+    """Return how many active admins there are, and how many of them have a token that is good."""
+    (row,) = await fetch(connection, "count_admins")
+    return row["active"], row["able"]
+
+
+async def set_aside(connection: Connection, kind: str, ids: Iterable[int]) -> None:
+    """Free the names of these users, groups or projects, which are about to be stored under others."""
+    await execute(connection, f"set_aside_{kind}", ids=list(ids))
+
+
+async def keep_old_paths(connection: Connection, project_ids: Mapping[str, int]) -> None:
+    """Remember these paths for the projects that had them."""
+    await execute(connection, "keep_old_paths", paths=list(project_ids), project_ids=list(project_ids.values()))
+
+
+async def forget_taken_paths(connection: Connection, paths: Iterable[str]) -> None:
+    """Forget those of the paths, in lower case, that some project had once and that lead to something by now."""
+    await execute(connection, "forget_taken_paths", paths=list(paths))
+
+
+async def store(
+    connection: Connection, kind: str, *, rows: Sequence[Mapping[str, Any]], **owners: Sequence[int]
+) -> Counts:
+    """Write all rows of a kind; what the *owners* have beyond them is removed, a token revoked."""
+    record = await fetch_row(connection, f"store_{kind}", rows=json.dumps(rows), **owners)
+    created, updated, removed = (record[key] if record else 0 for key in ("created", "updated", "removed"))
+    return Counts(created, updated, unchanged=len(rows) - created - updated, removed=removed)
+
+
+async def _find_places(connection: Connection, query: str, **of: Iterable[object]) -> list[Found]:
+    rows = await fetch(connection, query, **{key: list(values) for key, values in of.items()})
+    return [Found(row["id"], row["path"], tuple(row["ancestry"])) for row in rows]

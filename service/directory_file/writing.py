@@ -1,0 +1,234 @@
+"""Writing a directory file that nothing objects to: each kind in its turn, parents before children."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from schemas.files.directory import (
+    AccessTokenEntry,
+    DeletionRules,
+    DeployTokenEntry,
+    DirectoryFile,
+    GroupEntry,
+    ProjectEntry,
+    UserEntry,
+)
+from service.access.tokens import token_digest
+from service.deletions.rows import holds as hold_rows
+from service.directory_file import rows as directory_rows
+from service.directory_file.moves import Names, Placed, place_groups, place_projects
+from service.directory_file.rows import Counts, Found
+from service.directory_file.validation import Known
+from service.infra.postgres.database import Connection
+from service.infra.postgres.ids import complete_ids
+
+Row = dict[str, Any]
+
+_GROUP_COLUMNS: Final = {"name", "visibility", "generic_duplicates_allowed", "generic_duplicate_exception_regex"}
+
+
+async def write_directory(connection: Connection, file: DirectoryFile, *, known: Known) -> dict[str, Counts]:
+    """Write the whole file and return what was done, by kind."""
+    writing = _Writing(connection, known)
+    await writing.store_users(file.users)
+    await writing.store_groups(file.groups)
+    await writing.store_projects(file.projects)
+    await writing.keep_old_paths()
+    await writing.store_members()
+    await writing.store_deploy_tokens()
+    await writing.store_job_tokens()
+    await writing.store_job_token_allowances()
+    await writing.store_protection_rules()
+    await writing.store_deletion_rules()
+    return writing.counts
+
+
+class _Writing:
+    """What was written so far, and the ids under which it was."""
+
+    def __init__(self, connection: Connection, known: Known) -> None:
+        self.counts: dict[str, Counts] = {}
+        self._connection = connection
+        self._known = known
+        self._user_ids = _ids_of(known.users)
+        self._project_ids = _ids_of(known.projects)
+        self._groups: list[tuple[int, GroupEntry]] = []
+        self._projects: list[tuple[int, ProjectEntry]] = []
+        self._placed_groups: list[Placed[GroupEntry]] = []
+        self._placed_projects: list[Placed[ProjectEntry]] = []
+
+    async def store_users(self, users: Sequence[UserEntry]) -> None:
+        known = self._known.users.by_name
+        ids = await self._complete_ids(
+            "directory_user", [(user.id, known.get(user.username.lower())) for user in users]
+        )
+        numbered = list(zip(ids, users, strict=True))
+        self._user_ids |= {user.username.lower(): user_id for user_id, user in numbered}
+        await self._set_aside("users", self._known.users)
+        await self._store("users", [_user_row(user_id, user) for user_id, user in numbered])
+        tokens = [{"user_id": user_id, **_token_row(token)} for user_id, user in numbered for token in user.tokens]
+        await self._store("access_tokens", tokens, user_ids=ids)
+
+    async def store_groups(self, groups: Sequence[GroupEntry]) -> None:
+        known = self._known.groups.by_name
+        ids = await self._complete_ids(
+            "directory_group", [(group.id, known.get(group.path.lower())) for group in groups]
+        )
+        self._groups = list(zip(ids, groups, strict=True))
+        self._placed_groups = place_groups(self._groups, self._known.groups)
+        await self._set_aside("groups", self._known.groups)
+        await self._store("groups", [_group_row(placed) for placed in self._placed_groups if _is_stored(placed)])
+
+    async def store_projects(self, projects: Sequence[ProjectEntry]) -> None:
+        known = self._known.projects.by_name
+        ids = await self._complete_ids(
+            "project", [(project.id, known.get(project.path.lower())) for project in projects]
+        )
+        self._projects = list(zip(ids, projects, strict=True))
+        self._project_ids |= {project.path.lower(): project_id for project_id, project in self._projects}
+        groups = {placed.place.name.lower(): placed.place for placed in self._placed_groups}
+        self._placed_projects = place_projects(self._projects, self._known.projects, groups=groups)
+        await self._set_aside("projects", self._known.projects)
+        await self._store("projects", [_project_row(placed) for placed in self._placed_projects if _is_stored(placed)])
+
+    async def keep_old_paths(self) -> None:
+        """Let projects be found under the paths that they had, as long as nothing else stands there."""
+        taken = {placed.place.name.lower() for placed in self._placed_groups if placed.is_new_here}
+        taken |= {placed.place.name.lower() for placed in self._placed_projects if placed.is_new_here}
+        if not taken:
+            return
+        renamed = {project.name: project.id for project in self._known.projects.renamed()}
+        await directory_rows.keep_old_paths(self._connection, renamed)
+        paths = taken | {path.lower() for path in renamed}
+        await directory_rows.forget_taken_paths(self._connection, paths)
+
+    async def store_members(self) -> None:
+        groups = [(group_id, group.members) for group_id, group in self._groups if group.members is not None]
+        projects = [(project_id, p.members) for project_id, p in self._projects if p.members is not None]
+        rows = [
+            {"user_id": self._user_ids[name.lower()], owner: owner_id, "access_level": role.level}
+            for owner, owned in (("group_id", groups), ("project_id", projects))
+            for owner_id, members in owned
+            for name, role in members.items()
+        ]
+        await self._store(
+            "members",
+            rows,
+            group_ids=[group_id for group_id, _ in groups],
+            project_ids=[project_id for project_id, _ in projects],
+        )
+
+    async def store_deploy_tokens(self) -> None:
+        owned = [(project_id, p.deploy_tokens) for project_id, p in self._projects if p.deploy_tokens is not None]
+        rows = [
+            {"project_id": project_id, "username": token.username, **_token_row(token)}
+            for project_id, tokens in owned
+            for token in tokens
+        ]
+        await self._store("deploy_tokens", rows, project_ids=[project_id for project_id, _ in owned])
+
+    async def store_job_tokens(self) -> None:
+        owned = [(project_id, p.job_tokens) for project_id, p in self._projects if p.job_tokens is not None]
+        tokens = [(project_id, token) for project_id, tokens in owned for token in tokens]
+        pipelines = {
+            token.pipeline.id: {
+                "project_id": project_id,
+                "user_id": self._user_ids[token.user.lower()],
+                **token.pipeline.model_dump(mode="json"),
+            }
+            for project_id, token in tokens
+            if token.pipeline
+        }
+        await self._store("pipelines", list(pipelines.values()))
+        rows = [
+            {
+                "project_id": project_id,
+                "user_id": self._user_ids[token.user.lower()],
+                "pipeline_id": token.pipeline.id if token.pipeline else None,
+                "digest": token_digest(token.token.get_secret_value()).hex(),
+            }
+            for project_id, token in tokens
+        ]
+        await self._store("job_tokens", rows, project_ids=[project_id for project_id, _ in owned])
+
+    async def store_job_token_allowances(self) -> None:
+        owned = [
+            (project_id, p.job_token_allowlist) for project_id, p in self._projects if p.job_token_allowlist is not None
+        ]
+        rows = [
+            {"project_id": project_id, "source_project_id": self._project_ids[path.lower()]}
+            for project_id, paths in owned
+            for path in paths
+        ]
+        await self._store("job_token_allowances", rows, project_ids=[project_id for project_id, _ in owned])
+
+    async def store_protection_rules(self) -> None:
+        owned = [(project_id, p.protection_rules) for project_id, p in self._projects if p.protection_rules is not None]
+        rows = [
+            {
+                "project_id": project_id,
+                "package_type": rule.package_type,
+                "package_name_pattern": rule.package_name_pattern,
+                "minimum_access_level_for_delete": rule.minimum_access_level_for_delete.level,
+            }
+            for project_id, rules in owned
+            for rule in rules
+        ]
+        await self._store("protection_rules", rows, project_ids=[project_id for project_id, _ in owned])
+
+    async def store_deletion_rules(self) -> None:
+        owned: list[tuple[str, int, DeletionRules]] = [("group", group_id, group) for group_id, group in self._groups]
+        owned += [("project", project_id, project) for project_id, project in self._projects]
+        rows = [
+            {"owner": owner, "id": owner_id, "written": sorted(written), **_rules_of(entry)}
+            for owner, owner_id, entry in owned
+            if (written := entry.model_fields_set & DeletionRules.model_fields.keys())
+        ]
+        await self._store("deletion_rules", rows)
+        await hold_rows.wake_released(self._connection)
+
+    async def _store(self, kind: str, rows: Sequence[Row], **owners: Sequence[int]) -> None:
+        self.counts[kind] = await directory_rows.store(self._connection, kind, rows=rows, **owners)
+
+    async def _set_aside(self, kind: str, known: Names) -> None:
+        if renamed := known.renamed():
+            await directory_rows.set_aside(self._connection, kind, [one.id for one in renamed])
+
+    async def _complete_ids(self, table: str, entries: Sequence[tuple[int | None, Found | None]]) -> list[int]:
+        ids = [found.id if found else chosen for chosen, found in entries]
+        return await complete_ids(self._connection, table, ids)
+
+
+def _ids_of(names: Names) -> dict[str, int]:
+    return {name: found.id for name, found in names.by_name.items()}
+
+
+def _is_stored(placed: Placed[GroupEntry] | Placed[ProjectEntry]) -> bool:
+    return placed.entry is not None or placed.place != placed.before
+
+
+def _group_row(placed: Placed[GroupEntry]) -> Row:
+    place, entry = placed.place, placed.entry
+    row = {"id": place.id, "parent_id": place.ancestry[-2] if len(place.ancestry) > 1 else None}
+    said = entry.model_dump(include=_GROUP_COLUMNS, mode="json") if entry else {}
+    written = sorted(entry.model_fields_set) if entry else []
+    return {**row, "ancestry": place.ancestry, "path": place.name, **said, "written": written}
+
+
+def _project_row(placed: Placed[ProjectEntry]) -> Row:
+    place, entry = placed.place, placed.entry
+    said = entry.model_dump(include={"name", "visibility", "packages_enabled"}, mode="json") if entry else {}
+    return {"id": place.id, "group_id": place.ancestry[-1], "path": place.name, **said}
+
+
+def _user_row(user_id: int, user: UserEntry) -> Row:
+    row = user.model_dump(include={"username", "admin", "external", "state"}, mode="json")
+    return {"id": user_id, "name": user.name or user.username, **row}
+
+
+def _rules_of(entry: DeletionRules) -> Row:
+    return entry.model_dump(include=set(DeletionRules.model_fields), mode="json")
+
+
+def _token_row(token: AccessTokenEntry | DeployTokenEntry) -> Row:
+    row = token.model_dump(include={"name", "scopes", "expires_at"}, mode="json")
+    return {"digest": token_digest(token.token.get_secret_value()).hex(), **row}

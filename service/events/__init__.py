@@ -1,0 +1,1 @@
+"""Events and commands on their way to the broker."""

@@ -1,0 +1,83 @@
+"""The outbox: messages written in the transaction of the fact that they tell of."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from schemas.messages.cloud_events import enveloped
+from schemas.messages.commands import Delete
+from schemas.messages.events import Event
+from schemas.messages.outgoing import Entry, Kind, Outgoing
+from schemas.messages.topology import Lane
+from service.infra.postgres.database import Connection, execute, fetch
+
+
+def new_id() -> UUID:
+    """Make an id that sorts by time (UUIDv7)."""
+    return uuid7()
+
+
+def command(lane: Lane, deletion_ids: Sequence[UUID]) -> Outgoing:
+    """Make the order to carry out these deletions."""
+    return Outgoing(new_id(), Kind.COMMAND, lane.routing_key, Delete(deletion_ids=tuple(deletion_ids)))
+
+
+def event(fact: Event, *, causation_id: UUID | None = None, event_id: UUID | None = None) -> Outgoing:
+    """Make the message that tells *fact*; one that nothing else brought about is its own cause."""
+    own_id = event_id or new_id()
+    envelope = enveloped(fact, event_id=own_id, causation_id=causation_id or own_id, now=datetime.now(UTC))
+    return Outgoing(envelope.id, Kind.EVENT, fact.routing_key(), envelope)
+
+
+async def append(connection: Connection, messages: Sequence[Outgoing]) -> None:
+    """Write *messages* in the caller's transaction, in their order."""
+    if messages:
+        await execute(
+            connection,
+            "append_to_outbox",
+            ids=[message.id for message in messages],
+            kinds=[message.kind for message in messages],
+            routing_keys=[message.routing_key for message in messages],
+            bodies=[message.body.model_dump_json() for message in messages],
+        )
+
+
+async def unpublished(connection: Connection, kind: Kind, limit: int) -> list[Entry]:
+    """Return, within a transaction, the oldest messages to be published now; events have got their final sequence."""
+    if kind is Kind.EVENT:
+        # A statement of its own: should two relays ever be active, the second one numbers after the first.
+        await fetch(connection, "lock_instance")
+    query = "unpublished_commands" if kind is Kind.COMMAND else "number_events"
+    return [
+        Entry(row["position"], row["id"], Kind(row["kind"]), row["routing_key"], row["body"], row["sequence"])
+        for row in await fetch(connection, query, limit=limit)
+    ]
+
+
+async def instance_id(connection: Connection) -> UUID:
+    """Return what our events name as their source."""
+    (row,) = await fetch(connection, "instance_id")
+    found: UUID = row["id"]
+    return found
+
+
+async def put_off(connection: Connection, positions: Sequence[int]) -> None:
+    """Send these again after a pause, which grows each time up to a minute."""
+    await execute(connection, "put_off", positions=list(positions))
+
+
+async def mark_published(connection: Connection, positions: Sequence[int]) -> None:
+    """Note that the broker has these messages."""
+    await execute(connection, "mark_published", positions=list(positions))
+
+
+async def is_behind(connection: Connection, limit: timedelta) -> bool:
+    """Tell whether some command has waited for the relay longer than *limit*."""
+    return bool(await fetch(connection, "outbox_is_behind", limit=limit))
+
+
+async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
+    """Remove messages that were published longer ago than that; return how many."""
+    return await execute(connection, "prune_outbox", older_than=older_than, limit=limit)

@@ -1,0 +1,1 @@
+"""The HTTP toolkit: server, routes that describe themselves, callers, parameters, replies, paging."""

@@ -1,0 +1,87 @@
+"""Reading JSON bodies, and answering a request once that carries an Idempotency-Key."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from schemas.base import Contract
+from schemas.problems import problems_of
+from service.access.access import Caller
+from service.access.tokens import text_digest
+from service.errors import BadParametersError
+from service.http.keys import CONTEXT
+from service.http.operations import OPERATION
+from service.idempotency.answering import Answer, answer_once
+from service.idempotency.rows import Key
+from service.infra.postgres.database import Sessions
+
+KEY_HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotency-Replayed"
+
+_KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
+_MOST_PROBLEMS: Final = 5
+
+_Body = TypeVar("_Body", bound=Contract)
+
+
+async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
+    """Return the JSON body, whatever its Content-Type says; an empty one is an empty object.
+
+    Raises:
+        BadParametersError: it is not what it has to be; each problem names its place and the rule.
+        web.HTTPRequestTimeout: it does not come.
+    """
+    if request[OPERATION].body is not kind:
+        raise TypeError(f"{request[OPERATION].path} is documented with another body than {kind.__name__}")
+    patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
+    try:
+        async with asyncio.timeout(patience):
+            written = await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    try:
+        found = from_json(written) if written.strip() else {}
+    except ValueError:
+        raise BadParametersError("body should be a JSON object") from None
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        sentences = [
+            problem.sentence() if problem.location else f"body {problem.rule}" for problem in problems_of(error)
+        ]
+        raise BadParametersError(*sentences[:_MOST_PROBLEMS]) from None
+
+
+async def answer(
+    request: web.Request, caller: Caller, body: BaseModel, act: Callable[[Sessions], Awaitable[Answer]]
+) -> web.Response:
+    """Answer with what *act* answers; under an Idempotency-Key, with what it answered the first time.
+
+    Raises:
+        BadParametersError: the key is not one.
+        ConflictError: the same request is under way.
+        KeyReusedError: the key was used for another request.
+    """
+    database = request.app[CONTEXT].database
+    key = _read_key(request, caller, body)
+    found = await act(database) if key is None else await answer_once(database, key, act)
+    repeated = {REPLAYED_HEADER: "true"} if found.is_repeated else {}
+    headers = {"Content-Type": found.media, **found.headers, **repeated}
+    return web.Response(body=found.body, status=found.status, headers=headers)
+
+
+def _read_key(request: web.Request, caller: Caller, body: BaseModel) -> Key | None:
+    text = request.headers.get(KEY_HEADER)
+    if text is None:
+        return None
+    if not _KEY.fullmatch(text):
+        raise BadParametersError(f"{KEY_HEADER} should be 1 to 255 visible ASCII characters")
+    asked = (
+        f"{request.method} {request.rel_url.raw_path_qs} {request.headers.get('Accept', '')}\n{body.model_dump_json()}"
+    )
+    return Key(f"user {caller.user_id}", text, text_digest(asked))

@@ -1,0 +1,48 @@
+"""Caches: who may keep an answer, and entity tags, so that a client need not get again what it has."""
+
+import hashlib
+from typing import Final
+
+from aiohttp import ETag, web
+from aiohttp.helpers import ETAG_ANY
+
+from service.http.operations import OPERATION, Handler
+
+NOT_TO_BE_KEPT: Final = "no-store"
+"""The rule for every answer but what a caller was given to read."""
+_FOR_ITS_CALLER: Final = "private, max-age=0, must-revalidate"
+"""A shared cache would give it to others; a client's own has to ask each time whether it still holds."""
+_TAG_LENGTH: Final = 32
+_OK: Final = 200
+_READABLE: Final = frozenset({_OK, 206, 304})
+
+
+def cache_control(request: web.Request, response: web.StreamResponse) -> str:
+    """Return who may keep the answer; refusals, redirections and answers to changes are kept by nobody."""
+    operation = request.get(OPERATION)
+    is_readable = operation is not None and operation.is_tagged and response.status in _READABLE
+    return _FOR_ITS_CALLER if is_readable else NOT_TO_BE_KEPT
+
+
+@web.middleware
+async def tag_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tag each answer that goes well, and say 304 to a client that has it; files have tags of their own."""
+    response = await handler(request)
+    operation = request.get(OPERATION)
+    is_tagged = operation is not None and operation.is_tagged and response.status == _OK
+    if is_tagged and isinstance(response, web.Response) and isinstance(response.body, bytes):
+        tag = hashlib.sha256(response.body).hexdigest()[:_TAG_LENGTH]
+        response.etag = ETag(tag, is_weak=True)
+        if is_known(request, tag):
+            del response.headers["Content-Type"]
+            return web.Response(status=304, headers=response.headers)
+    return response
+
+
+def is_known(request: web.Request, tag: str) -> bool:
+    """Tell whether the client names the tag in If-None-Match, be it weak or not (RFC 9110, section 13.1.2)."""
+    try:
+        known = request.if_none_match or ()
+    except ValueError:
+        return False
+    return any(given.value in {tag, ETAG_ANY} for given in known)

@@ -1,0 +1,20 @@
+"""What the application and a request carry."""
+
+from typing import Final
+
+from aiohttp import web
+
+from service.catalogue.downloads import DownloadNotes
+from service.context import Context
+
+CONTEXT: Final = web.AppKey("context", Context)
+DOWNLOADS: Final = web.AppKey("downloads", DownloadNotes)
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
+"""What a handler adds to the request's one log line."""
+
+ACCEPTED: Final = web.RequestKey("accepted", str)
+"""For whom the credential stands that the request showed; set only when it is good."""
+
+OPERATIONS: Final = web.AppKey("operations", tuple)
+"""Everything that the application serves."""

@@ -1,0 +1,133 @@
+"""Around every request: its id, its one log line, and errors as GitLab's bodies."""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from aiohttp import hdrs, web
+
+from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableError
+from service.http.caching import cache_control
+from service.http.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
+from service.http.operations import OPERATION, Carrier, Handler
+from service.http.replies import COMMON_HEADERS, reply, reply_text
+from service.http.serving.expect_continue import hang_up_unless_it_came
+from service.observing import metrics
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CLIENT_CLOSED: Final = 499
+_UNAUTHORIZED: Final = 401
+_UNAVAILABLE: Final = 503
+_PAUSE_S: Final = 5
+"""After how many seconds a client should try again what an outage has prevented."""
+_METHODS: Final = hdrs.METH_ALL - {hdrs.METH_ANY}
+
+log = structlog.get_logger()
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request an id (the client's own, if it is a plain one) and log it in one line."""
+    given = request.headers.get("X-Request-Id", "")
+    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    request[LOG_FIELDS] = {}
+    began = time.perf_counter()
+    status = _CLIENT_CLOSED
+    metrics.HTTP_IN_PROGRESS.inc()
+    try:
+        response = await handler(request)
+        status = response.status
+        if (operation := request.get(OPERATION)) and operation.takes_bytes:
+            hang_up_unless_it_came(request, response)
+    finally:
+        took = time.perf_counter() - began
+        _count(request, status, took)
+        log.info(
+            "request",
+            request_id=request[REQUEST_ID],
+            method=request.method,
+            path=request.rel_url.raw_path,
+            status=status,
+            duration_ms=round(took * 1_000, 1),
+            **request[LOG_FIELDS],
+        )
+    return response
+
+
+def _count(request: web.Request, status: int, took: float) -> None:
+    # Names of our own only: what a client makes up must not become a time series.
+    operation = request.get(OPERATION)
+    route = operation.plain_path.removeprefix("/api/v4") if operation else "none"
+    method = request.method if request.method in _METHODS else "other"
+    metrics.HTTP_IN_PROGRESS.dec()
+    metrics.HTTP_REQUESTS.labels(method, route, status).inc()
+    metrics.HTTP_DURATION.labels(method, route).observe(took)
+    if request.transport is None:
+        metrics.HTTP_LEFT.labels("cancelled" if status == _CLIENT_CLOSED else "finished").inc()
+
+
+@web.middleware
+async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what was raised into GitLab's answer to it."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        # The client went away; there is nobody to answer, and nothing is wrong with us.
+        return web.Response(status=_CLIENT_CLOSED)
+    except Exception as error:  # noqa: BLE001 - the last resort of a server
+        return _answer(request, error)
+
+
+def _answer(request: web.Request, error: Exception) -> web.Response:
+    match error:
+        case RefusedError():
+            headers = {**_challenge(request, error.status), **_pause(error)}
+            answer = reply(error.body(), status=error.status, headers=headers)
+        case web.HTTPMethodNotAllowed():
+            answer = reply({"error": "405 Not Allowed"}, status=405, headers={"Allow": error.headers["Allow"]})
+        case web.HTTPMovedPermanently():
+            text = f"This resource has been moved permanently to {error.location}"
+            answer = reply_text(text, status=301, headers={"Location": str(error.location)})
+        case StorageUnavailableError() | DatabaseAwayError():
+            event = "storage_unavailable" if isinstance(error, StorageUnavailableError) else "database_unavailable"
+            log.error(event, request_id=request[REQUEST_ID], reason=str(error))
+            body = {"message": "503 Service Unavailable"}
+            answer = reply(body, status=_UNAVAILABLE, headers={"Retry-After": str(_PAUSE_S)})
+        case web.RequestPayloadError():
+            answer = reply({"error": "400 Bad Request"}, status=400)
+            answer.force_close()
+        case web.HTTPException():
+            answer = reply({"error": f"{error.status} {error.reason}"}, status=error.status)
+        case _:
+            log.error("request_failed", request_id=request[REQUEST_ID], exc_info=error)
+            answer = reply({"message": "500 Internal Server Error"}, status=500)
+    if answer.status == _UNAVAILABLE:
+        # A new connection may lead to another process, which can answer.
+        answer.force_close()
+    return answer
+
+
+def _challenge(request: web.Request, status: int) -> Mapping[str, str]:
+    # Package managers show their credentials only when they are asked to.
+    operation = request.get(OPERATION)
+    is_asked = status == _UNAUTHORIZED and operation is not None and Carrier.BASIC in operation.carriers
+    return {"WWW-Authenticate": 'Basic realm="GitLab Packages Registry"'} if is_asked else {}
+
+
+def _pause(error: RefusedError) -> Mapping[str, str]:
+    return {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add what every answer carries, before its headers are sent."""
+    response.headers.update(COMMON_HEADERS)
+    response.headers["Cache-Control"] = cache_control(request, response)
+    if REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[REQUEST_ID]
+    if request.app[CONTEXT].vitals.is_stopping:
+        # The client's next request goes to another process, over a connection that is not about to be closed.
+        response.force_close()
+        response.headers["Connection"] = "close"

@@ -1,0 +1,244 @@
+"""Routes that say what they take and answer: served, checked and documented from the same words."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+from aiohttp import hdrs, web
+
+from schemas.base import Contract, Query
+from service.access.access import READING_SCOPES
+from service.errors import RefusedError, UnauthorizedError
+from service.http.serving.expect_continue import let_body_come, wait_to_be_read
+
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Refusal: TypeAlias = type[RefusedError] | RefusedError
+"""A class where its text is always the same; an example of it where it is not."""
+
+
+_PLACE: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+
+
+READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
+"""The methods that change nothing."""
+
+
+class Carrier(StrEnum):
+    """Where a request may carry a credential."""
+
+    PRIVATE_TOKEN_HEADER = "PRIVATE-TOKEN"  # noqa: S105 - a header's name
+    PRIVATE_TOKEN_PARAMETER = "private_token"  # noqa: S105 - a parameter's name
+    BEARER = "bearer"
+    ACCESS_TOKEN_PARAMETER = "access_token"  # noqa: S105 - a parameter's name
+    JOB_TOKEN_HEADER = "JOB-TOKEN"  # noqa: S105 - a header's name
+    JOB_TOKEN_PARAMETER = "job_token"  # noqa: S105 - a parameter's name
+    DEPLOY_TOKEN_HEADER = "Deploy-Token"  # noqa: S105 - a header's name
+    BASIC = "basic"
+
+
+PERSONAL: Final = frozenset(
+    {
+        Carrier.PRIVATE_TOKEN_HEADER,
+        Carrier.PRIVATE_TOKEN_PARAMETER,
+        Carrier.BEARER,
+        Carrier.ACCESS_TOKEN_PARAMETER,
+    }
+)
+"""What every route reads: a user's own token."""
+
+OF_PROJECT: Final = PERSONAL | {Carrier.JOB_TOKEN_HEADER, Carrier.JOB_TOKEN_PARAMETER}
+"""What routes below a project read."""
+
+OF_PACKAGE_MANAGERS: Final = OF_PROJECT | {Carrier.DEPLOY_TOKEN_HEADER, Carrier.BASIC}
+"""What routes for package managers read."""
+
+NO_CREDENTIALS: Final = frozenset[Carrier]()
+"""For routes that do not care who asks."""
+
+
+class Media(StrEnum):
+    """What an answer's body is."""
+
+    JSON = "application/json"
+    OCTETS = "application/octet-stream"
+    NDJSON = "application/x-ndjson"
+    TEXT = "text/plain"
+    HTML = "text/html"
+    EMPTY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer that goes well."""
+
+    status: int
+    shape: Any = None
+    """The type of the JSON body: a resource, a list of resources, or what pydantic can describe."""
+    media: Media = Media.JSON
+    headers: tuple[str, ...] = ()
+
+
+PAGE_HEADERS: Final = ("Link", "X-Page", "X-Per-Page", "X-Next-Page", "X-Prev-Page", "X-Total", "X-Total-Pages")
+
+
+def one(shape: Any, *, status: int = 200) -> Answer:
+    """Answer with one resource."""
+    return Answer(status, shape)
+
+
+def page_of(shape: Any) -> Answer:
+    """Answer with a page of a list, and the headers that lead to the others."""
+    return Answer(200, list[shape], headers=PAGE_HEADERS)
+
+
+MOVED: Final = Answer(301, media=Media.TEXT, headers=("Location",))
+"""Where a project is now that had the path of the request before."""
+
+_OF_FILES: Final = ("X-Checksum-SHA256", "Content-Disposition", "Accept-Ranges")
+
+FILE_BYTES: Final = Answer(200, media=Media.OCTETS, headers=_OF_FILES)
+"""The bytes of a file."""
+
+FILE_PART: Final = Answer(206, media=Media.OCTETS, headers=(*_OF_FILES, "Content-Range"))
+"""Some of them."""
+
+ADDRESS: Final = Answer(302, media=Media.EMPTY, headers=("Location", "X-Checksum-SHA256"))
+"""Where they are, for a while."""
+
+ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id", "Link"))
+"""A deletion that was accepted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """One method on one path: what it takes, and all that it may answer."""
+
+    method: str
+    path: str
+    tag: str
+    handler: Handler
+    answers: tuple[Answer, ...]
+    refusals: tuple[Refusal, ...]
+    carriers: frozenset[Carrier]
+    query: type[Query] | None = None
+    reading_scopes: frozenset[str] = READING_SCOPES
+    """Any of these lets a user's own token read here."""
+    takes_bytes: bool = False
+    """The body is a file."""
+    body: type[Contract] | None = None
+    """What the body is, as JSON."""
+    takes_key: bool = False
+    """An Idempotency-Key makes it answer the same request only once."""
+    path_rules: Mapping[str, str] = field(default_factory=dict)
+    """Regular expressions for parts of the path."""
+    is_hidden: bool = False
+    """Not worth a word in the documentation."""
+
+    @cached_property
+    def plain_path(self) -> str:
+        """The path without what its parts have to look like."""
+        return _PLACE.sub(r"{\1}", self.path)
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """The names of the parts of the path that a client fills in, in their order."""
+        return _PLACE.findall(self.path)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is served to whoever shows no credential, as far as that caller sees anything."""
+        return not self.takes_bytes and UnauthorizedError not in self.refusals
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether a body has to come: an empty object would not do."""
+        return self.body is not None and bool(self.body.model_json_schema().keys() & {"oneOf", "required"})
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the body is waited for: a file, JSON, or the form of a DELETE, which may hold a credential."""
+        return self.takes_bytes or self.body is not None or self.method == "DELETE"
+
+    @property
+    def gives_bytes(self) -> bool:
+        """Whether it answers with a file, or a part of one."""
+        return FILE_BYTES in self.answers
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether its answers carry an ETag."""
+        return self.method == "GET" and self.path.startswith("/api/")
+
+
+OPERATION: Final = web.RequestKey("operation", Operation)
+"""The operation that a request is for."""
+
+
+class Routes:
+    """The operations of one module, in the order of their definition."""
+
+    def __init__(self, tag: str, *, carriers: frozenset[Carrier]) -> None:
+        """Begin without any; *carriers* hold for each that says nothing else."""
+        self.operations: list[Operation] = []
+        self._tag = tag
+        self._carriers = carriers
+
+    def get(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve GET, and HEAD with it."""
+        return self._add("GET", path, **about)
+
+    def put(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve PUT."""
+        return self._add("PUT", path, **about)
+
+    def post(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve POST."""
+        return self._add("POST", path, **about)
+
+    def delete(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+        """Serve DELETE."""
+        return self._add("DELETE", path, **about)
+
+    def add_to(self, app: web.Application) -> None:
+        """Serve all of them in *app*."""
+        for operation in self.operations:
+            expect = wait_to_be_read if operation.takes_bytes else let_body_come
+            for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
+                app.router.add_route(method, operation.path, _served(operation), expect_handler=expect)
+
+    def _add(
+        self,
+        method: str,
+        path: str,
+        *,
+        answers: Answer | Sequence[Answer],
+        refusals: Sequence[Refusal] = (),
+        **about: Any,
+    ) -> Callable[[Handler], Handler]:
+        def add(handler: Handler) -> Handler:
+            about.setdefault("carriers", self._carriers)
+            self.operations.append(
+                Operation(
+                    method=method,
+                    path=path,
+                    tag=self._tag,
+                    handler=handler,
+                    answers=(answers,) if isinstance(answers, Answer) else tuple(answers),
+                    refusals=tuple(refusals),
+                    **about,
+                )
+            )
+            return handler
+
+        return add
+
+
+def _served(operation: Operation) -> Handler:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        request[OPERATION] = operation
+        return await operation.handler(request)
+
+    return serve

@@ -1,0 +1,88 @@
+"""GitLab's ways of paging: by number, with six headers and the Link; and by cursor, with the Link alone."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from schemas.base import Query
+from schemas.http.parameters import Paging
+from service.http.links import external_url
+from service.http.replies import reply
+from service.infra.postgres.pages import Slice
+
+
+def reply_page(
+    request: web.Request,
+    resources: Sequence[BaseModel],
+    found: Slice,
+    query: Paging,
+    *,
+    next_cursor: str | None = None,
+) -> web.Response:
+    """Answer with one page of a list; totals are left out where they were not counted.
+
+    With a *next_cursor*, the link to the next page leads there by it instead of by its number.
+    """
+    is_within = bool(found.rows)
+    neighbours = {
+        "prev": query.page - 1 if is_within and query.page > 1 else None,
+        "next": query.page + 1 if found.has_more else None,
+    }
+    pages = None if found.total is None else max(1, -(-found.total // query.per_page))
+    numbers = {**neighbours, "first": 1, "last": pages}
+    targets: dict[str, Mapping[str, object]] = {name: {"page": number} for name, number in numbers.items() if number}
+    if next_cursor is not None:
+        targets["next"] = {"cursor": next_cursor}
+    headers = {
+        "X-Page": str(query.page),
+        "X-Per-Page": str(query.per_page),
+        "X-Next-Page": str(neighbours["next"] or ""),
+        "X-Prev-Page": str(neighbours["prev"] or ""),
+        "Link": _link(request, query, targets),
+    }
+    if pages is not None:
+        headers |= {"X-Total": str(found.total), "X-Total-Pages": str(pages)}
+    return reply(list(resources), headers=headers)
+
+
+def reply_part(
+    request: web.Request, resources: Sequence[BaseModel], query: Query, targets: Mapping[str, Mapping[str, object]]
+) -> web.Response:
+    """Answer with a part of a list; *targets* say, by their relation to it, with which parameters others are had."""
+    return reply(list(resources), headers={"Link": _link(request, query, targets)} if targets else {})
+
+
+def by_cursor(cursors: Mapping[str, str | None]) -> dict[str, Mapping[str, object]]:
+    """Return the targets that have a cursor."""
+    return {relation: {"cursor": cursor} for relation, cursor in cursors.items() if cursor is not None}
+
+
+def _link(request: web.Request, query: Query, targets: Mapping[str, Mapping[str, object]]) -> str:
+    effective = {
+        name: _written(value) for name, value in query.model_dump(mode="json").items() if value not in (None, "")
+    }
+    if "include_versionless" not in query.model_fields_set:
+        # The only flag that GitLab gives no default.
+        effective.pop("include_versionless", None)
+    effective |= {name: request.match_info[name] for name in request.match_info}
+    base = external_url(request) + request.rel_url.raw_path
+    return ", ".join(
+        f'<{base}?{urlencode(sorted(_with(effective, target).items()))}>; rel="{relation}"'
+        for relation, target in targets.items()
+    )
+
+
+def _with(effective: Mapping[str, str], target: Mapping[str, object]) -> dict[str, str]:
+    # A page is told either by its number or by a cursor.
+    kept = {name: value for name, value in effective.items() if name not in {"page", "cursor"}}
+    by_number = "page" in target
+    return {
+        **{name: value for name, value in kept.items() if not (by_number and name == "pagination")},
+        **{name: str(value) for name, value in target.items()},
+    }
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

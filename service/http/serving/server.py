@@ -1,0 +1,131 @@
+"""The HTTP connection: what cannot be read as HTTP is answered as everything else is, and never quoted."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import LineTooLong
+from typing_extensions import override
+
+from service.http.caching import NOT_TO_BE_KEPT
+from service.http.operations import READING
+from service.http.replies import COMMON_HEADERS, reply
+from service.http.serving.expect_continue import without_unknown
+from service.http.serving.framing import MOST_WAITING, HeadTooLongError, Parser
+
+LONGEST_LINE: Final = 8_192
+"""Bytes of a request's first line."""
+LONGEST_FIELD: Final = 16_384
+"""Bytes of one header field; also what tells in an error of the parser which of the two was too long."""
+_HEADERS: Final = {**COMMON_HEADERS, "Cache-Control": NOT_TO_BE_KEPT}
+_GLANCE_S: Final = 0.05
+_TEXTS: Final = {400: "400 Bad Request", 414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"}
+
+log = structlog.get_logger()
+
+
+class Connection(web.RequestHandler):
+    """One connection of a client."""
+
+    __slots__ = ()
+
+    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        """Read as the library does, within bounds of our own."""
+        super().__init__(manager, loop=loop, **options)
+        self._parser = Parser(
+            self,
+            loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=web.RequestPayloadError,
+            max_msg_queue_size=MOST_WAITING + 1,  # its count may be one ahead of the requests that wait
+            auto_decompress=False,  # a body is stored as it was sent, whatever its Content-Encoding says
+        )
+        self._max_msg_queue_size = MOST_WAITING
+        self._msg_queue_resume_size = MOST_WAITING // 2
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request has come whose answer is not sent yet."""
+        return self._request_in_progress or bool(self._messages)
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Cancel what is read for a client that has gone, with its statement; a change runs to its end."""
+        request, serving = self._current_request, self._task_handler
+        super().connection_lost(exc)
+        if request is not None and serving is not None and request.method in READING:
+            serving.cancel()
+
+    @override
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a request that could not be read, or whose handler broke outside all of ours, and hang up."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun")
+        if status == web.HTTPInternalServerError.status_code:
+            log.error("request_failed", exc_info=exc)
+            answer = reply({"message": "500 Internal Server Error"}, status=status, headers=_HEADERS)
+        else:
+            status = _status_of(exc)
+            log.info("request_unreadable", status=status, reason=type(exc).__name__)
+            answer = reply({"error": _TEXTS[status]}, status=status, headers=_HEADERS)
+        answer.force_close()
+        return answer
+
+
+class Server(web.Server):
+    """Makes a `Connection` of each that comes in."""
+
+    @override
+    def __call__(self) -> Connection:
+        """Return the protocol of a new connection."""
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """Serves an application over such connections."""
+
+    async def finish(self, *, within: float) -> None:
+        """Take no more connections, and return when every request is answered, or after so many seconds.
+
+        The library's own way of ending drops what still comes of a body, so that uploads could not be finished.
+        """
+        for site in list(self.sites):
+            await site.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while any(isinstance(one, Connection) and one.is_busy for one in self._connections()):  # noqa: ASYNC110 - the library tells nobody
+                    await asyncio.sleep(_GLANCE_S)
+
+    def _connections(self) -> Sequence[web.RequestHandler]:
+        return self.server.connections if self.server else ()
+
+    @override
+    async def _make_server(self) -> Server:
+        server = await super()._make_server()
+
+        def make_request(message: RawRequestMessage, *parts: Any) -> web.BaseRequest:
+            return server.request_factory(without_unknown(message), *parts)
+
+        return Server(server.request_handler, request_factory=make_request, **self._kwargs)
+
+
+def _status_of(error: BaseException | None) -> int:
+    if isinstance(error, HeadTooLongError):
+        return web.HTTPRequestHeaderFieldsTooLarge.status_code
+    if not isinstance(error, LineTooLong):
+        return web.HTTPBadRequest.status_code
+    is_field = error.args[1] == LONGEST_FIELD
+    return (web.HTTPRequestHeaderFieldsTooLarge if is_field else web.HTTPRequestURITooLong).status_code

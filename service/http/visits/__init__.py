@@ -1,0 +1,1 @@
+"""A request's credentials, its caller, and what the caller may do."""

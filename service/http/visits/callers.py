@@ -1,0 +1,188 @@
+"""Who is asking: from the request's credentials to a caller, a project and a permission."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from schemas.messages.topology import Lane
+from schemas.names import AccessLevel, Cause, Credential
+from service.access import access
+from service.access.access import ANONYMOUS, Caller, Shown
+from service.access.rows import Group, Project
+from service.deletions.rows.accepting import Origin
+from service.deletions.rows.undoing import Actor
+from service.errors import (
+    ForbiddenError,
+    GroupNotFoundError,
+    InsufficientScopeError,
+    JobTokenRefusedError,
+    MovedProjectWriteError,
+    PackagesDisabledError,
+    ProjectNotFoundError,
+    UnauthorizedError,
+)
+from service.http.keys import ACCEPTED, CONTEXT, LOG_FIELDS, REQUEST_ID
+from service.http.links import external_url
+from service.http.operations import OPERATION, READING, Carrier, Refusal
+from service.http.visits.credentials import shown_credentials
+from service.infra.postgres.database import Connection
+
+PROJECT_REFUSALS: Final[tuple[Refusal, ...]] = (
+    ProjectNotFoundError,
+    PackagesDisabledError,
+    ForbiddenError,
+    JobTokenRefusedError("group/source", "group/target"),
+)
+"""Why a project's packages may not be visited."""
+
+GROUP_REFUSALS: Final[tuple[Refusal, ...]] = (GroupNotFoundError, PackagesDisabledError, ForbiddenError)
+"""Why a group's packages may not be visited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A caller in a project."""
+
+    caller: Caller
+    project: Project
+
+    @property
+    def level(self) -> AccessLevel:
+        """The caller's level in the project."""
+        return access.level_in(self.caller, self.project)
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether the caller may delete packages here."""
+        return access.may_delete(self.caller, self.project)
+
+    def origin(self, request: web.Request, *, reason: str | None) -> Origin:
+        """Return who asks for a deletion here, with what."""
+        return origin_of(request, self.caller, level=self.level, cause=Cause.USER, lane=Lane.INTERACTIVE, reason=reason)
+
+
+def origin_of(
+    request: web.Request,
+    caller: Caller,
+    *,
+    cause: Cause,
+    lane: Lane,
+    reason: str | None,
+    level: AccessLevel = AccessLevel.NONE,
+    batch_id: UUID | None = None,
+) -> Origin:
+    """Return who asks for deletions, with what; the *level* counts where it is the same for all of them."""
+    return Origin(
+        requested_by=caller.user_id,
+        requested_level=level,
+        credential=caller.credential or Credential.PERSONAL_ACCESS_TOKEN,
+        cause=cause,
+        lane=lane,
+        reason=reason,
+        request_id=request[REQUEST_ID],
+        batch_id=batch_id,
+    )
+
+
+def actor_of(request: web.Request, caller: Caller) -> Actor:
+    """Return who acts on a deletion, with what."""
+    credential = caller.credential or Credential.PERSONAL_ACCESS_TOKEN
+    return Actor(caller.user_id, credential, request_id=request[REQUEST_ID])
+
+
+@asynccontextmanager
+async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller]]:
+    """Give a connection and the caller, who may be anonymous.
+
+    Raises:
+        RefusedError: the credential is bad, or its scopes do not cover the request.
+    """
+    shown = await shown_credentials(request)
+    async with request.app[CONTEXT].database.connection() as connection:
+        caller = await _caller(connection, shown)
+        if caller.credential is not None:
+            request[ACCEPTED] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
+            request[LOG_FIELDS]["user_id"] = caller.user_id
+        if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
+            needed = request[OPERATION].reading_scopes if request.method in READING else access.WRITING_SCOPES
+            if not caller.scopes & needed:
+                raise InsufficientScopeError
+        yield connection, caller
+
+
+@asynccontextmanager
+async def project_visit(
+    request: web.Request, *, credential_required: bool = False
+) -> AsyncGenerator[tuple[Connection, Visit]]:
+    """Give a connection and the visit, after the checks that come before any parameter is looked at.
+
+    Raises:
+        RefusedError: the credential is bad, the project is not visible, or its packages may not be read.
+        web.HTTPMovedPermanently: the project was asked for by a path that it had before.
+    """
+    async with caller_visit(request) as (connection, caller):
+        _require_packages(request)
+        if credential_required and caller.credential is None:
+            raise UnauthorizedError
+        project = await project_of(request, connection, caller)
+        access.require_read(caller, project)
+        yield connection, Visit(caller, project)
+
+
+@asynccontextmanager
+async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller, Group]]:
+    """Give a connection, the caller and the group, after the checks that come before any parameter.
+
+    Raises:
+        RefusedError: the credential is bad, the group is not visible, or its packages may not be read.
+    """
+    async with caller_visit(request) as (connection, caller):
+        _require_packages(request)
+        group = await access.visible_group(connection, caller, request.match_info["id"])
+        access.require_group_read(caller, group)
+        yield connection, caller, group
+
+
+async def project_of(request: web.Request, connection: Connection, caller: Caller) -> Project:
+    """Return the project that the request's path names.
+
+    Raises:
+        RefusedError: it is not visible; or it was asked for by a path that it had before, not to read it.
+        web.HTTPMovedPermanently: it was asked for by a path that it had before, to read it.
+    """
+    try:
+        project = await access.visible_project(connection, caller, request.match_info["id"])
+    except ProjectNotFoundError:
+        # Routes for package managers tell whoever shows nothing to show something; the others say nothing.
+        if Carrier.BASIC in request[OPERATION].carriers and caller.credential is None:
+            raise UnauthorizedError from None
+        raise
+    if not project.is_moved:
+        return project
+    if request.method not in READING:
+        raise MovedProjectWriteError
+    raise web.HTTPMovedPermanently(_address_by_number(request, project))
+
+
+async def _caller(connection: Connection, shown: Sequence[Shown]) -> Caller:
+    for credential in shown:
+        caller = await access.caller_of(connection, credential)
+        if caller.credential is not None:
+            return caller
+    return ANONYMOUS
+
+
+def _address_by_number(request: web.Request, project: Project) -> str:
+    head, _, tail = request.rel_url.raw_path.partition("/projects/")
+    _, slash, rest = tail.partition("/")
+    query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
+    return f"{external_url(request)}{head}/projects/{project.id}{slash}{rest}{query}"
+
+
+def _require_packages(request: web.Request) -> None:
+    if not request.app[CONTEXT].settings.packages_enabled:
+        raise PackagesDisabledError

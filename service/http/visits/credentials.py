@@ -1,0 +1,87 @@
+"""Finding the credential that a request carries, in the places that its operation reads, and in no others."""
+
+import asyncio
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from aiohttp import web
+from multidict import MultiMapping
+
+from schemas.names import Credential
+from service.access.access import Shown
+from service.http.keys import CONTEXT
+from service.http.operations import OPERATION, Carrier
+from service.http.visits.forms import read_form
+
+_BEARER: Final = "bearer "
+_BASIC: Final = "basic "
+_PERSONAL: Final = frozenset({Credential.PERSONAL_ACCESS_TOKEN})
+_JOB: Final = frozenset({Credential.JOB_TOKEN})
+_DEPLOY: Final = frozenset({Credential.DEPLOY_TOKEN})
+
+
+async def shown_credentials(request: web.Request) -> Sequence[Shown]:
+    """Return the credentials that the request carries where its operation reads one; the first good one counts.
+
+    Raises:
+        web.HTTPRequestTimeout: the body of a DELETE, which might hold one, does not come.
+    """
+    operation = request[OPERATION]
+    found = list(_shown(request, operation.carriers, request.query))
+    # GitLab reads these parameters from a form as well; a file that is uploaded is never looked into.
+    if not found and request.method == "DELETE" and request.can_read_body:
+        patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
+        try:
+            async with asyncio.timeout(patience):
+                form = await read_form(request)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout from None
+        found = list(_shown(request, _parameters_of(operation.carriers), form))
+    return found
+
+
+def _shown(request: web.Request, carriers: frozenset[Carrier], parameters: MultiMapping[str]) -> Iterator[Shown]:
+    places = (
+        (Carrier.PRIVATE_TOKEN_PARAMETER, _PERSONAL, _last(parameters, "private_token")),
+        (Carrier.PRIVATE_TOKEN_HEADER, _PERSONAL, request.headers.get("PRIVATE-TOKEN")),
+        (Carrier.BEARER, _kinds(carriers), _after(_BEARER, request)),
+        (Carrier.ACCESS_TOKEN_PARAMETER, _PERSONAL, _last(parameters, "access_token")),
+        (Carrier.JOB_TOKEN_HEADER, _JOB, request.headers.get("JOB-TOKEN")),
+        (Carrier.JOB_TOKEN_PARAMETER, _JOB, _last(parameters, "job_token")),
+    )
+    for carrier, kinds, token in places:
+        if token and carrier in carriers:
+            yield Shown(token, kinds)
+    if Carrier.DEPLOY_TOKEN_HEADER in carriers and (token := request.headers.get("Deploy-Token")):
+        yield Shown(token, _DEPLOY, counts_when_bad=False)
+    if Carrier.BASIC in carriers and (basic := _basic(request)):
+        login, password = basic
+        yield Shown(password, _PERSONAL | _JOB | _DEPLOY, login=login, counts_when_bad=False)
+
+
+def _kinds(carriers: frozenset[Carrier]) -> frozenset[Credential]:
+    jobs = _JOB if Carrier.JOB_TOKEN_HEADER in carriers else frozenset()
+    deploys = _DEPLOY if Carrier.DEPLOY_TOKEN_HEADER in carriers else frozenset()
+    return _PERSONAL | jobs | deploys
+
+
+def _parameters_of(carriers: frozenset[Carrier]) -> frozenset[Carrier]:
+    return carriers & {Carrier.PRIVATE_TOKEN_PARAMETER, Carrier.ACCESS_TOKEN_PARAMETER, Carrier.JOB_TOKEN_PARAMETER}
+
+
+def _after(scheme: str, request: web.Request) -> str:
+    authorization = request.headers.get("Authorization", "")
+    return authorization[len(scheme) :].strip() if authorization.lower().startswith(scheme) else ""
+
+
+def _basic(request: web.Request) -> tuple[str, str] | None:
+    try:
+        login, colon, password = b64decode(_after(_BASIC, request), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (login, password) if colon else None
+
+
+def _last(parameters: MultiMapping[str], name: str) -> str:
+    return parameters.getall(name, [""])[-1]

@@ -1,0 +1,66 @@
+"""Answers that a client may ask for again, by whom they were given and under which key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic_core import to_json
+
+from service.infra.postgres.database import Connection, execute, fetch, fetch_row
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a client calls one request of its own."""
+
+    caller: str
+    key: str
+    request_digest: bytes
+    """SHA-256 of what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer as it was given, and to what."""
+
+    request_digest: bytes
+    status: int
+    media: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def lock(connection: Connection, key: Key) -> bool:
+    """Hold the key until the transaction ends; tell whether nobody else holds it."""
+    (row,) = await fetch(connection, "lock_answer", caller=key.caller, key=key.key)
+    return bool(row["is_ours"])
+
+
+async def find(connection: Connection, key: Key) -> KeptAnswer | None:
+    """Return the answer that was given under the key."""
+    row = await fetch_row(connection, "find_answer", caller=key.caller, key=key.key)
+    if row is None:
+        return None
+    return KeptAnswer(row["request_digest"], row["status"], row["media"], row["headers"], row["body"])
+
+
+async def keep(
+    connection: Connection, key: Key, *, status: int, media: str, headers: Mapping[str, str], body: bytes
+) -> None:
+    """Keep an answer under a held key."""
+    await execute(
+        connection,
+        "keep_answer",
+        caller=key.caller,
+        key=key.key,
+        request_digest=key.request_digest,
+        status=status,
+        media=media,
+        headers=to_json(headers).decode(),
+        body=body,
+    )
+
+
+async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
+    """Remove answers that were given longer ago than that; return how many."""
+    return await execute(connection, "prune_answers", older_than=older_than, limit=limit)

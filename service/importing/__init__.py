@@ -1,0 +1,1 @@
+"""Imports of packages from a file."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: sessions, named queries, locks, roles and migrations."""

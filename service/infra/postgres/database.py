@@ -1,0 +1,273 @@
+"""PostgreSQL: the pool, a connection, a transaction, a wake-up by NOTIFY, a lock for being the only one."""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, Final, Protocol, TypeAlias, cast
+
+import asyncpg
+from pydantic import SecretStr
+from pydantic_core import from_json
+
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError, StartError, TransactionLostError, first_line
+from service.infra.postgres.failures import DRIVER_ERRORS, outages_named
+from service.infra.postgres.queries import adapter, load_queries
+from service.infra.postgres.sessions.advisory_locks import ProcessLock
+from service.infra.postgres.sessions.connecting import Purpose, Session, connect
+from service.infra.postgres.sessions.kept import USUAL_PULSE, HeldLock, Listening, Pulse
+from service.infra.postgres.sessions.suitability import require_suitable
+from service.infra.postgres.statement_limits import STATEMENT_LIMITS_S
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
+Record: TypeAlias = Mapping[str, Any]
+
+DatabaseUnavailableError: Final = (OSError, DatabaseAwayError)
+"""All that a use of the database raises when it is away, or cannot do now what it will do later."""
+
+_ACQUIRE_TIMEOUT_S: Final = 8
+"""How long it may take to get a connection, a new one if need be."""
+_CLEAN_UP_TIMEOUT_S: Final = 2
+"""How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
+_CLOSE_TIMEOUT_S: Final = 5
+_RENEW_EVERY_S: Final = 5
+"""How often all connections are renewed at most: those who only read need not connect again for each refused write."""
+
+_queries: Final = load_queries()
+
+
+async def fetch(connection: Connection, query: str, **values: object) -> list[Record]:
+    """Run the named query and return its rows."""
+    rows: list[Any] = await connection.fetch(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query))
+    return rows
+
+
+async def fetch_row(connection: Connection, query: str, **values: object) -> Record | None:
+    """Run the named query and return its first row, if there is one."""
+    row: Any = await connection.fetchrow(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query))
+    return row if row is None else cast(Record, row)
+
+
+async def execute(connection: Connection, query: str, **values: object) -> int:
+    """Run the named query and return how many rows it touched."""
+    return _touched(await connection.execute(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query)))
+
+
+async def fetch_composed(
+    connection: Connection, query: str, parts: Mapping[str, str], values: Sequence[object]
+) -> list[Record]:
+    """Run a named query whose {places} are filled with *parts*, fixed fragments that hold only $1, $2… for *values*."""
+    text: str = getattr(_queries, query).sql
+    rows: list[Any] = await connection.fetch(text.format_map(parts), *values, timeout=STATEMENT_LIMITS_S.get(query))
+    return rows
+
+
+def _touched(tag: str) -> int:
+    return int(tag.rpartition(" ")[2])
+
+
+def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:
+    ordered = adapter.maybe_order_params(query, values)  # type: ignore[no-untyped-call]  # nor there
+    return getattr(_queries, query).sql, *ordered
+
+
+class Sessions(Protocol):
+    """What a use case needs of the database."""
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """Give a connection on which each statement is its own transaction."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Give a connection within a transaction, committed at the end and rolled back by any exception."""
+        ...
+
+
+class Within:
+    """Sessions within a transaction that is open already: what they do is committed with it, or not at all."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Use this connection, on which the transaction is."""
+        self._connection = connection
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Give the connection."""
+        yield self._connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """Give the connection within a part of the transaction that can be rolled back by itself."""
+        with outages_named():
+            async with self._connection.transaction():
+                yield self._connection
+
+
+class Database:
+    """A pool of connections; each use takes one for as long as it needs it."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str | SecretStr, pulse: Pulse = USUAL_PULSE) -> None:
+        self._pool = pool
+        self._url = url
+        self._pulse = pulse
+        self._renewed_at = -math.inf
+
+    def usage(self) -> dict[str, int]:
+        """Return how many connections are `used` and `idle`, and how many there may be at `most`."""
+        size, idle = self._pool.get_size(), self._pool.get_idle_size()
+        return {"used": size - idle, "idle": idle, "most": self._pool.get_max_size()}
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """Give a connection on which each statement is its own transaction."""
+        async with self._acquired() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Connection]:
+        """Give a connection within a transaction, committed at the end and rolled back by any exception."""
+        async with self._acquired() as connection:
+            transaction = connection.transaction()
+            try:
+                await transaction.start()
+            except asyncio.CancelledError:
+                connection.terminate()  # nobody knows whether the transaction has begun
+                raise
+            try:
+                yield connection
+            except BaseException:
+                # What went wrong is the answer, and not that a lost connection cannot be rolled back.
+                with suppress(*DatabaseUnavailableError, *DRIVER_ERRORS):
+                    async with asyncio.timeout(_CLEAN_UP_TIMEOUT_S):
+                        await transaction.rollback()
+                raise
+            await transaction.commit()
+
+    @asynccontextmanager
+    async def listen(self, channel: str) -> AsyncGenerator[Listening]:
+        """Give an event that is set at each NOTIFY on *channel*; the block is cancelled when none can come any more.
+
+        Raises:
+            DatabaseAwayError: the server has ended the session, or is silent.
+        """
+        listening = Listening(await connect(self._url, Purpose.LISTEN), self._pulse)
+        async with listening.kept():
+            await listening.begin(channel)
+            yield listening
+
+    @asynccontextmanager
+    async def lock(self, lock: ProcessLock) -> AsyncGenerator[HeldLock]:
+        """Compete for being the only process that holds *lock*; it is freed at the end.
+
+        The block is cancelled when the lock may be lost, before the server can give it to another process.
+
+        Raises:
+            DatabaseAwayError: the server has ended the session, or is silent.
+        """
+        settings = {"application_name": lock.value, "idle_session_timeout": f"{self._pulse.freed * 1_000:.0f}ms"}
+        held = HeldLock(await connect(self._url, Purpose.LOCK, settings=settings), self._pulse, lock)
+        async with held.kept():
+            yield held
+
+    @asynccontextmanager
+    async def _acquired(self) -> AsyncGenerator[Connection]:
+        began = asyncio.get_running_loop().time()
+        # A name of our own: to the API, an OSError is a client that went away.
+        with outages_named(OSError):
+            connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
+        cast(Session, connection).count_wait(asyncio.get_running_loop().time() - began)
+        try:
+            with outages_named():
+                yield connection
+        except DatabaseReadOnlyError:
+            await self._renew(connection)
+            raise
+        finally:
+            await self._release(connection)
+
+    async def _release(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        async def release() -> None:
+            # The pool gives up a connection that the server does not let go of in time.
+            with suppress(TimeoutError):
+                await self._pool.release(connection, timeout=_CLEAN_UP_TIMEOUT_S)
+
+        # It goes on if we are cancelled meanwhile; otherwise nobody would hear that it ran out of time.
+        await asyncio.shield(release())
+
+    async def _renew(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+        """Let new connections take the place of all, in case another server has begun to take writes."""
+        connection.terminate()
+        now = asyncio.get_running_loop().time()
+        if now - self._renewed_at >= _RENEW_EVERY_S:
+            self._renewed_at = now
+            await self._pool.expire_connections()
+
+
+@asynccontextmanager
+async def open_database(
+    url: str | SecretStr, *, size: int = 10, pulse: Pulse = USUAL_PULSE
+) -> AsyncGenerator[Database]:
+    """Open a pool of at most *size* connections; each new one goes to where a secret *url* leads by then.
+
+    Sessions that listen or hold a lock are watched with *pulse*.
+
+    Raises:
+        StartError: the server cannot be reached, refuses us, or has no such database.
+    """
+    is_suitable = False
+
+    async def prove(session: Session) -> None:
+        nonlocal is_suitable
+        if not is_suitable:
+            await require_suitable(session, url)
+        is_suitable = True
+
+    async def connect_again(*_address: Any, **options: Any) -> Session:
+        return await connect(url, Purpose.POOL, prove=prove, **options)
+
+    try:
+        pool = await asyncpg.create_pool(
+            connect=connect_again,
+            connection_class=Session,
+            # The first connection shows what is wrong; the pool would log each try to keep one through an outage.
+            init_size=1,
+            min_size=0,
+            max_size=size,
+            init=_read_jsonb,
+            reset=_leave_as_it_is,
+        )
+    except (*DatabaseUnavailableError, *DRIVER_ERRORS, ValueError) as error:
+        reason = first_line(error)  # without details and hints
+        raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
+    try:
+        yield Database(pool, url, pulse)
+    finally:
+        await _close(pool)
+
+
+async def _read_jsonb(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text")
+
+
+async def _leave_as_it_is(_connection: object) -> None:
+    # Nothing of ours changes a session, so the round trip that would reset it is saved; an open transaction is
+    # rolled back all the same.
+    pass
+
+
+async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def conflicts() -> tuple[type[Exception], ...]:
+    """Return what a statement raises when a unique index refuses it."""
+    return (asyncpg.UniqueViolationError,)
+
+
+def interferences() -> tuple[type[Exception], ...]:
+    """Return what a statement raises when somebody else changes the same rows: another try may succeed."""
+    return (*conflicts(), TransactionLostError)

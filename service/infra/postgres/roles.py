@@ -1,0 +1,177 @@
+"""Database roles with the least rights that do: one for each process, given by the owner after each migration."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from service.errors import StartError, first_line
+from service.infra.postgres.public_rights import attempt, reserve_locks, restrict_public
+from service.infra.postgres.sessions.connecting import Purpose, connect_blocking
+
+_LOCK_TIMEOUT: Final = "5s"
+SCALER_CONNECTIONS: Final = 10
+"""KEDA keeps one for each trigger; more would take them from the processes."""
+
+
+class DatabaseRole(StrEnum):
+    """Who works with the database, beside its owner, who alone may change the schema."""
+
+    API = "api"
+    RELAY = "relay"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+    OPERATOR = "operator"
+    SCALER = "scaler"
+
+
+CREDENTIALS: Final = frozenset({"access_token", "deploy_token", "job_token"})
+"""Tables that tell who somebody is; nobody but the API and operators can read them."""
+
+_READ, _ADD, _CHANGE, _REMOVE = "SELECT", "INSERT", "UPDATE", "DELETE"
+
+WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingProxyType(
+    {
+        DatabaseRole.API: {
+            "package": (_ADD, _CHANGE),
+            "package_file": (_ADD, _CHANGE),
+            "package_build": (_ADD,),
+            "package_file_build": (_ADD,),
+            "deletion": (_ADD, _CHANGE),
+            "deletion_act": (_ADD,),
+            "kept_answer": (_ADD,),
+            "outbox": (_ADD,),
+            "package_statistic_change": (_ADD,),
+        },
+        DatabaseRole.RELAY: {"outbox": (_CHANGE,), "instance": (_CHANGE,)},
+        DatabaseRole.WORKER: {
+            "package": (_CHANGE, _REMOVE),
+            "package_file": (_CHANGE, _REMOVE),
+            "deletion": (_CHANGE,),
+            "outbox": (_ADD,),
+            "package_statistic_change": (_ADD,),
+        },
+        DatabaseRole.SCHEDULER: {
+            "deletion": (_CHANGE, _REMOVE),
+            "kept_answer": (_REMOVE,),
+            "outbox": (_ADD, _REMOVE),
+            # Of packages, only the figures that they show.
+            "package": (_CHANGE,),
+            "package_statistic": (_ADD, _CHANGE),
+            "package_statistic_change": (_ADD, _CHANGE, _REMOVE),
+            "quarantined_object": (_ADD, _CHANGE, _REMOVE),
+            "storage_check": (_CHANGE,),
+        },
+    }
+)
+"""What each process writes; all of them read every table, but those of CREDENTIALS."""
+
+SCALER_COLUMNS: Final = ("lane", "state", "held", "not_before", "lease_until", "finished_at")
+"""All that a scaler sees: enough to count the deletions that are due."""
+
+LOCK_HOLDERS: Final = (DatabaseRole.RELAY, DatabaseRole.SCHEDULER)
+"""Only they may take the locks that keep the others of their kind standing by."""
+
+_SEQUENCES: Final = MappingProxyType({DatabaseRole.API: ("build_position",)})
+"""Sequences that stand in a default; those of identity columns come with INSERT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What was done about one role."""
+
+    name: str
+    is_new: bool
+    has_new_password: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What was done about all roles; `left` has a line for each thing that we may not do on this server."""
+
+    roles: list[Granted]
+    left: list[str]
+
+
+def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> Rights:
+    """Give each role `<prefix>_<who>` its rights in the database at *url*, and no others; a missing one is made.
+
+    *passwords* has those of the roles that get a new one; a role that is made without one cannot log in yet. PUBLIC
+    loses what no process needs.
+
+    Raises:
+        StartError: the database cannot be reached, or we may not do that.
+    """
+    name = ""
+    done = []
+    try:
+        with connect_blocking(url, Purpose.ROLES) as connection:
+            connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(_LOCK_TIMEOUT)))
+            left = restrict_public(connection)
+            for role in DatabaseRole:
+                name = f"{prefix}_{role}"
+                done.append(_made(connection, name, passwords.get(role)))
+                for statement in _statements(connection, role, sql.Identifier(name)):
+                    connection.execute(statement)
+            name = ""
+            left += reserve_locks(connection, [f"{prefix}_{role}" for role in LOCK_HOLDERS])
+            left += _limit_scaler(connection, f"{prefix}_{DatabaseRole.SCALER}")
+    except psycopg.Error as error:
+        reason = first_line(error)
+        place = f" for role {name}" if name else ""
+        raise StartError(f"PACKYARD_DATABASE_URL: cannot grant rights{place}: {reason}") from error
+    return Rights(done, left)
+
+
+def _limit_scaler(connection: psycopg.Connection, name: str) -> list[str]:
+    """Limit the connections of a scaler that has no limit yet."""
+    query = "SELECT FROM pg_roles WHERE rolname = %s AND rolconnlimit < 0"
+    if connection.execute(query, (name,)).fetchone() is None:
+        return []
+    limit = sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}")
+    if attempt(connection, limit.format(sql.Identifier(name), sql.Literal(SCALER_CONNECTIONS))):
+        return []
+    return [f"{name} keeps an unlimited number of connections: we may not alter the role"]
+
+
+def _made(connection: psycopg.Connection, name: str, password: str | None) -> Granted:
+    found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is not None
+    if not found:
+        connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+    if password is not None:
+        # Only what the server keeps leaves us, so that no log of statements has the password.
+        kept = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+        connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(kept)))
+    return Granted(name, not found, password is not None)
+
+
+def _statements(connection: psycopg.Connection, role: DatabaseRole, name: sql.Identifier) -> Iterator[sql.Composed]:
+    for kind in ("TABLES", "SEQUENCES"):
+        yield sql.SQL("REVOKE ALL ON ALL {} IN SCHEMA public FROM {}").format(sql.SQL(kind), name)
+    yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name)
+    match role:
+        case DatabaseRole.SCALER:
+            columns = sql.SQL(", ").join(map(sql.Identifier, SCALER_COLUMNS))
+            yield sql.SQL("GRANT SELECT ({}) ON deletion TO {}").format(columns, name)
+        case DatabaseRole.OPERATOR:
+            yield sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(name)
+            yield sql.SQL("REVOKE INSERT, UPDATE, DELETE ON schema_version FROM {}").format(name)
+            yield sql.SQL("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {}").format(name)
+        case _:
+            readable = _tables(connection) - (frozenset() if role is DatabaseRole.API else CREDENTIALS)
+            tables = sql.SQL(", ").join(map(sql.Identifier, sorted(readable)))
+            yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(_READ), tables, name)
+            for table, rights_on_it in WRITES[role].items():
+                rights = sql.SQL(", ").join(map(sql.SQL, rights_on_it))
+                yield sql.SQL("GRANT {} ON {} TO {}").format(rights, sql.Identifier(table), name)
+            for sequence in _SEQUENCES.get(role, ()):
+                yield sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier(sequence), name)
+
+
+def _tables(connection: psycopg.Connection) -> frozenset[str]:
+    rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return frozenset(str(table) for (table,) in rows)

@@ -1,0 +1,1 @@
+"""Sessions of PostgreSQL: how they are made, set up, kept and locked."""

@@ -1,0 +1,243 @@
+"""How a session of PostgreSQL is made: one function for each driver, one list of settings for every kind of session."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import asyncpg
+from pydantic import SecretStr
+from typing_extensions import override
+
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError
+from service.infra.postgres.failures import DRIVER_ERRORS, outages_named, raise_named
+from service.infra.postgres.sessions.several_hosts import one_host_each
+from service.infra.postgres.statement_limits import LONGEST_STATEMENT_S
+from service.infra.silence import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, SILENCE_S, notice_silence
+
+if TYPE_CHECKING:
+    import psycopg
+
+    _Driven = asyncpg.Connection[asyncpg.Record]
+else:
+    _Driven = asyncpg.Connection
+
+_Found = TypeVar("_Found")
+
+_READ_ONLY_IF_ON: Final = ("default_transaction_read_only", "in_hot_standby")
+
+CONNECT_TIMEOUT_S: Final = 5
+"""How long it may take to connect, to sign in, and to set the session up."""
+STATEMENT_TIMEOUT_S: Final = 10
+"""How long an ordinary statement may take."""
+ANSWER_TIMEOUT_S: Final = 12
+"""How long it may take to get a connection and the answer to the first ordinary statement on it."""
+
+
+class Purpose(StrEnum):
+    """What a session is for; the operator sees it in the session's application_name."""
+
+    POOL = "packyard"
+    LISTEN = "packyard listen"
+    LOCK = "packyard lock"
+    MIGRATE = "packyard migrate"
+    ROLES = "packyard roles"
+
+
+_COMMON: Final = MappingProxyType(
+    {
+        "TimeZone": "UTC",
+        "default_transaction_isolation": "read committed",
+        # The limit of each statement bounds its waits for locks, too.
+        "lock_timeout": "0",
+        # It would end an import, a large deletion or a migration again and again.
+        "transaction_timeout": "0",
+        "idle_session_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        # The server ends a session whose client is silent for 15 s, and so frees its locks.
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "15s",
+        # A statement ends when its client hangs up, not when it has its answer.
+        "client_connection_check_interval": "2s",
+    }
+)
+_OF_PURPOSE: Final[Mapping[Purpose, Mapping[str, str]]] = MappingProxyType(
+    {
+        Purpose.POOL: {
+            # The server ends a statement whose client has given it up, too.
+            "statement_timeout": f"{LONGEST_STATEMENT_S}s",
+            # No keepalive passes a proxy, so this frees the row locks of a client that vanished behind one.
+            "idle_in_transaction_session_timeout": "60s",
+        },
+        Purpose.LISTEN: {"statement_timeout": "60s"},
+        Purpose.LOCK: {"statement_timeout": "60s"},
+        # A migration may build an index for hours, and its guard is idle meanwhile.
+        Purpose.MIGRATE: {"statement_timeout": "0"},
+        Purpose.ROLES: {"statement_timeout": "60s"},
+    }
+)
+
+
+def set_up(purpose: Purpose, **more: str) -> str:
+    """Return the one statement that sets a session up for *purpose*, with *more* settings or other values.
+
+    Startup parameters would do the same, but PgBouncer refuses those that it does not know. A server that does not
+    know a setting is left without it.
+    """
+    chosen = {"application_name": str(purpose), **_COMMON, **_OF_PURPOSE[purpose], **more}
+    rows = ", ".join(f"('{name}', '{value}')" for name, value in chosen.items())
+    return (
+        f"SELECT set_config(name, value, false) FROM (VALUES {rows}) AS chosen (name, value)"  # noqa: S608 - all ours
+        " WHERE current_setting(name, true) IS NOT NULL"
+        # Windows cannot report that a client hung up, and refuses the setting.
+        " AND (name <> 'client_connection_check_interval' OR version() !~* 'visual c|mingw')"
+    )
+
+
+class Session(_Driven):
+    """A connection that is given up for lost when a statement brings no answer in time."""
+
+    def __init__(self, *made: Any) -> None:
+        """Take what the driver has connected, and let its socket notice silence."""
+        super().__init__(*made)
+        _, transport, *_ = made
+        notice_silence(transport)
+        self._waited_s = 0.0
+
+    async def require_writes(self) -> None:
+        """Refuse a server that takes no writes; one that takes them is not asked.
+
+        Raises:
+            DatabaseReadOnlyError: it takes none.
+        """
+        # PostgreSQL says so by itself whenever that changes, but a pooler may repeat what was so when it connected.
+        reported = self.get_settings()
+        if not any(getattr(reported, name, "off") == "on" for name in _READ_ONLY_IF_ON):
+            return
+        if await self.fetchval("SELECT current_setting('transaction_read_only')") == "on":
+            raise DatabaseReadOnlyError("the server takes no writes")
+
+    def count_wait(self, seconds: float) -> None:
+        """Count *seconds* of waiting for this connection as part of the next statement."""
+        self._waited_s = seconds
+
+    @override
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:
+        """Run statements; see `_answered` for how long."""
+        limit = self._limit(timeout)
+        return await self._answered(super().execute(query, *args, timeout=limit), limit)
+
+    @override
+    async def fetch(self, query: str, *args: object, timeout: float | None = None, **how: Any) -> list[Any]:
+        """Run a query and return its rows; see `_answered` for how long."""
+        limit = self._limit(timeout)
+        return await self._answered(super().fetch(query, *args, timeout=limit, **how), limit)
+
+    @override
+    async def fetchrow(self, query: str, *args: object, timeout: float | None = None, **how: Any) -> Any:
+        """Run a query and return its first row; see `_answered` for how long."""
+        limit = self._limit(timeout)
+        return await self._answered(super().fetchrow(query, *args, timeout=limit, **how), limit)
+
+    @override
+    async def fetchval(self, query: str, *args: object, timeout: float | None = None, **how: Any) -> Any:
+        """Run a query and return a value of its first row; see `_answered` for how long."""
+        limit = self._limit(timeout)
+        return await self._answered(super().fetchval(query, *args, timeout=limit, **how), limit)
+
+    def _limit(self, timeout: float | None) -> float:
+        waited, self._waited_s = self._waited_s, 0.0
+        return timeout if timeout is not None else min(STATEMENT_TIMEOUT_S, ANSWER_TIMEOUT_S - waited)
+
+    async def _answered(self, statement: Awaitable[_Found], limit: float) -> _Found:
+        try:
+            return await statement
+        except TimeoutError as error:
+            # To release it would wait until the server has cancelled the statement, and a silent one never says so.
+            self.terminate()
+            raise DatabaseAwayError(f"no answer to a statement within {limit:.3g} s") from error
+        except DRIVER_ERRORS as error:
+            if isinstance(error, asyncpg.InternalClientError):
+                self.terminate()  # nobody knows what the session is about to say
+            raise_named(error)
+
+
+async def connect(
+    url: str | SecretStr,
+    purpose: Purpose,
+    *,
+    settings: Mapping[str, str] | None = None,
+    prove: Callable[[Session], Awaitable[None]] | None = None,
+    **options: Any,
+) -> Session:
+    """Connect to the database at *url*, which may be another one each time if it is secret, and set the session up.
+
+    *prove* is given the session before anything is set in it; *options* go to the driver.
+
+    Raises:
+        DatabaseAwayError: the server cannot be reached, refuses us, or takes no writes and a lock is wanted.
+    """
+    session = await open_session(url, **options)
+    try:
+        if prove is not None:
+            await prove(session)
+        with outages_named(OSError):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await session.execute(set_up(purpose, **(settings or {})))
+        if purpose is Purpose.LOCK:
+            # A standby gives out locks, too, beside those of the server that takes writes.
+            await session.require_writes()
+    except BaseException:
+        session.terminate()
+        raise
+    return session
+
+
+async def open_session(url: str | SecretStr, **options: Any) -> Session:
+    """Connect to the first host of *url* that can be used, and set nothing up; *options* go to the driver.
+
+    Raises:
+        DatabaseAwayError: no host can be reached in time, or takes us, or is of the kind that *url* asks for.
+    """
+    hosts = one_host_each(url.get_secret_value() if isinstance(url, SecretStr) else url)
+    options = {"command_timeout": STATEMENT_TIMEOUT_S, **options, "connection_class": Session}
+    for address in hosts[:-1]:
+        with suppress(DatabaseAwayError):
+            return await _open(address, CONNECT_TIMEOUT_S / len(hosts), options)
+    return await _open(hosts[-1], CONNECT_TIMEOUT_S / len(hosts), options)
+
+
+async def _open(address: str, patience_s: float, options: Mapping[str, Any]) -> Session:
+    with outages_named(OSError):
+        async with asyncio.timeout(patience_s):
+            return cast(Session, await asyncpg.connect(address, **options))
+
+
+def connect_blocking(url: str, purpose: Purpose) -> "psycopg.Connection":
+    """Connect to the database at *url* as `connect` does, with the driver that blocks.
+
+    Raises:
+        psycopg.Error: the server cannot be reached, or refuses us.
+    """
+    import psycopg  # noqa: PLC0415 - the processes do without this driver
+
+    connection = psycopg.connect(
+        url,
+        autocommit=True,
+        connect_timeout=CONNECT_TIMEOUT_S,
+        keepalives_idle=PROBE_AFTER_S,
+        keepalives_interval=PROBE_EVERY_S,
+        keepalives_count=PROBES,
+        tcp_user_timeout=1_000 * SILENCE_S,
+    )
+    try:
+        connection.execute(set_up(purpose).encode())
+    except BaseException:
+        connection.close()
+        raise
+    connection.autocommit = False
+    return connection

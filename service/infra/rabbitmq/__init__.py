@@ -1,0 +1,1 @@
+"""RabbitMQ: connections, publishing, consuming and users."""

@@ -1,0 +1,215 @@
+"""RabbitMQ: a connection, and what is declared on it.
+
+Connections are plain ones. Whoever uses them opens a new one when something is wrong with the old one, since
+nothing that a broker forgets is lost: the database knows what is to be done.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import aio_pika
+import aiormq
+import structlog
+from typing_extensions import override
+
+from schemas.messages.outgoing import Kind
+from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Queue
+from service.errors import BrokerAwayError, StartError, first_line
+from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer
+from service.infra.rabbitmq.publishing import Publisher
+
+_CONNECT_TIMEOUT_S: Final = 5
+_HEARTBEAT_S: Final = 10
+"""The broker ends a connection that is silent for two heartbeats, the driver one that is silent for three."""
+_ANSWER_TIMEOUT_S: Final = 2 * _CONNECT_TIMEOUT_S
+_NO_ENTRY: Final = "Connection.OpenOk"
+"""What the driver expected when the broker closed the connection instead; of the reason it tells nothing."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a queue stands: messages that nobody has taken, and consumers."""
+
+    ready: int
+    consumers: int
+
+
+class PlainConnection(aio_pika.Connection):
+    """A connection that whoever opened it closes, and nobody else."""
+
+    @override
+    def __del__(self) -> None:
+        """Do nothing.
+
+        The driver would begin to close what never was connected, or did not close well, in the loop of whichever
+        thread collects it; most threads have none.
+        """
+
+
+class Broker:
+    """A connection with our exchanges and queues declared."""
+
+    def __init__(self, connection: aio_pika.abc.AbstractConnection) -> None:
+        self._connection = connection
+
+    async def publisher(self, instance_id: UUID) -> Publisher:
+        """Return a publisher of the instance with that id, on a channel of its own."""
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            channel = await self._channel(on_return_raises=True)
+        names = {Kind.COMMAND: COMMANDS_EXCHANGE, Kind.EVENT: EVENTS_EXCHANGE}
+        exchanges = {kind: await channel.get_exchange(name, ensure=False) for kind, name in names.items()}
+        return Publisher(exchanges, instance_id, self.require_answer)
+
+    async def require_answer(self) -> None:
+        """Ask for a channel over this connection; a broker that does not answer soon is a TimeoutError."""
+        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            await (await self._channel()).close()
+
+    async def consumer(self, queue_name: str, *, prefetch: int) -> Consumer:
+        """Return a consumer on a channel of its own, started; a queue that does not answer is a TimeoutError."""
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            channel = await self._channel()
+            await channel.set_qos(prefetch_count=prefetch)
+            consumer = Consumer(channel)
+            await consumer.start(queue_name)
+        return consumer
+
+    async def subscriber(self, patterns: Iterable[str]) -> Consumer:
+        """Return a consumer of the events that match, through a queue that goes with the connection."""
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            channel = await self._channel()
+            await channel.set_qos(prefetch_count=100)
+            queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+            for pattern in patterns:
+                await queue.bind(EVENTS_EXCHANGE, pattern)
+            consumer = Consumer(channel)
+            await consumer.start(queue.name)
+        return consumer
+
+    async def replayer(self, since: datetime) -> Consumer:
+        """Return a consumer of the log of events, past and to come.
+
+        The log begins a chunk of its own before *since*; what is earlier is left to the caller to pass over.
+        """
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            channel = await self._channel()
+            await channel.set_qos(prefetch_count=100)
+            consumer = Consumer(channel)
+            await consumer.start(EVENTS_LOG, arguments={"x-stream-offset": since})
+        return consumer
+
+    async def standing(self, queue_name: str) -> Standing | None:
+        """Tell how a queue stands; None for one that cannot be used."""
+        channel = await self._channel()
+        try:
+            declared = await channel.declare_queue(queue_name, passive=True)
+        except aiormq.exceptions.ChannelClosed:
+            return None
+        await channel.close()
+        found = declared.declaration_result
+        return Standing(found.message_count or 0, found.consumer_count or 0)
+
+    async def declare(self) -> None:
+        """Declare every exchange and queue of ours, unless the user that we are may not: then somebody else does."""
+        channel = await self._channel()
+        try:
+            for exchange in EXCHANGES:
+                await channel.declare_exchange(exchange.name, exchange.kind, durable=True)
+        except aiormq.exceptions.ChannelAccessRefused:
+            return
+        await channel.close()
+        for queue in QUEUES:
+            await self._declare_queue(queue)
+
+    async def _channel(self, *, on_return_raises: bool = False) -> aio_pika.abc.AbstractChannel:
+        try:
+            return await self._connection.channel(publisher_confirms=True, on_return_raises=on_return_raises)
+        except RuntimeError as error:
+            # The driver's word for a connection that was lost a moment ago.
+            raise ConnectionResetError("the connection to the broker was lost") from error
+
+    async def _declare_queue(self, queue: Queue) -> None:
+        channel = await self._channel()
+        try:
+            declared = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+            await declared.bind(queue.exchange, queue.routing_key)
+        except aiormq.exceptions.ChannelClosed as error:
+            # A queue whose node is away, or that RabbitMQ 3 lost by dying right after it was made, can be neither
+            # declared nor deleted. The others work without it; an operator has to look after this one.
+            log.warning("queue_unavailable", queue=queue.name, reason=str(error))
+        else:
+            await channel.close()
+
+
+@asynccontextmanager
+async def open_broker(url: str, *, name: str) -> AsyncGenerator[Broker]:
+    """Connect as *name* and declare what is ours.
+
+    Raises:
+        BrokerUnavailableError: one of these, when the broker cannot be reached or refuses.
+    """
+    async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+        connection = await aio_pika.connect(
+            url,
+            timeout=_CONNECT_TIMEOUT_S,
+            heartbeat=_HEARTBEAT_S,
+            client_properties={"connection_name": name},
+            connection_class=PlainConnection,
+        )
+    try:
+        broker = Broker(connection)
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            await broker.declare()
+        yield broker
+    finally:
+        with suppress(*BrokerUnavailableError):
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                await connection.close()
+
+
+async def require_broker(url: str) -> None:
+    """Check that the broker can be used.
+
+    Raises:
+        BrokerAwayError: it does not answer now.
+        StartError: it refuses us, and would however often it is asked.
+    """
+    try:
+        async with open_broker(url, name="packyard-check"):
+            pass
+    except (*BrokerUnavailableError, ValueError) as error:
+        raise (StartError if _is_refusal(error) else BrokerAwayError)(
+            f"PACKYARD_BROKER_URL: cannot use the broker: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if _is_closed_door(error):
+        return "its virtual host is not there, not ready yet, or not for this user"
+    return first_line(error)
+
+
+def _is_closed_door(error: Exception) -> bool:
+    return isinstance(error, aiormq.exceptions.InvalidFrameError) and _NO_ENTRY in str(error)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether what we were told is wrong: address, user, certificate, or a declaration of ours.
+
+    A virtual host may be made, or get ready, after the broker answers.
+    """
+    refusals = (
+        aiormq.exceptions.ProbableAuthenticationError,
+        aiormq.exceptions.AuthenticationError,
+        ssl.SSLCertVerificationError,  # by the driver wrapped in an error of its own
+    )
+    is_outage = isinstance(error, OSError) or _is_closed_door(error)
+    return not is_outage or isinstance(error, refusals) or isinstance(error.__cause__, refusals)

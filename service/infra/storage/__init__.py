@@ -1,0 +1,1 @@
+"""Object storage: one interface, in front of folders and buckets."""

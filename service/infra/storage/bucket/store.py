@@ -1,0 +1,287 @@
+"""Objects in a bucket of S3, Google or Azure, or in memory: what `obstore` reaches."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import obstore
+import structlog
+from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
+from obstore.store import ObjectStore as Backend
+from typing_extensions import override
+
+from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
+from service.infra.storage.bucket.bulk_requests import BulkRefusedError, BulkRequests
+from service.infra.storage.bucket.errors import FAILURES, Deed, translated
+from service.infra.storage.bucket.single_removals import SingleRemovals
+from service.infra.storage.interface import (
+    DEFAULT_PATIENCE,
+    DELETE_CHUNK,
+    MARK,
+    READ_CHUNK,
+    Check,
+    Digests,
+    ObjectInfo,
+    ObjectStore,
+    Patience,
+    StoredObject,
+)
+from service.infra.storage.reading import SILENT, begun
+
+_PART: Final = 8 * 1024 * 1024
+"""Bytes of one part of a large object: S3 takes at most 10,000 of them, which makes 78 GiB."""
+_PARTS_AT_ONCE: Final = 3
+_LARGEST_COPY: Final = 5 * 1024**3
+"""Bytes that S3 copies by itself at most."""
+_IN_LOOP: Final = 64 * 1024
+"""From this many bytes on, checksums are worth a thread."""
+_BULK_AGAIN_S: Final = 300
+"""How long a store that does not serve bulk deletes is not asked for one."""
+_SHARE_OF_REMOVALS: Final = 0.8
+"""In which part of the time for a chunk removals begin; the rest is for those under way, and for the mark."""
+_NO_VERSION: Final = "null"
+"""What S3 calls the version of an object that was written while the bucket kept none, but had before."""
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+log = structlog.get_logger()
+
+
+class BucketStore(ObjectStore):
+    """A store behind the library's interface."""
+
+    def __init__(
+        self, backend: Backend, patience: Patience = DEFAULT_PATIENCE, bulk: BulkRequests | None = None
+    ) -> None:
+        """Use *bulk* for the removal of several objects, where the bucket serves that."""
+        self._backend = backend
+        self._patience = patience
+        self._bulk = bulk
+        self._bulk_again_at = 0.0
+        """From which moment of the event loop's clock on a bulk delete is asked for."""
+
+    @override
+    async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
+        digests = Digests()
+
+        async def passing() -> AsyncGenerator[bytes]:
+            async for chunk in chunks:
+                await _add(digests, chunk)
+                yield chunk
+            if check:
+                # What is raised within the stream ends a large upload before it can be seen, and its parts go.
+                check(digests.stored(key))
+
+        async with aclosing(passing()) as stream:
+            head = await _first_part(stream)
+            try:
+                if len(head) < _PART:
+                    await obstore.put_async(self._backend, key, bytes(head), use_multipart=False)
+                else:
+                    whole = _joined(bytes(head), stream)
+                    del head
+                    await obstore.put_async(self._backend, key, whole, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+            except FAILURES as error:
+                raise self._translated(error, Deed.WRITE) from error
+        return digests.stored(key)
+
+    @override
+    @asynccontextmanager
+    async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        if end is not None and end <= start:
+            # No range of HTTP is empty, so there is nothing to ask for, but whether the object is there.
+            if await self.head(key) is None:
+                raise ObjectMissingError("there is no such object")
+            yield _nothing()
+            return
+        async with begun(self._read(key, start, end), within=self._patience.first_byte) as pieces:
+            yield pieces
+
+    @override
+    async def head(self, key: str) -> ObjectInfo | None:
+        try:
+            async with asyncio.timeout(self._patience.first_byte.total_seconds()):
+                return _info(await obstore.head_async(self._backend, key))
+        except FileNotFoundError:
+            return None
+        except TimeoutError as error:
+            raise StorageUnavailableError(SILENT) from error
+        except FAILURES as error:
+            raise self._translated(error, Deed.READ) from error
+
+    @override
+    async def list(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        try:
+            async for piece in obstore.list(self._backend, prefix.strip("/") or None, chunk_size=DELETE_CHUNK):
+                yield [_info(found) for found in piece if found["path"] != MARK]
+        except FAILURES as error:
+            raise self._translated(error, Deed.LIST) from error
+
+    @override
+    async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
+        if not keys:
+            return {}
+        now = asyncio.get_running_loop().time()
+        until = now + _SHARE_OF_REMOVALS * self._patience.removal.total_seconds()
+        if self._bulk is None or len(keys) == 1 or now < self._bulk_again_at:
+            failures = await self._singly(keys, until=until)
+        else:
+            failures = await self._delete_in_bulk(self._bulk, keys, until=until)
+        if all(isinstance(failures.get(key), StorageUnavailableError) for key in keys):
+            raise failures[keys[0]]
+        return failures
+
+    @override
+    async def move(self, key: str, target: str) -> None:
+        found = await self.head(key)
+        if found is None:
+            raise ObjectMissingError("there is no such object")
+        if found.size <= _LARGEST_COPY:
+            try:
+                await obstore.copy_async(self._backend, key, target)
+            except FAILURES as error:
+                raise self._translated(error, Deed.WRITE) from error
+        else:
+            async with self.get(key) as pieces:
+                await self.put(target, pieces)
+        for failure in (await self.delete([key])).values():
+            raise failure if isinstance(failure, StorageRefusedError) else StorageUnavailableError(str(failure))
+
+    @override
+    async def remove_stale(self) -> None:
+        """Nothing: the parts of large uploads are for a rule of the bucket's."""
+
+    @override
+    async def is_ours(self) -> bool:
+        return await self.head(MARK) is not None
+
+    @override
+    async def adopt(self) -> None:
+        try:
+            await obstore.put_async(self._backend, MARK, b"", use_multipart=False)
+        except FAILURES as error:
+            raise self._translated(error, Deed.WRITE) from error
+
+    @override
+    async def address(self, key: str, *, valid_for: timedelta) -> str | None:
+        if isinstance(self._backend, S3Store | GCSStore | AzureStore):
+            try:
+                return await obstore.sign_async(self._backend, "GET", key, valid_for)
+            except FAILURES as error:
+                raise self._translated(error, Deed.READ) from error
+        return None
+
+    @override
+    async def keeps_removed(self) -> bool:
+        if not isinstance(self._backend, S3Store | AzureStore):
+            return False
+        try:
+            version = (await obstore.head_async(self._backend, MARK))["version"]
+            if version is not None:
+                # Versions were kept once; whether they are now tells only something that is written now.
+                version = (await obstore.put_async(self._backend, MARK, b"", use_multipart=False))["version"]
+        except FAILURES as error:
+            raise self._translated(error, Deed.READ) from error
+        return version not in {None, _NO_VERSION}
+
+    async def _delete_in_bulk(
+        self, bulk: BulkRequests, keys: Sequence[str], *, until: float
+    ) -> Mapping[str, Exception]:
+        try:
+            answer = await bulk.delete(keys)
+        except BulkRefusedError as error:
+            return await self._delete_without_bulk(keys, error, until=until)
+        # A key that the answer does not name may be there, and one that failed may be removed by itself.
+        others = [key for key in keys if key not in answer.removed and key not in answer.refusals]
+        refusals = {key: answer.refusals[key] for key in keys if key in answer.refusals}
+        return {**refusals, **await self._singly(others, until=until)}
+
+    async def _delete_without_bulk(
+        self, keys: Sequence[str], error: BulkRefusedError, *, until: float
+    ) -> Mapping[str, Exception]:
+        await self._require_answer()
+        if error.is_forbidden:
+            # Where the credentials are the reason, the first object shows it, and the others need not be asked for.
+            first = (await self._singly(keys[:1], until=until)).get(keys[0])
+            if isinstance(first, StorageRefusedError):
+                return dict.fromkeys(keys, first)
+        failures = await self._singly(keys, until=until)
+        if len(failures) < len(keys):
+            log.warning("bulk_delete_not_served", reason=str(error), asked_again_after_s=_BULK_AGAIN_S)
+            self._bulk_again_at = asyncio.get_running_loop().time() + _BULK_AGAIN_S
+        return failures
+
+    async def _require_answer(self) -> None:
+        """Raise StorageUnavailableError when the store is away; a refusal is an answer."""
+        with suppress(StorageRefusedError):
+            await self.is_ours()
+
+    async def _singly(self, keys: Sequence[str], *, until: float) -> Mapping[str, Exception]:
+        return await SingleRemovals(self, self._backend, keys, until=until).delete() if keys else {}
+
+    @asynccontextmanager
+    async def _read(self, key: str, start: int, end: int | None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        options: GetOptions = {}
+        if end is not None:
+            options["range"] = (start, end)
+        elif start:
+            options["range"] = {"offset": start}
+        try:
+            result = await obstore.get_async(self._backend, key, options=options)
+        except FAILURES as error:
+            raise translated(error, Deed.READ, backend=self._backend) from error
+        yield self._pieces(result.stream(min_chunk_size=READ_CHUNK))
+
+    async def _pieces(self, stream: "obstore.BytesStream") -> AsyncIterator[bytes]:
+        try:
+            async for chunk in stream:
+                yield bytes(chunk)
+        except FAILURES as error:
+            raise self._translated(error, Deed.READ) from error
+
+    def _translated(self, error: Exception, deed: Deed) -> Exception:
+        if isinstance(error, FileNotFoundError):
+            # Not of one object: S3 says so of the bucket, and a proxy of everything.
+            return StorageUnavailableError("the bucket is not there")
+        return translated(error, deed, backend=self._backend)
+
+
+def memory_store() -> BucketStore:
+    """Open a store that forgets everything with the process."""
+    return BucketStore(MemoryStore())
+
+
+async def _first_part(stream: AsyncIterator[bytes]) -> bytearray:
+    """Read until there is a part, or no more."""
+    head = bytearray()
+    async for chunk in stream:
+        head += chunk
+        if len(head) >= _PART:
+            break
+    return head
+
+
+async def _joined(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    del head
+    async for chunk in rest:
+        yield chunk
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for chunk in list[bytes]():
+        yield chunk
+
+
+async def _add(digests: Digests, chunk: bytes) -> None:
+    if len(chunk) < _IN_LOOP:
+        digests.add(chunk)
+    else:
+        await asyncio.to_thread(digests.add, chunk)
+
+
+def _info(found: "obstore.ObjectMeta") -> ObjectInfo:
+    return ObjectInfo(found["path"], found["size"], found["last_modified"])

@@ -1,0 +1,259 @@
+"""Objects in a folder of this machine.
+
+All that is written, removed or looked for goes through one open folder, the one that bears the mark: whatever is
+mounted, moved or unmounted meanwhile, what is missing there is missing from our store, and not from another place that
+goes by its name.
+"""
+
+import asyncio
+import errno
+import os
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+from typing_extensions import override
+
+from service.errors import (
+    ObjectMissingError,
+    ObjectStuckError,
+    StartError,
+    StorageRefusedError,
+    StorageUnavailableError,
+)
+from service.infra.storage.folder.files import ABSENT, PARTIAL, Draft, Reader, give_name, remove_empty, root_of
+from service.infra.storage.folder.walk import walk
+from service.infra.storage.interface import (
+    DEFAULT_PATIENCE,
+    MARK,
+    READ_CHUNK,
+    Check,
+    ObjectInfo,
+    ObjectStore,
+    StoredObject,
+)
+from service.infra.storage.reading import begun
+
+_THREADS: Final = 16
+_STALE_S: Final = 24 * 3600
+"""An upload that has written nothing for so long is none any more: its process was killed."""
+_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
+_OF_THE_DISK: Final = frozenset(
+    {
+        errno.EIO,
+        errno.EROFS,
+        errno.ENODEV,
+        errno.ENXIO,
+        errno.ESTALE,
+        errno.ENOTCONN,
+        errno.ETIMEDOUT,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+    }
+)
+"""What a disk or a file server answers that is away as a whole."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", Draft, Reader)
+
+
+class FolderStore(ObjectStore):
+    """A store whose objects are files; `open_folder` makes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # Threads of its own: a disk that hangs shall not take along those of the event loop.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="objects")
+        self._closing: set[asyncio.Future[None]] = set()
+
+    @override
+    async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
+        async with self._opened(lambda: Draft(self._folder), is_awaited=True) as draft:
+            async for chunk in chunks:
+                await self._run(draft.write, chunk)
+            stored = draft.digests.stored(key)
+            if check:
+                check(stored)
+            await self._run(draft.publish, key)
+            draft.is_kept = True
+        return stored
+
+    @override
+    @asynccontextmanager
+    async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        async with begun(self._read(key, start, end), within=DEFAULT_PATIENCE.first_byte) as pieces:
+            yield pieces
+
+    @override
+    async def head(self, key: str) -> ObjectInfo | None:
+        try:
+            return await self._run(self._head, key)
+        except ObjectMissingError:
+            return None
+
+    @override
+    async def list(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
+        pieces = self._walk(prefix.strip("/"))
+        while piece := await self._run(next, pieces, ()):
+            yield piece
+
+    @override
+    async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
+        given_up = threading.Event()
+        try:
+            return await self._run(self._delete, keys, given_up)
+        finally:
+            # Who does not wait any more shall find nothing removed later on.
+            given_up.set()
+
+    @override
+    async def move(self, key: str, target: str) -> None:
+        await self._run(self._move, key, target)
+
+    @override
+    async def remove_stale(self) -> None:
+        await self._run(_remove_stale, self._folder / MARK)
+
+    @override
+    async def is_ours(self) -> bool:
+        return await self._run((self._folder / MARK).is_dir)
+
+    @override
+    async def adopt(self) -> None:
+        await self._run((self._folder / MARK).mkdir, mode=0o700, exist_ok=True)
+
+    @override
+    async def address(self, key: str, *, valid_for: timedelta) -> str | None:
+        return None
+
+    @override
+    async def keeps_removed(self) -> bool:
+        return False
+
+    @asynccontextmanager
+    async def _read(self, key: str, start: int, end: int | None) -> AsyncGenerator[AsyncIterator[bytes]]:
+        async with self._opened(lambda: Reader(self._folder, key), is_awaited=False) as reader:
+            yield self._pieces(reader, start, end)
+
+    @asynccontextmanager
+    async def _opened(self, opening: Callable[[], F], *, is_awaited: bool) -> AsyncGenerator[F]:
+        """Give what a thread opens; it is closed even if nobody waits any more for it to be opened.
+
+        Only where its end *is_awaited*, a disk that hangs holds up the caller.
+        """
+        opened = asyncio.ensure_future(self._run(opening))
+        try:
+            yield await asyncio.shield(opened)
+        finally:
+            closing = asyncio.ensure_future(self._close(opened))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            if is_awaited:
+                await asyncio.shield(closing)
+
+    async def _close(self, opened: "asyncio.Future[F]") -> None:
+        await asyncio.wait([opened])
+        if not opened.cancelled() and opened.exception() is None:
+            await self._run(opened.result().close)
+
+    async def _run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def call() -> T:
+            try:
+                return function(*args, **kwargs)
+            except OSError as error:
+                raise _translated(error, self._folder) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def _walk(self, prefix: str) -> Generator[Sequence[ObjectInfo]]:
+        with root_of(self._folder) as root:
+            yield from walk(root, prefix)
+
+    def _head(self, key: str) -> ObjectInfo | None:
+        with root_of(self._folder) as root:
+            found = os.stat(key, dir_fd=root)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def _move(self, key: str, target: str) -> None:
+        with root_of(self._folder) as root:
+            os.stat(key, dir_fd=root)  # Nothing there: no folders shall be made for it.
+            give_name(root, key, target)
+            remove_empty(root, key.rpartition("/")[0])
+
+    async def _pieces(self, reader: "Reader", start: int, end: int | None) -> AsyncIterator[bytes]:
+        position = start
+        while end is None or position < end:
+            wanted = READ_CHUNK if end is None else min(READ_CHUNK, end - position)
+            chunk = await self._run(reader.read, wanted, position)
+            if not chunk:
+                return
+            position += len(chunk)
+            yield chunk
+
+    def _delete(self, keys: Sequence[str], given_up: threading.Event) -> Mapping[str, Exception]:
+        errors: dict[str, OSError] = {}
+        with root_of(self._folder) as root:
+            for key in keys:
+                if given_up.is_set():
+                    break
+                try:
+                    os.unlink(key, dir_fd=root)
+                except ABSENT:
+                    pass
+                except OSError as error:
+                    errors[key] = error
+            for folder in {key.rpartition("/")[0] for key in keys}:
+                remove_empty(root, folder)
+        is_away = len(errors) == len(keys)
+        return {key: _stuck(error, self._folder, is_away=is_away) for key, error in errors.items()}
+
+
+def open_folder(folder: Path) -> FolderStore:
+    """Open the store in *folder*, which is made when it is missing.
+
+    Raises:
+        StartError: it cannot be written to.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        _remove_stale(folder / MARK)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StartError(f"PACKYARD_STORAGE_URL: cannot write to {folder}: {reason}") from error
+    return FolderStore(folder)
+
+
+def _remove_stale(folder: Path) -> None:
+    for path in folder.glob(f"*{PARTIAL}"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _STALE_S:
+                path.unlink()
+
+
+def _stuck(error: OSError, folder: Path, *, is_away: bool) -> Exception:
+    """Return our name for an object that was not removed; *is_away* means that no other was."""
+    failure = _translated(error, folder)
+    if isinstance(failure, StorageUnavailableError) and not (is_away and error.errno in _OF_THE_DISK):
+        return ObjectStuckError(str(failure))
+    return failure
+
+
+def _translated(error: OSError, folder: Path) -> Exception:
+    if isinstance(error, ABSENT):
+        return ObjectMissingError("there is no such object")
+    reason = (error.strerror or str(error)).lower()
+    if error.errno in _FORBIDDEN:
+        return StorageRefusedError(f"{reason}: this process has no permission to read and write all below {folder}")
+    return StorageUnavailableError(f"{reason}, in {folder}")

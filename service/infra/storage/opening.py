@@ -1,0 +1,115 @@
+"""Opening the object store that the settings name."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from service.environment import PREFIX
+from service.errors import StartError
+from service.infra.storage.bucket.aws_profile import find_profile
+from service.infra.storage.bucket.bulk_requests import Access, BulkRequests
+from service.infra.storage.bucket.store import BucketStore
+from service.infra.storage.folder.store import open_folder
+from service.infra.storage.interface import DEFAULT_PATIENCE, ObjectStore, Patience
+from service.settings import Settings
+
+_OF_S3_ALONE: Final = ("storage_region", "storage_path_style")
+_IDLE: Final = timedelta(seconds=10)
+"""How long a connection stays open between two requests; the peer of an older one may have gone away in silence."""
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """Open the store; a local folder is made when it is missing, a bucket is not.
+
+    Raises:
+        StartError: the URL names no store, another setting does not go with it, or the folder cannot be written to.
+    """
+    parts = urlsplit(settings.storage_url)
+    _require_fitting(settings, parts.scheme)
+    if parts.scheme == "file":
+        return open_folder(Path(unquote(parts.path)))
+    if not parts.netloc:
+        raise StartError(f"PACKYARD_STORAGE_URL is wrong: should name a bucket, as in {parts.scheme}://bucket/prefix")
+    try:
+        return _open_bucket_store(settings, scheme=parts.scheme, bucket=parts.netloc, prefix=parts.path.strip("/"))
+    except (BaseError, ValueError) as error:
+        raise StartError(f"PACKYARD_STORAGE_URL: {str(error).partition(chr(10))[0]}") from error
+
+
+def _require_fitting(settings: Settings, scheme: str) -> None:
+    if scheme == "file" and settings.storage_endpoint:
+        raise StartError("PACKYARD_STORAGE_ENDPOINT is wrong: a folder has none")
+    if scheme == "file" and settings.download_redirect:
+        raise StartError("PACKYARD_DOWNLOAD_REDIRECT is wrong: a file in a folder has no address")
+    for name in _OF_S3_ALONE:
+        if scheme != "s3" and getattr(settings, name) != Settings.model_fields[name].default:
+            raise StartError(f"{PREFIX}{name.upper()} is wrong: only s3:// has one")
+
+
+def _open_bucket_store(settings: Settings, *, scheme: str, bucket: str, prefix: str) -> BucketStore:
+    endpoint = str(settings.storage_endpoint).rstrip("/") if settings.storage_endpoint else None
+    options = _options(settings)
+    patience = _patience(settings)
+    if scheme == "gs":
+        of_google: Any = {"base_url": endpoint} if endpoint else {}
+        return BucketStore(GCSStore(bucket, prefix=prefix or None, config=of_google, **options), patience)
+    if scheme == "az":
+        of_azure: Any = {"endpoint": endpoint} if endpoint else {}
+        return BucketStore(AzureStore(bucket, prefix=prefix or None, config=of_azure, **options), patience)
+    profile = find_profile(os.environ)  # noqa: TID251 - Amazon's variables, which are no settings of ours
+    if profile:
+        options["credential_provider"] = profile
+    config = _config_of_s3(settings, endpoint, bucket)
+
+    def open_at(address: str | None) -> S3Store:
+        there: Any = {**config, "endpoint": address, "virtual_hosted_style_request": True} if address else config
+        return S3Store(bucket, config=there, **options)
+
+    access = Access(
+        opening=open_at,
+        prefix=prefix,
+        connect_timeout=settings.storage_connect_timeout,
+        request_timeout=settings.storage_request_timeout,
+        retries=settings.storage_retries,
+    )
+    return BucketStore(S3Store(bucket, prefix=prefix or None, config=config, **options), patience, BulkRequests(access))
+
+
+def _patience(settings: Settings) -> Patience:
+    first_byte = min(DEFAULT_PATIENCE.first_byte, settings.storage_request_timeout)
+    return Patience(first_byte=first_byte, removal=settings.storage_timeout)
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        "client_options": {
+            "allow_http": settings.storage_endpoint is not None and settings.storage_endpoint.scheme == "http",
+            "connect_timeout": settings.storage_connect_timeout,
+            "read_timeout": settings.storage_request_timeout,
+            # Of a whole request, the bytes included: a large object may take long as long as it goes on.
+            "timeout": timedelta(days=1),
+            "pool_idle_timeout": _IDLE,
+        },
+        "retry_config": {
+            "max_retries": settings.storage_retries,
+            "retry_timeout": settings.storage_request_timeout,
+        },
+    }
+
+
+def _config_of_s3(settings: Settings, endpoint: str | None, bucket: str) -> Any:
+    # A removal by itself is one indeed: the library would send a bulk delete of one key.
+    config: dict[str, Any] = {"disable_bulk_delete": True}
+    if endpoint:
+        # The library wants the bucket within the address where it stands in front of the host name.
+        config["endpoint"] = endpoint if settings.storage_path_style else endpoint.replace("://", f"://{bucket}.", 1)
+    if settings.storage_region:
+        config["region"] = settings.storage_region
+    if not settings.storage_path_style:
+        config["virtual_hosted_style_request"] = True
+    return config

@@ -1,0 +1,1 @@
+"""Metrics, the liveness of a process, and the condition of its servers."""

@@ -1,0 +1,83 @@
+"""Two streams in the same order, held against each other piece by piece: what is in storage, and what rows say."""
+
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from service.infra.storage.interface import ObjectInfo
+from service.storage_check.rows import FileRow
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+_T = TypeVar("_T", bound=_Keyed)
+
+
+@dataclass(slots=True)
+class Piece:
+    """What part of the streams says: how much there was, and what does not go together."""
+
+    objects: int = 0
+    bytes: int = 0
+    files: int = 0
+    without_file: list[ObjectInfo] = field(default_factory=list)
+    without_object: list[FileRow] = field(default_factory=list)
+    of_other_size: list[ObjectInfo] = field(default_factory=list)
+
+
+async def compare(
+    objects: AsyncIterator[Sequence[ObjectInfo]], files: AsyncIterator[Sequence[FileRow]]
+) -> AsyncGenerator[Piece]:
+    """Give piece by piece what is on one side only, or of another size; each side comes by key, in no more than a page.
+
+    The sides are of different moments, so whoever takes something for wrong has to look again. If a store has another
+    order, more does not go together than should, and nothing that does not is missed.
+    """
+    left, right = _Side(objects), _Side(files)
+    while True:
+        await left.fill()
+        await right.fill()
+        ends = [side.rest[-1].key for side in (left, right) if side.rest]
+        if not ends:
+            return
+        # As far as both are known.
+        bound = min(ends)
+        yield _held_together(left.take(bound), right.take(bound))
+
+
+class _Side(Generic[_T]):
+    def __init__(self, pieces: AsyncIterator[Sequence[_T]]) -> None:
+        self._pieces = pieces
+        self.rest: Sequence[_T] = ()
+
+    async def fill(self) -> None:
+        while not self.rest:
+            try:
+                self.rest = await anext(self._pieces)
+            except StopAsyncIteration:
+                return
+
+    def take(self, bound: str) -> Sequence[_T]:
+        if self.rest and self.rest[-1].key <= bound:
+            end = len(self.rest)  # whatever its order is
+        else:
+            end = bisect_right(self.rest, bound, key=lambda element: element.key)
+        taken, self.rest = self.rest[:end], self.rest[end:]
+        return taken
+
+
+def _held_together(objects: Sequence[ObjectInfo], files: Sequence[FileRow]) -> Piece:
+    piece = Piece(objects=len(objects), bytes=sum(found.size for found in objects), files=len(files))
+    unmatched = {found.key: found for found in objects}
+    for file in files:
+        found = unmatched.pop(file.key, None)
+        if found is None:
+            piece.without_object.append(file)
+        elif found.size != file.size:
+            piece.of_other_size.append(found)
+    piece.without_file.extend(unmatched.values())
+    return piece

@@ -1,0 +1,78 @@
+"""The checks that the scheduler makes: when one is due, and what is announced of it."""
+
+from contextlib import aclosing
+from datetime import UTC, datetime, time, timedelta
+
+import structlog
+
+from schemas.messages.events import StorageChecked
+from service.events import outbox
+from service.infra.postgres.database import Database
+from service.infra.storage.interface import ObjectStore
+from service.observing import metrics
+from service.settings import Settings
+from service.storage_check import rows as checking_rows
+from service.storage_check.check import Plan, StorageCheck
+
+log = structlog.get_logger()
+
+
+def next_after(moment: datetime, times: str) -> datetime | None:
+    """Return the first of these times of the day (UTC, such as `03:00,15:30`) after a moment; None: never."""
+    if times == "never":
+        return None
+    start = moment.astimezone(UTC)
+    ways = [time.fromisoformat(part.strip()) for part in times.split(",")]
+    days = [start.date(), start.date() + timedelta(days=1)]
+    return min(due for day in days for way in ways if (due := datetime.combine(day, way, UTC)) > start)
+
+
+async def is_due(database: Database, settings: Settings) -> bool:
+    """Tell whether one of the times has passed since the last check began; one that broke off does not count."""
+    async with database.connection() as connection:
+        last, now = await checking_rows.last_check(connection)
+    due = next_after(last, settings.check_times)
+    return due is not None and due <= now
+
+
+async def check(database: Database, store: ObjectStore, settings: Settings) -> None:
+    """Check, log what is wrong, and announce the figures.
+
+    Raises:
+        StartError: what is to be repaired looks like another yard's, or another check repairs.
+        StorageUnavailableError, StorageRefusedError: the store cannot be read to the end.
+    """
+    plan = Plan(
+        orphan_age=settings.orphan_age,
+        quarantine_retention=settings.quarantine_retention,
+        repair=settings.check_repair,
+    )
+    async with database.connection() as connection:
+        _, began = await checking_rows.last_check(connection)
+    # Whoever opens a store does this too; but processes may run for months.
+    await store.remove_stale()
+    run = StorageCheck(database, store, plan)
+    async with run.alone(), aclosing(run.findings()) as pieces:
+        async for found in pieces:
+            for finding in found:
+                metrics.ORPHANS_FOUND.labels(finding.kind).inc()
+                log.warning(
+                    "storage_finding",
+                    finding=finding.kind,
+                    key=finding.key,
+                    project_id=finding.file.project_id if finding.file else finding.project_id,
+                    detail=finding.detail,
+                    outcome=finding.outcome,
+                )
+    fact = StorageChecked(
+        check_id=outbox.new_id(),
+        started_at=began,
+        finished_at=datetime.now(UTC),
+        repaired=plan.repair,
+        clean=run.figures.is_clean,
+        figures=run.figures,
+    )
+    async with database.transaction() as connection:
+        await checking_rows.note_check(connection, began)
+        await outbox.append(connection, [outbox.event(fact)])
+    log.info("storage_checked", clean=fact.clean, repaired=fact.repaired, **fact.figures.model_dump())

@@ -1,0 +1,58 @@
+"""Batches on the command line: how far everything is that one call asked for, and undoing it."""
+
+from collections.abc import Awaitable, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from schemas.http.deletion_resources import Batch
+from service.context import Context
+from service.deletions import bulk, undoing
+from service.deletions.entities import batch_entity, restoration_entity
+from service.deletions.undoing import Restoration
+from service.infra.postgres.database import Connection
+from workers.cli.deletions.output import print_batch, print_restoration
+from workers.cli.deletions.watching import FAILED, NOT_ENDED, Sight, sight_of_batch, watch
+from workers.cli.outputs import Output, print_json, print_names
+from workers.cli.run_use_case import ACTOR, carry_out
+
+_MISSING: Final = "there is no deletion of such a batch"
+_MOST_HOLDS: Final = 10
+
+
+def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, output: Output) -> int:
+    """Print how far a batch is; watched, once it has ended. Return the exit status, that of the watching."""
+
+    async def find(context: Context) -> tuple[Batch, Sequence[str]]:
+        async with context.database.connection() as connection:
+            return await _find(connection, batch_id)
+
+    async def look(connection: Connection) -> Sight:
+        return sight_of_batch(*(await _find(connection, batch_id)))
+
+    status = watch(look, within=within, missing=_MISSING) if is_watched else 0
+    if status != NOT_ENDED:
+        print_batch(*carry_out(find, missing=_MISSING), output)
+    return status
+
+
+def restore_batch(batch_id: UUID, *, output: Output) -> int:
+    """Undo a batch as far as it can be undone, print what became of it, and return the exit status."""
+
+    def undo(context: Context) -> Awaitable[Restoration]:
+        return undoing.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
+
+    restoration = carry_out(undo, missing=_MISSING)
+    if output is Output.JSON:
+        print_json(restoration_entity(restoration, batch_id=batch_id))
+    elif output is Output.NAME:
+        print_names(deletion.id for deletion in restoration.restored)
+    else:
+        print_restoration(restoration, is_wide=output is Output.WIDE)
+    return FAILED if restoration.refused else 0
+
+
+async def _find(connection: Connection, batch_id: UUID) -> tuple[Batch, Sequence[str]]:
+    rows = await bulk.progress_of(connection, batch_id, project_ids=None)
+    holds = await bulk.holds_on(connection, batch_id, limit=_MOST_HOLDS)
+    return batch_entity(rows, batch_id=batch_id, base=""), holds

@@ -1,0 +1,254 @@
+"""`packyard deletions bulk-delete`: many packages at once, planned, asked about, and deleted as planned."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import UUID
+
+import click
+from rich.filesize import decimal
+
+from schemas.http.bulk import MOST_PACKAGES, BulkDelete, GroupBulkDelete, GroupPackageFilter
+from schemas.messages.topology import Lane
+from schemas.names import AccessLevel, Cause, Credential, PackageType
+from schemas.statuses import DISPLAYABLE
+from service.access import access
+from service.access.access import OPERATOR
+from service.context import Context
+from service.deletions import bulk
+from service.deletions.bulk import Plan, Wanted
+from service.deletions.entities import bulk_entity, planned_lines
+from service.deletions.rows.accepting import Origin
+from service.errors import StartError
+from service.events import outbox
+from service.infra.postgres.database import Connection
+from service.infra.postgres.outages import one_line_for_outages
+from workers.cli.deletions.batches import show_batch
+from workers.cli.deletions.output import print_some
+from workers.cli.deletions.watching import FAILED, watch_options
+from workers.cli.options import TEXT, command_settings, one_of, validated
+from workers.cli.outputs import USUAL, Output, output_option, print_json, print_names, short_option
+from workers.cli.run_use_case import carry_out, find_group, find_project
+from workers.cli.tables import Column, Size, counted
+
+_KINDS: Final[Mapping[str, click.ParamType[Any]]] = {
+    "package_type": one_of(PackageType),
+    "status": one_of(sorted(DISPLAYABLE)),
+    "keep_latest_per_name": click.INT,
+}
+_COLUMNS: Final = (
+    Column("package"),
+    Column("project", rank=3),
+    Column("type", rank=2),
+    Column("name", is_text=True),
+    Column("version", is_text=True),
+    Column("files", rank=1, is_number=True),
+    Column("size", is_number=True),
+)
+_REFUSALS: Final = (Column("package"), Column("refused because", is_text=True))
+_OUTPUTS: Final = (*USUAL, Output.NDJSON)
+_OF_BATCH: Final = {Output.NDJSON: Output.JSON}
+"""How a batch is printed, where not as its packages are."""
+
+
+def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each condition that the body of the API's call may have."""
+    for name, field in reversed(GroupPackageFilter.model_fields.items()):
+        is_flag = field.annotation is bool
+        kind = None if is_flag else _KINDS.get(name, TEXT)
+        option = click.option(f"--{name}".replace("_", "-"), is_flag=is_flag, type=kind, help=field.description)
+        command = option(command)
+    return command
+
+
+@click.command("bulk-delete")
+@click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1, 2**63 - 1))
+@click.option("--project", type=TEXT, help="Packages of this project: a path or number.")
+@click.option("--group", type=TEXT, help="Packages of this group's projects and those of its subgroups.")
+@_filter_options
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option(
+    "--expected-count",
+    type=click.IntRange(0, MOST_PACKAGES),
+    help="Refuse, unless just so many packages would go: as many as the dry run told.",
+)
+@click.option("--reason", type=TEXT, help="Why; kept with each deletion and told to subscribers.")
+@click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
+@watch_options
+@output_option(*_OUTPUTS, json="Print one JSON object, as the API answers.", name="the ids of packages that go")
+@short_option(
+    Output.NDJSON,
+    "Print every package, one JSON object a line; standard error tells the batch, and how many more match.",
+)
+def bulk_delete(
+    *,
+    ids: tuple[int, ...],
+    project: str | None,
+    group: str | None,
+    dry_run: bool,
+    is_sure: bool,
+    is_watched: bool,
+    within: timedelta | None,
+    output: Output,
+    **words: Any,
+) -> None:
+    """Delete many packages of a project or group: those with these IDs, or those that meet all conditions of a filter.
+
+    At most 10,000 at a time, the oldest of those that match. On a terminal you are shown what would go, and asked.
+    The exit status is 1 if a package was refused.
+    """
+    wish = _read(ids, words, project=project, group=group)
+    if dry_run and is_watched:
+        raise click.UsageError("--watch cannot go with --dry-run: there is nothing to watch")
+    if dry_run:
+        plan = _plan(wish)
+        _print(plan, output, wish.address, batch_id=None)
+        click.get_current_context().exit(FAILED if plan.refused else 0)
+    if not is_sure:
+        wish = _confirmed(wish)
+    batch_id = outbox.new_id()
+    plan = carry_out(lambda context: _delete(context, wish, batch_id))
+    _print(plan, output, wish.address, batch_id=batch_id, is_known=not is_sure)
+    status = FAILED if plan.refused else 0
+    if is_watched and plan.accepted:
+        status = show_batch(batch_id, is_watched=True, within=within, output=_OF_BATCH.get(output, output)) or status
+    click.get_current_context().exit(status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is to be deleted, and where: in a project or below a group."""
+
+    body: BulkDelete
+    project: str | None
+    group: str | None
+
+    @property
+    def address(self) -> str:
+        """Where the API has the project or group."""
+        kind, reference = ("projects", self.project) if self.group is None else ("groups", self.group)
+        base = str(command_settings().external_url or "").rstrip("/")
+        return f"{base}/api/v4/{kind}/{quote(reference or '', safe='')}"
+
+    async def wanted(self, connection: Connection) -> Wanted:
+        """Return what the planner takes; the operator may what an admin may."""
+        what = self.body.filter or self.body.ids or ()
+        return Wanted(what, await self._levels(connection), self.body.expected_count)
+
+    async def _levels(self, connection: Connection) -> Mapping[int, AccessLevel]:
+        if self.group is not None:
+            found, what = await find_group(connection, self.group), self.body.filter
+            exclude = isinstance(what, GroupPackageFilter) and what.exclude_subgroups
+            return await access.project_levels(connection, OPERATOR, found, exclude_subgroups=exclude)
+        place = await find_project(connection, self.project or "")
+        if place.is_moved:
+            raise StartError(f"the project {self.project} is {place.path} now")
+        if not place.packages_enabled:
+            raise StartError(f"packages are switched off in {place.path}")
+        return {place.id: AccessLevel.ADMIN}
+
+
+def _read(ids: Sequence[int], words: dict[str, Any], *, project: str | None, group: str | None) -> _Wish:
+    if (project is None) == (group is None):
+        raise click.UsageError("give either --project or --group")
+    conditions = {name: words.pop(name) for name in GroupPackageFilter.model_fields}
+    given = {name: value for name, value in conditions.items() if value is not None and value is not False}
+    if bool(ids) == bool(given):
+        raise click.UsageError("give either the IDs of packages or conditions such as --package-name")
+    if project is not None and "exclude_subgroups" in given:
+        raise click.UsageError("--exclude-subgroups goes with --group")
+    distinct = tuple(dict.fromkeys(ids))
+    if len(distinct) > MOST_PACKAGES:
+        raise click.UsageError(f"at most {MOST_PACKAGES:,} packages can be deleted at a time")
+    kind = BulkDelete if group is None else GroupBulkDelete
+    what = {"ids": distinct} if ids else {"filter": given}
+    return _Wish(validated(kind, {**what, **words}, name="the filter"), project, group)
+
+
+def _plan(wish: _Wish) -> Plan:
+    async def plan(context: Context) -> Plan:
+        async with context.database.connection() as connection:
+            wanted = await wish.wanted(connection)
+        return await bulk.plan_deletion(context.database, wanted)
+
+    return carry_out(plan)
+
+
+def _confirmed(wish: _Wish) -> _Wish:
+    """Show what would go and ask; return the wish for just that many packages."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked, for standard input is no terminal: give --yes, or --dry-run")
+    plan = _plan(wish)
+    _print_tables(plan, err=True)
+    _print_sums(plan, batch_id=None, err=True)
+    if plan.accepted:
+        click.confirm(f"Delete {counted(len(plan.accepted), 'package')}?", abort=True, err=True)
+    return replace(wish, body=wish.body.model_copy(update={"expected_count": len(plan.accepted)}))
+
+
+async def _delete(context: Context, wish: _Wish, batch_id: UUID) -> Plan:
+    async with context.database.connection() as connection:
+        wanted = await wish.wanted(connection)
+    origin = Origin(
+        requested_by=None,
+        requested_level=AccessLevel.ADMIN,
+        credential=Credential.COMMAND_LINE,
+        cause=Cause.BULK,
+        lane=Lane.BULK,
+        reason=wish.body.reason,
+        batch_id=batch_id,
+    )
+    hint = f"whether they were accepted, `packyard deletions show --batch {batch_id}` tells"
+    try:
+        with one_line_for_outages():
+            return await bulk.delete_packages(context.database, origin, wanted, resend=context.settings.resend)
+    except StartError as error:
+        raise StartError(f"{error}; {hint}") from error
+    except asyncio.CancelledError:
+        # SIGTERM or Ctrl-C, perhaps while the database commits.
+        click.echo(f"stopped; {hint}", err=True)
+        raise
+
+
+def _print(plan: Plan, output: Output, address: str, *, batch_id: UUID | None, is_known: bool = False) -> None:
+    if output is Output.JSON:
+        print_json(bulk_entity(plan, batch_id=batch_id, base=address))
+    elif output in {Output.NDJSON, Output.NAME}:
+        if output is Output.NAME:
+            print_names(package.id for package in plan.accepted)
+        else:
+            for line in planned_lines(plan):
+                print_json(line)
+        if batch_id is not None or plan.remaining:
+            _print_sums(plan, batch_id=batch_id, err=True)
+    else:
+        _print_tables(plan, names_accepted=not is_known, is_wide=output is Output.WIDE)
+        _print_sums(plan, batch_id=batch_id)
+
+
+def _print_tables(plan: Plan, *, names_accepted: bool = True, is_wide: bool = False, err: bool = False) -> None:
+    if names_accepted:
+        rows = [
+            (str(one.id), str(one.project_id), one.package_type, one.name, one.version, one.files, Size(one.bytes))
+            for one in plan.accepted
+        ]
+        print_some(_COLUMNS, rows, is_wide=is_wide, err=err)
+    refused = [(str(package_id), reason) for package_id, reason in plan.refused.items()]
+    print_some(_REFUSALS, refused, is_wide=is_wide, err=err)
+
+
+def _print_sums(plan: Plan, *, batch_id: UUID | None, err: bool = False) -> None:
+    verb = "would delete" if batch_id is None else "deleting"
+    sizes = f"{counted(plan.files, 'file')}, {decimal(plan.bytes)}"
+    line = f"{verb} {counted(len(plan.accepted), 'package')}: {sizes}"
+    if plan.refused:
+        line += f"; {len(plan.refused):,} refused"
+    if plan.remaining:
+        line += f"; {plan.remaining:,} more match, which need another call"
+    click.echo(line, err=err)
+    if batch_id is not None and plan.accepted:
+        click.echo(f"batch {batch_id}", err=err)

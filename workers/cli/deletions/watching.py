@@ -1,0 +1,251 @@
+"""Watching deletions until all have ended: a bar on a terminal, lines elsewhere, and a status that tells."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+import click
+from rich.console import Console, RenderableType
+from rich.filesize import decimal
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+from typing_extensions import override
+
+from schemas.fields import Duration
+from schemas.http.deletion_resources import Batch
+from schemas.statuses import ENDED, DeletionState
+from service.context import open_context
+from service.errors import NotFoundError, StartError, first_line
+from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, Record
+from service.infra.postgres.outages import one_line_for_outages
+from workers.cli.options import command_settings, validated
+from workers.cli.tables import written
+from workers.runtime.signals import run_process, until_stopped
+
+FAILED: Final = 1
+NOT_ENDED: Final = 3
+"""Exit statuses: a deletion failed; not all had ended when the watching did."""
+
+_LOOK_S: Final = 10
+_PATIENCE: Final = timedelta(seconds=60)
+_SHORTEST_PAUSE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 5.0
+_SHARE: Final = 10
+"""A pause is so many times as long as the look before it, so that watching costs the database little."""
+_BETWEEN_LINES_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How far deletions are: how many are in which state, and what is gone."""
+
+    states: Mapping[DeletionState, int]
+    files_done: int
+    files_total: int
+    bytes_done: int
+    bytes_total: int
+    remark: str | None = None
+    """What keeps them, or went wrong last."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return all(state in ENDED for state in self.states)
+
+    @property
+    def progress(self) -> tuple[int, int, str]:
+        """How many are done, of how many, of what: files of one deletion, deletions of more."""
+        deletions = sum(self.states.values())
+        if deletions == 1:
+            return self.files_done, self.files_total, "files"
+        return sum(self.states.get(state, 0) for state in ENDED), deletions, "deletions"
+
+    def sentence(self) -> str:
+        """Tell it in a line."""
+        states = ", ".join(f"{state} {count:,}" for state, count in sorted(self.states.items()))
+        sizes = f"{decimal(self.bytes_done)} of {decimal(self.bytes_total)}"
+        line = f"{states}; {self.files_done:,}/{self.files_total:,} files, {sizes}"
+        return f"{line} ({written(self.remark)})" if self.remark else line
+
+
+Look: TypeAlias = Callable[[Connection], Awaitable[Sight]]
+
+
+def sight_of_deletion(row: Record) -> Sight:
+    """Return how far one deletion is."""
+    state, hold = DeletionState(row["state"]), row["hold"]
+    remark = f"on hold: {hold}" if hold is not None else row["last_error"]
+    if state is DeletionState.GRACE and hold is None:
+        remark = f"until {written(row['not_before'])}"
+    done = (row["files_done"], row["files_total"], row["bytes_done"], row["bytes_total"])
+    return Sight({state: 1}, *done, remark=remark)
+
+
+def sight_of_batch(batch: Batch, holds: Sequence[str]) -> Sight:
+    """Return how far a batch is."""
+    done = (batch.files_done, batch.files_total, batch.bytes_done, batch.bytes_total)
+    return Sight(batch.states, *done, remark=f"on hold: {'; '.join(holds)}" if holds else None)
+
+
+def watch_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options `is_watched` and `within`."""
+    timeout = click.option(
+        "--timeout",
+        "within",
+        callback=_read_timeout,
+        help="Watch no longer than this, such as 90s or 2h; status 3 then.",
+    )
+    watched = click.option(
+        "--watch",
+        "is_watched",
+        is_flag=True,
+        is_eager=True,
+        help="Show progress until all has ended; the exit status is 1 if a deletion failed, 3 if one had not ended.",
+    )
+    return watched(timeout(command))
+
+
+def watch(look: Look, *, within: timedelta | None, missing: str = "there is no such deletion") -> int:
+    """Look again and again until all have ended, no longer than *within*; return the exit status.
+
+    SIGINT and SIGTERM end it. A database that is away for a moment is waited for.
+
+    Raises:
+        StartError: there is nothing to watch, or the database stays away.
+    """
+    watching = Watching()
+    try:
+        run_process(lambda stop: _until_stopped(stop, watching, look, within))
+    except NotFoundError:
+        raise StartError(missing) from None
+    if not watching.has_ended:
+        return NOT_ENDED
+    return FAILED if watching.has_failed else 0
+
+
+def _read_timeout(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
+    if value is None:
+        return None
+    if not ctx.params.get("is_watched"):
+        raise click.UsageError("--timeout goes with --watch")
+    within: timedelta = validated(Duration, value, name="--timeout")
+    if not within:
+        raise click.BadParameter("should be more than 0", ctx, param)
+    return within
+
+
+async def _until_stopped(stop: asyncio.Event, watching: "Watching", look: Look, within: timedelta | None) -> None:
+    await until_stopped(stop, _watch(watching, look, within))
+    if stop.is_set() and not watching.has_ended:
+        click.echo("stopped before the end: the deletions go on", err=True)
+
+
+async def _watch(watching: "Watching", look: Look, within: timedelta | None) -> None:
+    settings = command_settings()
+    with one_line_for_outages():
+        async with open_context(settings, connections=1) as context:
+            with watching.shown():
+                limit = asyncio.timeout(within.total_seconds() if within else None)
+                try:
+                    async with limit:
+                        await follow(context.database, watching, look)
+                except TimeoutError:
+                    if not limit.expired():
+                        raise
+                    watching.tell(f"not ended after {within}: the deletions go on")
+
+
+async def follow(database: Database, watching: "Watching", look: Look, *, patience: timedelta = _PATIENCE) -> None:
+    """Look until all have ended, and wait for a database that is away, but no longer than *patience*.
+
+    Raises:
+        DatabaseUnavailableError: it stays away.
+    """
+    now = asyncio.get_running_loop().time
+    away_since: float | None = None
+    while not watching.has_ended:
+        began = now()
+        try:
+            async with asyncio.timeout(_LOOK_S), database.connection() as connection:
+                sight = await look(connection)
+        except DatabaseUnavailableError as error:
+            if away_since is None:
+                away_since = began
+                waits = f"trying again for {patience.total_seconds():g} s"
+                watching.tell(f"the database is away, {waits}: {first_line(error)}")
+            if now() - away_since > patience.total_seconds():
+                raise
+        else:
+            if away_since is not None:
+                watching.tell("the database is back")
+            away_since = None
+            watching.show(sight, at=now())
+        if not watching.has_ended:
+            await asyncio.sleep(min(max(_SHORTEST_PAUSE_S, _SHARE * (now() - began)), _LONGEST_PAUSE_S))
+
+
+class _TwoLines(Progress):
+    """A bar, and below it what it is about: beside each other, they would leave no room for the bar."""
+
+    @override
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            yield Text(task.description, no_wrap=True, overflow="ellipsis")
+
+
+class Watching:
+    """What was seen last of deletions, and how it is shown on standard error."""
+
+    def __init__(self) -> None:
+        self._sight: Sight | None = None
+        self._line_at = 0.0
+        console = Console(stderr=True)
+        self._bar = _TwoLines(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None, unit="")
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether all were seen to have ended."""
+        return self._sight is not None and self._sight.has_ended
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether one was seen to have failed."""
+        return self._sight is not None and DeletionState.FAILED in self._sight.states
+
+    @contextmanager
+    def shown(self) -> Generator[None]:
+        """Show the bar as long as the watching goes on."""
+        with self._bar:
+            yield
+
+    def show(self, sight: Sight, *, at: float) -> None:
+        """Show what is seen now; as a line only where it is another, and not too many of them."""
+        before, self._sight = self._sight, sight
+        done, total, unit = sight.progress
+        self._bar.update(self._task, completed=done, total=total, unit=unit, description=sight.sentence())
+        if not self._bar.disable or sight == before:
+            return
+        is_turn = before is None or sight.has_ended or sight.states.keys() != before.states.keys()
+        if is_turn or at - self._line_at >= _BETWEEN_LINES_S:
+            self._line_at = at
+            click.echo(sight.sentence(), err=True)
+
+    def tell(self, text: str) -> None:
+        """Print a line that stays."""
+        if self._bar.disable:
+            click.echo(text, err=True)
+        else:
+            self._bar.console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)

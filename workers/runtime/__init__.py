@@ -1,0 +1,1 @@
+"""What every process needs: loops, signals, and waiting for the broker."""
