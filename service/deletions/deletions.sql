@@ -60,6 +60,8 @@ RETURNING deletion(deletion.*);
 -- grace first. One that was attempted before comes alone: whatever broke that attempt shall not break others again.
 WITH claimable AS (
     SELECT id, state = 'destroying' AND claim <> :claim AS has_lapsed,
+           -- A worker that goes on after an outage of the database begins no new attempt.
+           state = 'destroying' AND claim = :claim AS is_resumed,
            CASE WHEN state = 'queued' AND NOT grace_waived
                 THEN grace_of(project_id, package_type, :grace::interval) ELSE interval '0' END AS grace
       FROM deletion
@@ -79,7 +81,7 @@ UPDATE deletion d
        lease_until = CASE WHEN c.waits THEN NULL ELSE now() + :lease::interval END,
        not_before = CASE WHEN c.waits THEN now() + c.grace ELSE d.not_before END,
        wake_at = now() + CASE WHEN c.waits THEN c.grace ELSE :lease::interval END,
-       attempts = d.attempts + CASE WHEN c.waits THEN 0 ELSE 1 END,
+       attempts = d.attempts + CASE WHEN c.waits OR c.is_resumed THEN 0 ELSE 1 END,
        wakes = 0, held = false
   FROM claimed c
  WHERE d.id = c.id

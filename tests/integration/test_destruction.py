@@ -49,9 +49,9 @@ async def _state(context: Context, deletion: Deletion) -> DeletionState:
 
 
 async def _claim(
-    context: Context, deletion: Deletion, *, lease: timedelta = _LEASE
+    context: Context, deletion: Deletion, *, lease: timedelta = _LEASE, token: UUID | None = None
 ) -> tuple[UUID, dict[UUID, Deletion]]:
-    token = uuid4()
+    token = token or uuid4()
     claimed = await destroying.claim(
         context.database, [deletion.id], token=token, lease=lease, grace=_NO_GRACE, max_attempts=6
     )
@@ -192,6 +192,18 @@ async def test_a_live_claim_is_left_alone(filled: Context) -> None:
     _, claimed = await _claim(filled, deletion)
 
     assert claimed == {}
+
+
+async def test_a_worker_that_goes_on_after_an_outage_of_the_database_begins_no_new_attempt(filled: Context) -> None:
+    deletion = await delete(filled, await publish(filled))
+    token, _ = await _claim(filled, deletion)
+
+    attempts = set()
+    for _ in range(7):
+        _, resumed = await _claim(filled, deletion, token=token)
+        attempts.add(resumed[deletion.id].attempts)
+
+    assert attempts == {1}
 
 
 async def test_a_worker_told_to_stop_gives_the_claim_back_uncounted(filled: Context, stop: asyncio.Event) -> None:

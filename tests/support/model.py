@@ -127,8 +127,9 @@ class Model:
             if deletion.state == "queued" and has_grace and not deletion.skips_grace:
                 deletion.state, deletion.is_due = "grace", False
             else:
+                is_resumed = deletion.state == "destroying" and deletion.holder == token
                 deletion.state, deletion.holder, deletion.has_lapsed = "destroying", token, False
-                deletion.attempts += 1
+                deletion.attempts += not is_resumed
                 deletion.is_untouched, deletion.has_begun = not deletion.has_begun, True
         hopeless = [deletion for deletion in claimed.values() if self._is_hopeless(deletion)]
         for deletion in claimed.values():
