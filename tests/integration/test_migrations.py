@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from service.infra.postgres.migrations.run import migrate
 
 from service.errors import StartError
+from service.infra.postgres.migrations.run import migrate
 from service.infra.postgres.schema_version import newest_version
 from tests.support.servers import Servers, database_in
 

@@ -11,11 +11,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from service.infra.postgres.migrations.run import migrate
 
 from service.context import open_context
 from service.errors import UnsuitableDatabaseError
 from service.infra.postgres.database import open_database
+from service.infra.postgres.migrations.run import migrate
 from service.infra.postgres.schema_version import wait_for_schema
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.settings import Settings

@@ -24,8 +24,8 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 import psutil
-from service.infra.postgres.migrations.run import migrate
 
+from service.infra.postgres.migrations.run import migrate
 from tests.support.seaweed import ADMIN, READER, SeaweedFS
 from workers.stack.files import write_private
 from workers.stack.postgres import Postgres

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import aiohttp
-from service.infra.postgres.migrations.run import migrate
 
 from service.environment import environment_line
 from service.errors import StartError
+from service.infra.postgres.migrations.run import migrate
 from service.infra.rabbitmq.broker import require_broker
 from workers.runtime.loops import together
 from workers.stack.files import ENVIRONMENT, write_private
