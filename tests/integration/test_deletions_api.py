@@ -368,7 +368,7 @@ async def test_what_a_store_said_is_told_to_maintainers_only(
             listed = await json_of(await client.get(many, headers=headers))
             assert [listed[0]["last_error"]] == [shown["last_error"]]
             assert (str(objects) in shown["last_error"]) is is_told
-            assert shown["last_error"].startswith("StorageUnavailableError")
+            assert shown["last_error"].startswith("ObjectStuckError")
 
 
 async def test_only_what_failed_is_tried_again(filled: Context, client: Client) -> None:
