@@ -11,6 +11,8 @@ from typing import Final
 
 from typing_extensions import Buffer, override
 
+from service.errors import PackyardError
+
 READER_GONE: Final = 141
 """The exit status of a command whose reader is gone: 128 + SIGPIPE, as a shell has it of other programs."""
 
@@ -22,8 +24,12 @@ class ReaderGoneError(Exception):
     """
 
 
+class OutputFailedError(PackyardError):
+    """Standard output takes no more, as on a full disk."""
+
+
 class _Output(io.BufferedWriter):
-    """Bytes of standard output; raises ReaderGoneError in place of BrokenPipeError."""
+    """Bytes of standard output; raises errors of its own in place of an OSError."""
 
     @override
     def write(self, data: Buffer, /) -> int:
@@ -37,12 +43,13 @@ class _Output(io.BufferedWriter):
 
 
 def guard_output() -> None:
-    """Let writes to standard output raise ReaderGoneError when nobody reads it any more."""
+    """Let writes to standard output raise ReaderGoneError when nobody reads it any more, or OutputFailedError."""
     plain = sys.stdout
     if isinstance(plain, io.TextIOWrapper):
-        encoding, errors, by_line = plain.encoding, plain.errors, plain.line_buffering
-        buffered = plain.detach()
-        output = _Output(buffered.detach()) if isinstance(buffered, io.BufferedWriter) else buffered
+        encoding, errors, by_line = plain.encoding, plain.errors, plain.line_buffering or plain.write_through
+        layer = plain.detach()
+        # PYTHONUNBUFFERED, as in many containers, leaves out the buffer.
+        output = _Output(layer.detach() if isinstance(layer, io.BufferedWriter) else layer)
         sys.stdout = io.TextIOWrapper(output, encoding=encoding, errors=errors, line_buffering=by_line)
 
 
@@ -52,6 +59,8 @@ def _reader_wanted() -> Generator[None]:
         yield
     except BrokenPipeError:
         raise ReaderGoneError from None
+    except OSError as error:
+        raise OutputFailedError(f"standard output: {(error.strerror or str(error)).lower()}") from None
 
 
 @contextmanager

@@ -51,3 +51,22 @@ def test_an_unknown_command_is_named() -> None:
 
     assert done.returncode == 2
     assert "No such command 'chek'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "err"),
+    [
+        ("| true; exit ${PIPESTATUS[0]}", 141, ""),
+        (">/dev/full", 1, "packyard: standard output: no space left on device\n"),
+        (">&-", 0, ""),
+    ],
+)
+def test_output_that_nobody_takes_ends_a_command_without_a_traceback(output: str, status: int, err: str) -> None:
+    # The pause lets the reader of the pipe end first; the image sets PYTHONUNBUFFERED.
+    program = f"PYTHONUNBUFFERED=1 exec {sys.executable} -m workers.cli events document"
+
+    done = subprocess.run(
+        ["bash", "-c", f"(sleep 0.3; {program}) {output}"], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (status, err)

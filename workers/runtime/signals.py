@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn, TypeAlias
 
-from workers.output import READER_GONE, ReaderGoneError
+from workers.output import READER_GONE, OutputFailedError, ReaderGoneError
 
 Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 """The work of a process; ends soon after the event that it is given is set."""
@@ -45,8 +45,9 @@ def end_at_once(command: Callable[[], object]) -> NoReturn:
         status = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
     except ReaderGoneError:
         status = READER_GONE
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, ReaderGoneError):
+    # A stream that was closed before the start is None.
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError, ValueError, ReaderGoneError, OutputFailedError):
             stream.flush()
     os._exit(status)
 
