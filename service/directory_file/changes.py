@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from schemas.names import AccessLevel
+from schemas.names import AccessLevel, Visibility
 from service.directory_file.rows import Key, State, Thing
 
 _PLACES: Final = ("user", "group", "project")
@@ -15,11 +15,13 @@ _PLACES: Final = ("user", "group", "project")
 _TOKENS: Final = ("token", "deploy token", "job token")
 _KINDS: Final = (*_PLACES, "member", *_TOKENS, "pipeline", "allowed project", "protection rule")
 _LEVELS: Final = frozenset({"role", "minimum_access_level_for_delete"})
+_OPENNESS: Final = (Visibility.PRIVATE, Visibility.INTERNAL, Visibility.PUBLIC)
 _INTERNAL: Final = frozenset({"user_id"})
 _SIGNS: Final = "!-~+"
 _TAKEN: Final[Mapping[tuple[str, object], str]] = MappingProxyType(
     {
         ("admin", False): "takes the rights of an admin from {}",
+        ("external", True): "makes {} external, without rights in internal projects",
         ("state", "blocked"): "blocks {}",
         ("packages_enabled", False): "switches packages off in {}",
     }
@@ -88,7 +90,7 @@ def _fact(thing: Thing, called: str, name: str, old: Any, new: Any) -> Change:
         sign, sentence = ("-", f"hold of {called}: {old}") if new is None else ("!", f"puts {called} on hold: {new}")
         return _change(thing, sign, sentence, is_asked=True)
     described = f"{called}: {name} {_written(name, old)} -> {_written(name, new)}"
-    if name == "role" and new < old:
+    if (name == "role" and new < old) or (name == "visibility" and _OPENNESS.index(new) < _OPENNESS.index(old)):
         return _change(thing, "!", f"lowers {described}", is_asked=True)
     # An earlier expiry or fewer scopes are as good as a revocation.
     return _change(thing, "~", described, is_asked=thing.kind in _TOKENS)

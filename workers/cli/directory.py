@@ -45,8 +45,8 @@ def apply(file: Path, *, dry_run: bool, is_sure: bool, force: bool) -> None:
     and a key that is left out stays as it was, as does everything that FILE does not name. An entry with a known id
     renames or moves: what counts as updated then includes all that is below a group.
 
-    What FILE removes, renames, revokes or puts on hold is shown first. You are asked at a terminal; elsewhere such a
-    FILE needs --yes. FILE may be - for standard input, and then nobody is asked.
+    Rights that FILE takes away, and what it removes, renames, revokes or puts on hold, are shown first. You are asked
+    at a terminal; elsewhere such a FILE needs --yes. FILE may be - for standard input, and then nobody is asked.
     """
     try:
         written = _read(file)

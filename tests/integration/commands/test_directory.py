@@ -31,7 +31,7 @@ projects:
 """
 _AFTER: Final = """
 users:
-  - {username: root, id: 1, admin: true, tokens: [{name: desk, token: t3, scopes: [api]}]}
+  - {username: root, id: 1, admin: true, external: true, tokens: [{name: desk, token: t3, scopes: [api]}]}
   - {username: dave, id: 2, state: blocked, tokens: [{name: desk, token: t2, scopes: [read_api]}]}
   - {username: new}
 groups:
@@ -41,7 +41,9 @@ projects:
 """
 _DIFF: Final = """\
 ! blocks user dave
+! lowers group orchard: visibility public -> internal
 ! lowers member root of group orchard: role owner -> maintainer
+! makes user root external, without rights in internal projects
 ! puts project orchard/press/juice on hold: an audit
 ! revokes token laptop of root
 ! switches packages off in project orchard/press/juice
@@ -52,7 +54,6 @@ _DIFF: Final = """\
 ~ project orchard/press/juice -> acme/press/juice (id 100)
 ~ token desk of dave: scopes api -> read_api
 ~ group orchard: grace_period none -> 7 days
-~ group orchard: visibility public -> internal
 + member new of group acme (role guest)
 + token desk of root (scopes api)
 + user new (state active)
