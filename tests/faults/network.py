@@ -42,7 +42,7 @@ def enter(module: str, arguments: Sequence[str]) -> None:
 
 @asynccontextmanager
 async def silent(port: int) -> AsyncGenerator[None]:
-    """Drop every packet to that port as long as the block lasts: neither side is told."""
+    """Drop every packet to that port as long as the block lasts; neither side gets any sign of it."""
     rule = ("INPUT", "-i", "lo", "-p", "tcp", "--dport", str(port), "-j", "DROP")
     await asyncio.to_thread(_call, "iptables", "-I", *rule)
     try:

@@ -15,7 +15,7 @@ _TRIES: Final = 3
 _SESSION: Final = """
 SELECT concat_ws(' ', pid, backend_start, inet_server_addr()) FROM pg_stat_activity WHERE pid = pg_backend_pid()
 """
-"""What tells two sessions of PostgreSQL apart, on whichever servers they are."""
+"""Asks for a text that differs between two sessions of PostgreSQL, also on different servers."""
 
 
 async def require_suitable(connection: Session, url: str | SecretStr) -> None:

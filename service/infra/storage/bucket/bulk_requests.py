@@ -1,6 +1,6 @@
 """S3's bulk delete (DeleteObjects), with the answer for each key.
 
-`obstore` takes a key that the answer does not name for removed, and tells of one failure at most. Requests are
+`obstore` takes a key that the answer does not name for removed, and reports one failure at most. Requests are
 therefore sent here; `obstore` signs them, with whichever credentials it has found.
 """
 

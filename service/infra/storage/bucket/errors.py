@@ -84,5 +84,5 @@ def refused(code: str, deed: Deed, *, backend_type: type) -> StorageRefusedError
 
 
 def is_throttled(error: Exception) -> bool:
-    """Tell whether the store asks for fewer requests."""
+    """Return whether the store asks for fewer requests."""
     return bool(_THROTTLED.search(str(error)))

@@ -75,7 +75,7 @@ class SingleRemovals:
             self._stopped = "the object store is away"
 
     async def _answers(self) -> bool:
-        """Tell whether the store can be asked for anything at all."""
+        """Return whether the store can be asked for anything at all."""
         try:
             await self._store.is_ours()
         except StorageUnavailableError:
