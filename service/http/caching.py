@@ -10,8 +10,12 @@ from service.http.operations import OPERATION, Handler
 
 NOT_TO_BE_KEPT: Final = "no-store"
 """The rule for every answer but what a caller was given to read."""
-_FOR_ITS_CALLER: Final = "private, max-age=0, must-revalidate"
-"""A shared cache would give it to others; a client's own has to ask each time whether it still holds."""
+_FOR_ITS_CALLER: Final = "max-age=0, private, must-revalidate"
+"""A shared cache would give it to others. A client's own cache has to ask each time whether it still holds.
+
+The order of the words is GitLab's.
+"""
+_FILE_FOR_ITS_CALLER: Final = "private, max-age=0, must-revalidate"
 _TAG_LENGTH: Final = 32
 _OK: Final = 200
 _READABLE: Final = frozenset({_OK, 206, 304})
@@ -20,8 +24,9 @@ _READABLE: Final = frozenset({_OK, 206, 304})
 def cache_control(request: web.Request, response: web.StreamResponse) -> str:
     """Return who may keep the answer; refusals, redirections and answers to changes are kept by nobody."""
     operation = request.get(OPERATION)
-    is_readable = operation is not None and operation.is_tagged and response.status in _READABLE
-    return _FOR_ITS_CALLER if is_readable else NOT_TO_BE_KEPT
+    if operation is None or not operation.is_tagged or response.status not in _READABLE:
+        return NOT_TO_BE_KEPT
+    return _FILE_FOR_ITS_CALLER if operation.gives_bytes else _FOR_ITS_CALLER
 
 
 @web.middleware
