@@ -58,9 +58,14 @@ def _check_times(text: str) -> str:
 
 def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     bare = tuple(host.removeprefix("[").removesuffix("]") for host in hosts)
-    if not all(_is_address(host) or _HOST.fullmatch(host) for host in bare):
+    if not all(_is_address(host) or (_HOST.fullmatch(host) and not _is_number(host)) for host in bare):
         raise ValueError("should be addresses or host names without ports, such as 0.0.0.0,:: with commas between them")
     return tuple(dict.fromkeys(bare))
+
+
+def _is_number(host: str) -> bool:
+    """Tell whether a URL would take *host* for an IPv4 address: its last part is a number."""
+    return host.rstrip(".").rpartition(".")[2].isdigit()
 
 
 def _is_address(text: str) -> bool:

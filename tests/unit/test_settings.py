@@ -60,6 +60,7 @@ def test_lists_have_commas_and_sizes_have_units() -> None:
         ("PACKYARD_PORT", "70000", "PACKYARD_PORT is wrong"),
         ("PACKYARD_HOST", "0.0.0.0:8080", "PACKYARD_HOST is wrong: should be addresses or host names without ports"),
         ("PACKYARD_HOST", ",", "PACKYARD_HOST is wrong"),
+        ("PACKYARD_HOST", "256.1.1.1", "PACKYARD_HOST is wrong: should be addresses or host names without ports"),
         ("PACKYARD_LEASE", "0", "PACKYARD_LEASE is wrong: should be more than 0"),
         ("PACKYARD_GRACE_PERIOD", "99999999999999d", "PACKYARD_GRACE_PERIOD is wrong: should be at most 3650 days"),
         ("PACKYARD_LEASE", "soon", "PACKYARD_LEASE is wrong: should be a number of seconds"),
