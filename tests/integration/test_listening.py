@@ -71,7 +71,7 @@ async def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.Monkey
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         return real(family)
 
-    monkeypatch.setattr("service.listening.socket.socket", without_ipv6)
+    monkeypatch.setattr("service.http.serving.listening.socket.socket", without_ipv6)
     (bound,) = bind_sockets(["::"], 0)
     with bound:
         assert bound.getsockname()[0] == _EVERY_IPV4
