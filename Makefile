@@ -14,7 +14,7 @@ CHECKERS := .checkers
 INSTALLED := .venv/installed
 DEMO := .demo/downloaded
 
-.PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi system-of-tests
+.PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -30,11 +30,13 @@ test-clients: setup clients ## Run real clients of other makers against it
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
 
-check: setup ## Format, lint, types, import contracts
+check: setup ## Format, lint, types, import contracts, documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.prose
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder dummy --doctree-dir .venv/doctrees docs .venv/site
 
 faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
 	$(BIN)/python -m tests.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')
@@ -69,9 +71,15 @@ removal: setup ## Measure the removal of objects from a disk and from S3 beside 
 requirements: setup system-of-tests ## Pin the dependencies of pyproject.toml anew
 	requirements/compile.sh
 
+docs: setup ## Build the site of docs/ into docs/site: strict, without network
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --doctree-dir .venv/doctrees docs docs/site
+
+docs-reference: setup ## Write anew the parts of docs/ that are made from the code
+	$(BIN)/python -m tests.support.reference
+
 clean: ## Remove what the targets made, the data of `make run` too
 	rm -rf .venv $(CLIENTS) $(CHECKERS) .demo .image '$(DATA)'
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf docs/site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 
 system:
 	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh

@@ -22,7 +22,7 @@ from tests.support.servers import Servers
 from tests.support.watching import alert_rules
 from tests.support.yard import PROCESSES, Yard, eventually
 
-_RUNBOOK: Final = (Path(__file__).parents[2] / "RUNBOOK.md").read_text(encoding="utf-8")
+_RUNBOOK: Final = (Path(__file__).parents[2] / "docs" / "operations" / "runbook.md").read_text(encoding="utf-8")
 _BLOCK: Final = re.compile(r"^```(sh|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FOR_CLUSTERS: Final = "kubectl "
 _PACKAGES: Final = "/api/v4/projects/100/packages"
@@ -34,8 +34,8 @@ def test_every_alert_leads_to_a_section_that_says_what_is_seen_and_what_to_do() 
         section = _RUNBOOK.partition(f"\n## {rule['alert']}\n")[2].partition("\n## ")[0]
         assert rule["annotations"]["runbook"] == f"#{rule['alert'].lower()}"
         assert "**Symptom.**" in section, rule["alert"]
-        assert re.search(r"\*\*Where to look(\.|, what to do\.)\*\*", section), rule["alert"]
-        assert re.search(r"\*\*(W|Where to look, w)hat to do\.\*\*", section), rule["alert"]
+        assert re.search(r"\*\*Where to search(\.|, what to do\.)\*\*", section), rule["alert"]
+        assert re.search(r"\*\*(W|Where to search, w)hat to do\.\*\*", section), rule["alert"]
 
 
 def test_every_fault_that_the_tests_inject_is_in_the_table(tmp_path: Path) -> None:

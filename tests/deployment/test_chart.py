@@ -21,14 +21,15 @@ from tests.support.chart import (
     DOCKERFILE,
     EXAMPLES,
     GOLDEN,
+    VALUES_PAGE,
     ChartError,
     Manifest,
     golden,
     helm,
+    page_of_values,
     parsed_command,
     pod_specs,
     read_manifests,
-    readme_with_values,
     render,
     values_schema,
 )
@@ -159,11 +160,11 @@ def test_checkov_finds_only_what_is_allowed(files: list[Path]) -> None:
 
 
 def test_the_table_of_values_says_what_there_is() -> None:
-    assert (CHART / "README.md").read_text(encoding="utf-8") == readme_with_values(), "make chart"
+    assert VALUES_PAGE.read_text(encoding="utf-8") == page_of_values(), "make chart"
 
 
 def test_every_value_has_a_meaning_and_every_meaning_a_value() -> None:
-    described = set(re.findall(r"^\| `([\w.]+)` \|", readme_with_values(), re.MULTILINE))
+    described = set(re.findall(r"^\| `([\w.]+)` \|", page_of_values(), re.MULTILINE))
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
 
     def names(place: str, properties: dict[str, Any]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Commands for a cluster in the runbook and the READMEs: the real programs take them; the chart makes what they name.
+"""Commands for a cluster in the documents: the real programs take them; the chart makes what they name.
 
 There is no cluster here, so what asks one has to get as far as the question.
 """
@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from service.infra.postgres.roles import DatabaseRole
 from tests.support.chart import CHART, CHECKERS, ROOT, Manifest, read_manifests, render
 
-_TEXTS: Final = (ROOT / "RUNBOOK.md", ROOT / "README.md", CHART / "README.md")
+_TEXTS: Final = (CHART / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _BLOCK: Final = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINE: Final = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
 _NOWHERE: Final = "http://127.0.0.1:1"

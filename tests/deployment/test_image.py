@@ -68,7 +68,7 @@ def test_the_compose_file_fits_its_schema_and_its_own_tool_reads_it() -> None:
 def test_the_way_to_let_somebody_in_is_one_that_works(services: dict[str, Any]) -> None:
     ways = {
         way
-        for text in (_COMPOSE, ROOT / "README.md", ROOT / "RUNBOOK.md")
+        for text in (_COMPOSE, ROOT / "docs" / "guides" / "compose.md")
         for way in re.findall(r"compose\.yaml run --rm -T (.+?) <", text.read_text(encoding="utf-8"))
     }
 

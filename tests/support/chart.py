@@ -16,14 +16,15 @@ Manifest: TypeAlias = dict[str, Any]
 
 ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "deploy" / "chart"
+VALUES_PAGE: Final = ROOT / "docs" / "reference" / "chart.md"
 DOCKERFILE: Final = ROOT / "deploy" / "Dockerfile"
 EXAMPLES: Final = ("small", "production", "bring-your-own")
 GOLDEN: Final = ROOT / "tests" / "deployment" / "golden"
 CHECKERS: Final = ROOT / ".checkers" / "bin"
 """Made by `make checkers`."""
 
-_BEGIN: Final = "<!-- values: made from values.schema.json and values.yaml by `make chart` -->\n"
-_END: Final = "<!-- end of values -->\n"
+_BEGIN: Final = "<!-- generated from values.schema.json and values.yaml by `make chart` -->\n"
+_END: Final = "<!-- end of generated -->\n"
 _PATIENCE_S: Final = 60
 
 
@@ -97,9 +98,9 @@ def golden(example: str) -> str:
     return "\n---\n".join(kept) + "\n"
 
 
-def readme_with_values() -> str:
-    """Return the chart's README with the table of values as it should be."""
-    before, _, rest = (CHART / "README.md").read_text(encoding="utf-8").partition(_BEGIN)
+def page_of_values() -> str:
+    """Return the reference of the chart's values, with the table as it should be."""
+    before, _, rest = VALUES_PAGE.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     rows = ["| value | default | meaning |", "|---|---|---|", *_rows()]
     return before + _BEGIN + "\n" + "\n".join(rows) + "\n\n" + _END + after
@@ -130,7 +131,7 @@ def _rows_below(place: str, properties: Mapping[str, Any], defaults: Mapping[str
 
 def _write_anew() -> None:
     (CHART / "values.schema.json").write_text(values_schema(), encoding="utf-8")
-    (CHART / "README.md").write_text(readme_with_values(), encoding="utf-8")
+    VALUES_PAGE.write_text(page_of_values(), encoding="utf-8")
     GOLDEN.mkdir(exist_ok=True)
     for example in EXAMPLES:
         (GOLDEN / f"{example}.yaml").write_text(golden(example), encoding="utf-8")

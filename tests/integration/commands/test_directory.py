@@ -14,7 +14,7 @@ from workers.stack import demo
 
 _ROOT: Final = Path(__file__).parents[3]
 _DEMO: Final = Path(demo.__file__).with_name("demo.yaml")
-_README: Final = re.compile(r"```yaml\n(users:.*?)```", re.DOTALL)
+_GUIDE: Final = re.compile(r"```yaml acme.yaml\n(users:.*?)```", re.DOTALL)
 _APPLY: Final = ("directory", "apply")
 
 _BEFORE: Final = """
@@ -175,11 +175,11 @@ async def test_a_directory_is_applied_without_the_object_store(context: Context,
     assert [row["path"] for row in await query(context, "SELECT path FROM project")] == ["orchard/press/juice"]
 
 
-async def test_the_example_of_the_readme_takes_nothing_from_the_demo(
+async def test_the_example_of_the_guide_takes_nothing_from_the_demo(
     context: Context, packyard: Commands, file: Path
 ) -> None:
     await _apply(context, file, _DEMO.read_text(encoding="utf-8"))
-    found = _README.search((_ROOT / "README.md").read_text(encoding="utf-8"))
+    found = _GUIDE.search((_ROOT / "docs" / "guides" / "directory-file.md").read_text(encoding="utf-8"))
     assert found
     file.write_text(found[1], encoding="utf-8")
 

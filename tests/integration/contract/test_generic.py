@@ -266,7 +266,7 @@ async def test_the_record_has_the_sha256_and_neither_md5_nor_sha1(client: Client
 
 
 async def test_the_listing_of_an_uploads_file_has_all_three_checksums(filled: Context, client: Client) -> None:
-    # A decision of ours, told in the README: md5 and sha1 are computed on the way, so they are shown where GitLab
+    # A decision of ours (docs/decisions): md5 and sha1 are computed on the way, so they are shown where GitLab
     # has null.
     package_id = await publish(filled, content=b"bytes")
 

@@ -1,8 +1,9 @@
-"""Every `curl` and `packyard` of the README, run as it is written, top to bottom, in one shell as a reader would.
+"""The lines of shell in the documents, run as they are written, page by page, in one shell each as a reader would.
 
-Of the README's blocks of shell the lines run that begin with `curl`, with a command about deletions or the storage, or
-set a variable; only the address is another one. A comment that begins with a status, such as `# 204; gone` or
-`# status 1; too late`, says how the example ends; else it is with success.
+Of a page's blocks of shell the lines run that call curl, our own commands or the tools of PostgreSQL, or set a
+variable; only the address is another one. The page says with a comment how a line ends, such as `# 204; gone` or
+`# status 1; too late`; else it is with success. A block with a file's name after its language is that file. What needs
+a cluster or Docker, starts the installation or never ends is listed here, and all else is an error.
 """
 
 import re
@@ -21,20 +22,37 @@ import pytest_asyncio
 from tests.support.demo import demo_yard
 from tests.support.servers import Servers
 from tests.support.yard import Yard
+from workers.stack.postgres import find_programs
 from workers.stack.processes import inherited
 
 _ROOT: Final = Path(__file__).parents[2]
 _README: Final = _ROOT / "README.md"
+_DOCS: Final = _ROOT / "docs"
+_NOT_HERE: Final = {"reference", "contributing", "decisions", "explanation"}
+"""Folders of pages without commands to follow."""
+_PAGES: Final = (
+    _README,
+    _DOCS / "tutorial.md",
+    *(
+        page
+        for page in sorted(_DOCS.glob("*/*.md"))
+        if page.parent.name not in _NOT_HERE and page.name != "runbook.md"  # that one has a test of its own
+    ),
+)
 _ADDRESS: Final = "http://127.0.0.1:8080"
 _PATIENCE_S: Final = 120
 
-_FENCED: Final = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_FENCED: Final = re.compile(r"^( *)```(\w*)(?: ([\w.-]+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINE: Final = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
-_RUNS: Final = re.compile(r"curl |(export )?\w+=|packyard (deletions|check) ?")
+_RUNS: Final = re.compile(
+    r"curl |(export )?\w+=|echo |pg_dump |pg_restore |createdb "
+    r"|packyard (deletions|check|directory|import|events tail .*--count) ?"
+)
+_RUNS_ELSEWHERE: Final = re.compile(r"make |docker |kubectl |helm |packyard\(\) |packyard (roles|migrate)")
 _COMMENT: Final = re.compile(r"(^|\s)#.*")
 _SAYS: Final = re.compile(r"\s# *(?:status (?P<exit>\d)|(?P<http>\d{3}))\b")
 
-# Take the place of the programs: they write down where in the README they are, and with which status they ended.
+# Take the place of the programs: they write down where in the page they are, and with which status they ended.
 _PROGRAMS: Final = r"""
 set -eu
 curl() {
@@ -53,7 +71,7 @@ packyard() {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One line of the README, with those that it goes on in."""
+    """One line of a page, with those that it goes on in."""
 
     number: int
     command: str
@@ -71,7 +89,12 @@ class Example:
     @property
     def commands(self) -> bool:
         """Whether it is a command of ours."""
-        return bool(re.match(r"(\w+=\$\()?packyard ", self.command))
+        return bool(re.search(r"(^|\s|\$\()packyard ", _COMMENT.sub("", self.command)))
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has an answer that is written down."""
+        return self.calls or self.commands
 
     @property
     def expected(self) -> str:
@@ -92,23 +115,29 @@ async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         yield made
 
 
-def test_every_example_is_one_that_runs() -> None:
-    calls = [example for example in _examples() if example.calls]
-    assert calls
-    assert [example for example in calls if not example.runs] == []
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
+def test_every_line_of_shell_runs_here_or_is_known_to_run_elsewhere(page: Path) -> None:
+    lines = [example for example in _examples(page) if example.command and not example.command.startswith("#")]
+
+    assert [line for line in lines if not line.runs and not _RUNS_ELSEWHERE.match(line.command)] == []
 
 
-def test_every_example_is_answered_as_it_says(yard: Yard, tmp_path: Path) -> None:
-    examples = [example for example in _examples() if example.runs]
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
+def test_every_example_is_answered_as_it_says(page: Path, yard: Yard, tmp_path: Path) -> None:
+    for name, text in _files(page):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    examples = [example for example in _examples(page) if example.runs]
+    if not examples:
+        return
     done = _run(_script(examples).replace(_ADDRESS, yard.base_url), tmp_path, yard.environment)
 
-    answers = _read_answers(tmp_path / "answers")
+    answers = _read_answers(tmp_path / "answers") if any(example.answers for example in examples) else {}
     for example in examples:
         for answer in answers.get(example.number, []):
-            said = f"README.md:{example.number}: {example.command}\nwas answered with {answer}: {done.stdout[-2_000:]}"
-            assert re.fullmatch(example.expected, answer), said
+            said = f"{page}:{example.number}: {example.command}\nwas answered with {answer}: {done.stdout[-2_000:]}"
+            assert re.fullmatch(example.expected, answer), f"{said}\n{done.stderr[-2_000:]}"
     assert done.returncode == 0, f"{done.stdout[-2_000:]}\n{done.stderr[-2_000:]}"
-    assert set(answers) == {example.number for example in examples if example.calls or example.commands}
+    assert set(answers) == {example.number for example in examples if example.answers}
 
 
 def test_an_example_that_fails_is_noticed(yard: Yard, tmp_path: Path) -> None:
@@ -121,16 +150,22 @@ def test_an_example_that_fails_is_noticed(yard: Yard, tmp_path: Path) -> None:
     assert _read_answers(tmp_path / "answers") == {1: ["404"], 2: ["404"]}
 
 
-def _examples() -> Iterator[Example]:
-    text = _README.read_text(encoding="utf-8")
+def _examples(page: Path) -> Iterator[Example]:
+    text = page.read_text(encoding="utf-8")
     for block in _FENCED.finditer(text):
-        number = text.count("\n", 0, block.start(3)) + 1
-        for line in _LINE.findall(textwrap.dedent(block[3])):
+        number = text.count("\n", 0, block.start(4)) + 1
+        for line in _LINE.findall(textwrap.dedent(block[4])):
             example = Example(number, line.rstrip("\n"))
             # Of other blocks only what calls curl counts: it should stand in one of shell.
             if block[2] == "sh" or example.calls:
                 yield example
             number += line.count("\n")
+
+
+def _files(page: Path) -> Iterator[tuple[str, str]]:
+    for block in _FENCED.finditer(page.read_text(encoding="utf-8")):
+        if block[3]:
+            yield block[3], block[4]
 
 
 def _script(examples: list[Example]) -> str:
@@ -141,7 +176,11 @@ def _run(script: str, folder: Path, settings: Mapping[str, str]) -> "subprocess.
     shutil.copy(_README, folder)  # a file to upload
     return subprocess.run(
         ["bash", "-c", script],
-        env={"PATH": f"{Path(sys.executable).parent}:{inherited()['PATH']}", "HOME": str(folder), **settings},
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{find_programs()}:{inherited()['PATH']}",
+            "HOME": str(folder),
+            **settings,
+        },
         cwd=folder,
         check=False,
         capture_output=True,
