@@ -30,8 +30,9 @@ _POLL: Final = timedelta(seconds=1)
 _LOOK_EVERY: Final = timedelta(seconds=5)
 """How often the lengths of the queues are looked at."""
 _MOST_IN_A_LINE: Final = 20
-_LOG_WITHIN_S: Final = 60
-"""How long events wait, at the beginning of a connection, for the stream that keeps them."""
+_LOG_WITHIN_S: Final = 30
+"""How long events wait, at the beginning of a connection, for the stream that keeps them. Half of the time within
+which all events are published after an outage."""
 _LOG_POLL_S: Final = 0.2
 
 log = structlog.get_logger()

@@ -14,6 +14,7 @@ from service.infra.postgres.sessions.connecting import Purpose, Session, connect
 
 _OTHER_DEFAULTS = {
     "default_transaction_isolation": "serializable",
+    "synchronous_commit": "off",
     "lock_timeout": "10ms",
     "statement_timeout": "20s",
     "transaction_timeout": "20s",
@@ -24,6 +25,7 @@ _OTHER_DEFAULTS = {
 _EXPECTED = {
     "TimeZone": "UTC",
     "default_transaction_isolation": "read committed",
+    "synchronous_commit": "on",
     "lock_timeout": "0",
     "transaction_timeout": "0",
     "idle_session_timeout": "0",
@@ -76,6 +78,18 @@ async def test_only_sessions_of_the_pool_are_ended_within_an_idle_transaction(ho
 async def test_a_session_may_have_settings_of_its_own(database_url: str) -> None:
     session = await connect(database_url, Purpose.LOCK, settings={"idle_session_timeout": "15s"})
     assert await session.fetchval("SHOW idle_session_timeout") == "15s"
+    await session.close()
+
+
+async def test_a_stronger_rule_for_commits_stays(database_url: str) -> None:
+    name = urlsplit(database_url).path.lstrip("/")
+    owner = await asyncpg.connect(database_url)
+    await owner.execute(f"ALTER DATABASE {name} SET synchronous_commit = 'remote_apply'")
+    await owner.close()
+
+    session = await connect(database_url, Purpose.POOL)
+
+    assert await session.fetchval("SHOW synchronous_commit") == "remote_apply"
     await session.close()
 
 

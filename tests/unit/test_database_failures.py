@@ -1,5 +1,7 @@
 """What the server or the driver raises is an outage, unless it is on the short list of our own faults."""
 
+import ssl
+
 import asyncpg
 import pytest
 
@@ -52,6 +54,7 @@ def test_a_fault_of_ours_stays_what_it_is(state: str) -> None:
         (asyncpg.OutdatedSchemaCacheError("a column is gone"), TransactionLostError),
         (asyncpg.InvalidCachedStatementError("cached plan must not change result type"), TransactionLostError),
         (ConnectionRefusedError("refused"), DatabaseAwayError),
+        (ssl.SSLCertVerificationError("certificate verify failed"), DatabaseAwayError),
     ],
 )
 def test_what_the_driver_raises_by_itself_is_an_outage(error: Exception, kind: type[Exception]) -> None:

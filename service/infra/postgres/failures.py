@@ -65,7 +65,8 @@ def named(error: Exception) -> Exception:
 def _is_ours(error: Exception, state: str) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return state[:2] in _OUR_CLASSES and state not in _NOT_OURS
-    return isinstance(error, ValueError)  # the driver refuses an argument
+    # The driver refuses an argument. A certificate that is refused is a ValueError, too, but comes from the network.
+    return isinstance(error, ValueError) and not isinstance(error, OSError)
 
 
 def raise_named(error: Exception) -> NoReturn:

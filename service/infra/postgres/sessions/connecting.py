@@ -50,6 +50,8 @@ _COMMON: Final = MappingProxyType(
     {
         "TimeZone": "UTC",
         "default_transaction_isolation": "read committed",
+        # What is accepted survives a crash of the server; a stronger rule of the server's stays.
+        "synchronous_commit": "on",
         # The limit of each statement bounds its waits for locks, too.
         "lock_timeout": "0",
         # It would end an import, a large deletion or a migration again and again.
@@ -93,6 +95,7 @@ def set_up(purpose: Purpose, **more: str) -> str:
     return (
         f"SELECT set_config(name, value, false) FROM (VALUES {rows}) AS chosen (name, value)"  # noqa: S608 - all ours
         " WHERE current_setting(name, true) IS NOT NULL"
+        " AND (name <> 'synchronous_commit' OR current_setting(name) = 'off')"
         # Windows cannot report that a client hung up, and refuses the setting.
         " AND (name <> 'client_connection_check_interval' OR version() !~* 'visual c|mingw')"
     )
