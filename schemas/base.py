@@ -1,4 +1,4 @@
-"""What every contract has in common."""
+"""The base classes of all contracts."""
 
 from typing import ClassVar
 
@@ -17,4 +17,4 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset()
-    """Parameters that GitLab does not know here, so that it would not look at them at all."""
+    """Parameters that GitLab does not know here, and therefore does not read."""

@@ -1,4 +1,4 @@
-"""What a check of the storage finds, and its figures."""
+"""The findings and figures of a storage check."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -30,7 +30,7 @@ class FindingKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a repair did about it."""
+    """The result of a repair."""
 
     LEFT = "left"
     """Nothing: there was no repair, or nothing can be done."""

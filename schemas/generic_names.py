@@ -1,4 +1,4 @@
-"""What a generic package and its files may be called: one rule for uploads, imports and renames."""
+"""Allowed names of generic packages and their files: one rule for uploads, imports and renames."""
 
 import re
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ _FOLDER: Final = r"(?!\.{1,2}(?:/|$))[^/\\%\x00-\x1f\x7f]{1,255}"
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """What one part of a generic package's address has to match, as a whole."""
+    """The pattern that one part of a generic package's address has to match as a whole."""
 
     pattern: str
     text: str
     """The same for people; follows `should be`."""
 
     def allows(self, value: str) -> bool:
-        """Tell whether the value keeps to the rule."""
+        """Return whether the value keeps to the rule."""
         return re.fullmatch(self.pattern, value) is not None
 
 
@@ -45,7 +45,7 @@ def stored_name(folders: str, file_name: str) -> str:
 
 
 def allows_stored_name(name: str) -> bool:
-    """Tell whether an upload could have stored a file under that name."""
+    """Return whether an upload could have stored a file under that name."""
     folders, _, file_name = unquote(name).rpartition(_SEPARATOR)
     is_allowed = FILE_NAME.allows(file_name) and (not folders or FOLDERS.allows(folders))
     return is_allowed and stored_name(folders, file_name) == name

@@ -17,7 +17,7 @@ _BOUNDS: Final = MappingProxyType({"ge": "minimum", "le": "maximum"})
 
 
 def reference(name: str) -> Json:
-    """Return what stands for the schema of that name everywhere else in the document."""
+    """Return the reference that the rest of the document uses for the schema of that name."""
     return {"$ref": _REFERENCE.format(model=name)}
 
 

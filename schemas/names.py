@@ -24,7 +24,7 @@ class PackageType(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who can see a project or group at all."""
+    """The callers that can see a project or group at all."""
 
     PUBLIC = "public"
     INTERNAL = "internal"
@@ -32,7 +32,7 @@ class Visibility(StrEnum):
 
 
 class AccessLevel(IntEnum):
-    """GitLab's roles with GitLab's numbers; ADMIN stands above every role."""
+    """GitLab's roles with GitLab's numbers; ADMIN is above every role."""
 
     NONE = 0
     GUEST = 10
@@ -66,7 +66,7 @@ class UserState(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a personal access token may be used for; all but the first two serve to read one's own user only."""
+    """Allowed uses of a personal access token; all but the first two only allow reading one's own user."""
 
     API = "api"
     READ_API = "read_api"
@@ -78,7 +78,7 @@ class Scope(StrEnum):
 
 
 class DeployScope(StrEnum):
-    """What a deploy token may be used for."""
+    """Allowed uses of a deploy token."""
 
     READ_PACKAGE_REGISTRY = "read_package_registry"
     WRITE_PACKAGE_REGISTRY = "write_package_registry"
@@ -115,7 +115,7 @@ class Credential(StrEnum):
 
 
 class Action(StrEnum):
-    """What somebody may ask of a deletion once it is accepted."""
+    """Requests that are possible for a deletion once it is accepted."""
 
     RESTORE = "restore"
     RETRY = "retry"

@@ -1,4 +1,4 @@
-"""What is wrong with a document that somebody wrote: where, and which rule it breaks."""
+"""Problems in a document that somebody wrote: where each is, and which rule it breaks."""
 
 import re
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def written(location: Sequence[int | str]) -> str:
 def _step(before: int | str, part: int | str) -> str:
     if isinstance(part, int):
         return f"[{part}]"
-    # What is no word of ours may be a token whose colon was forgotten.
+    # An unknown word may be a token whose colon was forgotten.
     is_word = before == "members" or _WORD.fullmatch(part)
     return f".{part}" if is_word else ".…"
 

@@ -1,7 +1,7 @@
 """The state machine: statuses, states, and the one table of allowed moves for each.
 
 Everything else (guards in SQL, the CHECKs of the database, final states) is derived from these tables or
-tested against them; nothing may list these facts again.
+tested against them. No other place may list these facts.
 """
 
 from collections.abc import Mapping
@@ -94,7 +94,7 @@ ENDED: Final = frozenset({_D.SUCCEEDED, _D.FAILED, _D.RESTORED})
 """States in which nothing more happens to a deletion by itself."""
 
 RESTORABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.RESTORED in moves)
-"""States in which no object need have been removed yet; whether one may have, the record of the deletion tells."""
+"""States in which perhaps no object was removed yet; the record of the deletion says whether one may have been."""
 
 CLAIMABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.DESTROYING in moves)
 """States in which a worker may claim a deletion that is due; besides, a `destroying` one with a lapsed lease."""

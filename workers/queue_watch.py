@@ -1,4 +1,4 @@
-"""How our queues stand, as the one active relay sees them over its connection, told at each scrape."""
+"""The state of our queues, as the one active relay sees it over its connection, exported at each scrape."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,22 +15,22 @@ _TIMEOUT_S: Final = 10.0
 
 
 class QueueWatch:
-    """What was seen last of each queue."""
+    """The last known state of each queue."""
 
     def __init__(self, broker: Broker, *, within: float = _TIMEOUT_S) -> None:
-        """Begin without having looked; a look may take so many seconds."""
+        """Begin with nothing known; one query of all queues may take *within* seconds."""
         self._broker = broker
         self._within = within
         self._seen: dict[str, Standing] = {}
 
     @contextmanager
     def told(self) -> Iterator[None]:
-        """Tell as long as the block runs."""
+        """Export the gauges as long as the block runs."""
         with metrics.looked_up(self._gauges):
             yield
 
     async def look(self) -> bool:
-        """Look at each queue once, and return whether the broker has answered in time.
+        """Query each queue once, and return whether the broker has answered in time.
 
         One that cannot be used is not reported, nor is any when the broker is too busy.
         """

@@ -1,4 +1,4 @@
-"""The relay: from the outbox to the broker, in order, with confirms; one is active, others stand by."""
+"""The relay: from the outbox to the broker, in order, with confirms; one is active, others wait to take over."""
 
 import asyncio
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from workers.runtime.signals import until_stopped
 from workers.runtime.stand_by import stand_by
 
 BATCH: Final = 500
-"""How many messages of a kind are in flight at once."""
+"""How many messages of a kind are in flight together."""
 
 _POLL: Final = timedelta(seconds=1)
 """How often the outbox is read when no notification comes."""
 _LOOK_EVERY: Final = timedelta(seconds=5)
-"""How often the lengths of the queues are looked at."""
+"""How often the lengths of the queues are queried."""
 _MOST_IN_A_LINE: Final = 20
 _LOG_WITHIN_S: Final = 30
 """How long events wait, at the beginning of a connection, for the stream that keeps them. Half of the time within
@@ -46,7 +46,7 @@ async def run_relay(context: Context, stop: asyncio.Event) -> None:
     """
     metrics.ACTIVE.labels("relay").set(0)
     await wait_for_broker(context.settings, stop)
-    context.servers.note(Server.BROKER, Condition.OK)  # a stand-by has no connection to it
+    context.servers.note(Server.BROKER, Condition.OK)  # a waiting relay has no connection to it
     await reopen_until(stop, lambda: _compete(context, stop))
 
 
@@ -54,8 +54,8 @@ async def relay_once(context: Context, publisher: Publisher, kind: Kind) -> int:
     """Publish one batch of messages of that kind and return how many it had.
 
     Messages are marked only after the broker's confirm, so a crash repeats some but loses none; a repeated
-    event is the same to the letter. A command that the broker does not take is not repeated here: the scheduler
-    sends for its deletion later anyhow, and a full queue must not fill the outbox too.
+    event is the same to the letter. A command that the broker does not take is not repeated here. The scheduler
+    sends one for its deletion later anyhow, and a full queue must not fill the outbox too.
     """
     async with context.database.transaction() as connection:
         entries = await outbox.unpublished(connection, kind, BATCH)
@@ -104,8 +104,8 @@ async def _forward_events(context: Context, broker: Broker, publisher: Publisher
 
 async def _wait_for_log(broker: Broker) -> None:
     """Return when the stream of events takes part; one that is gone for good keeps the news from nobody else."""
-    # A broker that has just started serves its streams last. What is published before, it confirms as soon as the
-    # other queues have it, and the stream never gets it.
+    # A broker that has just started serves its streams last. It confirms earlier messages as soon as the other queues
+    # have them, and the stream never gets them.
     try:
         async with asyncio.timeout(_LOG_WITHIN_S):
             while True:

@@ -35,7 +35,7 @@ async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
     metrics.ACTIVE.labels("scheduler").set(0)
     async with asyncio.TaskGroup() as group:
         group.create_task(reopen_until(stop, lambda: _compete(context, stop)))
-        # By itself: it takes as long as it takes to look at every object.
+        # In a task of its own: it has to examine every object, however long that takes.
         group.create_task(reopen_until(stop, lambda: _check_when_due(context, stop)))
 
 
@@ -78,7 +78,7 @@ async def _check_when_due(context: Context, stop: asyncio.Event) -> None:
 
 
 async def _check(context: Context, stop: asyncio.Event) -> timedelta:
-    """Check, no longer than until *stop*; return the pause before the next look."""
+    """Check, no longer than until *stop*; return the pause before the next check."""
     checking = schedule.check(context.database, context.store, context.settings)
     try:
         await until_stopped(stop, checking)

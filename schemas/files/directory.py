@@ -37,7 +37,7 @@ class UserEntry(Contract):
 
 
 class DeletionRules(Contract):
-    """What a group or project says of deletions below it; a key that is left out stays as it was."""
+    """The rules of a group or project for deletions below it; a key that is left out keeps its value."""
 
     grace_period: Duration | None = None
     """How long a marked package can be restored. None that was written: as the group around it says."""

@@ -1,4 +1,4 @@
-"""What a directory file must not say twice."""
+"""Checks that a directory file says nothing twice."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ from schemas.problems import Location, Problem, written
 
 
 def repetitions(file: DirectoryFile) -> Iterator[Problem]:
-    """Find what may stand in the file only once: names, ids, tokens, members, rules, pipelines and the like."""
+    """Find repetitions of what may occur only once: names, ids, tokens, members, rules, pipelines and the like."""
     yield from _repeated((("users", i, "username"), user.username.lower()) for i, user in enumerate(file.users))
     for kind in ("users", "groups", "projects"):
         entries = enumerate(getattr(file, kind))

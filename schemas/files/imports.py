@@ -67,7 +67,7 @@ class ImportedFile(_Line):
 
 
 class ConanRecipe(_Line):
-    """What a conan package has beside name and version."""
+    """The fields of a conan package beside name and version."""
 
     username: Text
     channel: Text

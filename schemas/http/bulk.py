@@ -1,4 +1,4 @@
-"""Bodies of requests that are about many packages or deletions at once, or about one with more than a parameter."""
+"""Bodies of requests about many packages or deletions, or about one with more than a parameter."""
 
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
@@ -112,8 +112,8 @@ class PackageFilter(_Body):
     last_downloaded_before: Moment | None = None
     """Only what was not downloaded since; what was never downloaded counts from its publishing."""
     keep_latest_per_name: Annotated[Whole, Field(ge=1, le=100_000)] | None = None
-    """Of each name and type in a project, the newest so many packages stay, whether the other conditions are met or
-    not; broken ones (`error`) do not count as one of them."""
+    """This many of the newest packages of each name and type stay in each project. They are counted whether or not they
+    meet the other conditions; broken ones (`error`) are not counted."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
@@ -143,13 +143,13 @@ class BulkDelete(_Body):
     ids: _Ids | None = None
     """The packages, at most 10,000."""
     filter: PackageFilter | None = None
-    """What they have in common; the oldest 10,000 are taken."""
+    """Conditions that all of them meet; the oldest 10,000 are taken."""
     dry_run: StrictBool = False
-    """Only tell what would go."""
+    """Only return what would be deleted."""
     expected_count: Annotated[Whole, Field(ge=0, le=MOST_PACKAGES)] | None = None
-    """Refuse, unless just so many packages would go: as many as the dry run told in `packages`."""
+    """Refuse unless exactly this many packages would be deleted. The dry run returns the number in `packages`."""
     reason: Reason | None = None
-    """Why; kept with each deletion and told to subscribers."""
+    """The reason; kept with each deletion and published to subscribers."""
 
     @model_validator(mode="after")
     def _is_either(self) -> Self:
@@ -162,14 +162,14 @@ class GroupBulkDelete(BulkDelete):
     """Many packages below a group that are to be deleted."""
 
     filter: GroupPackageFilter | None = None
-    """What they have in common; the oldest 10,000 are taken."""
+    """Conditions that all of them meet; the oldest 10,000 are taken."""
 
 
 class BulkRestore(_Body):
     """A batch that is to be undone."""
 
     batch_id: UUID
-    """What the answer to the call that asked for the deletions said."""
+    """The id from the answer to the call that asked for the deletions."""
 
 
 class Nothing(_Body):

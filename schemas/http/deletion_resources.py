@@ -12,7 +12,7 @@ from schemas.statuses import DeletionState
 
 
 class DeletedPackage(Resource):
-    """What is being deleted, as it was when that was asked for."""
+    """The package of a deletion, as it was when the deletion was requested."""
 
     id: int
     type: PackageType
@@ -25,7 +25,7 @@ class DeletedPackage(Resource):
 
 
 class Requester(Resource):
-    """Who asked for something."""
+    """The user who asked for something."""
 
     id: int
     username: str
@@ -33,7 +33,7 @@ class Requester(Resource):
 
 
 class Act(Resource):
-    """What somebody asked of a deletion once it was accepted."""
+    """A later request about an accepted deletion."""
 
     action: Action
     by: Requester | None
@@ -78,18 +78,18 @@ class Deletion(Resource):
     bytes_done: int
     attempts: int
     last_error: str | None
-    """Why it did not go on; whoever is no maintainer reads what kind of error it was, and not what the store said."""
+    """Why it did not continue. Maintainers read the store's own message; others read only the kind of error."""
     hold: str | None
     """Why it does not go on, where a hold on its project stops it. Readers below maintainer get `on hold`."""
     destroy_after: Timestamp | None
     """The end of the grace; null in any other state."""
     estimated_seconds_left: int | None
-    """Until the last byte is gone, at the pace so far, or until the grace ends; null where it cannot be told."""
+    """Until the last byte is gone, at the pace so far, or until the grace ends; null where that is unknown."""
     finished_at: Timestamp | None
     restored_as: str | None
     """The version under which the package came back, where it is not its own."""
     acts: list[Act]
-    """What people asked of it later, in the order of time."""
+    """Later requests of people about it, in the order of time."""
     lane: Lane
     batch_id: UUID | None
     """Null unless one call asked for many deletions."""
@@ -125,7 +125,7 @@ class BulkLinks(Resource):
 
 
 class BulkDeletion(Resource):
-    """What becomes of many packages, or what would."""
+    """The result of deleting many packages, or the result that it would have."""
 
     dry_run: bool
     batch_id: UUID | None
@@ -135,7 +135,7 @@ class BulkDeletion(Resource):
     files: int
     bytes: int
     remaining: int
-    """How many more match the filter; they were not looked at further."""
+    """How many more match the filter; they were not examined further."""
     accepted: list[PlannedPackage]
     """Those that go; of a dry run, the first 1,000."""
     refused: list[Refusal]
@@ -171,7 +171,7 @@ class RestoreRefusal(Resource):
 
 
 class BulkRestoration(Resource):
-    """What became of a batch that was to be undone."""
+    """The result of undoing a batch."""
 
     batch_id: UUID
     restored: list[RestoredDeletion]

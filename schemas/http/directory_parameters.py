@@ -60,7 +60,7 @@ FlagUnlessDenied = Annotated[bool, BeforeValidator(lambda value: True if value i
 
 
 class ProjectOrderBy(StrEnum):
-    """What a listing of projects may be ordered by; nothing but time of creation is known, so three are the same."""
+    """Orders of a listing of projects; only the time of creation is known, so three are the same."""
 
     ID = "id"
     NAME = "name"
@@ -71,7 +71,7 @@ class ProjectOrderBy(StrEnum):
 
 
 class GroupOrderBy(StrEnum):
-    """What a listing of groups may be ordered by."""
+    """Orders of a listing of groups."""
 
     NAME = "name"
     PATH = "path"
@@ -79,14 +79,14 @@ class GroupOrderBy(StrEnum):
 
 
 class ProjectListing(Paging):
-    """What the listing of all projects and that of a group's have in common."""
+    """Parameters that the listing of all projects shares with that of a group's projects."""
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"pagination"})
 
     pagination: Keyset = None
     """`keyset`: parts follow one another by id, without totals, and the `Link` leads to the next."""
     order_by: ProjectOrderBy = ProjectOrderBy.CREATED_AT
-    """What the list is ordered by; only `id` with `pagination=keyset`."""
+    """The order of the list; only `id` with `pagination=keyset`."""
     sort: Sort = Sort.DESC
     """The direction of the order."""
     search: Search = None
@@ -145,7 +145,7 @@ class GroupListing(Paging):
     """Parameters of `GET /groups`, and of what is below one group."""
 
     order_by: GroupOrderBy = GroupOrderBy.NAME
-    """What the list is ordered by."""
+    """The order of the list."""
     sort: Sort = Sort.ASC
     """The direction of the order."""
     search: Search = None
@@ -159,8 +159,8 @@ class GroupListing(Paging):
     top_level_only: Flag = False
     """Only those that are in no other group."""
     all_available: Choice = None
-    """Whether a user gets all visible groups or only those of a membership, which is the default for all but
-    administrators; the anonymous get all public ones."""
+    """Whether a user gets all visible groups or only those of a membership. The default is `true` for administrators
+    and `false` for other users; anonymous callers get all public groups."""
     skip_groups: Ids
     """Ids of groups to leave out, with commas between them; or `skip_groups[]` once for each."""
 

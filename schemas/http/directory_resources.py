@@ -1,6 +1,6 @@
 """HTTP bodies that show the instance, the caller, projects and groups, as GitLab's clients read them.
 
-What GitLab tells of things that do not exist here (repositories, issues, CI) is told as GitLab does where they are
+Some things do not exist here (repositories, issues, CI). Their keys have the values that GitLab returns where they are
 switched off.
 """
 
@@ -44,7 +44,7 @@ class Metadata(Version):
 
 
 class CurrentUser(DirectoryResource):
-    """The user that the token stands for."""
+    """The user to whom the token belongs."""
 
     id: int
     username: str

@@ -4,19 +4,19 @@ from schemas.http.resources import Resource
 
 
 class Refused(Resource):
-    """What the application itself refuses."""
+    """A refusal by the application itself."""
 
     message: str
 
 
 class Fault(Resource):
-    """What is wrong with the request before the application looks at it: parameters, paths, methods."""
+    """An error found before the application handles the request: in parameters, path or method."""
 
     error: str
 
 
 class OAuthFault(Resource):
-    """What is wrong with a token."""
+    """An error of a token."""
 
     error: str
     error_description: str

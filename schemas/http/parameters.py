@@ -18,13 +18,13 @@ DEFAULT_PER_PAGE: Final = 20
 _FURTHEST: Final = 2**62
 """An offset that no list reaches, and that PostgreSQL still adds to."""
 _MOST_TERMS: Final = 50
-"""Each is looked for in every name, so that their number is what a search costs."""
+"""Each is searched for in every name, so the cost of a search grows with their number."""
 _TRUE: Final = ("1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES", "Y")
 _FALSE: Final = ("0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N")
 _FLAGS: Final = MappingProxyType({**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
-"""What GitLab's API takes for a boolean."""
+"""The texts that GitLab's API reads as a boolean."""
 _QUOTED: Final = re.compile(r'(?<![^ ])"[^"]+"(?![^ ])')
-"""Any other quote stands for itself, as in GitLab."""
+"""Any other quote is an ordinary character, as in GitLab."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,1000}")
 
 
@@ -110,7 +110,7 @@ class Sort(StrEnum):
 
 
 class OrderBy(StrEnum):
-    """What a listing of packages may be ordered by; `project_path` only in a group, `semver` beyond GitLab's."""
+    """Orders of a listing of packages; `project_path` only in a group, `semver` beyond GitLab's."""
 
     CREATED_AT = "created_at"
     NAME = "name"
@@ -121,7 +121,7 @@ class OrderBy(StrEnum):
 
 
 class FileOrderBy(StrEnum):
-    """What a listing of files may be ordered by."""
+    """Orders of a listing of files."""
 
     ID = "id"
     CREATED_AT = "created_at"
@@ -134,7 +134,7 @@ class Paging(Query):
     page: Page = 1
     """Which page, from 1 on."""
     per_page: PerPage = DEFAULT_PER_PAGE
-    """How many on a page: 20 unless told, at most 100."""
+    """How many on a page: 20 by default, at most 100."""
 
     @property
     def offset(self) -> int:
@@ -145,8 +145,8 @@ class Paging(Query):
 class KeysetPaging(Paging):
     """Paging by cursor: as quick on the last page as on the first.
 
-    GitLab does not know it here, so it only shows in where the link to the next page leads: without a cursor, the
-    answer is that of the first page, and a page that is asked for by its number is that page.
+    GitLab has no keyset paging here. It therefore changes only the link to the next page: without a cursor, the
+    answer is the first page, and page numbers keep working.
     """
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"pagination", "cursor"})
@@ -158,7 +158,7 @@ class KeysetPaging(Paging):
 
     @property
     def is_keyset(self) -> bool:
-        """Whether what follows is told by cursors instead of numbers."""
+        """Whether the next page is named by a cursor instead of a number."""
         return self.pagination == "keyset" and "page" not in self.model_fields_set
 
 
@@ -170,10 +170,10 @@ class Subtree(Query):
 
 
 class PackageListing(KeysetPaging):
-    """What the listings of a project and of a group have in common."""
+    """Parameters that the listings of a project and of a group share."""
 
     order_by: OrderBy = OrderBy.CREATED_AT
-    """What the list is ordered by."""
+    """The order of the list."""
     sort: Sort = Sort.ASC
     """The direction of the order."""
     package_type: PackageType | None = None
@@ -194,7 +194,7 @@ class ProjectPackageListing(PackageListing):
     order_by: Literal[OrderBy.CREATED_AT, OrderBy.NAME, OrderBy.VERSION, OrderBy.TYPE, OrderBy.SEMVER] = (
         OrderBy.CREATED_AT
     )
-    """What the list is ordered by; `semver` is Packyard's own."""
+    """The order of the list; `semver` is Packyard's own."""
 
 
 class GroupPackageListing(PackageListing, Subtree):
@@ -205,7 +205,7 @@ class FileListing(Paging):
     """Parameters of a listing of files."""
 
     order_by: FileOrderBy = FileOrderBy.ID
-    """What the list is ordered by."""
+    """The order of the list."""
     sort: Sort = Sort.ASC
     """The direction of the order."""
 
@@ -230,7 +230,7 @@ class DeletionListing(Query):
     cursor: Text = None
     """Where the page before ended, from its `Link`."""
     per_page: PerPage = DEFAULT_PER_PAGE
-    """How many on a page: 20 unless told, at most 100."""
+    """How many on a page: 20 by default, at most 100."""
     state: DeletionState | None = None
     """Only deletions in this state."""
     package_type: PackageType | None = None
@@ -238,7 +238,7 @@ class DeletionListing(Query):
     package_name: Search = None
     """Only names that contain all of these words; words in double quotes stay together."""
     batch_id: Annotated[UUID | None, _blank_is_unset(None)] = None
-    """Only those that one call asked for at once."""
+    """Only those that one call asked for together."""
 
 
 class Upload(Query):
@@ -256,4 +256,4 @@ class Deletion(Query):
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"reason"})
 
     reason: Annotated[Annotated[str, Field(max_length=1_000)] | None, _blank_is_unset(None)] = None
-    """Why; kept with the deletion and told to subscribers."""
+    """The reason; kept with the deletion and published to subscribers."""

@@ -28,7 +28,7 @@ class Resource(BaseModel):
 
 
 class User(Resource):
-    """Who started a pipeline."""
+    """The user who started a pipeline."""
 
     id: int
     username: str
@@ -145,7 +145,7 @@ class Readiness(Status):
 
 
 class Message(Resource):
-    """What an answer says in words."""
+    """An answer in words."""
 
     message: str
 

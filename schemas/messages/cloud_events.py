@@ -1,4 +1,4 @@
-"""What events are sent in: CloudEvents 1.0 as JSON, with the attributes once more as headers.
+"""The envelope of events: CloudEvents 1.0 as JSON, with the attributes once more as headers.
 
 The outbox holds an event without `source`, `sequence` and `aggversion`; the relay adds them when it publishes.
 """
@@ -32,7 +32,7 @@ class Envelope(Contract):
     id: UUID
     """The event; the same each time it is sent."""
     type: str
-    """What happened; another number at its end is another shape."""
+    """The kind of event; another number at its end means another shape."""
     subject: str
     """To what it happened."""
     time: AwareDatetime
@@ -56,14 +56,14 @@ class Envelope(Contract):
 
 
 class Publication(Contract):
-    """What is known of an event only when it is published."""
+    """The attributes of an event that are known only when it is published."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     source: Annotated[str, Field(pattern=r"^/instances/[0-9a-f-]{36}/packages-api$")]
-    """The yard that it comes from; together with `id` it tells what was seen before."""
+    """The instance that it comes from; together with `id` it identifies an event that was seen before."""
     sequence: Annotated[str, Field(pattern=rf"^[0-9]{{{SEQUENCE_DIGITS}}}$")]
-    """Its number among all events of the yard, without gaps; as text of one length, so that it sorts."""
+    """Its number among all events of the instance, without gaps; as text of one length, so that it sorts."""
     aggversion: Annotated[int, Field(ge=0)]
     """Grows with every change of one package: drop what is older than what you know."""
 
@@ -103,5 +103,5 @@ def published(body: Mapping[str, Any], *, instance_id: UUID, sequence: int) -> d
 
 
 def headers(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a CloudEvent, or what else stands for each of them, under their names as headers."""
+    """Return the attributes of a CloudEvent, or a value for each such as its schema, under their names as headers."""
     return {f"{HEADER_PREFIX}{name}": value for name, value in body.items() if name not in _NO_HEADERS}

@@ -1,4 +1,4 @@
-"""Orders to a worker, as they stand in the queues."""
+"""Orders to a worker, as they are in the queues."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,9 +9,9 @@ from schemas.base import Contract
 
 
 class Delete(Contract):
-    """Carry out these deletions, as far as each of them is due.
+    """Carry out those of these deletions that are due.
 
-    A hint only: what to do, and whether it is still to be done, stands in the database.
+    A hint only: the database says what to do, and whether it is still to be done.
     """
 
     deletion_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=1_000)]

@@ -30,7 +30,7 @@ _CHANNELS: Final[Mapping[str, tuple[type[Event], str]]] = MappingProxyType(
         "storage": (StorageChecked, "What a check of the storage has found."),
     }
 )
-"""What their routing keys have in common: events of one base."""
+"""Each channel has the events of one base class; their routing keys begin alike."""
 
 
 def event_document(version: str) -> Json:
@@ -200,7 +200,7 @@ def _each(words: Iterator[str]) -> list[str]:
 
 
 def _open(schema: Any) -> Any:
-    """Let there be more fields than this version knows: whoever checks what he reads must not refuse those of later."""
+    """Allow more fields than this version knows: a reader that validates must not refuse fields of later versions."""
     if isinstance(schema, list):
         return [_open(element) for element in schema]
     if not isinstance(schema, dict):

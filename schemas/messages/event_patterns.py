@@ -26,7 +26,7 @@ class _Slot:
 
 
 def matches(pattern: str, routing_key: str) -> bool:
-    """Tell whether a topic exchange hands on what has that key to who is bound by that pattern."""
+    """Return whether a topic exchange routes a message with that key to a queue that is bound by that pattern."""
     return _fits(pattern.split("."), [_Slot(frozenset({word})) for word in routing_key.split(".")])
 
 

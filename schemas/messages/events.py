@@ -15,14 +15,14 @@ TYPE_PREFIX: Final = "io.packyard"
 
 
 class Event(Contract):
-    """What can be told of every event: what happened, to what, and who had it done."""
+    """The fields of every event: what happened, to what, and who had it done."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     entity: ClassVar[str]
     action: ClassVar[str]
     key_parts: ClassVar[tuple[str, ...]] = ()
-    """The fields that stand in the routing key; ids only, since names may hold dots and may change."""
+    """The fields in the routing key; ids only, since names may hold dots and may change."""
 
     @classmethod
     def topic(cls) -> str:
@@ -61,7 +61,7 @@ class Event(Contract):
 
 
 class DeletionEvent(Event):
-    """What every event of a deletion tells: of which package (or file of it), why and by whom."""
+    """The fields of every event of a deletion: which package (or file of it), why and by whom."""
 
     key_parts = ("package_type", "root_group_id", "project_id")
 
@@ -84,7 +84,7 @@ class DeletionEvent(Event):
     """The name of that file."""
     cause: Cause
     reason: str | None
-    """What was given as the reason."""
+    """The reason that was given."""
     actor_id: int | None
     """The user who asked for it; null when it was no user."""
     files: Annotated[int, Field(ge=0)]
@@ -117,7 +117,7 @@ class PackageDeletionRequested(DeletionEvent):
 
 
 class PackageMarkedForDestruction(DeletionEvent):
-    """A worker has marked every file; bytes go at once, or after the moment that is given."""
+    """A worker has marked every file; bytes go immediately, or after the moment that is given."""
 
     entity = "package"
     action = "marked_for_destruction"
@@ -150,7 +150,7 @@ class PackageDestructionFailed(DeletionEvent):
     action = "destruction_failed"
 
     error: str
-    """What stood in the way at last."""
+    """The last error that prevented it."""
     attempts: int
     """How often it was tried."""
 
@@ -196,7 +196,7 @@ class PackageFileDestructionFailed(DeletionEvent):
     action = "destruction_failed"
 
     error: str
-    """What stood in the way at last."""
+    """The last error that prevented it."""
     attempts: int
     """How often it was tried."""
 
@@ -212,7 +212,7 @@ class StorageChecked(Event):
     started_at: AwareDatetime
     """When it began."""
     finished_at: AwareDatetime
-    """When it had looked at everything."""
+    """When it had examined everything."""
     repaired: bool
     """Whether it was to put right what it can."""
     clean: bool

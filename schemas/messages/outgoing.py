@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 
 class Kind(StrEnum):
-    """Whom a message is for: one worker, or whoever listens."""
+    """The kind of recipient of a message: one worker, or every subscriber."""
 
     COMMAND = "command"
     EVENT = "event"

@@ -26,7 +26,7 @@ class Lane(StrEnum):
 
     @property
     def routing_key(self) -> str:
-        """What a command is published with to reach the lane."""
+        """The routing key with which a command reaches the lane."""
         return f"delete.{self.value}"
 
 
@@ -81,4 +81,4 @@ POLICIES: Final = MappingProxyType(
         }
     }
 )
-"""What an operator sets on the broker: only the type of a queue is an argument, since arguments can never change."""
+"""Policies that an operator sets on the broker; only a queue's type is an argument, since arguments cannot change."""

@@ -45,7 +45,7 @@ async def tag_answers(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 def is_known(request: web.Request, tag: str) -> bool:
-    """Tell whether the client names the tag in If-None-Match, be it weak or not (RFC 9110, section 13.1.2)."""
+    """Return whether the client names the tag in If-None-Match, be it weak or not (RFC 9110, section 13.1.2)."""
     try:
         known = request.if_none_match or ()
     except ValueError:

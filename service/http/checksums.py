@@ -1,4 +1,4 @@
-"""What a client says of the bytes that it sends: checksums, in the headers that clients use for them."""
+"""Checksums that a client gives for the bytes that it sends, in the headers that clients use for them."""
 
 import re
 from base64 import b64decode

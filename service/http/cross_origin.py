@@ -25,11 +25,11 @@ class CrossOrigin:
     """Whom to let in; nobody, when there are no origins."""
 
     def __init__(self, origins: Sequence[str]) -> None:
-        """Let in scripts of these *origins*; `*` stands for every one."""
+        """Let in scripts of these *origins*; `*` means every origin."""
         self._origins = frozenset(origins)
 
     def allows(self, origin: str) -> bool:
-        """Tell whether scripts of the origin may use the API."""
+        """Return whether scripts of the origin may use the API."""
         return bool(origin) and ("*" in self._origins or origin in self._origins)
 
     @property
@@ -54,7 +54,7 @@ class CrossOrigin:
         return answer_preflight
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Tell the browser that the script may read the answer."""
+        """Add the headers by which the browser lets the script read the answer."""
         if not self._origins:
             return
         response.headers.add("Vary", "Origin")

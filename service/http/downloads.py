@@ -22,7 +22,7 @@ _FOUND: Final = 302
 _PARTIAL: Final = 206
 _UNSATISFIABLE: Final = 416
 _AWKWARD: Final = re.compile(r"[^A-Za-z0-9 !#$&()+,.;=@\[\]^_`{}~-]")
-"""What not every client takes for itself between double quotes."""
+"""Characters between double quotes that some clients do not take literally."""
 
 log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ async def _send_part(
             await _note(request, file)
             await _send(request, response, chunks)
     except ObjectMissingError as error:
-        # It was being deleted while we looked.
+        # It was being deleted after its row was read.
         raise NotFoundError from error
     return response
 
@@ -109,14 +109,14 @@ async def _send(request: web.Request, response: web.StreamResponse, chunks: Asyn
     except TimeoutError:
         left, reason = left or 1, "the client does not read"
     if left:
-        # The status is out already: only a connection that breaks off tells the client that the bytes are not all.
+        # The status is out already: only a connection that breaks off shows the client that bytes are missing.
         log.error("download_broken", request_id=request[REQUEST_ID], reason=reason)
         if request.transport:
             request.transport.abort()
 
 
 def _disposition(file_name: str) -> str:
-    """Return a Content-Disposition (RFC 6266); a name that old clients may not understand stands there twice."""
+    """Return a Content-Disposition (RFC 6266); a name that old clients may not understand is given twice."""
     # Sub-directories are a part of a file's name, which is percent-encoded then.
     _, slash, base_name = file_name.rpartition("%2F")
     name = unquote(base_name) if slash else file_name

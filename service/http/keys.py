@@ -1,4 +1,4 @@
-"""What the application and a request carry."""
+"""Keys of the values that the application and a request carry."""
 
 from typing import Final
 
@@ -11,10 +11,10 @@ CONTEXT: Final = web.AppKey("context", Context)
 DOWNLOADS: Final = web.AppKey("downloads", DownloadNotes)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
-"""What a handler adds to the request's one log line."""
+"""Fields that a handler adds to the request's one log line."""
 
 ACCEPTED: Final = web.RequestKey("accepted", str)
-"""For whom the credential stands that the request showed; set only when it is good."""
+"""The identity behind the request's credential; set only when the credential is good."""
 
 OPERATIONS: Final = web.AppKey("operations", tuple)
 """Everything that the application serves."""

@@ -47,20 +47,20 @@ PERSONAL: Final = frozenset(
         Carrier.ACCESS_TOKEN_PARAMETER,
     }
 )
-"""What every route reads: a user's own token."""
+"""Credentials that every route reads: a user's own token."""
 
 OF_PROJECT: Final = PERSONAL | {Carrier.JOB_TOKEN_HEADER, Carrier.JOB_TOKEN_PARAMETER}
-"""What routes below a project read."""
+"""Credentials that routes below a project read."""
 
 OF_PACKAGE_MANAGERS: Final = OF_PROJECT | {Carrier.DEPLOY_TOKEN_HEADER, Carrier.BASIC}
-"""What routes for package managers read."""
+"""Credentials that routes for package managers read."""
 
 NO_CREDENTIALS: Final = frozenset[Carrier]()
 """For routes that do not care who asks."""
 
 
 class Media(StrEnum):
-    """What an answer's body is."""
+    """The media type of an answer's body."""
 
     JSON = "application/json"
     OCTETS = "application/octet-stream"
@@ -129,7 +129,7 @@ class Operation:
     takes_bytes: bool = False
     """The body is a file."""
     body: type[Contract] | None = None
-    """What the body is, as JSON."""
+    """The type of the JSON body."""
     takes_key: bool = False
     """An Idempotency-Key makes it answer the same request only once."""
     path_rules: Mapping[str, str] = field(default_factory=dict)
@@ -139,7 +139,7 @@ class Operation:
 
     @cached_property
     def plain_path(self) -> str:
-        """The path without what its parts have to look like."""
+        """The path without the patterns of its parts."""
         return _PLACE.sub(r"{\1}", self.path)
 
     @cached_property
@@ -149,7 +149,7 @@ class Operation:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is served to whoever shows no credential, as far as that caller sees anything."""
+        """Whether it is served without a credential, if an anonymous caller may see the object."""
         return not self.takes_bytes and UnauthorizedError not in self.refusals
 
     @property

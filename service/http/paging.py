@@ -75,7 +75,7 @@ def _link(request: web.Request, query: Query, targets: Mapping[str, Mapping[str,
 
 
 def _with(effective: Mapping[str, str], target: Mapping[str, object]) -> dict[str, str]:
-    # A page is told either by its number or by a cursor.
+    # A page is named either by its number or by a cursor.
     kept = {name: value for name, value in effective.items() if name not in {"page", "cursor"}}
     by_number = "page" in target
     return {

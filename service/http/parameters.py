@@ -31,15 +31,15 @@ _LARGEST: Final = 2**63
 _RESPOND_ASYNC: Final = "respond-async"
 
 UUID_RULE: Final = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-"""What a part of a path has to look like that is a UUID."""
+"""The pattern of a part of a path that is a UUID."""
 _Query = TypeVar("_Query", bound=Query)
 
 
 def read_query(request: web.Request, kind: type[_Query], *, besides: Sequence[str] = ()) -> _Query:
-    """Return the request's parameters; of one that stands twice, the last counts.
+    """Return the request's parameters; if one is given twice, the last counts.
 
     Raises:
-        BadParametersError: some cannot be read or stand outside their list; each is named, and then what is wrong
+        BadParametersError: some cannot be read or are outside their list; each is named, and then the errors in
             *besides*.
     """
     return read_request(request, kind, besides=besides)[0]
@@ -51,7 +51,7 @@ def read_request(
     """Return the request's parameters, and numbers from its path; one that no record can have becomes 0.
 
     Raises:
-        BadParametersError: some cannot be read or stand outside their list; each is named, in GitLab's order.
+        BadParametersError: some cannot be read or are outside their list; each is named, in GitLab's order.
     """
     if request[OPERATION].query is not kind:
         raise TypeError(f"{request[OPERATION].path} is documented with other parameters than {kind.__name__}")
@@ -97,7 +97,7 @@ def read_deletion_id(request: web.Request) -> UUID:
 
 
 def prefers_async(request: web.Request) -> bool:
-    """Tell whether the client prefers to be shown what becomes of the request (RFC 7240, section 4.1)."""
+    """Return whether the client prefers to be shown the progress of the request (RFC 7240, section 4.1)."""
     told = ",".join(request.headers.getall("Prefer", []))
     return any(part.partition(";")[0].strip().lower() == _RESPOND_ASYNC for part in told.split(","))
 
@@ -116,7 +116,7 @@ def read_unmodified_since(request: web.Request) -> datetime | None:
 
 def _values(request: web.Request, kind: type[Query]) -> dict[str, str]:
     last = {name: request.query.getall(name)[-1] for name in request.query if name in kind.model_fields}
-    # A name without a `=` is null to GitLab, and so not set: not the empty text, which stands in no list of values.
+    # A name without a `=` is null to GitLab, and so not set. It is not the empty text, which is in no list of values.
     bare = {unquote_plus(part) for part in request.rel_url.raw_query_string.split("&") if "=" not in part}
     return {name: value for name, value in last.items() if value or name not in bare}
 
@@ -137,7 +137,7 @@ def _id(text: str) -> int:
 
 
 def _is_unreadable(request: web.Request, kind: type[Query], name: str, value: str) -> bool:
-    # A text that the database cannot hold; and a list or mapping where one value is wanted, unless GitLab would not
-    # look at it at all.
+    # A text that the database cannot hold is unreadable. So is a list or mapping where one value is wanted, unless
+    # GitLab does not read the parameter.
     is_nested = name not in kind.beyond_gitlab and any(key.startswith(f"{name}[") for key in request.query)
     return "\x00" in value or is_nested

@@ -1,4 +1,4 @@
-"""Parts of a file (RFC 9110, section 14): one range of bytes; several at once are answered with the whole."""
+"""Parts of a file (RFC 9110, section 14): one range of bytes; a request for several gets the whole file."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Part:
 
     @property
     def content_range(self) -> str:
-        """What the header Content-Range says of it."""
+        """The value of the header Content-Range."""
         return f"bytes {self.start}-{self.end - 1}/{self.size}" if self.is_satisfiable else f"bytes */{self.size}"
 
 

@@ -51,13 +51,13 @@ class _Window:
 class RateLimit:
     """At most so many requests of one caller in a period.
 
-    Whoever shows a credential that was good before is counted as the one whom it stands for, everybody else by
-    address: so neither made-up credentials nor those that a route does not read are a way around, and what strangers
-    at the same address do is no matter to a user.
+    Credentials that were good before are counted by their identity, and all other requests by address. Invented
+    credentials, and those that a route does not read, therefore do not bypass the limit. Strangers at the same address
+    do not use up a user's limit.
     """
 
     def __init__(self, limit: int, period: timedelta, *, proxies: Sequence[Network] = ()) -> None:
-        """Allow *limit* requests in each *period*, or any number if it is 0; *proxies* tell for whom they ask."""
+        """Allow *limit* requests in each *period*, or any number if it is 0; *proxies* name the client."""
         self._limit = limit
         self._period_s = period.total_seconds()
         self._proxies = proxies
@@ -66,7 +66,7 @@ class RateLimit:
 
     @property
     def throttle(self) -> Middleware:
-        """The middleware that counts, and refuses whoever asks too often."""
+        """The middleware that counts requests, and refuses callers with too many."""
 
         @web.middleware
         async def throttle(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -13,7 +13,7 @@ _JSON: Final = "application/json"
 COMMON_HEADERS: Final = MappingProxyType(
     {"X-Frame-Options": "SAMEORIGIN", "X-Content-Type-Options": "nosniff", "Server": "packyard"}
 )
-"""What every answer carries."""
+"""Headers of every answer."""
 
 
 def reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -32,7 +32,7 @@ def no_content(headers: Mapping[str, str] | None = None) -> web.Response:
 
 
 def dumped(body: object) -> object:
-    """Return what stands in JSON for a resource, or a list of them."""
+    """Return the JSON value of a resource, or of a list of them."""
     if isinstance(body, BaseModel):
         return body.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(body, Sequence) and not isinstance(body, str):

@@ -1,4 +1,4 @@
-"""What tells that a process lives: its loops turn; and whether it goes on."""
+"""Liveness of a process: whether its loops turn, and whether it is stopping."""
 
 import asyncio
 import time
@@ -14,14 +14,14 @@ class Vitals:
     """The pulses of the loops that a process must not be without."""
 
     def __init__(self, stop: asyncio.Event | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin without loops; *stop* is the event that tells the process to end."""
+        """Begin without loops; *stop* is the event that ends the process."""
         self._stop = stop or asyncio.Event()
         self._clock = clock
         self._beats: dict[object, tuple[str, float]] = {}
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the process was told to end: nothing new should be sent to it."""
+        """Whether the process is ending: nothing new should be sent to it."""
         return self._stop.is_set()
 
     @contextmanager

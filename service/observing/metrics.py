@@ -1,7 +1,7 @@
-"""What the processes count and measure, by the names under which Prometheus finds it.
+"""Counters and measurements of the processes, by the names under which Prometheus finds them.
 
-A metric is like the log: whoever has something to tell names it, and nothing depends on what was told. Base units, few
-labels, and never the id or the name of a project or a package.
+A metric is like the log: the code that has something to report names it, and nothing depends on the report. Base units,
+few labels, and never the id or the name of a project or a package.
 """
 
 import time
@@ -20,15 +20,15 @@ from typing_extensions import override
 from schemas.checks import FindingKind
 
 Figures: TypeAlias = Iterable[GaugeMetricFamily]
-"""Gauges that are looked up at the moment of asking."""
+"""Gauges that are read at the moment of asking."""
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
-# When a counter began is told by the process's own start; a series more for each would say nothing else.
+# Counters begin with the process, whose start is exported. A further series for each would repeat that.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library is not annotated there
 
 REGISTRY: Final = CollectorRegistry()
-"""Everything that this process tells."""
+"""All metrics of this process."""
 
 _OF_DELETIONS: Final = ("package_type", "cause")
 _HTTP_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
@@ -150,7 +150,7 @@ PlatformCollector(registry=REGISTRY)
 
 
 class Lookup(Collector):
-    """Gauges that are looked up at each scrape; they are gone, and not zero, when there is nothing to tell."""
+    """Gauges that are read at each scrape; they are absent, and not zero, when there is nothing to report."""
 
     def __init__(self, figures: Callable[[], Figures]) -> None:
         """Ask *figures*, which must not wait for anything."""
@@ -186,7 +186,7 @@ def timed(histogram: Histogram) -> Iterator[Timing]:
 
 @contextmanager
 def looked_up(figures: Callable[[], Figures]) -> Iterator[None]:
-    """Tell *figures* as long as the block runs."""
+    """Export *figures* as long as the block runs."""
     lookup = Lookup(figures)
     REGISTRY.register(lookup)
     try:
@@ -197,7 +197,7 @@ def looked_up(figures: Callable[[], Figures]) -> Iterator[None]:
 
 @contextmanager
 def active(process: str) -> Iterator[None]:
-    """Tell that this process is the one that works, as long as the block runs."""
+    """Mark this process as the active one as long as the block runs."""
     gauge = ACTIVE.labels(process)
     gauge.set(1)
     try:
@@ -209,7 +209,7 @@ def active(process: str) -> Iterator[None]:
 def gauges(
     name: str, meaning: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
 ) -> GaugeMetricFamily:
-    """Return a looked-up gauge, one value for each set of label values."""
+    """Return a gauge that is read at each scrape, one value for each set of label values."""
     family = GaugeMetricFamily(name, meaning, labels=labels)
     for names, value in values:
         family.add_metric(names, value)

@@ -1,4 +1,4 @@
-"""What a process knows of the servers that it works with: whether it has reached each, and what the last ping saw."""
+"""The servers of a process: whether it has reached each, and the result of the last ping."""
 
 import math
 import time
@@ -19,7 +19,7 @@ class Server(StrEnum):
 
 
 class Condition(StrEnum):
-    """What a ping saw."""
+    """The result of a ping."""
 
     OK = "ok"
     AWAY = "does not answer"

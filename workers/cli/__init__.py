@@ -15,10 +15,10 @@ from workers.runtime.signals import end_at_once, fail
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
-        "check": ("workers.cli.check:check", "Hold storage and database against each other, both ways."),
+        "check": ("workers.cli.check:check", "Compare storage and database, in both directions."),
         "deletions": (
             "workers.cli.deletions.commands:deletions",
-            "Look at deletions, undo them, try them again; delete many packages at once.",
+            "Show deletions, undo them, try them again; delete many packages together.",
         ),
         "directory": ("workers.cli.directory:directory", "Users, groups, projects, memberships and tokens."),
         "events": ("workers.cli.events:events", "Watch deletion events."),

@@ -44,14 +44,14 @@ _OUTPUTS: Final = (Output.TABLE, Output.WIDE, Output.JSON)
 @output_option(*_OUTPUTS, json="Print JSON, one finding a line, and the figures in the last.")
 @click.pass_context
 def check(context: click.Context, *, repair: bool, force: bool, verify: bool, anew: bool, output: Output) -> None:
-    """Hold storage and database against each other, both ways.
+    """Compare storage and database, in both directions.
 
-    Objects that no file refers to count when they are older than PACKYARD_ORPHAN_AGE; with --repair they go to
-    quarantine/ in the same store, and for good after PACKYARD_QUARANTINE_RETENTION, by a later repair. What uploads and
-    deletions under way are about is no finding, and is not touched.
+    Objects that no file refers to count when they are older than PACKYARD_ORPHAN_AGE. With --repair they go to
+    quarantine/ in the same store. A later repair removes them after PACKYARD_QUARANTINE_RETENTION. Uploads and
+    deletions under way are no findings, and their objects are not touched.
 
-    The exit status is 0 when nothing is left that is wrong, 3 when something is, 4 when the check was stopped, and 1
-    when it could not be made.
+    The exit status is 0 when nothing is left that is wrong, and 3 when something is. It is 4 when the check was
+    stopped, and 1 when it could not be made.
     """
     if force and not repair:
         raise click.UsageError("--force is only for --repair")
@@ -83,7 +83,7 @@ async def _check(report: "_Report", *, repair: bool, force: bool, verify: bool, 
 
 
 class _Report:
-    """What was found, as it is printed: a line each as JSON; or a table in the end, of the first thousand."""
+    """Prints the findings: a line each as JSON; or a table in the end, of the first thousand."""
 
     def __init__(self, output: Output) -> None:
         self._output = output

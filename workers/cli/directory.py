@@ -41,12 +41,13 @@ def directory() -> None:
 def apply(file: Path, *, dry_run: bool, is_sure: bool, force: bool) -> None:
     """Make the directory say what FILE (YAML) says: all of it, or nothing when anything in it is wrong.
 
-    A user is exactly what FILE says, tokens included. Of a group or project, a key's list is the whole of it,
-    and a key that is left out stays as it was, as does everything that FILE does not name. An entry with a known id
-    renames or moves: what counts as updated then includes all that is below a group.
+    A user is exactly what FILE says, tokens included. A list under a key of a group or project is complete.
+    A key that is left out keeps its value, and everything that FILE does not name stays as it was. An entry with a
+    known id renames or moves; everything below a group then counts as updated, too.
 
-    Rights that FILE takes away, and what it removes, renames, revokes or puts on hold, are shown first. You are asked
-    at a terminal; elsewhere such a FILE needs --yes. FILE may be - for standard input, and then nobody is asked.
+    Changes that FILE makes by removing, renaming, revoking or putting on hold, and rights that it takes away, are
+    shown first. You are asked at a terminal; elsewhere such a FILE needs --yes. FILE may be - for standard input, and
+    then nobody is asked.
     """
     try:
         written = _read(file)

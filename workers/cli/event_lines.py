@@ -40,7 +40,7 @@ def _line(event: Mapping[str, Any], now: datetime) -> str:
 
 
 _MORE: Final = {"restored_as": "as", "destroy_after": "until", "error": "error:"}
-"""What some events have beside, and the word before it."""
+"""Further fields of some events, and the word before each."""
 
 
 def _clock(time: str, now: datetime) -> str:

@@ -42,7 +42,7 @@ class _Wish:
     form: _Form
 
     def wants(self, delivery: Delivery) -> bool:
-        """Tell whether an event of the log is one of these."""
+        """Return whether an event of the log is one of these."""
         published_at = delivery.published_at
         is_early = self.since is not None and published_at is not None and published_at < self.since
         return not is_early and any(matches(pattern, delivery.routing_key) for pattern in self.patterns)

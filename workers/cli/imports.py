@@ -35,9 +35,9 @@ def import_packages(context: click.Context, file: Path, files_from: Path | None,
     """Import packages from FILE, one JSON object a line; `-` reads standard input.
 
     Lines that cannot go in are reported by number and reason, and the others go in; the exit status is 1
-    if any could not. What was imported stays when the command is stopped or fails. A file that does not begin
-    with a JSON object on a line of its own is refused as a whole. Generic packages and their files may be called as
-    uploads may.
+    if any could not. Imported packages stay when the command is stopped or fails. A file that does not begin
+    with a JSON object on a line of its own is refused as a whole. Names of generic packages and their files follow the
+    same rules as in uploads.
     """
     folder = Folder(files_from) if files_from else None
     with _opened(file) as descriptor:
@@ -87,7 +87,7 @@ async def _import(descriptor: int, folder: Folder | None, progress: "_Progress")
 
 
 class _Progress:
-    """What was imported so far, and how it is shown: refusals as lines, the rest as a bar on a terminal."""
+    """The import so far, and how it is shown: refusals as lines, the rest as a bar on a terminal."""
 
     def __init__(self, descriptor: int, name: str, *, max_errors: int | None) -> None:
         self.is_whole = False
@@ -119,7 +119,7 @@ class _Progress:
 
     @property
     def summary(self) -> str:
-        """What a user wants to know in the end."""
+        """The line that a user gets in the end."""
         reason = f": more than {self.max_errors:,} refused" if self.has_too_many_errors else ""
         ending = "" if self.is_whole else f" (stopped before the end{reason})"
         return f"imported {self._packages} packages, {self._files} files; {self._refused} lines refused{ending}"

@@ -1,4 +1,4 @@
-"""What the commands share: their settings, and reading what they were given."""
+"""Shared by the commands: their settings, and reading their arguments."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum

@@ -104,7 +104,7 @@ def print_settings() -> None:
 def _run(
     process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]], *, needs_broker: bool = False
 ) -> None:
-    from service.monitor import monitored  # noqa: PLC0415 - HTTP is slow to load for a command that fails at once
+    from service.monitor import monitored  # noqa: PLC0415 - HTTP is slow to load for a command that fails early
 
     settings = command_settings()
     configure_logs(settings.log_level, settings.log_format, process=process)

@@ -26,7 +26,7 @@ def roles() -> None:
 
 
 @roles.command()
-@click.option("--prefix", default="packyard", show_default=True, help="What the names begin with.")
+@click.option("--prefix", default="packyard", show_default=True, help="The prefix of the names.")
 @_passwords
 def database(prefix: str, folder: Path | None) -> None:
     """Give each process a database role of its own, with no more rights than it needs.
@@ -51,7 +51,7 @@ def database(prefix: str, folder: Path | None) -> None:
 
 
 @roles.command()
-@click.option("--prefix", default="packyard", show_default=True, help="What the names begin with.")
+@click.option("--prefix", default="packyard", show_default=True, help="The prefix of the names.")
 @click.option(
     "--subscriber", "subscribers", multiple=True, help="A subscriber, with queues sub.NAME.…; may be repeated."
 )

@@ -1,4 +1,4 @@
-"""What the commands about deletions share: who acts, where, and how one use case is carried out."""
+"""Shared by the commands about deletions: who acts, where, and how one use case is carried out."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -35,7 +35,7 @@ def carry_out(
 ) -> _Result:
     """Carry out a use case with the settings of the running command; *missing* says what a 404 means here.
 
-    SIGTERM and Ctrl-C cancel it; a second one ends the process at once.
+    SIGTERM and Ctrl-C cancel it; a second one ends the process immediately.
 
     Raises:
         StartError: it is refused, or the database or the store is away.

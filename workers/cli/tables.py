@@ -1,4 +1,4 @@
-"""Tables and lines that a person can read, whatever stands in a name or reason, and however narrow a terminal is."""
+"""Tables and lines that a person can read, whatever a name or reason holds, and however narrow a terminal is."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +52,7 @@ class Look:
 
     @classmethod
     def of_output(cls, *, is_wide: bool, err: bool = False) -> "Look":
-        """Return the look of standard output, or of standard error."""
+        """Return how values are written to standard output, or to standard error."""
         console = Console(stderr=err)
         return cls(is_wide, console.width if console.is_terminal else None)
 
@@ -89,7 +89,7 @@ def print_table(
         click.echo(nothing, err=err)
         return
     if look.is_tight:
-        # A column without any value tells nothing, and would take the place of one that does.
+        # A column without any value is useless, and would take the place of one that has some.
         used = [at for at, column in enumerate(columns) if not column.rank or any(row[at] for row in cells)]
         columns, cells = [columns[at] for at in used], [[row[at] for at in used] for row in cells]
     widths = [max(map(cell_len, [column.name, *taken])) for column, *taken in zip(columns, *cells, strict=True)]
@@ -98,7 +98,7 @@ def print_table(
     head = [column.name for column in columns]
     for number, row in enumerate([head, *cells]):
         line = _GAP.join(_cell(row[at], width, columns[at]) for at, width in shown.items()).rstrip()
-        # Not as markup: a name may look like it.
+        # Not as markup: a name may resemble it.
         console.print(Text(line, _HEAD if number == 0 else ""), soft_wrap=True)
 
 

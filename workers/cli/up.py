@@ -18,13 +18,13 @@ from workers.runtime.signals import run_process
 @click.option(
     "--port", type=click.IntRange(0, 65_535), help="The port of the API; 0 takes a free one.  [default: 8080]"
 )
-@click.option("--demo/--no-demo", default=True, help="Whether an empty yard is filled with a small directory.")
+@click.option("--demo/--no-demo", default=True, help="Whether an empty instance is filled with a small directory.")
 @click.option(
     "--demo-files",
     type=click.Path(path_type=Path),
     default=Path(".demo"),
     show_default=True,
-    help="A folder of wheels and source archives that are published in an empty yard.",
+    help="A folder of wheels and source archives that are published in an empty instance.",
 )
 @click.pass_obj
 def up(given: dict[str, str] | None, data_dir: Path, port: int | None, demo_files: Path, *, demo: bool) -> None:

@@ -1,4 +1,4 @@
-"""What an attempt's outcome means for a deletion: pure decisions, no clock and no I/O."""
+"""Decisions on an attempt's outcome for a deletion: pure functions, no clock and no I/O."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -20,7 +20,7 @@ def judge(
 ) -> Failure:
     """Decide about a failed attempt, the *attempts*-th; *chance* from 0 to 1 spreads the pauses.
 
-    An outage of the store is no attempt. What the store refuses for good is not tried again, unless the deletion has
+    An outage of the store is no attempt. A permanent refusal by the store is not tried again, unless the deletion has
     *advanced* in the same chunk: then its other objects go first.
     """
     reason = f"{type(error).__name__}: {error}"

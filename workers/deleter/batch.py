@@ -35,7 +35,7 @@ _OUTCOMES: Final = MappingProxyType(
         "claim_lost": "lost",
     }
 )
-"""What the line that an attempt ends with makes of it."""
+"""The outcome of an attempt, by the log event that it ends with."""
 
 _SINGLY_FOR: Final = timedelta(seconds=60)
 """How long the deletions of one command may be carried out one by one; the scheduler sends again for the others."""
@@ -50,14 +50,14 @@ class LeftoverFilesError(PackyardError):
 async def carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event, *, token: UUID | None = None) -> None:
     """Carry out those of the deletions that are due and free; when *stop* is set, finish the chunk and let go.
 
-    The end of each deletion stands in the database; what fails with one does not touch the others. Who calls
-    again after a failure with the same *token* goes on with the claims that it still holds.
+    The database records the end of each deletion; a failure of one does not affect the others. After a failure, a
+    caller with the same *token* continues with the claims that it still owns.
     """
     token = token or uuid4()
     claimed = await _carry_out(context, ids, stop, token=token)
     if claimed == len(ids) or len(ids) == 1:
         return
-    # What broke an attempt, or a worker with it, may do so again: it shall not take others along.
+    # A deletion that broke an attempt, or even the worker, may do so again. Alone, it cannot break others.
     deadline = asyncio.get_running_loop().time() + _SINGLY_FOR.total_seconds()
     for deletion_id in await destroying.attempted(context.database, ids):
         if stop.is_set() or asyncio.get_running_loop().time() > deadline:
@@ -182,8 +182,8 @@ class _Batch:
     async def _leftover(self, ids: Collection[UUID]) -> dict[UUID, Exception]:
         if not ids:
             return {}
-        # That was the last chunk, so what has not ended by now cannot end in this attempt; unless a hold kept its files
-        # out of the chunk that was lifted right after.
+        # The last chunk is done: a deletion that is still open cannot end in this attempt. Exception: a hold kept its
+        # files out of the chunk, and was lifted just after.
         error = LeftoverFilesError("files were added while the package was being destroyed")
         return dict.fromkeys(await destroying.unmarked(self._context.database, ids), error)
 

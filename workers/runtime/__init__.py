@@ -1,1 +1,1 @@
-"""What every process needs: loops, signals, and waiting for the broker."""
+"""Support for every process: loops, signals, and waiting for the broker."""

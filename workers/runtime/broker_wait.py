@@ -1,4 +1,4 @@
-"""What a process waits for at its start: a broker that is away then is no more of a reason to end than later on."""
+"""Waiting for the broker at the start of a process: its absence is no reason to end, neither then nor later."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""Waiting that ends when the process is told to stop, and sessions that are opened again when they break."""
+"""Waiting that ends when the process has to stop, and sessions that are opened again when they break."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ async def wait_for_any(*events: asyncio.Event, within: timedelta) -> None:
 
 
 async def together(*parts: Awaitable[None]) -> None:
-    """Wait for all; the first failure that has a name stands for all, and ends the others."""
+    """Wait for all; a failure ends the others, and the first `StartError` is raised in place of all failures."""
 
     async def run(part: Awaitable[None]) -> None:
         await part

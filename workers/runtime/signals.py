@@ -15,7 +15,7 @@ Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 
 
 def run_process(body: Body) -> None:
-    """Run *body* until it ends; SIGTERM or SIGINT sets its event, a second one ends it at once."""
+    """Run *body* until it ends; SIGTERM or SIGINT sets its event, a second one ends it immediately."""
     asyncio.run(_until_stopped(body))
 
 
@@ -35,8 +35,8 @@ async def until_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]) 
 def end_at_once(command: Callable[[], object]) -> NoReturn:
     """Run *command* and end the process with its status, without taking the interpreter down.
 
-    All is closed and written by then. A thread of a library's that calls back while the interpreter goes down, as those
-    of the object store do for a moment after their work, would end the process with SIGABRT whatever its status is.
+    All is closed and written by then. Threads of the object store's library may call back for a moment after their
+    work. While the interpreter goes down, that would end the process with SIGABRT instead of its status.
     """
     status = 0
     try:

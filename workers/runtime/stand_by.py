@@ -26,7 +26,7 @@ async def stand_by(lock: HeldLock, stop: asyncio.Event, *, process: str, beat: C
 
 
 class _HolderWatch:
-    """Looks now and then whether the holder of a lock gives signs of life."""
+    """Checks now and then whether the holder of a lock gives signs of life."""
 
     def __init__(self, lock: HeldLock, process: str) -> None:
         self._lock = lock
@@ -36,7 +36,7 @@ class _HolderWatch:
         self._has_said_so = False
 
     async def look(self) -> None:
-        """Look, if the last look was long enough ago."""
+        """Check, if the last check was long enough ago."""
         if self._clock() < self._next_look:
             return
         self._next_look = self._clock() + self._lock.missed_s / 6

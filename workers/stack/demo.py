@@ -1,4 +1,4 @@
-"""The demo: a small directory and packages for an empty yard, and commands to try on them."""
+"""The demo: a small directory and packages for an empty instance, and commands to try on them."""
 
 import shlex
 import shutil
@@ -44,7 +44,7 @@ _CALLER: Final = "demo-maintainer-token"
 
 
 class Demo:
-    """Fills the yard of *plan* once, and explains what can be done with it."""
+    """Fills the instance of *plan* once, and explains what can be done with it."""
 
     def __init__(self, plan: Plan, reporter: Reporter, environment_file: Path) -> None:
         self._plan = plan
@@ -59,7 +59,7 @@ class Demo:
                 await exchange_tokens(database, exchanged)
 
     async def fill(self, files: Path) -> None:
-        """Bring in directory and packages, unless they were before or the yard is somebody's own."""
+        """Bring in directory and packages, unless that was done before or the instance is somebody's own."""
         try:
             async with open_context(self._plan.settings, connections=4) as context:
                 if await self._is_ours(context.database):
@@ -114,7 +114,7 @@ class Demo:
         try:
             async with self._session(token) as session:
                 *look, delete, see, undo = _tour(self._plan.base_url, token, *await _sample(session))
-        except (aiohttp.ClientError, LookupError):  # somebody's own yard, or one that is empty by now
+        except (aiohttp.ClientError, LookupError):  # somebody's own instance, or one that is empty by now
             return [("is it well?", f"curl {self._plan.base_url}/-/ready"), watch, stop]
         failed = ("what failed, and can be retried", f"{program} deletions list --state failed")
         holds = ("what is on hold, so that nothing of it is deleted", f"{program} deletions holds")
@@ -157,7 +157,7 @@ async def _protect(context: Context) -> None:
 
 
 def _take_nothing(changes: Sequence[Change]) -> None:
-    """Refuse to rename, remove or revoke: a yard without projects may have somebody's users."""
+    """Refuse to rename, remove or revoke: an instance without projects may have somebody's users."""
     for change in changes:
         if change.is_asked:
             raise StartError(f"the users here are not the demo's: it would {change}")

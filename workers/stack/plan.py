@@ -1,4 +1,4 @@
-"""What a stack will be: its settings, and which servers it starts itself."""
+"""The plan of a stack: its settings, and which servers it starts itself."""
 
 import errno
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Plan:
     postgres: Postgres | None
     rabbitmq: RabbitMQ | None
     health_ports: Mapping[str, int]
-    """Where those processes tell of themselves that have no other port."""
+    """The health ports of processes that have no other port."""
     state: State
 
     @property
@@ -57,7 +57,7 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
     chosen = port if port is not None else _port(given)
     environment = given | {"PACKYARD_PORT": str(chosen or free_port())}
     environment.setdefault("PACKYARD_STORAGE_URL", (folder / "objects").as_uri())
-    # Wrong settings are told before anything is made; the addresses of our own servers are not known yet.
+    # Wrong settings are reported before anything is made; the addresses of our own servers are not known yet.
     early = _read(environment, database_url="postgresql://", broker_url="amqp://")
     environment.setdefault("PACKYARD_EXTERNAL_URL", f"http://{local_authority(early.host, early.port)}")
     given_servers = {name.removesuffix("_FILE") for name in given}

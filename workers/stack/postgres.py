@@ -112,7 +112,7 @@ class Postgres:
             self._initialise()
 
     def _initialise(self) -> None:
-        # In a draft folder first: one that was made to the end is told from one that was not.
+        # In a draft folder first, so that a finished folder differs from an unfinished one.
         draft = self._folder / "draft"
         shutil.rmtree(draft, ignore_errors=True)
         password = self._folder / "password"

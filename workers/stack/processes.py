@@ -23,7 +23,7 @@ _GLANCE_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose process it will be, when not ours."""
+    """The account that a process runs under, when it is not ours."""
 
     uid: int
     gid: int
@@ -31,7 +31,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What to run, and how to stop it."""
+    """A program to run, and how to stop it."""
 
     name: str
     arguments: Sequence[str | Path]
@@ -131,7 +131,7 @@ def inherited() -> dict[str, str]:
 
 
 def find_marked(folder: Path) -> list[psutil.Process]:
-    """Return the processes that belong to *folder*, whoever started them."""
+    """Return the processes that belong to *folder*, by whomever they were started."""
     ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     return [process for process in psutil.process_iter() if process.pid not in ourselves and _belongs(process, folder)]
 
@@ -174,7 +174,7 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
     with suppress(psutil.Error, OSError):
         if process.environ().get(MARK) == str(folder):
             return True
-        # PostgreSQL writes its title over its environment; its working folder tells as much.
+        # PostgreSQL writes its title over its environment; its working folder identifies it as well.
         return process.name() == "postgres" and Path(process.cwd()).is_relative_to(folder)
     return False
 

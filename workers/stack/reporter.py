@@ -1,4 +1,4 @@
-"""What `packyard up` tells the person at the terminal: few lines, each of use."""
+"""The output of `packyard up` for the person at the terminal: few lines, each of use."""
 
 from collections.abc import Iterable
 
@@ -17,7 +17,7 @@ class Reporter:
         self._console.print(escape(text), highlight=False, soft_wrap=True)
 
     def heading(self, text: str) -> None:
-        """Write one line that stands out."""
+        """Write one emphasised line."""
         self._console.print(f"\n[bold]{escape(text)}[/bold]", highlight=False, soft_wrap=True)
 
     def commands(self, commands: Iterable[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""One run of `packyard up`: an earlier one's leftovers go, the yard is started, filled, kept and stopped."""
+"""One run of `packyard up`: it removes an earlier run's leftovers, then starts, fills, keeps and stops the stack."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from workers.stack.yard import Yard
 
 
 class Session:
-    """The body of the process; without *demo_files* an empty yard stays empty."""
+    """The body of the process; without *demo_files* an empty instance stays empty."""
 
     def __init__(self, folder: Path, *, port: int | None, defaults: Mapping[str, str], demo_files: Path | None) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What a data folder remembers between runs: ports and passwords."""
+"""The state that a data folder keeps between runs: ports and passwords."""
 
 import errno
 import json
@@ -80,12 +80,12 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens now, and which the system gives to no outgoing connection meanwhile.
+    """Return a port on which nobody listens now, and which the system gives to no outgoing connection.
 
     Raises:
         OSError: none can be found.
     """
-    # By chance, so that two who look at the same time find different ones.
+    # At random, so that two runs that search at the same time find different ones.
     for port in random.sample(_PORTS, _TRIES):
         with socket.socket() as probe, suppress(OSError):
             probe.bind((LOOPBACK, port))

@@ -42,7 +42,7 @@ class Running(Protocol):
         """Stop it in good order."""
 
     async def kill(self) -> None:
-        """End it at once."""
+        """End it immediately."""
 
 
 class Process:
@@ -69,7 +69,7 @@ class Process:
         await self._child.stop()
 
     async def kill(self) -> None:
-        """End it at once."""
+        """End it immediately."""
         await self._child.kill()
 
 
@@ -116,7 +116,7 @@ class Yard:
         await together(*(server.stop() for server in self._servers))
 
     async def kill(self) -> None:
-        """End everything at once."""
+        """End everything immediately."""
         await together(*(running.kill() for running in (*self._processes, *self._servers)))
 
     def _environment_lines(self) -> Iterator[str]:

@@ -26,7 +26,7 @@ _NAME_SEPARATOR: Final = " / "
 _DEFAULT_NOTIFICATIONS: Final = 3
 """GitLab's number for: as in the user's own settings."""
 
-# What GitLab says where a feature is off or empty, or of a setting that nobody touched.
+# GitLab's values for features that are off or empty, and for settings that nobody changed.
 _USER: Final[Mapping[str, Any]] = MappingProxyType(
     {
         "locked": False,
@@ -148,7 +148,7 @@ _GROUP: Final[Mapping[str, Any]] = MappingProxyType(
 
 
 def user_entity(user: Record, *, base: str) -> CurrentUser:
-    """Return the caller's own user; only an administrator is told about being one."""
+    """Return the caller's own user; only an administrator's says whether he is one."""
     address = f"{user['id']}-{user['username']}@users.noreply.{_host(base)}"
     values: dict[str, Any] = {
         **_USER,

@@ -89,7 +89,7 @@ def pipeline_entity(pipeline: Mapping[str, Any], base: str) -> Pipeline:
 
 
 def uploaded_entity(file: Record, *, url: str) -> UploadedFile:
-    """Return the record of a file just uploaded; GitLab tells only the SHA-256 of a generic one."""
+    """Return the record of a file just uploaded; GitLab returns only the SHA-256 of a generic one."""
     unused = dict.fromkeys(name for name, field in UploadedFile.model_fields.items() if field.default is None)
     return UploadedFile(
         **unused,

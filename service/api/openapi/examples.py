@@ -41,7 +41,7 @@ _TEXTS: Final = MappingProxyType(
 
 
 def example_of(schema: Mapping[str, Any], definitions: Mapping[str, Any], name: str = "") -> Any:
-    """Return a value that fits the schema; *name* is the key under which it stands."""
+    """Return a value that fits the schema; *name* is its key."""
     match schema:
         case {"$ref": str(reference)}:
             example = example_of(definitions[reference.removeprefix(_REFERENCE)], definitions, name)

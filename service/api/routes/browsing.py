@@ -1,4 +1,4 @@
-"""What clients ask besides packages: the instance, themselves, projects and groups. All of it is read only."""
+"""Routes besides packages: the instance, the caller, projects and groups. All of them are read only."""
 
 from importlib.metadata import version
 from typing import Final
@@ -60,14 +60,14 @@ _GROUP: Final = _GROUPS + "/{id}"
 
 @routes.get("/api/v4/version", answers=one(Version), refusals=(UnauthorizedError,), reading_scopes=_OWN_SCOPES)
 async def show_version(request: web.Request) -> web.Response:
-    """Tell which GitLab this answers like."""
+    """Show the version of GitLab whose API this is."""
     await _require_user(request)
     return reply(Version(version=_VERSION, revision=_REVISION))
 
 
 @routes.get("/api/v4/metadata", answers=one(Metadata), refusals=(UnauthorizedError,), reading_scopes=_OWN_SCOPES)
 async def show_metadata(request: web.Request) -> web.Response:
-    """Tell what the instance is."""
+    """Show version and edition of the instance."""
     await _require_user(request)
     kas = AgentServer(enabled=False, external_url=None, version=None)
     return reply(Metadata(version=_VERSION, revision=_REVISION, kas=kas, enterprise=False))

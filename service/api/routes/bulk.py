@@ -61,7 +61,7 @@ _RESTORING: Final = (NotFoundError, *_CHANGING)
     takes_key=True,
 )
 async def bulk_delete_in_project(request: web.Request) -> web.Response:
-    """Delete many packages of a project, or tell what would go."""
+    """Delete many packages of a project, or show what would be deleted."""
     async with project_visit(request) as (connection, found):
         await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
     body = await read_body(request, BulkDelete)
@@ -77,7 +77,7 @@ async def bulk_delete_in_project(request: web.Request) -> web.Response:
     takes_key=True,
 )
 async def bulk_delete_in_group(request: web.Request) -> web.Response:
-    """Delete many packages in a group's projects and those of its subgroups, or tell what would go."""
+    """Delete many packages in a group's projects and those of its subgroups, or show what would be deleted."""
     async with group_visit(request) as (_, caller, group):
         access.require_credential(caller)
     body = await read_body(request, GroupBulkDelete)

@@ -39,7 +39,7 @@ PATH_RULES: Final = {
     "file_name": generic_names.FILE_NAME.pattern,
     "path": generic_names.FOLDERS.pattern,
 }
-"""What the parts of a path have to look like, each as a whole."""
+"""The pattern that each part of a path has to match as a whole."""
 
 _FILE: Final = "/api/v4/projects/{id}/packages/generic/{package_name}/{package_version}/{file_name}"
 _FILE_BELOW: Final = (
@@ -125,7 +125,7 @@ async def _download(request: web.Request) -> web.StreamResponse:
 
 async def _body(request: web.Request) -> AsyncIterator[bytes]:
     """Give the body as it comes; a client that sends nothing, or next to nothing, for too long is given up."""
-    # Only now: whoever is refused has not sent the file for nothing.
+    # Only now, so that a refused client has not sent the file for nothing.
     await let_body_come(request)
     patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
     now = asyncio.get_running_loop().time

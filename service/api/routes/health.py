@@ -1,4 +1,4 @@
-"""For whoever runs the process: does it live, is it ready, what does it count."""
+"""For the operator of the process: does it live, is it ready, what does it count."""
 
 from aiohttp import web
 
@@ -27,11 +27,11 @@ async def live(request: web.Request) -> web.Response:
 
 @routes.get("/-/ready", answers=(one(Readiness), one(Readiness, status=503)))
 async def ready(request: web.Request) -> web.Response:
-    """Answer 200 when the process has reached its servers once, with its own credentials, and was not told to stop.
+    """Answer 200 when the process has reached its servers once, with its own credentials, and is not stopping.
 
-    So a wrong password stops a rollout, and a later outage changes nothing: it would take away every replica, and
-    clients would get no answer in place of a 503 that says when to try again. Nobody is asked: `servers` has what the
-    last ping saw.
+    So a wrong password stops a rollout, and a later outage changes nothing. Otherwise an outage would take away every
+    replica, and clients would get no answer in place of a 503 that says when to try again. The request asks no
+    server: `servers` has the results of the last pings.
     """
     context = request.app[CONTEXT]
     seen = dict(context.servers.conditions())

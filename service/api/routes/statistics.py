@@ -18,7 +18,7 @@ routes = Routes("Statistics", carriers=OF_PROJECT)
     "/api/v4/projects/{id}/package_statistics", answers=(one(PackageStatistics), MOVED), refusals=PROJECT_REFUSALS
 )
 async def show_project_statistics(request: web.Request) -> web.Response:
-    """Tell how many packages, files and bytes a project has."""
+    """Show how many packages, files and bytes a project has."""
     async with project_visit(request) as (connection, found):
         rows = await statistics.of_project(connection, found.project)
     return reply(_entity(rows))
@@ -31,7 +31,7 @@ async def show_project_statistics(request: web.Request) -> web.Response:
     carriers=PERSONAL,
 )
 async def show_group_statistics(request: web.Request) -> web.Response:
-    """Tell how many packages, files and bytes those projects of a group have whose packages the caller may read."""
+    """Show how many packages, files and bytes a group has, in the projects whose packages the caller may read."""
     async with group_visit(request) as (connection, caller, group):
         rows = await statistics.of_group(connection, caller, group)
     return reply(_entity(rows))

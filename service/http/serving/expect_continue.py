@@ -23,11 +23,11 @@ def without_unknown(message: RawRequestMessage) -> RawRequestMessage:
 
 
 async def wait_to_be_read(_request: web.Request) -> None:
-    """Say nothing yet; whoever reads the body lets it come."""
+    """Send nothing yet; the code that reads the body asks for it."""
 
 
 async def let_body_come(request: web.Request) -> None:
-    """Tell a client that asked that it may send the body; any other expectation is passed over."""
+    """Answer 100 to a client that asked whether to send the body; any other expectation is ignored."""
     if _asks(request):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # The answer itself has not begun.

@@ -58,7 +58,7 @@ def local_authority(hosts: Sequence[str], port: int) -> str:
 
 
 def reason_of(error: OSError) -> str:
-    """Return why, as the system says it; a name that cannot be looked up has no number of the system's own."""
+    """Return the reason in the system's words; the error of an unknown host name has no number of the system's."""
     return str(error.strerror or error).lower()
 
 

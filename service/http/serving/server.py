@@ -20,7 +20,7 @@ from service.http.serving.framing import MOST_WAITING, HeadTooLongError, Parser
 LONGEST_LINE: Final = 8_192
 """Bytes of a request's first line."""
 LONGEST_FIELD: Final = 16_384
-"""Bytes of one header field; also what tells in an error of the parser which of the two was too long."""
+"""Bytes of one header field; a parser's error names the limit, which shows which of the two was exceeded."""
 _HEADERS: Final = {**COMMON_HEADERS, "Cache-Control": NOT_TO_BE_KEPT}
 _GLANCE_S: Final = 0.05
 _TEXTS: Final = {400: "400 Bad Request", 414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"}
@@ -106,7 +106,7 @@ class Runner(web.AppRunner):
             await site.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while any(isinstance(one, Connection) and one.is_busy for one in self._connections()):  # noqa: ASYNC110 - the library tells nobody
+                while any(isinstance(one, Connection) and one.is_busy for one in self._connections()):  # noqa: ASYNC110 - the library notifies nobody
                     await asyncio.sleep(_GLANCE_S)
 
     def _connections(self) -> Sequence[web.RequestHandler]:

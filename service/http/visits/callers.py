@@ -1,4 +1,4 @@
-"""Who is asking: from the request's credentials to a caller, a project and a permission."""
+"""The caller of a request: from the request's credentials to a caller, a project and a permission."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -118,7 +118,7 @@ async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection,
 async def project_visit(
     request: web.Request, *, credential_required: bool = False
 ) -> AsyncGenerator[tuple[Connection, Visit]]:
-    """Give a connection and the visit, after the checks that come before any parameter is looked at.
+    """Give a connection and the visit, after the checks that come before any parameter is read.
 
     Raises:
         RefusedError: the credential is bad, the project is not visible, or its packages may not be read.
@@ -157,7 +157,7 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
     try:
         project = await access.visible_project(connection, caller, request.match_info["id"])
     except ProjectNotFoundError:
-        # Routes for package managers tell whoever shows nothing to show something; the others say nothing.
+        # Package-manager routes answer 401, so that an anonymous client sends its credentials. Others hide the project.
         if Carrier.BASIC in request[OPERATION].carriers and caller.credential is None:
             raise UnauthorizedError from None
         raise

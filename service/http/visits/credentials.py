@@ -29,7 +29,7 @@ async def shown_credentials(request: web.Request) -> Sequence[Shown]:
     """
     operation = request[OPERATION]
     found = list(_shown(request, operation.carriers, request.query))
-    # GitLab reads these parameters from a form as well; a file that is uploaded is never looked into.
+    # GitLab reads these parameters from a form as well; the content of an uploaded file is never searched.
     if not found and request.method == "DELETE" and request.can_read_body:
         patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
         try:

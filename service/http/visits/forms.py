@@ -76,7 +76,7 @@ def _parse_multipart(body: bytes, options: Mapping[str, str]) -> _Pairs:
 
 
 def _text(written: bytes | bytearray) -> str:
-    # A client's charset is never looked up: some codecs take minutes, and Python keeps each unknown name for ever.
+    # A client's charset is never resolved: some codecs take minutes, and Python keeps each unknown name for ever.
     return written.decode(errors="surrogateescape")
 
 

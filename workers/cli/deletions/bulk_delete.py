@@ -1,4 +1,4 @@
-"""`packyard deletions bulk-delete`: many packages at once, planned, asked about, and deleted as planned."""
+"""`packyard deletions bulk-delete`: many packages, planned, confirmed, and deleted as planned."""
 
 import asyncio
 import sys
@@ -70,13 +70,13 @@ def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--project", type=TEXT, help="Packages of this project: a path or number.")
 @click.option("--group", type=TEXT, help="Packages of this group's projects and those of its subgroups.")
 @_filter_options
-@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
 @click.option(
     "--expected-count",
     type=click.IntRange(0, MOST_PACKAGES),
-    help="Refuse, unless just so many packages would go: as many as the dry run told.",
+    help="Refuse unless exactly this many packages would be deleted, as the dry run shows them.",
 )
-@click.option("--reason", type=TEXT, help="Why; kept with each deletion and told to subscribers.")
+@click.option("--reason", type=TEXT, help="The reason; kept with each deletion and published to subscribers.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
 @watch_options
 @output_option(*_OUTPUTS, json="Print one JSON object, as the API answers.", name="the ids of packages that go")
@@ -121,7 +121,7 @@ def bulk_delete(
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What is to be deleted, and where: in a project or below a group."""
+    """The packages to delete, and where they are: in a project or below a group."""
 
     body: BulkDelete
     project: str | None

@@ -1,4 +1,4 @@
-"""`packyard deletions`: looking at deletions, undoing and repeating them."""
+"""`packyard deletions`: showing deletions, undoing and repeating them."""
 
 import sys
 from collections.abc import Awaitable
@@ -37,7 +37,7 @@ _BATCH: Final = "Instead of one deletion, all that one call asked for."
 
 @click.group()
 def deletions() -> None:
-    """Look at deletions, undo them, try them again; delete many packages at once."""
+    """Show deletions, undo them, try them again; delete many packages together."""
 
 
 for _command in (bulk_delete, hold, lift, list_holds):
@@ -52,7 +52,7 @@ for _command in (bulk_delete, hold, lift, list_holds):
 @click.option("--package-name", "--name", type=TEXT, help="Only of names that contain all of these words.")
 @click.option("--batch", "batch_id", type=click.UUID, help="Only those that one call asked for.")
 @click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many at most.")
-@click.option("--cursor", type=TEXT, help="Go on behind an earlier list, with the cursor that it told.")
+@click.option("--cursor", type=TEXT, help="Continue after an earlier list, with the cursor that it printed.")
 @output_option(json="Print JSON, one object a line, as the API answers.", name="their ids")
 def list_deletions(
     *, project: str | None, group: str | None, limit: int, cursor: str | None, output: Output, **filters: object

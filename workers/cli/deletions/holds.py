@@ -25,7 +25,9 @@ _FINISHING: Final = "a worker finishes its chunk of"
 
 @click.command()
 @click.argument("place", type=TEXT)
-@click.option("--reason", type=TEXT, required=True, help="Why; told to whoever tries to delete something there.")
+@click.option(
+    "--reason", type=TEXT, required=True, help="The reason; shown to users who try to delete something there."
+)
 @click.option("--group", "is_group", is_flag=True, help="PLACE is a group, with everything below it.")
 def hold(place: str, reason: str, *, is_group: bool) -> None:
     """Keep everything in PLACE (a project's path or number) from being deleted, until the hold is lifted."""

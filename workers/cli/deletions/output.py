@@ -96,7 +96,7 @@ def print_deletion(deletion: Deletion, output: Output) -> None:
 def print_batch(batch: Batch, holds: Sequence[str], output: Output) -> None:
     """Print how far a batch is, and what keeps it from going on."""
     if output is Output.JSON:
-        # It is looked for everywhere, and so has no address: the API's are below a project or group.
+        # The search is not limited to one place, so it has no address: the API's are below a project or group.
         print_json(batch.model_dump(mode="json", exclude={"links"}))
         return
     if output is Output.NAME:

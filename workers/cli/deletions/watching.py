@@ -1,4 +1,4 @@
-"""Watching deletions until all have ended: a bar on a terminal, lines elsewhere, and a status that tells."""
+"""Watching deletions until all have ended: a bar on a terminal, lines elsewhere, and the outcome as the exit status."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ _PATIENCE: Final = timedelta(seconds=60)
 _SHORTEST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 5.0
 _SHARE: Final = 10
-"""A pause is so many times as long as the look before it, so that watching costs the database little."""
+"""A pause is this many times as long as the query before it, so that watching costs the database little."""
 _BETWEEN_LINES_S: Final = 5.0
 
 
@@ -48,7 +48,7 @@ class Sight:
     bytes_done: int
     bytes_total: int
     remark: str | None = None
-    """What keeps them, or went wrong last."""
+    """The reason why they wait, or the last error."""
 
     @property
     def has_ended(self) -> bool:
@@ -64,7 +64,7 @@ class Sight:
         return sum(self.states.get(state, 0) for state in ENDED), deletions, "deletions"
 
     def sentence(self) -> str:
-        """Tell it in a line."""
+        """Return it as one line."""
         states = ", ".join(f"{state} {count:,}" for state, count in sorted(self.states.items()))
         sizes = f"{decimal(self.bytes_done)} of {decimal(self.bytes_total)}"
         line = f"{states}; {self.files_done:,}/{self.files_total:,} files, {sizes}"
@@ -109,7 +109,7 @@ def watch_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def watch(look: Look, *, within: timedelta | None, missing: str = "there is no such deletion") -> int:
-    """Look again and again until all have ended, no longer than *within*; return the exit status.
+    """Query repeatedly until all have ended, no longer than *within*; return the exit status.
 
     SIGINT and SIGTERM end it. A database that is away for a moment is waited for.
 
@@ -159,7 +159,7 @@ async def _watch(watching: "Watching", look: Look, within: timedelta | None) -> 
 
 
 async def follow(database: Database, watching: "Watching", look: Look, *, patience: timedelta = _PATIENCE) -> None:
-    """Look until all have ended, and wait for a database that is away, but no longer than *patience*.
+    """Query until all have ended, and wait for a database that is away, but no longer than *patience*.
 
     Raises:
         DatabaseUnavailableError: it stays away.
@@ -198,7 +198,7 @@ class _TwoLines(Progress):
 
 
 class Watching:
-    """What was seen last of deletions, and how it is shown on standard error."""
+    """The last known state of deletions, and how it is shown on standard error."""
 
     def __init__(self) -> None:
         self._sight: Sight | None = None
