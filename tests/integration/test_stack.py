@@ -98,12 +98,20 @@ async def test_what_is_started_only_after_sigterm_is_killed_as_well(tmp_path: Pa
     assert not find_marked(tmp_path)
 
 
+async def _until_marked(folder: Path) -> None:
+    # The kernel shows the environment of a new program a moment after it has begun.
+    async with asyncio.timeout(10):
+        while not find_marked(folder):
+            await asyncio.sleep(0.01)
+
+
 async def test_leftovers_are_found_by_their_mark_and_ended(tmp_path: Path) -> None:
     ours = Child(Program(name="ours", arguments=["sleep", "60"], folder=tmp_path / "ours"))
     other = Child(Program(name="other", arguments=["sleep", "60"], folder=tmp_path / "other"))
     for child in (ours, other):
         child.program.folder.mkdir()
         child.start()
+        await _until_marked(child.program.folder)
 
     assert await end_leftovers(tmp_path / "ours") == 1
 
