@@ -17,9 +17,9 @@ from service.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every process works with.
+    """The parts that every process works with.
 
-    That is settings, database, object store, the pace of removals, what tells that it lives, and what it knows of its
+    They are the settings, the database, the object store, the pace of removals, the signs of life, and the state of the
     servers.
     """
 

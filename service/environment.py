@@ -1,7 +1,7 @@
-"""Where settings come from: the process's environment, and below it the file of `--env-file`.
+"""The sources of settings: the process's environment, and below it the file of `--env-file`.
 
-python-dotenv reads that file. pydantic-settings would read file and environment together, but it cannot carry our
-settings: it passes over unknown names of the environment, and has no variable that names a file to be read again.
+python-dotenv reads that file. pydantic-settings would read file and environment together, but it lacks two things that
+we need. It ignores unknown names of the environment, and it has no variable that names a file to be read again.
 """
 
 import os

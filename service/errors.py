@@ -14,7 +14,7 @@ class PackyardError(Exception):
 
 
 class StartError(PackyardError):
-    """A process cannot start, or a command cannot be carried out, as it was told to; the text is for its user."""
+    """A process cannot start, or a command cannot be carried out, as its user asked; the text is for that user."""
 
 
 class BrokerAwayError(StartError):
@@ -67,7 +67,7 @@ class RefusedError(PackyardError):
 
 
 class BadParametersError(RefusedError):
-    """Parameters that cannot be read, or stand outside their list; one sentence each."""
+    """Parameters that cannot be read, or are not among the allowed values; one sentence each."""
 
     status = 400
     text = "400 Bad Request"
@@ -170,7 +170,7 @@ class DeletionHeldError(ForbiddenError):
 
     @override
     def body(self) -> dict[str, str]:
-        """Tell the reason of the hold."""
+        """Return the reason of the hold."""
         return {"message": f"{self.text} - Deletions are on hold: {self}"}
 
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 from service.settings import LogFormat, LogLevel
 
 _LEFT_BEHIND: Final = "exception=ConnectionError('unexpected connection_lost() call')"
-"""What PostgreSQL's driver leaves behind when connecting is given up; who gave it up has logged that already."""
+"""The message that PostgreSQL's driver leaves when we give up connecting; we have logged that already."""
 
 
 def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> None:
@@ -38,7 +38,7 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(process=process)
     for library in ("aiormq", "aio_pika"):
-        # What they say of a lost connection is raised as well, and logged where it is handled.
+        # They raise the errors that they log of a lost connection, and we log these where we handle them.
         logging.getLogger(library).setLevel(logging.CRITICAL)
     logging.basicConfig(handlers=[ToStructlog()], level=logging.WARNING, force=True)
 

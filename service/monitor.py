@@ -1,4 +1,4 @@
-"""What every process offers to whoever runs it: health and metrics on a port of their own."""
+"""The server that every process runs for its operators: health and metrics on a port of their own."""
 
 import asyncio
 import time

@@ -15,9 +15,9 @@ log = structlog.get_logger()
 
 
 def has_readable_hosts(url: str) -> bool:
-    """Tell whether the hosts of an address, with commas between them, can be told from its user and password.
+    """Return whether the hosts of an address, with commas between them, can be separated from its user and password.
 
-    A password that is not percent-encoded may end the host too early, and what reads it then quotes a part of it.
+    A password that is not percent-encoded may end the host too early; a parser would then quote a part of it.
     """
     try:
         hosts = urlsplit(url).netloc.rpartition("@")[2]

@@ -64,7 +64,7 @@ def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_number(host: str) -> bool:
-    """Tell whether a URL would take *host* for an IPv4 address: its last part is a number."""
+    """Return whether a URL would take *host* for an IPv4 address: its last part is a number."""
     return host.rstrip(".").rpartition(".")[2].isdigit()
 
 
@@ -170,15 +170,15 @@ class Settings(BaseModel):
     between them."""
 
     request_timeout: PositiveDuration = timedelta(seconds=75)
-    """How long a client may take to send a request's header, or its next piece of a body; idle connections are closed
-    after this time, too."""
+    """How long a client may take to send a request's header, or the next piece of its body. Idle connections are also
+    closed after this time."""
 
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_read_list), AfterValidator(_check_origins)] = ()
     """Web origins whose scripts may use the API, with commas between them, or *; none by default."""
 
     grace_period: Duration = timedelta(0)
-    """How long a marked package can be restored before its bytes are removed; 0 removes them at once. Groups and
-    projects may say otherwise in the directory file."""
+    """How long a marked package can be restored before its bytes are removed; 0 removes them immediately. Groups
+    and projects can set their own time in the directory file."""
 
     lease: PositiveDuration = timedelta(seconds=60)
     """How long a worker may hold a deletion without renewing; twice this is the longest that a crash can delay it."""
@@ -200,24 +200,25 @@ class Settings(BaseModel):
     """The region of an S3 bucket; without it, AWS_REGION or us-east-1."""
 
     storage_path_style: bool = True
-    """Whether the bucket of S3 stands in the path; if not, it stands in front of the host name."""
+    """Whether the bucket of S3 is in the path of the address; if not, it is in front of the host name."""
 
     storage_connect_timeout: PositiveDuration = timedelta(seconds=5)
     """How long connecting to the object store may take."""
 
     storage_request_timeout: PositiveDuration = timedelta(seconds=30)
-    """How long the object store may take to answer a request, or to send the next piece of an object; the first piece
-    has 10 seconds at most."""
+    """How long the object store may take to answer a request, or to send the next piece of an object. The first piece
+    may take 10 seconds at most."""
 
     storage_retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """How often a request to the object store is repeated at once, as long as it began within the time of one."""
+    """How often a failed request to the object store is repeated immediately. The repetitions share the time limit of
+    one request."""
 
     storage_timeout: PositiveDuration = timedelta(seconds=60)
     """How long the object store may take over one chunk of removals."""
 
     download_redirect: bool = False
-    """Whether a download is answered with an address in the bucket, which is good for five minutes, in place of the
-    bytes; clients have to reach the bucket then."""
+    """Whether a download is answered with an address in the bucket in place of the bytes. The address is valid for five
+    minutes, and clients have to reach the bucket."""
 
     storage_delete_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     """How many chunks one worker removes at the same time."""
@@ -226,8 +227,8 @@ class Settings(BaseModel):
     """How many objects one worker removes in a second; 0 is no limit."""
 
     check_times: Annotated[str, AfterValidator(_check_times)] = "03:00"
-    """When in the day (UTC) the scheduler holds storage and database against each other, such as 03:00 or 01:30,13:30;
-    never, if that is what it says."""
+    """The times of day (UTC) at which the scheduler compares storage and database, such as 03:00 or 01:30,13:30. The
+    value `never` turns that off."""
 
     check_repair: bool = False
     """Whether these checks also put right what they can: take orphaned objects aside, mend figures."""

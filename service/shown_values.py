@@ -21,7 +21,7 @@ _PASSWORD_PARAMETER: Final = re.compile(r"(?i)([?&][^=&?]*password=)[^&]*")
 
 
 def shown(value: object) -> str:
-    """Return the text that stands for *value*, with passwords in addresses masked."""
+    """Return *value* as text, with passwords in addresses masked."""
     match value:
         case None | ():
             text = "(not set)"

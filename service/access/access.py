@@ -1,4 +1,4 @@
-"""Who is asking, and what that caller may do where."""
+"""Callers, and their rights on projects and groups."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ WRITING_SCOPES: Final = frozenset({Scope.API})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever asks; anonymous when there is no credential."""
+    """The sender of a request; anonymous when there is no credential."""
 
     user_id: int | None = None
     username: str | None = None
@@ -51,7 +51,7 @@ class Caller:
 ANONYMOUS = Caller()
 
 OPERATOR: Final = Caller(is_admin=True, credential=Credential.COMMAND_LINE)
-"""Whoever gives commands beside the database; may what an admin may."""
+"""An operator at the command line beside the database; has the rights of an admin."""
 
 _Place = TypeVar("_Place", Project, Group)
 
@@ -62,7 +62,7 @@ class Shown:
 
     token: str
     kinds: frozenset[Credential]
-    """What it may be, to be read at all where it stands."""
+    """The kinds of credential that are read in that part of the request."""
     login: str | None = None
     """The user name beside it, where there is one."""
     counts_when_bad: bool = True
@@ -148,7 +148,7 @@ async def project_levels(
 
 
 def may_delete(caller: Caller, project: Project) -> bool:
-    """Tell whether a DELETE of the caller would be accepted, as far as its project decides."""
+    """Return whether the project would let the caller delete packages."""
     is_maintainer = level_in(caller, project) >= AccessLevel.MAINTAINER
     return project.packages_enabled and is_maintainer and _may_write(caller, project)
 

@@ -14,7 +14,7 @@ _LARGEST: Final = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of any kind, with the user for whom it stands; a deploy token stands for none."""
+    """A token of any kind, with its user; a deploy token has none."""
 
     kind: Credential
     id: int

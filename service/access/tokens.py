@@ -1,4 +1,4 @@
-"""Digests: the one way in which tokens are stored and looked up."""
+"""Digests: the only form in which tokens are stored and searched for."""
 
 import hashlib
 

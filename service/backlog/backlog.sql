@@ -1,5 +1,5 @@
 -- name: deletion_figures
--- Of what is not finished, the first so many in the order in which they are looked at again, along that index.
+-- Reads at most a limit of unfinished deletions, in the order of wake_at, along that index.
 WITH unfinished AS MATERIALIZED (
     SELECT state, lane, held, CASE WHEN state = 'destroying' THEN lease_until ELSE not_before END AS due_at
       FROM deletion WHERE finished_at IS NULL ORDER BY wake_at LIMIT :limit

@@ -6,7 +6,7 @@ from schemas.messages.outgoing import Kind
 from service.infra.postgres.database import Connection, Record, fetch
 
 MOST: Final = 200_000
-"""How many rows of a kind are looked at; with more, what is told is a lower bound."""
+"""How many rows of a kind are counted; if there are more, the figures are lower bounds."""
 
 
 async def deletions(connection: Connection) -> list[Record]:

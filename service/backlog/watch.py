@@ -1,4 +1,4 @@
-"""The backlog as the database knows it, looked up by one process and told at each scrape."""
+"""The backlog in the database, read by one process and reported at each scrape."""
 
 import math
 import time
@@ -19,7 +19,7 @@ _TOO_OLD_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: deletions by state and lane, and messages by kind."""
+    """The waiting work: deletions by state and lane, and messages by kind."""
 
     deletions: Sequence[Record]
     outbox: Sequence[Record]
@@ -77,10 +77,10 @@ class Backlog:
 
 
 class Watch:
-    """Looks the backlog up now and then, and tells what it saw last; a look that is too old is not told."""
+    """Reads the backlog now and then, and reports the last figures; figures that are too old are not reported."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin without having looked."""
+        """Begin without figures."""
         self._database = database
         self._clock = clock
         self._looked_at = -math.inf
@@ -88,12 +88,12 @@ class Watch:
 
     @contextmanager
     def told(self) -> Iterator[Self]:
-        """Tell as long as the block runs: the others that could do the same do not."""
+        """Report the figures while the block runs; other processes that could report them do not."""
         with metrics.looked_up(self._gauges):
             yield self
 
     async def look(self) -> None:
-        """Look again, if the last look was long enough ago."""
+        """Read the backlog again, if the last reading is old enough."""
         if self._clock() - self._looked_at >= _EVERY_S:
             self._backlog = await Backlog.look_up(self._database)
             self._looked_at = self._clock()

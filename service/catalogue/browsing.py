@@ -1,4 +1,4 @@
-"""Looking around the directory: projects, groups, and the caller's own user and token."""
+"""Showing the directory: projects, groups, and the caller's own user and token."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,5 +1,5 @@
 -- name: browse_projects
--- Composed, see browse_rows.list_projects. A page beyond the end still tells the total.
+-- Composed, see browse_rows.list_projects. A page beyond the end still has the total.
 -- mine, my_groups: where the caller has at least the level, as a member of the project itself or of a group around it.
 -- subtree: the group and all groups below it. Sets of rows and not arrays, since these are hashed however large.
 WITH mine AS MATERIALIZED (
@@ -27,7 +27,7 @@ SELECT total.total, p.*, g.name AS group_name, g.path AS group_path, g.parent_id
  ORDER BY {order};
 
 -- name: browse_groups
--- Composed, see browse_rows.list_groups. A page beyond the end still tells the total.
+-- Composed, see browse_rows.list_groups. A page beyond the end still has the total.
 -- my_groups: where the caller has at least the level. above: the groups around anything that the caller is in.
 WITH my_groups AS MATERIALIZED (
     SELECT b.id FROM directory_group b

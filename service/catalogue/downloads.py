@@ -1,7 +1,7 @@
 """Noting which packages are downloaded: gathered in memory, and written together beside the requests.
 
-Only the first download of a package is written in its request, so that nobody who just downloaded it is told that
-nobody ever did.
+Only the first download of a package is written in its request. A client that just downloaded it therefore never reads
+that it was never downloaded.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class DownloadNotes:
         return now
 
     async def note_first(self, package_id: int) -> None:
-        """Note the same of a package that was never downloaded, and write it at once, unless somebody works on it."""
+        """Note the first download of a package, and write it immediately, unless its row is locked."""
         writing = asyncio.create_task(self._write_first(package_id, self.note(package_id)))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)

@@ -1,5 +1,5 @@
 -- name: list_packages
--- Composed: see package_rows.list_packages. A page beyond the end still tells the total.
+-- Composed: see package_rows.list_packages. A page beyond the end still has the total.
 WITH page AS (
     SELECT p.* FROM {source} ORDER BY {order} LIMIT {limit} OFFSET {offset}
 ), total AS (
@@ -130,7 +130,7 @@ SELECT coalesce((SELECT g.generic_duplicates_allowed FROM directory_group g
                   ORDER BY cardinality(g.ancestry) DESC LIMIT 1), false) AS is_excepted;
 
 -- name: find_duplicate
--- In the package that stands under that name now; or, once it is known and locked, in that one.
+-- Searches the package that has that name now; find_duplicate_in searches one that is known and locked.
 SELECT f.id FROM package p JOIN package_file f ON f.package_id = p.id
  WHERE p.project_id = :project_id AND p.package_type = 'generic' AND p.name = :name AND p.version = :version
    AND p.status IN ('default', 'hidden', 'deprecated') AND f.file_name = :file_name AND f.status = 'default'
@@ -148,7 +148,7 @@ WITH package_has_it AS (
 INSERT INTO package_file_build (package_file_id, pipeline_id) VALUES (:package_file_id, :pipeline_id);
 
 -- name: insert_package_file
--- The lock lets whoever is in doubt about our commit wait for its end.
+-- A session that is in doubt about our commit waits for this lock, which we hold until the commit ends.
 INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key)
 SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key
   FROM (SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0))) locked

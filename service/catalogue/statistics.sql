@@ -49,8 +49,8 @@ UPDATE package p SET shown_files = f.files, shown_bytes = f.bytes
  WHERE p.id = :package_id;
 
 -- name: miscounted_projects
--- All in one snapshot, in which rows and figures agree whatever is going on. Mending adds what is missing as a change:
--- how far the figures are off stays the same, whoever writes meanwhile.
+-- Reads all in one snapshot, in which rows and figures agree whatever else is written. Mending adds the difference as a
+-- change, because concurrent writes do not alter the difference.
 WITH held AS (
     SELECT package_id, sum(size) AS physical_bytes, count(*) FILTER (WHERE is_shown_file(status)) AS files,
            sum(size) FILTER (WHERE is_shown_file(status)) AS logical_bytes

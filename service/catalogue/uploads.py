@@ -70,8 +70,8 @@ async def publish_generic(
     """Store the body and add it as a new file to the package, which is made when it is missing; return the row.
 
     Raises:
-        BadRequestError: it is larger than *max_size* (0: no limit), or there is such a file already and a group
-            around the project does not allow duplicates, or the bytes do not match their checksums.
+        BadRequestError: it is larger than *max_size* (0: no limit), or the bytes do not match their checksums. Also if
+            there is such a file already, and a group around the project does not allow duplicates.
         PreconditionFailedError: there is such a file already, though *is_new* says that it should not be.
         ConflictError: somebody else published or restored the same name and version in this very moment.
     """

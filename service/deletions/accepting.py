@@ -1,4 +1,4 @@
-"""Accepting deletions, each one transaction with its messages in it; and looking at them."""
+"""Accepting deletions, each in one transaction with its messages; and reading them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ async def delete_package(
     unmodified_since: datetime | None,
     resend: timedelta,
 ) -> Deletion:
-    """Accept the deletion of a package: hide it, record it, and tell workers and subscribers.
+    """Accept the deletion of a package: hide it, record it, and send messages to workers and subscribers.
 
     Raises:
         NotFoundError: the package is not in the project, or its status cannot be addressed.

@@ -32,7 +32,7 @@ _TRIES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be deleted, and what has to hold."""
+    """The packages to be deleted, and the conditions for that."""
 
     what: PackageFilter | tuple[int, ...]
     """A filter, or the ids of packages."""
@@ -43,7 +43,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would go, what would be refused and why, and how many more match."""
+    """The packages that would go, those that would be refused and why, and how many more match."""
 
     accepted: Sequence[Candidate]
     refused: Mapping[int, str]
@@ -63,7 +63,7 @@ class Plan:
 
 
 async def plan_deletion(database: Sessions, wanted: Wanted) -> Plan:
-    """Tell what would go, and change nothing.
+    """Return what would go, and change nothing.
 
     Raises:
         ConflictError: it is not as many packages as were expected.

@@ -1,5 +1,5 @@
 -- name: plan_deletions
--- Composed: see bulk_rows.plan. What is looked at by a dry run is what is locked by the real one.
+-- Composed: see bulk_rows.plan. A dry run reads the same rows that the real call locks.
 SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.status, w.level, w.hold, t.files, t.bytes,
        EXISTS (SELECT FROM protection_rule r
                 WHERE r.project_id = p.project_id AND r.package_type = p.package_type
@@ -15,7 +15,7 @@ SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.status, w.level,
  ORDER BY p.id;
 
 -- name: count_planned
--- Composed: all that match, however many are taken at once.
+-- Composed: counts all that match, however many one call takes.
 SELECT count(*) AS total FROM package p WHERE p.project_id = ANY({projects}) AND {conditions};
 
 -- name: holds_on_batch

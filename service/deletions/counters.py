@@ -1,4 +1,4 @@
-"""What is counted of deletions, after the transaction that it tells of: the one place where rows become metrics."""
+"""Counting deletions after their transaction is committed: the one place where rows become metrics."""
 
 from collections.abc import Iterable
 

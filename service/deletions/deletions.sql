@@ -88,7 +88,7 @@ UPDATE deletion d
 RETURNING deletion(d.*), c.has_lapsed, d.removal_began_at = now() AS is_untouched;
 
 -- name: note_held!
--- What a claim has passed by because of a hold: whoever lifts it sends for them at once.
+-- Marks deletions that a claim passed by because of a hold. The end of the hold sends for them immediately.
 WITH stopped AS (
     SELECT id FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND NOT held AND finished_at IS NULL AND deletion_hold_on(project_id) IS NOT NULL
@@ -231,7 +231,7 @@ UPDATE deletion d SET lease_until = now() + :lease::interval, wake_at = now() + 
   FROM held WHERE d.id = held.id;
 
 -- name: release_claims!
--- Gives back what was claimed, at once and without counting it as an attempt.
+-- Gives back what was claimed, immediately and without counting it as an attempt.
 WITH held AS (
     SELECT id FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
 )
@@ -258,7 +258,7 @@ UPDATE deletion d
 RETURNING deletion(d.*);
 
 -- name: show_in_error!
--- What is left of failed deletions is shown as it is, but for files that are still to go by deletions of their own.
+-- Shows what is left of failed deletions as it is, but for files that are still to go by deletions of their own.
 WITH failed AS (
     SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
 ), packages AS (
@@ -274,8 +274,8 @@ UPDATE package_file f SET status = 'error', updated_at = now()
    AND NOT EXISTS (SELECT FROM deletion o WHERE o.package_file_id = f.id AND o.finished_at IS NULL);
 
 -- name: wake_deletions
--- What should have moved on by now is sent for again, each time after a longer pause. What a hold stops is only looked
--- at again, in case the end of the hold went unnoticed.
+-- Sends again for deletions that should have moved on by now, each time after a longer pause. A deletion under a hold
+-- is only read again, in case the end of the hold went unnoticed.
 WITH due AS (
     SELECT id, deletion_hold_on(project_id) IS NOT NULL AS is_held
       FROM deletion WHERE finished_at IS NULL AND wake_at <= now()
@@ -290,8 +290,9 @@ UPDATE deletion d
 RETURNING d.id, d.lane, d.held, d.attempts > 0 AS was_attempted;
 
 -- name: neglected_deletions
--- Claims that lapsed, whose commands may wait behind many others; then what was sent for twice in vain: the queue
--- between the scheduler and the workers is broken. What a hold stops would be found again and again, in place of others.
+-- First come claims that lapsed, since their commands may wait behind many others. Then come deletions that were sent
+-- for twice in vain, since the queue between the scheduler and the workers is broken. Deletions under a hold are left
+-- out: they would be found again and again, in place of others.
 (SELECT id FROM deletion
   WHERE state = 'destroying' AND lease_until < now() AND lane = ANY(:lanes::text[])
     AND deletion_hold_on(project_id) IS NULL

@@ -36,7 +36,7 @@ class Failure:
 
 
 class Standing(Enum):
-    """How a deletion stands after a chunk."""
+    """The progress of a deletion after a chunk."""
 
     ENDED = auto()
     GOES_ON = auto()
@@ -56,9 +56,11 @@ async def claim(
 ) -> dict[UUID, Deletion]:
     """Claim what is due and under no hold, mark its packages and files, and return what may be destroyed now.
 
-    Of several, only those are claimed that were never attempted before. What a rule protects by now, and what has no
-    attempt left (its workers died in the middle), fails instead. Where `removal_began_at` is None, nobody can have
-    removed an object; who gives such a claim back tells whether that is still so, since it can be restored then.
+    Of several, only those are claimed that were never attempted before. A deletion fails instead if a rule protects its
+    package by now. It also fails if it has no attempt left, because its workers died in the middle.
+
+    Where `removal_began_at` is None, no object can have been removed, and the deletion can still be restored. A worker
+    that gives such a claim back says whether that is still so.
     """
     async with database.transaction() as connection:
         found = await destroying_rows.claim(connection, ids, token=token, lease=lease, grace=grace)
@@ -131,9 +133,9 @@ async def record_destroyed(
     token: UUID,
     lease: timedelta,
 ) -> dict[UUID, Standing]:
-    """Note that the objects of *files* are gone; return how each deletion stands.
+    """Note that the objects of *files* are gone; return the progress of each deletion.
 
-    A deletion that *token* does not hold any more is left out of the answer, and nothing is noted for it.
+    A deletion that *token* does not own any more is left out of the answer, and nothing is noted for it.
     """
     async with database.transaction() as connection:
         held = await destroying_rows.hold(connection, ids, token=token)
@@ -196,9 +198,9 @@ async def renew(database: Database, ids: Collection[UUID], *, token: UUID, lease
 
 @repeated
 async def release(database: Database, ids: Collection[UUID], *, token: UUID, untouched: Collection[UUID] = ()) -> None:
-    """Give back what *token* holds, at once and without counting it as an attempt.
+    """Give back what *token* owns, immediately and without counting it as an attempt.
 
-    *untouched*: those of which no object can have been removed, in this attempt or before.
+    *untouched*: the deletions of which no object can have been removed, in this attempt or before.
     """
     async with database.connection() as connection:
         await destroying_rows.release(connection, ids, token=token, untouched=untouched)
@@ -215,7 +217,7 @@ async def neglected(database: Database, lanes: Collection[Lane], *, limit: int) 
 
 @repeated
 async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
-    """Send for deletions that are due and that nobody has taken; return how many were looked at."""
+    """Send for deletions that are due and that nobody has taken; return how many were read."""
     async with database.transaction() as connection:
         if await outbox.is_behind(connection, resend):
             # The broker is away: its commands wait in the outbox already, more of them would help nobody.
@@ -228,14 +230,14 @@ async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
             for lane in Lane
             for message in deletion_events.commands(lane, [one.id for one in fresh if one.lane is lane])
         ]
-        # What was attempted before is carried out alone, whatever its lane.
+        # A deletion that was attempted before is carried out alone, whatever its lane.
         messages += [outbox.command(one.lane, [one.id]) for one in free if one.was_attempted]
         await outbox.append(connection, messages)
     return len(woken)
 
 
 def _portions(deletions: Sequence[Deletion], limit: int) -> Iterator[list[UUID]]:
-    """Give the ids in portions that have enough files for a chunk, or had: a chunk shall not be looked for in all."""
+    """Split the ids so that each portion should fill a chunk; searching all of them for each chunk would be slow."""
     portion: list[UUID] = []
     files = 0
     for deletion in deletions:
@@ -243,7 +245,7 @@ def _portions(deletions: Sequence[Deletion], limit: int) -> Iterator[list[UUID]]
         files += deletion.files_total
         if files >= limit:
             yield portion
-            # Of what is at its end nearly, many are asked at once.
+            # Nearly finished deletions have few files left, so each portion is twice as large as the one before.
             portion, files, limit = [], 0, 2 * limit
     if portion:
         yield portion

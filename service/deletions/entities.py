@@ -35,10 +35,10 @@ NAMED_OF_DRY_RUN: Final = 1_000
 _SAME: Final = frozenset(Deletion.model_fields) - {
     *("package", "requested_by", "destroy_after", "estimated_seconds_left", "acts", "links", "last_error", "hold"),
 }
-"""What a deletion's row and resource have under the same name."""
+"""The fields that a deletion's row and resource have under the same name."""
 
 _ON_HOLD: Final = "on hold"
-"""What readers see in place of a hold's reason."""
+"""The text that readers see in place of a hold's reason."""
 
 
 def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> Deletion:
@@ -75,7 +75,7 @@ def batch_url(base: str, batch_id: UUID | None) -> str:
 
 
 def seconds_left(deletion: Record, *, now: datetime) -> int | None:
-    """Estimate how long a deletion will take: at its pace so far, or until its grace ends; None: nobody can tell."""
+    """Estimate how long a deletion will take: at its pace so far, or until its grace ends; None if that is unknown."""
     done: int = deletion["files_done"]
     total: int = deletion["files_total"]
     began: datetime | None = deletion["removal_began_at"]
@@ -187,7 +187,8 @@ def _links(deletion: Record, base: str) -> DeletionLinks:
 
 
 def _shown_error(error: str | None, level: AccessLevel) -> str | None:
-    # Behind the kind of an error stands what a store said: its folders, hosts and buckets are not everybody's business.
+    # The text after the kind of an error comes from the store. It may name folders, hosts and buckets, which only
+    # maintainers may see.
     return error.partition(":")[0] if error and level < AccessLevel.MAINTAINER else error
 
 

@@ -1,4 +1,4 @@
-"""What is announced of a deletion, and when: the one place where rows become events."""
+"""The events of a deletion, and their moments: the one place where rows become events."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -12,11 +12,12 @@ UPDATE directory_group SET deletion_hold = :reason
 RETURNING id, path, deletion_hold;
 
 -- name: lock_waking!
--- Who lifts a hold and the scheduler that finds deletions under it come one after the other; until the transaction ends.
+-- Lifting a hold, and the scheduler that finds deletions under it, come one after the other. The lock is kept until the
+-- transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('packyard.waking', 0));
 
 -- name: wake_released!
--- What the scheduler found under a hold that is lifted by now.
+-- Sends for deletions that the scheduler found under a hold that is lifted by now.
 WITH released AS (
     SELECT id FROM deletion WHERE held AND finished_at IS NULL AND deletion_hold_on(project_id) IS NULL
      ORDER BY id FOR UPDATE
@@ -37,8 +38,8 @@ SELECT CASE WHEN :project_id::bigint IS NOT NULL THEN deletion_hold_on(:project_
                    ORDER BY cardinality(a.ancestry) DESC LIMIT 1) END AS hold;
 
 -- name: count_under_hold
--- What waits below a project or group; how many of those no hold stops (any more), and how many a worker is at this
--- moment about to let go.
+-- Counts the deletions that wait below a project or group. released: those that no hold stops (any more). under_way:
+-- those that a worker owns at this moment, and is about to let go.
 WITH below AS MATERIALIZED (
     SELECT p.id, deletion_hold_on(p.id) IS NULL AS is_free
       FROM project p JOIN directory_group g ON g.id = p.group_id

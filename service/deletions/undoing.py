@@ -36,7 +36,7 @@ _AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """What became of a batch that was to be undone: the deletions that were, and why others were not."""
+    """The result of undoing a batch: the deletions that were undone, and why others were not."""
 
     restored: Sequence[Deletion]
     refused: Mapping[UUID, str]

@@ -47,9 +47,9 @@ UPDATE package p
    AND (p.status = ANY(:sources::text[]) OR (d.state = 'failed' AND p.status = 'error'));
 
 -- name: restore_files!
--- A file that is being deleted by itself stays so; one of which a deletion failed, of it or of its package, may have
--- lost its object. The packages are restored already, so one in error was so before, and who looks for such deletions
--- of the project looks only once.
+-- A file that is being deleted by itself stays so. A file may have lost its object if a deletion of it, or of its
+-- package, failed. The packages are restored already, so a package in error was in error before. The failed deletions
+-- of the project are therefore searched only once.
 UPDATE package_file f
    SET status = CASE WHEN EXISTS (
                          SELECT FROM deletion o

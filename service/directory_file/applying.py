@@ -22,7 +22,7 @@ from service.infra.postgres.database import Connection, Sessions
 
 
 class DirectoryFileError(PackyardError):
-    """The file is not a directory file, or cannot be applied; each problem stands with its line."""
+    """The file is not a directory file, or cannot be applied; each problem has its line."""
 
     def __init__(self, *problems: tuple[int, Problem]) -> None:
         """Keep the problems in the order of the file."""
@@ -89,9 +89,9 @@ async def apply_directory(
 ) -> Mapping[str, Counts]:
     """Make the directory say what the file says, all of it or nothing; return what was done, by kind.
 
-    A user is exactly what the file says, tokens included. Of a group or project, what a key lists is the
-    whole of it, and a key that is left out stays as it was. What the file does not name stays as it was,
-    but goes along when a group around it is renamed or moved.
+    A user is exactly what the file says, tokens included. In a group or project, the list under a
+    key is complete, and a key that is left out stays as it was. Groups and projects that the file does not
+    name stay as they were, but go along when a group around them is renamed or moved.
 
     *review* is given all changes before they are committed. Nothing is changed when it raises, so a preview shows
     what the same call would do.

@@ -1,4 +1,4 @@
-"""What a directory file changes, by name: the difference between the directory before the writing and after it."""
+"""The changes of a directory file, by name: the difference between the directory before and after the writing."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ _TAKEN: Final[Mapping[tuple[str, object], str]] = MappingProxyType(
         ("packages_enabled", False): "switches packages off in {}",
     }
 )
-"""What a new value takes away."""
+"""The changes that take something away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
--- What a directory file says, written kind by kind. One apply at a time: the first query is the lock.
+-- Writes the contents of a directory file, kind by kind. One apply at a time: the first query is the lock.
 -- Each query that writes answers with how many rows it created, updated and removed (or revoked).
 
 -- name: lock_directory!
@@ -123,7 +123,7 @@ SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT cr
   FROM stored;
 
 -- name: find_too_visible
--- Whoever sees a group or project must be able to see the group around it.
+-- A user that sees a group or project must be able to see the group around it.
 WITH ranked(visibility, rank) AS (VALUES ('private', 0), ('internal', 1), ('public', 2)), child AS (
     SELECT parent_id, path, visibility FROM directory_group
      WHERE lower(path) = ANY(:paths::text[])

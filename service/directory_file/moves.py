@@ -1,8 +1,8 @@
-"""Where everything will stand once a directory file is applied.
+"""The paths and usernames once a directory file is applied.
 
-Paths and usernames in a file are those of afterwards. An entry with a known id says what that user, group or project
-will be called; what is below a group goes with it, unless an entry with its id says otherwise. An entry without an id
-means whatever will have its name.
+Paths and usernames in a file are those of afterwards. An entry with a known id gives the new name of that user, group
+or project. Everything below a group goes with it, unless an entry with its id says otherwise. An entry without an id
+means the user, group or project that will have its name.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Placed(Generic[_Entry]):
 
     @property
     def is_new_here(self) -> bool:
-        """Tell whether nothing of it stood at that path before."""
+        """Return whether its path is new to it."""
         return self.before is None or self.before.name.lower() != self.place.name.lower()
 
 
@@ -58,20 +58,20 @@ def moving_groups(file: DirectoryFile, groups: Iterable[Found]) -> list[int]:
 
 
 def users_afterwards(file: DirectoryFile, users: Collection[Found]) -> Names:
-    """Tell what the users will be called."""
+    """Return the names that the users will have."""
     chosen = {user.id: user.username for user in file.users if user.id}
     return Names(users, {user.id: chosen.get(user.id, user.name) for user in users}, chosen=chosen.keys())
 
 
 def groups_afterwards(file: DirectoryFile, groups: Collection[Found]) -> Names:
-    """Tell what paths the groups will have; all groups below a moving one have to be among them."""
+    """Return the paths that the groups will have; all groups below a moving one have to be among them."""
     chosen = {group.id: group.path for group in file.groups if group.id}
     before = {group.id: group.name for group in groups}
     return Names(groups, {group.id: _carried(group, chosen, before) for group in groups}, chosen=chosen.keys())
 
 
 def projects_afterwards(file: DirectoryFile, projects: Collection[Found], *, groups: Names) -> Names:
-    """Tell what paths the projects will have; all projects below a moving group have to be among them."""
+    """Return the paths that the projects will have; all projects below a moving group have to be among them."""
     chosen = {project.id: project.path for project in file.projects if project.id}
     before = {group.id: group.name for group in groups.by_id.values()}
     becoming = {

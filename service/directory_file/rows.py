@@ -20,7 +20,7 @@ class Found:
 
 
 class Key(NamedTuple):
-    """What names a thing of the directory for good: its kind, and its id or the digest of a token."""
+    """The lasting name of a thing in the directory: its kind, and its id or the digest of a token."""
 
     kind: str
     key: str
@@ -35,14 +35,14 @@ class Thing:
     name: str
     owner: Key | None
     facts: Mapping[str, Any]
-    """What can change of it, by the keys of the directory file."""
+    """The values that can change, by the keys of the directory file."""
 
 
 State = Mapping[Key, Thing]
 
 
 class Owner(NamedTuple):
-    """Whose a token is."""
+    """The owner of a token."""
 
     kind: str
     id: int
@@ -51,7 +51,7 @@ class Owner(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the rows of one kind."""
+    """How many rows of one kind were created, updated, left unchanged and removed."""
 
     created: int
     updated: int

@@ -1,4 +1,4 @@
-"""What a directory file asks for, held against what the database knows."""
+"""The contents of a directory file, compared with the database."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.directory_file.rows import Found, Owner
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database knows of the things that a file names, or moves."""
+    """The facts in the database about the things that a file names, or moves."""
 
     users: Names
     groups: Names

@@ -43,7 +43,7 @@ async def write_directory(connection: Connection, file: DirectoryFile, *, known:
 
 
 class _Writing:
-    """What was written so far, and the ids under which it was."""
+    """The rows that were written so far, and their ids."""
 
     def __init__(self, connection: Connection, known: Known) -> None:
         self.counts: dict[str, Counts] = {}
@@ -91,7 +91,7 @@ class _Writing:
         await self._store("projects", [_project_row(placed) for placed in self._placed_projects if _is_stored(placed)])
 
     async def keep_old_paths(self) -> None:
-        """Let projects be found under the paths that they had, as long as nothing else stands there."""
+        """Let projects be found under the paths that they had, as long as nothing else is there."""
         taken = {placed.place.name.lower() for placed in self._placed_groups if placed.is_new_here}
         taken |= {placed.place.name.lower() for placed in self._placed_projects if placed.is_new_here}
         if not taken:

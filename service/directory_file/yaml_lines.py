@@ -1,7 +1,7 @@
-"""YAML that knows its lines: mappings, lists and text, and where each of them stands.
+"""YAML that knows its lines: mappings, lists and text, each with its line.
 
-What a piece of text means (a number, a date, yes or no) is for the contract to say, so that a name such as
-`007` or a commit such as `12e4567` stays what was written.
+The contract decides whether a text is a number, a date or a truth value. A name such as `007` or a commit such as
+`12e4567` therefore stays as it was written.
 """
 
 import re
@@ -22,7 +22,7 @@ _TOO_DEEP: Final = 50
 
 
 class YamlError(PackyardError):
-    """The text is not YAML, or YAML that is refused; the places are told by line."""
+    """The text is not YAML, or YAML that is refused; each problem has its line."""
 
     def __init__(self, *problems: tuple[int, Problem]) -> None:
         """Keep each problem with its line."""
@@ -32,13 +32,13 @@ class YamlError(PackyardError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a YAML document says, and on which line it says it."""
+    """The data of a YAML document, and the line of each part."""
 
     data: Any
     _root: Node | None
 
     def line(self, location: Location) -> int:
-        """Return the line of what stands at *location*, or of the nearest thing around it."""
+        """Return the line of the data at *location*, or of the nearest data around it."""
         node, line = self._root, 1 if self._root is None else _line(self._root)
         for part in location:
             children = {} if node is None else _children(node)
@@ -80,7 +80,7 @@ class _Reader:
 
     def read(self, node: Node, location: Location, *, around: int = 1) -> Any:
         if rule := self._refusal(node, location):
-            # An alias is the very node that it stands for, so that its own line is not known.
+            # An alias is the same node as its target, so its own line is not known.
             line = around if id(node) in self.seen else _line(node)
             self.problems.append((line, Problem(location, rule)))
             return None
@@ -110,7 +110,7 @@ class _Reader:
         return ""
 
     def _refusal(self, node: Node, location: Location) -> str | None:
-        # A node that comes twice is an alias; a few of them can stand for gigabytes.
+        # A node that comes twice is an alias; a few of them can expand to gigabytes.
         rules = {
             "aliases are not allowed": id(node) in self.seen,
             "tags are not allowed": not _STANDARD_TAG.fullmatch(str(node.tag)),

@@ -1,4 +1,4 @@
-"""The outbox: messages written in the transaction of the fact that they tell of."""
+"""The outbox: messages written in the transaction of the fact that they report."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def command(lane: Lane, deletion_ids: Sequence[UUID]) -> Outgoing:
 
 
 def event(fact: Event, *, causation_id: UUID | None = None, event_id: UUID | None = None) -> Outgoing:
-    """Make the message that tells *fact*; one that nothing else brought about is its own cause."""
+    """Make the message that reports *fact*; an event without a *causation_id* is its own cause."""
     own_id = event_id or new_id()
     envelope = enveloped(fact, event_id=own_id, causation_id=causation_id or own_id, now=datetime.now(UTC))
     return Outgoing(envelope.id, Kind.EVENT, fact.routing_key(), envelope)
@@ -74,7 +74,7 @@ async def mark_published(connection: Connection, positions: Sequence[int]) -> No
 
 
 async def is_behind(connection: Connection, limit: timedelta) -> bool:
-    """Tell whether some command has waited for the relay longer than *limit*."""
+    """Return whether some command has waited for the relay longer than *limit*."""
     return bool(await fetch(connection, "outbox_is_behind", limit=limit))
 
 

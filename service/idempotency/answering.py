@@ -1,7 +1,7 @@
-"""Answering a request once: who asks again with the same key gets the answer that was given.
+"""Answering a request once: a repetition with the same key gets the first answer again.
 
-As in the IETF's draft of the header field Idempotency-Key, version 07: another request under the same key is refused,
-and so is the same one while it is under way. A refusal is not kept, since nothing was done.
+This follows the IETF's draft of the header field Idempotency-Key, version 07. Another request under the same key is
+refused, and so is the same request while the first one runs. A refusal is not kept, since nothing was done.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

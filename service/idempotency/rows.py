@@ -11,7 +11,7 @@ from service.infra.postgres.database import Connection, execute, fetch, fetch_ro
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a client calls one request of its own."""
+    """The name that a client gives one of its requests."""
 
     caller: str
     key: str
@@ -31,7 +31,7 @@ class KeptAnswer:
 
 
 async def lock(connection: Connection, key: Key) -> bool:
-    """Hold the key until the transaction ends; tell whether nobody else holds it."""
+    """Lock the key until the transaction ends; return False if another transaction has locked it."""
     (row,) = await fetch(connection, "lock_answer", caller=key.caller, key=key.key)
     return bool(row["is_ours"])
 

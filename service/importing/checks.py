@@ -59,7 +59,7 @@ def _file_objection(candidate: Candidate, folder: Folder | None) -> str | None:
 
 @dataclass(slots=True)
 class _Claims:
-    """What earlier lines of the batch will have taken, beside what the database holds."""
+    """The ids and names that earlier lines of the batch will have taken, besides those in the database."""
 
     known: Known
     package_ids: set[int] = field(default_factory=set)

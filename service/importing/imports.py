@@ -40,7 +40,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """What became of a batch of lines; end is the position in the stream after its last one."""
+    """The result of a batch of lines; `end` is the position in the stream after its last line."""
 
     packages: int
     files: int
@@ -58,11 +58,11 @@ async def import_packages(
 ) -> AsyncGenerator[BatchReport]:
     """Import *lines* and report each batch as soon as it is committed; files with a path come from *folder*.
 
-    It ends early once more than *max_errors* lines are refused (None: never). Lines behind the one that was one too
-    many do not go in, unless it was refused as late as by the store or the database: then the rest of its batch does.
+    It ends early once more than *max_errors* lines are refused (None: never). Lines after the refused line that exceeds
+    this number do not go in. Exception: if the store or the database refused that line, the rest of its batch goes in.
 
-    Whatever ends it, every line is in wholly or not at all, and objects of lines that are not in are removed
-    as far as the object store can still be reached.
+    However the import ends, every line is in wholly or not at all. Objects of lines that are not in are removed if the
+    object store can still be reached.
     """
     left = max_errors
     async for batch in _batches(lines):
@@ -181,7 +181,7 @@ class _Batch:
         return read_file(self._folder.find(file.path))
 
     async def _write(self, candidates: Sequence[Candidate]) -> None:
-        # What the checks could not foresee, others who wrote meanwhile, costs one line and not its batch.
+        # The checks cannot foresee writes of other sessions; such a conflict costs one line and not its batch.
         if not candidates:
             return
         self._is_written = True
@@ -204,7 +204,7 @@ class _Batch:
         # A commit whose answer was lost may have happened, so the database is asked which objects are its own.
         try:
             kept = await import_rows.find_kept_objects(self._database, self._keys) if self._is_written else set()
-        except Exception as error:  # noqa: BLE001 - the failure that brought us here is the one to tell
+        except Exception as error:  # noqa: BLE001 - the failure that brought us here is the one to report
             log.warning("objects_in_doubt", count=len(self._keys), error=repr(error))
             return
         await self._remove([key for key in self._keys if key not in kept])

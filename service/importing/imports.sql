@@ -1,7 +1,7 @@
--- Batches of an import. What of a batch can be refused with a reason is asked for first; then come plain inserts.
+-- Batches of an import. Queries first find the lines that can be refused with a reason; then come plain inserts.
 
 -- name: lock_import!
--- One batch at a time, and none in doubt: whoever holds this knows that every earlier one was committed or not.
+-- One batch at a time, and none in doubt. A session that has this lock can see which earlier batches were committed.
 SELECT pg_advisory_xact_lock(hashtextextended('packyard.import', 0));
 
 -- name: find_project_ids
@@ -16,14 +16,14 @@ SELECT id FROM package WHERE :table_name::text = 'package' AND id = ANY(:ids::bi
 SELECT id FROM package_file WHERE :table_name::text = 'package_file' AND id = ANY(:ids::bigint[]);
 
 -- name: find_taken
--- Which of these names and versions are taken: those at which a package stands that can be installed.
+-- Finds which of these names and versions are taken, which means that an installable package has them.
 WITH wanted AS (
     SELECT * FROM unnest(:places::int[], :project_ids::bigint[], :types::text[], :names::text[], :versions::text[],
         :usernames::text[], :channels::text[])
         AS w (place, project_id, package_type, name, version, conan_username, conan_channel)
 )
 SELECT w.place FROM wanted w CROSS JOIN LATERAL (
-    -- One look into the index for each, however many packages there are.
+    -- One search of the index for each, however many packages there are.
     (SELECT FROM package p
       WHERE p.project_id = w.project_id AND p.package_type = w.package_type AND p.name = w.name
         AND p.version = w.version AND p.status IN ('default', 'hidden', 'deprecated')

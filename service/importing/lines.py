@@ -89,7 +89,7 @@ async def _wait_readable(descriptor: int) -> None:
 
 
 def _begins(chunk: bytes) -> bool:
-    """Tell whether there is more than blanks.
+    """Return whether there is more than blanks.
 
     Raises:
         NotNdjsonError: it is not how NDJSON begins.

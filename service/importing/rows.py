@@ -13,7 +13,7 @@ from service.infra.postgres.ids import complete_ids
 from service.infra.storage.interface import StoredObject
 
 Identity = tuple[int, str, str, str | None, str | None, str | None]
-"""What only one installable package of a project can have: type, name, version and conan recipe."""
+"""The identity that only one installable package of a project can have: type, name, version and conan recipe."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Candidate:
 
     @property
     def identity(self) -> Identity | None:
-        """What must be free for the package; None when its status takes no name."""
+        """The identity that must be free for the package; None when its status takes no name."""
         package, conan = self.package, self.package.conan
         if package.status not in INSTALLABLE:
             return None
@@ -39,7 +39,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database holds of the ids that a batch names."""
+    """The ids and names of a batch that the database already has."""
 
     package_ids: frozenset[int]
     file_ids: frozenset[int]
@@ -60,7 +60,7 @@ async def find_users(connection: Connection, usernames: Iterable[str]) -> dict[s
 
 
 async def find_known(connection: Connection, candidates: Sequence[Candidate]) -> Known:
-    """Return what stands in the way of these candidates, whose projects are known."""
+    """Return what is in the way of these candidates, whose projects are known."""
     packages = [candidate.package for candidate in candidates]
     pipelines = {pipeline.id for package in packages for pipeline in package.pipelines}
     file_ids = [file.id for package in packages for file in package.files if file.id]

@@ -27,7 +27,7 @@ _FEW: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a check is to do."""
+    """The work of a check."""
 
     orphan_age: timedelta
     quarantine_retention: timedelta
@@ -47,7 +47,7 @@ class StorageCheck:
     """One check; its figures grow while the findings come. Memory does not grow with what is checked."""
 
     def __init__(self, database: Database, store: ObjectStore, plan: Plan) -> None:
-        """Prepare a check of this yard."""
+        """Prepare a check of this instance."""
         self._database = database
         self._store = store
         self._plan = plan
@@ -81,12 +81,12 @@ class StorageCheck:
         return self._tally.figures()
 
     async def findings(self) -> AsyncGenerator[Sequence[Finding]]:
-        """Check, and give what is wrong piece by piece, repaired if that was wanted; empty pieces show that it goes on.
+        """Check, and give the findings in pieces, repaired if that was wanted; empty pieces show that it continues.
 
-        What repairs or verifies has to run within `alone`.
+        A check that repairs or verifies has to run within `alone`.
 
         Raises:
-            StartError: what is to be repaired looks like another yard's.
+            StartError: the repair is refused, since the store seems to be another instance's.
             StorageUnavailableError, StorageRefusedError: the store cannot be read to the end.
         """
         if self._plan.repair:

@@ -19,7 +19,7 @@ _T = TypeVar("_T", bound=_Keyed)
 
 @dataclass(slots=True)
 class Piece:
-    """What part of the streams says: how much there was, and what does not go together."""
+    """The result for a part of the streams: how much there was, and which entries do not match."""
 
     objects: int = 0
     bytes: int = 0
@@ -32,10 +32,10 @@ class Piece:
 async def compare(
     objects: AsyncIterator[Sequence[ObjectInfo]], files: AsyncIterator[Sequence[FileRow]]
 ) -> AsyncGenerator[Piece]:
-    """Give piece by piece what is on one side only, or of another size; each side comes by key, in no more than a page.
+    """Give in pieces the keys that are on one side only, or differ in size; each side comes by key, in pages.
 
-    The sides are of different moments, so whoever takes something for wrong has to look again. If a store has another
-    order, more does not go together than should, and nothing that does not is missed.
+    The sides are of different moments, so each difference has to be checked again. A store that lists in another order
+    may cause false positives, never false negatives.
     """
     left, right = _Side(objects), _Side(files)
     while True:

@@ -1,7 +1,7 @@
-"""Looking again at what did not go together: only what is wrong for certain becomes a finding.
+"""Checking differences again: only a difference that is certain becomes a finding.
 
-Storage and rows are read at different moments, while files are published and deleted. What a comparison noticed may
-have been on its way: it is looked at again, in an order in which nothing that is right can seem wrong.
+Storage and rows are read at different moments, while files are published and deleted. A difference may have been
+an upload or a deletion under way. It is checked again, in an order in which nothing that is right can seem wrong.
 """
 
 import re
@@ -19,7 +19,7 @@ from service.storage_check.comparison import Piece
 from service.storage_check.rows import CheckedFile, files_of
 
 OBJECTS: Final = "projects/"
-"""Where objects are; what lies elsewhere in a store is not ours to look at."""
+"""The prefix of our objects; we do not read other objects of a store."""
 
 QUARANTINE: Final = "quarantine/"
 """Where orphaned objects are taken: this, and then their key."""
@@ -30,7 +30,7 @@ _AT_ONCE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong: with which object or figures, as is and as it should be; and what was done about it."""
+    """A fault: its object or figures, as they are and as they should be, and the repair that was done."""
 
     kind: FindingKind
     key: str | None = None
@@ -80,7 +80,7 @@ class Tally:
 
 
 def is_key(key: str) -> bool:
-    """Tell whether an upload may have made that key."""
+    """Return whether an upload may have made that key."""
     return _KEY.fullmatch(key) is not None
 
 
@@ -109,12 +109,12 @@ class Judge:
             if found.key not in ours
         ]
         files = await self._files(ours)
-        # Of these, uploads have committed meanwhile.
+        # Uploads of these have committed since the listing.
         findings += [finding for key, file in files.items() if (finding := _held(ours[key], file))]
         orphans = [found for key, found in ours.items() if key not in files]
         old = [found for found in orphans if found.modified <= self._newest]
         self._tally.add(recent=len(orphans) - len(old))
-        # Of these, deletions have come to their end meanwhile: the object first, and then the row.
+        # Deletions of these may have ended since the listing: the object is removed first, and then the row.
         there = await self._heads([found.key for found in old])
         findings += [
             Finding(FindingKind.ORPHANED, found.key, found.size, found.modified, detail="no file refers to it")
@@ -126,7 +126,7 @@ class Judge:
     async def _without_object(self, keys: Sequence[str]) -> list[Finding]:
         there = await self._heads(keys)
         missing = [key for key, found in there.items() if not found]
-        # Asked after the object was looked for: whoever removes one has said so in the database before.
+        # The rows are read after the objects: a worker that removes an object has said so in the database before.
         files = await self._files(keys)
         findings = [
             finding for key, found in there.items() if found and key in files and (finding := _held(found, files[key]))

@@ -1,8 +1,8 @@
 """Taking objects aside that no file refers to, putting them back, removing them at last.
 
-An object is noted first, and moved after that is committed: from then on no file row can refer to it, which a trigger
-sees to, so that nothing an upload may still need is ever touched. Whatever stands noted but not moved, because the
-process was killed in between, is moved by the next repair.
+An object is noted first, and moved after that is committed. From then on a trigger refuses file rows that refer to it,
+so an object that an upload may still need is never touched. If the process is killed in between, the next repair moves
+the noted objects.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -26,7 +26,7 @@ class Quarantine:
     """The place for objects that nobody misses, so far."""
 
     def __init__(self, database: Database, store: ObjectStore) -> None:
-        """Of this yard."""
+        """Take the database and the store of this instance."""
         self._database = database
         self._store = store
 
@@ -106,7 +106,7 @@ class Quarantine:
         try:
             await self._store.move(key, QUARANTINE + key)
         except ObjectMissingError:
-            # Moved by whoever was killed before it could say so; or removed by its upload; or it cannot be put there.
+            # A process moved it and was killed before it noted that; or its upload removed it; or it cannot be put there.
             return "there is something in its way in quarantine" if await self._store.head(key) else None
         except PackyardError as error:
             return str(error)

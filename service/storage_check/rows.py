@@ -1,4 +1,4 @@
-"""What a check of the storage asks the database."""
+"""The queries of a check of the storage."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class FileRow:
 
 @dataclass(frozen=True, slots=True)
 class CheckedFile:
-    """A file row, with what tells a person which one it is; *is_going*: a deletion has begun to remove its object."""
+    """A file row, with names that a person knows; *is_going*: a deletion has begun to remove its object."""
 
     key: str
     size: int
@@ -37,7 +37,7 @@ class CheckedFile:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was read of an object: its SHA-256, or why it cannot be read; neither, if it is not there."""
+    """The result of reading an object: its SHA-256, or why it cannot be read; neither, if it is not there."""
 
     sha256: bytes | None = None
     failure: str | None = None
@@ -101,7 +101,7 @@ async def note_verified(connection: Connection, position: str | None, *, verifie
 
 
 async def last_check(connection: Connection) -> tuple[datetime, datetime]:
-    """Return when the last check by the scheduler began (the yard itself, if there was none), and the time now."""
+    """Return when the last check by the scheduler began (the instance itself, if there was none), and the time now."""
     (row,) = await fetch(connection, "last_check")
     return row["checked_at"], row["now"]
 

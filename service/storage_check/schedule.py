@@ -28,7 +28,7 @@ def next_after(moment: datetime, times: str) -> datetime | None:
 
 
 async def is_due(database: Database, settings: Settings) -> bool:
-    """Tell whether one of the times has passed since the last check began; one that broke off does not count."""
+    """Return whether one of the times has passed since the last check began; one that broke off does not count."""
     async with database.connection() as connection:
         last, now = await checking_rows.last_check(connection)
     due = next_after(last, settings.check_times)
@@ -39,7 +39,7 @@ async def check(database: Database, store: ObjectStore, settings: Settings) -> N
     """Check, log what is wrong, and announce the figures.
 
     Raises:
-        StartError: what is to be repaired looks like another yard's, or another check repairs.
+        StartError: the store seems to be another instance's, or another check repairs.
         StorageUnavailableError, StorageRefusedError: the store cannot be read to the end.
     """
     plan = Plan(
@@ -49,7 +49,7 @@ async def check(database: Database, store: ObjectStore, settings: Settings) -> N
     )
     async with database.connection() as connection:
         _, began = await checking_rows.last_check(connection)
-    # Whoever opens a store does this too; but processes may run for months.
+    # Opening a store does this too; but processes may run for months.
     await store.remove_stale()
     run = StorageCheck(database, store, plan)
     async with run.alone(), aclosing(run.findings()) as pieces:

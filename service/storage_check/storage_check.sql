@@ -1,4 +1,4 @@
--- What a check of the storage asks, and what it takes aside.
+-- Queries of a check of the storage, and the objects that it takes aside.
 
 -- name: files_behind
 -- In the order of keys, as object stores list; answered from the index alone.
@@ -20,7 +20,8 @@ SELECT f.storage_key, f.size, f.sha256, f.id, f.file_name, f.status, f.package_i
  WHERE f.storage_key = ANY(:keys::text[]);
 
 -- name: lock_keys
--- Whoever is about to write a file row for one of them has done so when this is answered, or will find them taken aside.
+-- An upload may be about to write a file row for one of them. It has either done so when this is answered, or will find
+-- the object taken aside.
 SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(:keys::text[]) AS k (key) ORDER BY hashtextextended(key, 0);
 
 -- name: note_quarantined
@@ -41,7 +42,7 @@ UPDATE quarantined_object SET moved_at = now() WHERE storage_key = ANY(:keys::te
 DELETE FROM quarantined_object WHERE storage_key = ANY(:keys::text[]);
 
 -- name: half_quarantined
--- What was noted, but not moved by whoever noted it.
+-- Finds objects that were noted, but not moved by the process that noted them.
 SELECT q.storage_key, q.size FROM quarantined_object q
  WHERE q.moved_at IS NULL AND q.storage_key > :position
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.storage_key = q.storage_key)

@@ -42,12 +42,12 @@ _ABOVE_OWN: Final = "g.id IN (SELECT id FROM above)"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks; nobody known when there is no user."""
+    """The reader of a listing; anonymous when there is no user."""
 
     user_id: int | None
     is_admin: bool
     visibilities: frozenset[Visibility]
-    """What is open to the viewer without a membership."""
+    """The visibilities that the viewer may see without a membership."""
 
 
 class Depth(Enum):
@@ -125,7 +125,7 @@ def _parts(
 
 
 def _part_of(values: Values, listing: ProjectListing | GroupListing, *, is_counted: bool) -> dict[str, str]:
-    # What is not counted has no numbered pages either.
+    # A listing that is not counted has no numbered pages either.
     offset = listing.offset if is_counted else 0
     return {
         "limit": values.place(listing.per_page + 1, "bigint"),

@@ -20,8 +20,8 @@ _MERGED: Final = """
 """Each project gives its first rows in the wanted order, as its indexes have them; only those are merged."""
 
 _AT_ONCE: Final = "package p WHERE p.project_id = ANY({projects}) AND {conditions}"
-"""Over all projects at once: where few rows match, the index on names finds them; and a page far down is as far in each
-project when they are merged."""
+"""Searches all projects in one scan. Where few rows match, the index on names finds them. Merging pages of the projects
+would not save work far down: the same offset would have to be read in each project."""
 
 _DEEP: Final = 1_000
 """Rows before a page that is far down."""

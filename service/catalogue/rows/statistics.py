@@ -8,7 +8,7 @@ from service.infra.postgres.database import Connection, Record, fetch
 
 @dataclass(frozen=True, slots=True)
 class Miscount:
-    """Figures that differ from what they should be; by name, as they are told and as they should be."""
+    """Figures that differ from their rows; by name, the figure that is kept and the one that is right."""
 
     project_id: int
     package_type: str

@@ -18,8 +18,8 @@ async def find_or_create_generic_package(
 ) -> int:
     """Return the id of the package of that name and version, locked; a given *status* is applied.
 
-    One that is being deleted is passed over, and so is one in `error` of which a deletion left something: what is
-    published now must not go when that deletion is tried again.
+    A package that is being deleted is passed over. So is one in `error` whose deletion left something: when that
+    deletion is tried again, it must not remove what is published now.
     """
     (row,) = await fetch(
         connection,
@@ -62,23 +62,23 @@ async def insert_build(connection: Connection, file: Record, *, pipeline_id: int
 
 
 async def must_be_unique(connection: Connection, *, ancestry: Sequence[int], name: str, version: str) -> bool:
-    """Tell whether the groups around a project forbid duplicates for that name and version."""
+    """Return whether the groups around a project forbid duplicates for that name and version."""
     (row,) = await fetch(connection, "find_duplicates_setting", ancestry=list(ancestry), name=name, version=version)
     return not (row["is_allowed"] or row["is_excepted"])
 
 
 async def has_file(connection: Connection, *, project_id: int, name: str, version: str, file_name: str) -> bool:
-    """Tell whether the generic package that can be installed under that name has such a file."""
+    """Return whether the generic package that can be installed under that name has such a file."""
     place = {"project_id": project_id, "name": name, "version": version, "file_name": file_name}
     return bool(await fetch(connection, "find_duplicate", **place))
 
 
 async def has_file_in(connection: Connection, *, package_id: int, file_name: str) -> bool:
-    """Tell whether the package, which the caller has locked, has such a file."""
+    """Return whether the package, which the caller has locked, has such a file."""
     return bool(await fetch(connection, "find_duplicate_in", package_id=package_id, file_name=file_name))
 
 
 async def is_referenced(connection: Connection, storage_key: str) -> bool:
-    """Tell, within a transaction, whether some file row refers to the object, once its upload is decided."""
+    """Return, within a transaction, whether some file row refers to the object; waits for the end of its upload."""
     await fetch(connection, "await_commit_of_key", storage_key=storage_key)
     return bool(await fetch(connection, "file_of_key", storage_key=storage_key))

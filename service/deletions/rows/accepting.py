@@ -62,7 +62,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asked for a deletion, with what, how and why."""
+    """The origin of a deletion: its user, credential, way and reason."""
 
     requested_by: int | None
     requested_level: AccessLevel
@@ -72,7 +72,7 @@ class Origin:
     reason: str | None = None
     request_id: str | None = None
     batch_id: UUID | None = None
-    """The call that asks for many deletions at once."""
+    """The call that asks for many deletions together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def read(row: Record) -> Deletion:
 async def lock_packages(
     connection: Connection, *, project_id: int, package_ids: Sequence[int], level: AccessLevel
 ) -> list[Record]:
-    """Hold those of the packages that may be addressed; each row tells whether it is protected against *level*."""
+    """Lock those of the packages that may be addressed; each row says whether it is protected against *level*."""
     return await fetch(
         connection,
         "lock_packages",

@@ -22,7 +22,7 @@ _LATEST: Final = """p.id NOT IN (
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A package that was asked for, as it stands."""
+    """A package that was asked for, in its present state."""
 
     id: int
     project_id: int

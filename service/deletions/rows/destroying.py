@@ -1,4 +1,4 @@
-"""The rows that a worker moves while it destroys: statements for a whole batch of deletions at once."""
+"""The rows that a worker moves while it destroys: each statement is for a whole batch of deletions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class DoomedFile:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What one chunk did for one deletion."""
+    """The progress that one chunk made for one deletion."""
 
     deletion_id: UUID
     files: int
@@ -189,7 +189,7 @@ async def renew(connection: Connection, ids: Collection[UUID], *, token: UUID, l
 
 
 async def release(connection: Connection, ids: Collection[UUID], *, token: UUID, untouched: Collection[UUID]) -> None:
-    """Give back what *token* holds; another worker may go on at once."""
+    """Give back what *token* owns; another worker may continue immediately."""
     await execute(connection, "release_claims", ids=list(ids), claim=token, untouched=list(untouched))
 
 

@@ -7,7 +7,7 @@ from service.infra.postgres.database import Connection, Record, execute, fetch, 
 
 
 class Place(StrEnum):
-    """What can be on hold."""
+    """The kinds of place that can be on hold."""
 
     PROJECT = "project"
     GROUP = "group"

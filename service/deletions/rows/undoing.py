@@ -33,7 +33,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts on a deletion, and with what."""
+    """The user that acts on a deletion, and the credential of that user."""
 
     user_id: int | None
     credential: Credential

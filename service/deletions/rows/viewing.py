@@ -16,8 +16,8 @@ _MERGED: Final = """
       ORDER BY newest.id DESC LIMIT {limit}) AS wanted CROSS JOIN LATERAL (
         SELECT d.* FROM deletion d WHERE d.project_id = wanted.project_id AND {conditions}
          ORDER BY d.id DESC LIMIT {limit}) d"""
-"""Each project tells its newest, as its index has it. A page of n can only come from the n projects whose newest are
-the newest of all, so only those give more of theirs."""
+"""Reads the newest deletion of each project from its index. A page of n can only come from the n projects whose newest
+deletions are the newest of all, so only those give more rows."""
 
 _EVERYWHERE: Final = "deletion d WHERE {conditions}"
 

@@ -6,14 +6,14 @@ from schemas.http.parameters import Sort, search_terms
 
 
 class Values:
-    """The values of a composed query; each goes in as a parameter, a place in the text stands for it."""
+    """The values of a composed query; each is a parameter, and the text has a placeholder for it."""
 
     def __init__(self) -> None:
         """Begin without any."""
         self.all: list[object] = []
 
     def place(self, value: object, kind: str) -> str:
-        """Take a value of PostgreSQL's type *kind* and return what stands for it."""
+        """Take a value of PostgreSQL's type *kind* and return its placeholder."""
         self.all.append(value)
         return f"${len(self.all)}::{kind}"
 

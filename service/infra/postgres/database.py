@@ -72,7 +72,7 @@ def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:
 
 
 class Sessions(Protocol):
-    """What a use case needs of the database."""
+    """The part of the database that a use case needs."""
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Give a connection on which each statement is its own transaction."""
@@ -136,7 +136,7 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                # What went wrong is the answer, and not that a lost connection cannot be rolled back.
+                # The first error is the answer, and not that a lost connection cannot be rolled back.
                 with suppress(*DatabaseUnavailableError, *DRIVER_ERRORS):
                     async with asyncio.timeout(_CLEAN_UP_TIMEOUT_S):
                         await transaction.rollback()
@@ -191,7 +191,7 @@ class Database:
             with suppress(TimeoutError):
                 await self._pool.release(connection, timeout=_CLEAN_UP_TIMEOUT_S)
 
-        # It goes on if we are cancelled meanwhile; otherwise nobody would hear that it ran out of time.
+        # The release continues if we are cancelled; otherwise nothing would notice that it ran out of time.
         await asyncio.shield(release())
 
     async def _renew(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:

@@ -1,6 +1,6 @@
 """Which failures of the database are faults of ours, and which are outages.
 
-The list of our faults is short and closed. All other errors of the server or the driver are outages: a server may
+The list of our faults is short and closed. All other errors of the server or the driver are outages. A server may
 refuse for reasons that no list foresees, and the same request may succeed later or on another server.
 """
 
@@ -47,7 +47,7 @@ InvalidPatternError: Final = asyncpg.InvalidRegularExpressionError
 """A regular expression that the server cannot read."""
 
 DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What the driver raises; while it connects, OSError, too."""
+"""The errors that the driver raises; while it connects, it also raises OSError."""
 
 
 def named(error: Exception) -> Exception:

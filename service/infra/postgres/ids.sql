@@ -1,6 +1,6 @@
 -- name: advance_ids!
 -- Numbers up to the highest are never given out again. A short way is gone step by step, which is safe
--- beside others who take numbers at the same moment; over a long way a jump cannot meet them.
+-- while other sessions take numbers. Over a long way a jump is safe, since those sessions cannot get so far.
 WITH sequence AS MATERIALIZED (
     SELECT s.name, :highest::bigint - coalesce(pg_sequence_last_value(s.name), 0) AS way
       FROM (SELECT pg_get_serial_sequence(:table_name::text, 'id')::regclass AS name) s

@@ -15,7 +15,7 @@ REFUSED_ROWS: Final = (
     asyncpg.DataError,
     asyncpg.ProgramLimitExceededError,
 )
-"""What a statement raises when the database does not want one of its rows."""
+"""The errors that a statement raises when the database does not want one of its rows."""
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Final
 from service.infra.postgres.database import Record
 
 COUNT_LIMIT: Final = 10_000
-"""Totals are told up to this many matches (GitLab's rule)."""
+"""Totals are shown up to this many matches (GitLab's rule)."""
 
 
 @dataclass(frozen=True, slots=True)

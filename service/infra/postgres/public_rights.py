@@ -1,4 +1,4 @@
-"""What PUBLIC, which is every role of the server, loses in our database: rights that no process of ours needs."""
+"""Revoking rights in our database from PUBLIC, which is every role of the server; no process of ours needs them."""
 
 from collections.abc import Sequence
 from typing import Final

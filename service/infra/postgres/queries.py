@@ -23,10 +23,10 @@ COLUMNS: Final = MappingProxyType(
         ),
     }
 )
-"""What `deletion(d.*)` stands for in a query, where d is the table's name or alias.
+"""The columns that replace `deletion(d.*)` in a query, where d is the table's name or alias.
 
-A query that answers with whatever columns there are fails in the middle of a transaction when a migration adds one: the
-server does not let a prepared statement change its answer.
+A query that returns all columns fails in the middle of a transaction when a migration adds one. The server does not let
+a prepared statement change the columns of its result.
 """
 
 _WHOLE_ROW: Final = re.compile(rf"\b({'|'.join(COLUMNS)})\((\w+)\.\*\)")

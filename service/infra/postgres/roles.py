@@ -19,7 +19,7 @@ SCALER_CONNECTIONS: Final = 10
 
 
 class DatabaseRole(StrEnum):
-    """Who works with the database, beside its owner, who alone may change the schema."""
+    """The roles that use the database, besides its owner; only the owner may change the schema."""
 
     API = "api"
     RELAY = "relay"
@@ -30,7 +30,7 @@ class DatabaseRole(StrEnum):
 
 
 CREDENTIALS: Final = frozenset({"access_token", "deploy_token", "job_token"})
-"""Tables that tell who somebody is; nobody but the API and operators can read them."""
+"""Tables that identify a caller; only the API and operators can read them."""
 
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "INSERT", "UPDATE", "DELETE"
 
@@ -68,21 +68,21 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
         },
     }
 )
-"""What each process writes; all of them read every table, but those of CREDENTIALS."""
+"""The tables that each process writes; all processes read every table, but those of CREDENTIALS."""
 
 SCALER_COLUMNS: Final = ("lane", "state", "held", "not_before", "lease_until", "finished_at")
 """All that a scaler sees: enough to count the deletions that are due."""
 
 LOCK_HOLDERS: Final = (DatabaseRole.RELAY, DatabaseRole.SCHEDULER)
-"""Only they may take the locks that keep the others of their kind standing by."""
+"""Only they may take the locks that keep the others of their kind on standby."""
 
 _SEQUENCES: Final = MappingProxyType({DatabaseRole.API: ("build_position",)})
-"""Sequences that stand in a default; those of identity columns come with INSERT."""
+"""Sequences that are named in a default; those of identity columns come with INSERT."""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What was done about one role."""
+    """The changes that were made to one role."""
 
     name: str
     is_new: bool
@@ -91,7 +91,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What was done about all roles; `left` has a line for each thing that we may not do on this server."""
+    """The changes that were made to all roles; `left` has a line for each thing that we may not do on this server."""
 
     roles: list[Granted]
     left: list[str]

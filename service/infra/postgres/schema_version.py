@@ -37,7 +37,7 @@ async def require_current_schema(database: Database) -> None:
 async def wait_for_schema(url: str | SecretStr, *, patience: timedelta) -> str:
     """Wait with *patience* until somebody else has brought the database at *url* to our version, and return that.
 
-    What it waits for is in the log.
+    The log says why it waits.
 
     Raises:
         UnsuitableDatabaseError: the database is none that can be worked with.

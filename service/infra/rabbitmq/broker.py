@@ -1,7 +1,7 @@
 """RabbitMQ: a connection, and what is declared on it.
 
-Connections are plain ones. Whoever uses them opens a new one when something is wrong with the old one, since
-nothing that a broker forgets is lost: the database knows what is to be done.
+Connections are plain ones. Their user opens a new one when something is wrong with the old one. Nothing that a broker
+forgets is lost, since the database knows what is to be done.
 """
 
 import asyncio
@@ -29,28 +29,28 @@ _HEARTBEAT_S: Final = 10
 """The broker ends a connection that is silent for two heartbeats, the driver one that is silent for three."""
 _ANSWER_TIMEOUT_S: Final = 2 * _CONNECT_TIMEOUT_S
 _NO_ENTRY: Final = "Connection.OpenOk"
-"""What the driver expected when the broker closed the connection instead; of the reason it tells nothing."""
+"""The frame that the driver expected when the broker closed the connection instead; the driver reports no reason."""
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a queue stands: messages that nobody has taken, and consumers."""
+    """The depth of a queue: its messages that no consumer has taken, and its consumers."""
 
     ready: int
     consumers: int
 
 
 class PlainConnection(aio_pika.Connection):
-    """A connection that whoever opened it closes, and nobody else."""
+    """A connection that only its opener closes."""
 
     @override
     def __del__(self) -> None:
         """Do nothing.
 
-        The driver would begin to close what never was connected, or did not close well, in the loop of whichever
-        thread collects it; most threads have none.
+        The driver would begin to close a connection that never was connected, or that did not close well. It would use
+        the loop of the thread that collects the garbage, and most threads have none.
         """
 
 
@@ -107,7 +107,7 @@ class Broker:
         return consumer
 
     async def standing(self, queue_name: str) -> Standing | None:
-        """Tell how a queue stands; None for one that cannot be used."""
+        """Return the depth of a queue; None for one that cannot be used."""
         channel = await self._channel()
         try:
             declared = await channel.declare_queue(queue_name, passive=True)
@@ -143,7 +143,7 @@ class Broker:
             await declared.bind(queue.exchange, queue.routing_key)
         except aiormq.exceptions.ChannelClosed as error:
             # A queue whose node is away, or that RabbitMQ 3 lost by dying right after it was made, can be neither
-            # declared nor deleted. The others work without it; an operator has to look after this one.
+            # declared nor deleted. The others work without it; an operator has to mend this one.
             log.warning("queue_unavailable", queue=queue.name, reason=str(error))
         else:
             await channel.close()
@@ -202,7 +202,7 @@ def _is_closed_door(error: Exception) -> bool:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Tell whether what we were told is wrong: address, user, certificate, or a declaration of ours.
+    """Return whether our settings are wrong: address, user, certificate, or a declaration of ours.
 
     A virtual host may be made, or get ready, after the broker answers.
     """

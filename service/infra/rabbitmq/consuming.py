@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from schemas.messages.topology import DEAD_EXCHANGE
 
 BrokerUnavailableError: Final = (aiormq.exceptions.AMQPError, aiormq.exceptions.ChannelInvalidStateError, OSError)
-"""What a driver call raises when the broker is away, or its connection or channel is closed."""
+"""The errors that a driver call raises when the broker is away, or its connection or channel is closed."""
 
 _BURY_TIMEOUT_S: Final = 5
 _STOP_TIMEOUT_S: Final = 5
@@ -33,7 +33,7 @@ class Delivery:
 
     @property
     def routing_key(self) -> str:
-        """What it was published with."""
+        """The routing key with which it was published."""
         return self._message.routing_key or ""
 
     @property
@@ -67,7 +67,7 @@ class Consumer:
         self._queue: Any = None
 
     async def start(self, queue_name: str, *, arguments: Mapping[str, Any] | None = None) -> None:
-        """Begin to consume; *arguments*: what the broker is told beside the queue."""
+        """Begin to consume; *arguments* are sent to the broker beside the queue."""
         self._queue = await self._channel.get_queue(queue_name, ensure=False)
         self._tag = await self._queue.consume(self._put, arguments=dict(arguments or {}))
 
@@ -91,7 +91,7 @@ class Consumer:
         return batch
 
     async def is_alive(self) -> bool:
-        """Tell whether the broker still delivers to us; it may cancel a consumer without closing anything."""
+        """Return whether the broker still delivers to us; it may cancel a consumer without closing anything."""
         if self._channel.is_closed:
             return False
         try:

@@ -18,7 +18,7 @@ _CONFIRM_TIMEOUT_S: Final = 5
 
 
 class Publisher:
-    """Hands outbox entries to the broker, in order, and tells which it has confirmed."""
+    """Hands outbox entries to the broker, in order, and reports which it has confirmed."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from schemas.messages.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG
 from service.errors import StartError
 
 SUBSCRIBER: Final = "subscriber-"
-"""What a subscriber's password goes by, before its name."""
+"""The prefix of a subscriber's name, in the names of passwords."""
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 _SUBSCRIBER_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -74,7 +74,8 @@ async def set_up_broker(
     """Make the virtual host, exchanges, queues, policies and users on the broker whose management API is at *url*.
 
     The virtual host is the path of *url*, as KEDA has it; without one, /. Returns a line for each user. A user that is
-    missing is made if *passwords* has one for it; one that is there is given its rights, and a password if it has one.
+    missing is made if *passwords* has one for it. A user that exists is given its rights, and its password if
+    *passwords* has one.
 
     Raises:
         StartError: the management API cannot be reached, or refuses.

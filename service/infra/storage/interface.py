@@ -16,7 +16,7 @@ READ_CHUNK: Final = 256 * 1024
 """About how many bytes a piece of an object has, when it is read."""
 
 MARK: Final = ".packyard"
-"""What tells our store from an empty one: a volume that is not mounted, a bucket that is not there."""
+"""The key that distinguishes our store from an empty one: a volume that is not mounted, a bucket that is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Digests:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What was stored: its key, size in bytes, and raw checksums."""
+    """An object that was stored: its key, size in bytes, and raw checksums."""
 
     key: str
     size: int
@@ -73,7 +73,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a store tells of an object: its key, size in bytes, and when it was written."""
+    """The facts that a store has of an object: its key, size in bytes, and when it was written."""
 
     key: str
     size: int
@@ -81,7 +81,7 @@ class ObjectInfo:
 
 
 Check: TypeAlias = Callable[[StoredObject], None]
-"""Looks at an object when all of its bytes have come, before it can be seen; what it raises refuses the object."""
+"""Checks an object when all of its bytes have come, before it can be seen; an error refuses the object."""
 
 
 class ObjectStore(Protocol):
@@ -105,7 +105,7 @@ class ObjectStore(Protocol):
         ...
 
     async def head(self, key: str) -> ObjectInfo | None:
-        """Tell about the object under *key*; None when there is none."""
+        """Return the facts of the object under *key*; None when there is none."""
         ...
 
     def list(self, prefix: str = "") -> AsyncIterator[Sequence[ObjectInfo]]:
@@ -136,7 +136,7 @@ class ObjectStore(Protocol):
         ...
 
     async def is_ours(self) -> bool:
-        """Tell whether this is a store that was adopted, and not an empty place where ours should be."""
+        """Return whether this is a store that was adopted, and not an empty place where ours should be."""
         ...
 
     async def adopt(self) -> None:
@@ -148,7 +148,7 @@ class ObjectStore(Protocol):
         ...
 
     async def keeps_removed(self) -> bool:
-        """Tell whether the bytes of what is removed stay as an older version, as far as the store lets us see."""
+        """Return whether removed objects stay as older versions; False if the store does not show that."""
         ...
 
 

@@ -106,7 +106,7 @@ def _config_of_s3(settings: Settings, endpoint: str | None, bucket: str) -> Any:
     # A removal by itself is one indeed: the library would send a bulk delete of one key.
     config: dict[str, Any] = {"disable_bulk_delete": True}
     if endpoint:
-        # The library wants the bucket within the address where it stands in front of the host name.
+        # The library wants the bucket within the address if it is in front of the host name.
         config["endpoint"] = endpoint if settings.storage_path_style else endpoint.replace("://", f"://{bucket}.", 1)
     if settings.storage_region:
         config["region"] = settings.storage_region

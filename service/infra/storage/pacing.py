@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 class Pace:
-    """What the removals of one process share."""
+    """The limits that the removals of one process share."""
 
     def __init__(self, *, concurrency: int, rate: int) -> None:
         """Let *concurrency* chunks go at the same time, and *rate* objects in a second; 0 is no limit."""
@@ -15,7 +15,7 @@ class Pace:
         self._free_at = 0.0
 
     def chunk(self, size: int) -> int:
-        """Return how many objects to take at once, *size* at most, so that no second sees many more than it may."""
+        """Return how many objects to take together, at most *size*, so that no second exceeds the rate by much."""
         return min(size, self._rate) if self._rate else size
 
     @asynccontextmanager

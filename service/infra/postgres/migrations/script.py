@@ -10,7 +10,7 @@ _STEP: Final = re.compile(r"^-- step: .*$", re.MULTILINE)
 
 
 def run_script(module: str) -> None:
-    """Run the SQL script that stands beside *module*, all its statements in the migration's transaction."""
+    """Run the SQL script beside *module*, all its statements in the migration's transaction."""
     _execute(_read(module))
 
 

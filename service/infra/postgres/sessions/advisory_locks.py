@@ -36,7 +36,7 @@ class ProcessLock(StrEnum):
 _NUMBERS: Final = MappingProxyType({ProcessLock.RELAY: 1, ProcessLock.SCHEDULER: 2, ProcessLock.SCHEDULED_CHECK: 3})
 """The second number of a key. Functions for such keys are the relay's and the scheduler's alone, once rights are given.
 
-So no other role can keep these two standing by. Keys of one number belong to functions that every upload needs.
+So no other role can keep these two on standby. Keys of one number belong to functions that every upload needs.
 """
 
 _TAKE_COMMON: Final = "SELECT pg_try_advisory_lock(hashtextextended($1::text, 0))"
@@ -51,7 +51,7 @@ SELECT CASE WHEN NOT pg_try_advisory_lock($2::int, $3::int) THEN false
                    AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended($1::text, 0)
                    AND a.usename = current_user) END
 """
-"""Takes both keys, since the version before knows only the one of one number: two versions stand by for each other.
+"""Takes both keys, since the version before knows only the key of one number. Two versions thus wait for each other.
 
 Any role can take that old key: it counts only if a session of our own role has it.
 """

@@ -37,7 +37,7 @@ ANSWER_TIMEOUT_S: Final = 12
 
 
 class Purpose(StrEnum):
-    """What a session is for; the operator sees it in the session's application_name."""
+    """The purpose of a session; the operator sees it in the session's application_name."""
 
     POOL = "packyard"
     LISTEN = "packyard listen"
@@ -50,7 +50,7 @@ _COMMON: Final = MappingProxyType(
     {
         "TimeZone": "UTC",
         "default_transaction_isolation": "read committed",
-        # What is accepted survives a crash of the server; a stronger rule of the server's stays.
+        # An accepted change survives a crash of the server; a stronger rule of the server's stays.
         "synchronous_commit": "on",
         # The limit of each statement bounds its waits for locks, too.
         "lock_timeout": "0",
@@ -77,7 +77,7 @@ _OF_PURPOSE: Final[Mapping[Purpose, Mapping[str, str]]] = MappingProxyType(
         },
         Purpose.LISTEN: {"statement_timeout": "60s"},
         Purpose.LOCK: {"statement_timeout": "60s"},
-        # A migration may build an index for hours, and its guard is idle meanwhile.
+        # A migration may build an index for hours, and its guard is idle all that time.
         Purpose.MIGRATE: {"statement_timeout": "0"},
         Purpose.ROLES: {"statement_timeout": "60s"},
     }

@@ -30,7 +30,7 @@ class Pulse:
     """How long the server keeps a lock whose holder is silent: longer than `silence`, so that only one ever works."""
 
     missed: float = 30
-    """How long a stand-by may see nobody active before it says so."""
+    """How long a standby may see nobody active before it says so."""
 
 
 USUAL_PULSE: Final = Pulse()
@@ -99,7 +99,7 @@ class KeptSession:
 
 
 class Listening(KeptSession):
-    """What comes over a connection that listens."""
+    """The notifications of a connection that listens."""
 
     def __init__(self, session: Session, pulse: Pulse) -> None:
         """Begin without having heard anything."""
@@ -133,7 +133,7 @@ class HeldLock(KeptSession):
 
     @property
     def missed_s(self) -> float:
-        """How long a stand-by may see nobody active before it says so."""
+        """How long a standby may see nobody active before it says so."""
         return self._pulse.missed
 
     async def holder(self) -> Holder | None:

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 def one_host_each(url: str) -> list[str]:
     """Return an address for each host of *url*, in their order.
 
-    The driver tries the hosts of an address one after the other within one time limit, so a host that is silent
-    would leave no time for the next one.
+    The driver tries the hosts of an address one after the other within one time limit. A silent host would therefore
+    leave no time for the next one.
     """
     parts = urlsplit(url)
     if "," not in parts.netloc:

@@ -1,4 +1,4 @@
-"""What a database has to be before anything is done with it: encoded in UTF8, and reached by sessions of our own."""
+"""Checks of a database before it is used: it is encoded in UTF8, and we reach it by sessions of our own."""
 
 import asyncio
 from collections.abc import AsyncGenerator

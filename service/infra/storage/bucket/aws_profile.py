@@ -28,7 +28,7 @@ class Profile:
     """A profile of the shared files, as the library asks for credentials."""
 
     def __init__(self, name: str, files: Mapping[Path, str]) -> None:
-        """Use the profile *name*; *files* are where to look, each with the name of its section."""
+        """Use the profile *name*; *files* are read for it, each with the name of its section."""
         self._name = name
         self._files = files
 
@@ -50,7 +50,7 @@ class Profile:
         }
 
     def read(self) -> Mapping[str, str]:
-        """Return what the files say of it; what stands in the first of them counts."""
+        """Return the values of the profile in the files; the first file that has a value counts."""
         found: dict[str, str] = {}
         for path, section in self._files.items():
             parser = ConfigParser(interpolation=None, default_section="")

@@ -55,7 +55,7 @@ class Access:
     """Opens the bucket without any prefix; an address given to it takes the place of the bucket's own."""
 
     prefix: str
-    """What every key begins with in the bucket; empty, or without slashes at its ends."""
+    """The beginning of every key in the bucket; empty, or without slashes at its ends."""
 
     connect_timeout: timedelta
     request_timeout: timedelta
@@ -66,7 +66,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class BulkAnswer:
-    """What the bucket said of each key."""
+    """The answer of the bucket for each key."""
 
     removed: frozenset[str]
     """Keys that were removed or did not exist, each named in the answer."""

@@ -1,4 +1,4 @@
-"""What a bucket's refusals mean: which may pass, which will not, and which permission is missing."""
+"""The meaning of a bucket's refusals: which may pass, which will not, and which permission is missing."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError, first_line
 
 FAILURES: Final = (BaseError, OSError)
-"""What the library raises; a file that is missing is an OSError."""
+"""The errors that the library raises; a file that is missing is an OSError."""
 
 _CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 REFUSALS: Final = frozenset({"AccessDenied", "AccountProblem", "AllAccessDisabled", "NotSignedUp"})
@@ -23,7 +23,7 @@ _BAD_CREDENTIALS: Final = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatc
 
 
 class Deed(Enum):
-    """What was asked of the bucket."""
+    """The request to the bucket."""
 
     READ = "read objects"
     LIST = "list objects"

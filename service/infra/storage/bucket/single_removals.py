@@ -17,7 +17,7 @@ _AT_ONCE: Final = 16
 class SingleRemovals:
     """The removal of a chunk key by key.
 
-    The mark decides whether the store is away: where it can be asked for the mark, an object that is not removed is
+    The mark decides whether the store is away. If the store answers for the mark, an object that is not removed is
     stuck by itself. No further request is sent to a store that is away, or that asks for fewer requests.
     """
 

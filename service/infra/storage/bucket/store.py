@@ -42,7 +42,7 @@ _BULK_AGAIN_S: Final = 300
 _SHARE_OF_REMOVALS: Final = 0.8
 """In which part of the time for a chunk removals begin; the rest is for those under way, and for the mark."""
 _NO_VERSION: Final = "null"
-"""What S3 calls the version of an object that was written while the bucket kept none, but had before."""
+"""The name in S3 for the version of an object that was written while versioning was suspended."""
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -72,7 +72,7 @@ class BucketStore(ObjectStore):
                 await _add(digests, chunk)
                 yield chunk
             if check:
-                # What is raised within the stream ends a large upload before it can be seen, and its parts go.
+                # An error within the stream ends a large upload before it can be seen, and its parts are removed.
                 check(digests.stored(key))
 
         async with aclosing(passing()) as stream:
@@ -181,7 +181,7 @@ class BucketStore(ObjectStore):
         try:
             version = (await obstore.head_async(self._backend, MARK))["version"]
             if version is not None:
-                # Versions were kept once; whether they are now tells only something that is written now.
+                # Versions were kept once; only a new object shows whether they are kept now.
                 version = (await obstore.put_async(self._backend, MARK, b"", use_multipart=False))["version"]
         except FAILURES as error:
             raise self._translated(error, Deed.READ) from error

@@ -16,14 +16,14 @@ PARTIAL: Final = ".partial"
 """How the names of files end that are being written."""
 
 ABSENT: Final = (FileNotFoundError, NotADirectoryError)
-"""What is raised when there is nothing of that name."""
+"""The errors that are raised when nothing has that name."""
 
 _TRIES: Final = 20
 
 
 @contextmanager
 def root_of(folder: Path) -> Generator[int]:
-    """Open the folder of the store; whoever has it looks at this one and no other, whatever happens to its name."""
+    """Open the folder of the store; the descriptor keeps to this folder, whatever happens to its name."""
     away = StorageUnavailableError(f"the objects of this yard are not in {folder}: is the volume mounted?")
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

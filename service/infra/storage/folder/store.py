@@ -1,8 +1,8 @@
 """Objects in a folder of this machine.
 
-All that is written, removed or looked for goes through one open folder, the one that bears the mark: whatever is
-mounted, moved or unmounted meanwhile, what is missing there is missing from our store, and not from another place that
-goes by its name.
+All reading, writing and removing goes through one open folder, the one that bears the mark. A folder may be mounted,
+moved or unmounted at any time. An object that is missing there is missing from our store, and not from another folder
+of the same name.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ _OF_THE_DISK: Final = frozenset(
         errno.EHOSTUNREACH,
     }
 )
-"""What a disk or a file server answers that is away as a whole."""
+"""The errors of a disk or a file server that is away as a whole."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class FolderStore(ObjectStore):
         try:
             return await self._run(self._delete, keys, given_up)
         finally:
-            # Who does not wait any more shall find nothing removed later on.
+            # If the caller stopped waiting, nothing may be removed after that.
             given_up.set()
 
     @override

@@ -24,7 +24,7 @@ def walk(root: int, prefix: str) -> Generator[Sequence[ObjectInfo]]:
 
 
 def _walk(root: int, folder: str) -> Generator[ObjectInfo]:
-    # What goes away meanwhile is not told of.
+    # A file or folder that disappears during the walk is left out.
     for name in _names(root, folder):
         path = f"{folder}/{name}" if folder else name
         if name.endswith("/"):

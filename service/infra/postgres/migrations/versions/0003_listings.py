@@ -1,4 +1,4 @@
-"""What listings by semantic version need; and the order of a package's builds."""
+"""Adds the parts that listings by semantic version need, and the order of a package's builds."""
 
 from service.infra.postgres.migrations.script import run_script
 

@@ -1,4 +1,4 @@
-"""What lets a deletion be held, undone late, done with many others, and asked for once."""
+"""Adds holds, late undoing, bulk calls and idempotency keys for deletions."""
 
 from service.infra.postgres.migrations.script import run_steps
 
