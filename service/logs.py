@@ -26,7 +26,7 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
     if log_format is LogFormat.JSON:
         final: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        # Plain: a fancy traceback shows local variables, and those hold tokens.
+        # Tracebacks are plain: a fancy one shows local variables, which may contain tokens.
         plain = structlog.dev.plain_traceback
         final = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
@@ -70,6 +70,6 @@ class ToStructlog(logging.Handler):
             return
         event: MutableMapping[str, Any] = {"logger": record.name, "text": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:
-            # Only its kind: the text may quote a request, and with it a token.
+            # We log only its kind: the text may quote a request, and with it a token.
             event["error"] = type(record.exc_info[1]).__name__
         structlog.get_logger().log(record.levelno, "library_warning", **event)

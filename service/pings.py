@@ -44,7 +44,7 @@ async def _keep_asking(
             await asyncio.wait({asked}, timeout=_PATIENCE_S)
             if not asked.done():
                 context.servers.note(server, Condition.AWAY)
-            # A disk that hangs keeps a thread: it is not asked anew before it has answered.
+            # A disk that hangs keeps a thread, so we do not ask it again before it has answered.
             context.servers.note(server, await asked)
         finally:
             asked.cancel()

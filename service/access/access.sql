@@ -1,5 +1,5 @@
 -- name: find_credential
--- Whatever kind of token has that digest; no two have the same.
+-- Finds a token of any kind by its digest; no two tokens have the same.
 SELECT 'personal_access_token' AS kind, t.id AS token_id, t.scopes, t.expires_at, t.revoked_at,
        NULL::bigint AS project_id, NULL::bigint AS pipeline_id, NULL::text AS login,
        u.id AS user_id, u.username, u.admin, u.external, u.state
@@ -28,7 +28,7 @@ SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false
  WHERE p.id = :id;
 
 -- name: find_project_by_path
--- By its path, or else by one that it had before.
+-- Finds a project by its path, or else by a path that it had before.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, lower(p.path) <> lower(:path) AS is_moved,
        (SELECT max(m.access_level) FROM membership m
          WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level,

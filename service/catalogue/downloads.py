@@ -47,7 +47,7 @@ class DownloadNotes:
         await asyncio.shield(writing)
 
     async def _write_first(self, package_id: int, now: datetime) -> None:
-        # Written again with the others, so that it does not matter when this fails.
+        # The moment is written again with the others, so a failure here does not matter.
         with suppress(*DatabaseUnavailableError):
             async with self._database.connection() as connection:
                 await package_rows.note_first_download(connection, package_id, now)

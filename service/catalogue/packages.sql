@@ -72,13 +72,13 @@ SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_
  ORDER BY f.id DESC LIMIT 1;
 
 -- name: note_first_download!
--- A download waits for nobody: where somebody works on the package, the note is written later, with the others.
+-- A download waits for no lock: if the package is locked, the note is written later, with the others.
 UPDATE package p SET last_downloaded_at = :moment
  WHERE p.id IN (SELECT id FROM package WHERE id = :package_id AND last_downloaded_at IS NULL
                    FOR NO KEY UPDATE SKIP LOCKED);
 
 -- name: note_downloads!
--- In the order of ids, so that two processes that write the same packages wait for each other and never in a circle.
+-- Locks in the order of ids, so that two processes that write the same packages never wait for each other in a circle.
 WITH noted AS (
     SELECT p.id, d.moment
       FROM package p JOIN unnest(:package_ids::bigint[], :moments::timestamptz[]) AS d(id, moment) ON d.id = p.id
@@ -89,8 +89,8 @@ WITH noted AS (
 UPDATE package p SET last_downloaded_at = noted.moment FROM noted WHERE noted.id = p.id;
 
 -- name: find_or_create_generic_package
--- Takes the row lock either way, so that no deletion comes between this and the file. One in error is taken only
--- where no installable one has the name, and no deletion was ever asked for it.
+-- Takes the row lock either way, so that no deletion comes between this and the file. A package in error is taken only
+-- if no installable one has the name, and no deletion was ever asked for it.
 WITH broken AS (
     SELECT e.id FROM package e
      WHERE e.project_id = :project_id AND e.package_type = 'generic' AND e.name = :name AND e.version = :version
@@ -117,7 +117,7 @@ WITH broken AS (
 SELECT id FROM taken UNION ALL SELECT id FROM made;
 
 -- name: find_duplicates_setting
--- The nearest of the groups that says anything counts, for each of the two things that can be said.
+-- The nearest group that has a value counts, for each of the two settings.
 -- PostgreSQL reads the pattern: in a time that grows with the name, whatever the pattern is.
 SELECT coalesce((SELECT g.generic_duplicates_allowed FROM directory_group g
                   WHERE g.id = ANY(:ancestry::bigint[]) AND g.generic_duplicates_allowed IS NOT NULL

@@ -2,7 +2,7 @@
 SELECT id, project_id FROM pipeline WHERE id = ANY(:ids::bigint[]);
 
 -- name: store_pipelines
--- What is not given stays as it was. A pipeline of another project is left alone, and not returned.
+-- Values that are not given stay as they were. A pipeline of another project is left alone, and not returned.
 WITH given AS (
     SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS g(id bigint, iid bigint, project_id bigint, sha text, ref text,
         status text, source text, user_id bigint, created_at timestamptz, updated_at timestamptz)

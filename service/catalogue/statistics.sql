@@ -13,7 +13,7 @@ HAVING sum(packages) <> 0 OR sum(files) <> 0 OR sum(logical_bytes) <> 0 OR sum(p
  ORDER BY package_type;
 
 -- name: fold_statistics
--- Changes are added in the transaction in which they go; returns how many there were.
+-- Changes are added in the transaction that deletes them; returns how many there were.
 WITH taken AS (
     DELETE FROM package_statistic_change WHERE position IN (
         SELECT position FROM package_statistic_change ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED)
@@ -30,7 +30,7 @@ WITH taken AS (
 SELECT count(*) AS changes FROM taken;
 
 -- name: miscounted_packages
--- Packages that do not show what their files say.
+-- Finds packages whose figures differ from their files.
 SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.shown_files, p.shown_bytes, f.files, f.bytes
   FROM package p CROSS JOIN LATERAL (
     SELECT count(*) AS files, coalesce(sum(size), 0)::bigint AS bytes FROM package_file f
@@ -39,7 +39,7 @@ SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.shown_files, p.s
  ORDER BY p.id LIMIT :limit;
 
 -- name: lock_package_to_count
--- A statement of its own: the next one sees the files that were committed while we waited.
+-- This is a statement of its own, so the next one sees the files that were committed while we waited.
 SELECT id FROM package WHERE id = :package_id FOR NO KEY UPDATE;
 
 -- name: count_package_anew!

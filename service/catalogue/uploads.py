@@ -77,7 +77,7 @@ async def publish_generic(
     """
     if max_size and (body.announced or 0) > max_size:
         raise BadRequestError(_TOO_LARGE)
-    # Asked twice: now, to spare the client the sending; and under the package's lock, where the answer holds.
+    # We ask twice: now, to spare the client the sending; and under the package's lock, where the answer is final.
     async with database.connection() as connection:
         is_unique = await upload_rows.must_be_unique(
             connection, ancestry=project.ancestry, name=target.package_name, version=target.package_version
@@ -118,8 +118,8 @@ async def remove_unreferenced(
 
     It stays if that cannot be known *within_s* seconds.
     """
-    # A connection that broke during the commit leaves open whether the row is there, so we ask. When nobody
-    # answers the object stays: one too many can be found later, one too few is a lost file.
+    # A connection that broke during the commit leaves open whether the row is there, so we ask. If nobody
+    # answers, the object stays: a surplus object can be found later, a missing one is a lost file.
     try:
         async with asyncio.timeout(within_s), database.transaction() as connection:
             referenced = await upload_rows.is_referenced(connection, key)

@@ -19,7 +19,7 @@ SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.status, w.level,
 SELECT count(*) AS total FROM package p WHERE p.project_id = ANY({projects}) AND {conditions};
 
 -- name: holds_on_batch
--- What keeps deletions of the batch that have not ended from going on, each once.
+-- Returns each hold once that stops unfinished deletions of the batch.
 SELECT DISTINCT deletion_hold_on(w.project_id) AS hold
   FROM (SELECT DISTINCT project_id FROM deletion WHERE batch_id = :batch_id AND finished_at IS NULL) w
  WHERE deletion_hold_on(w.project_id) IS NOT NULL

@@ -1,5 +1,5 @@
 -- name: lock_packages
--- The packages that may be deleted, held until the transaction ends, with what their deletions need to know.
+-- Locks the packages that may be deleted until the transaction ends, and returns what their deletions need.
 SELECT p.id, p.package_type, p.name, p.version, p.status, p.updated_at, deletion_hold_on(p.project_id) AS hold,
        EXISTS (SELECT FROM protection_rule r
                 WHERE r.project_id = p.project_id AND r.package_type = p.package_type
@@ -56,11 +56,11 @@ SELECT :deletion_id, :event_id, p.project_id, g.ancestry[1], p.id, f.id, p.packa
 RETURNING deletion(deletion.*);
 
 -- name: claim_deletions
--- Of those asked for, the ones that are due, that nobody else holds, and that no hold stops. A fresh one waits for its
--- grace first. One that was attempted before comes alone: whatever broke that attempt shall not break others again.
+-- Claims the given deletions that are due, that no other worker owns, and that no hold stops. A fresh one waits for its
+-- grace first. One that was attempted before comes alone: the fault of that attempt must not break others again.
 WITH claimable AS (
     SELECT id, state = 'destroying' AND claim <> :claim AS has_lapsed,
-           -- A worker that goes on after an outage of the database begins no new attempt.
+           -- A worker that continues after an outage of the database begins no new attempt.
            state = 'destroying' AND claim = :claim AS is_resumed,
            CASE WHEN state = 'queued' AND NOT grace_waived
                 THEN grace_of(project_id, package_type, :grace::interval) ELSE interval '0' END AS grace
@@ -97,7 +97,7 @@ WITH stopped AS (
 UPDATE deletion d SET held = true FROM stopped WHERE d.id = stopped.id;
 
 -- name: attempted_deletions
--- Those of a command that were attempted before, and are due: each is claimed by itself.
+-- Finds the deletions of a command that were attempted before, and are due: each is claimed by itself.
 SELECT id FROM deletion
  WHERE id = ANY(:ids::uuid[]) AND not_before <= now() AND attempts > 0
    AND (state = ANY(:claimable::text[]) OR (state = 'destroying' AND lease_until < now()))
@@ -150,7 +150,7 @@ SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
  LIMIT :limit;
 
 -- name: next_files_of_large
--- Of one package, straight along its index, however many files are left.
+-- Reads the files of one package straight along its index, however many are left.
 SELECT f.id, f.storage_key, f.size
   FROM package_file f
  WHERE f.package_id = :package_id AND f.status = 'pending_destruction'
@@ -172,7 +172,7 @@ SELECT id FROM package
  WHERE id IN (SELECT package_id FROM deletion WHERE id = ANY(:ids::uuid[])) ORDER BY id FOR UPDATE;
 
 -- name: hold_claims
--- Those of our deletions that are still ours, locked with their packages until the transaction ends.
+-- Locks those deletions that we still own, with their packages, until the transaction ends.
 WITH ours AS MATERIALIZED (
     SELECT id, package_id, project_id FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
@@ -183,11 +183,11 @@ SELECT o.id, deletion_hold_on(o.project_id) AS hold
   FROM ours o CROSS JOIN (SELECT count(*) FROM packages) locked ORDER BY o.id;
 
 -- name: forget_files
--- Only after their objects are gone.
+-- Deletes file rows, only after their objects are gone.
 DELETE FROM package_file WHERE id = ANY(:package_file_ids::bigint[]) AND status = 'pending_destruction' RETURNING id;
 
 -- name: forget_packages
--- Packages without a file row; returns the deletions that are at their end.
+-- Deletes packages without a file row; returns the deletions that are at their end.
 DELETE FROM package p USING deletion d
  WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL AND p.id = d.package_id
    AND p.status = 'pending_destruction'
@@ -200,11 +200,11 @@ SELECT d.id FROM deletion d
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.id = d.package_file_id);
 
 -- name: lock_displayed_packages
--- An upload that adds a file to the package waits for this, or this for it.
+-- An upload that adds a file to the package waits for this lock, or this waits for the upload.
 SELECT id FROM package WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:statuses::text[]) ORDER BY id FOR UPDATE;
 
 -- name: forget_emptied_packages
--- A model is there even without a file, as in GitLab.
+-- A model exists even without a file, as in GitLab.
 DELETE FROM package p
  WHERE p.id = ANY(:package_ids::bigint[]) AND p.package_type <> 'ml_model'
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.package_id = p.id)
@@ -305,7 +305,7 @@ UNION ALL
 LIMIT :limit;
 
 -- name: prune_deletions!
--- A failed one stays as long as what it is about: it can be tried again, and what is published later stays apart.
+-- A failed deletion stays as long as its package or file: it can be tried again, and later uploads stay apart.
 DELETE FROM deletion WHERE id IN (
     SELECT d.id FROM deletion d
      WHERE d.finished_at < now() - :older_than::interval
@@ -316,7 +316,7 @@ DELETE FROM deletion WHERE id IN (
 SELECT deletion(d.*) FROM deletion d WHERE d.id = :id;
 
 -- name: show_deletions
--- Composed: see deletion_view_rows. The user is null where nobody asked, or somebody who is not known any more.
+-- Composed: see deletion_view_rows. The user is null if no user asked, or if the user is not known any more.
 SELECT deletion(d.*), u.username, u.name AS user_name,
        EXISTS (SELECT FROM package p WHERE p.id = d.package_id) AS has_package,
        CASE WHEN d.finished_at IS NULL THEN deletion_hold_on(d.project_id) END AS hold,

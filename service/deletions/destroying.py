@@ -220,7 +220,7 @@ async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
     """Send for deletions that are due and that nobody has taken; return how many were read."""
     async with database.transaction() as connection:
         if await outbox.is_behind(connection, resend):
-            # The broker is away: its commands wait in the outbox already, more of them would help nobody.
+            # The broker is away: its commands wait in the outbox already, and more of them would not help.
             return 0
         woken = await destroying_rows.wake(connection, resend=resend, limit=limit)
         free = [one for one in woken if not one.is_held]

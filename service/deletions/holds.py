@@ -39,7 +39,7 @@ async def put_on_hold(database: Sessions, place: Place, reference: str, *, reaso
             raise NotFoundError
         if reason is None:
             await hold_rows.wake_released(connection)
-    # Only now: until the hold was committed, another worker could claim a deletion and begin a chunk.
+    # This is read only now: until the hold was committed, another worker could claim a deletion and begin a chunk.
     async with database.connection() as connection:
         counts = await hold_rows.count_below(connection, hold)
         nearest = await hold_rows.nearest(connection, hold)

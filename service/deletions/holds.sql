@@ -1,5 +1,5 @@
 -- name: put_project_on_hold
--- In the words of its path or its number.
+-- Finds the place by its path or its number.
 UPDATE project SET deletion_hold = :reason
  WHERE CASE WHEN :reference::text ~ '^\d{1,18}$' THEN id = :reference::text::bigint
             ELSE lower(path) = lower(:reference) END
@@ -31,7 +31,7 @@ SELECT 'group', id, path, deletion_hold FROM directory_group WHERE deletion_hold
  ORDER BY path LIMIT :limit;
 
 -- name: nearest_hold
--- Of a project, or of a group: the reason of its own hold, or else of the nearest around it.
+-- Returns the reason of the own hold of a project or group, or else of the nearest group around it.
 SELECT CASE WHEN :project_id::bigint IS NOT NULL THEN deletion_hold_on(:project_id)
             ELSE (SELECT a.deletion_hold FROM directory_group g JOIN directory_group a ON a.id = ANY(g.ancestry)
                    WHERE g.id = :group_id::bigint AND a.deletion_hold IS NOT NULL

@@ -121,7 +121,7 @@ class _Snapshot:
 
 
 async def _snapshot(connection: Connection, file: DirectoryFile, known: objections.Known) -> _Snapshot:
-    # By id and by name: what the file adds has no id before it is written.
+    # We search by id and by name, since new entries have no id before they are written.
     state = await directory_rows.find_state(
         connection,
         usernames=objections.usernames_in(file),

@@ -34,7 +34,7 @@ SELECT 'job token of', p.id, p.path, t.digest FROM job_token t JOIN project p ON
  WHERE t.digest = ANY(:digests::bytea[]);
 
 -- name: set_aside_users!
--- Under a name that nobody can have, so that names can go from one to the other, or round.
+-- Writes a name that nobody can have, so that users can exchange names, or pass them in a circle.
 UPDATE directory_user SET username = '/' || id WHERE id = ANY(:ids::bigint[]);
 
 -- name: set_aside_groups!
@@ -364,7 +364,7 @@ SELECT 'protection rule', r.id::text, 'project', r.project_id::text, r.package_t
   FROM protection_rule r WHERE r.project_id IN (SELECT id FROM projects);
 
 -- name: count_admins
--- able: those who can also log in, with a token that is good for more than their own name.
+-- able: the users that can also log in, with a token that is good for more than their own name.
 SELECT count(*) AS active,
        count(*) FILTER (WHERE EXISTS (
            SELECT FROM access_token t

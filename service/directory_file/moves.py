@@ -23,7 +23,7 @@ class Names:
         self.by_id = {one.id: one for one in found}
         self.becoming = becoming
         self.by_name: dict[str, Found] = {}
-        # Where two want one name, it stays with the one of which the file does not speak.
+        # If two want one name, the one that the file does not mention keeps it.
         for one in sorted(found, key=lambda one: one.id in chosen):
             self.by_name.setdefault(becoming[one.id].lower(), one)
 
@@ -114,7 +114,7 @@ def place_projects(
 
 
 def _carried(one: Found, paths: Mapping[int, str], before: Mapping[int, str]) -> str:
-    # By the nearest group around it (or itself) whose path afterwards is known.
+    # The path follows from the nearest group around it (or itself) whose path afterwards is known.
     carrier = next((group_id for group_id in reversed(one.ancestry) if group_id in paths and group_id in before), None)
     return one.name if carrier is None else paths[carrier] + one.name[len(before[carrier]) :]
 
@@ -127,5 +127,5 @@ def _targets(entries: Sequence[tuple[int, _Entry]], known: Names) -> Iterator[tu
 
 
 def _path_below(around: Found, path: str) -> str:
-    # Spelled as the group around it is, whatever case of letters the file refers to that in.
+    # The group around it decides the case of letters, even if the file writes that group in another case.
     return f"{around.name}/{path.rpartition('/')[2]}"

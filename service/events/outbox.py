@@ -47,7 +47,7 @@ async def append(connection: Connection, messages: Sequence[Outgoing]) -> None:
 async def unpublished(connection: Connection, kind: Kind, limit: int) -> list[Entry]:
     """Return, within a transaction, the oldest messages to be published now; events have got their final sequence."""
     if kind is Kind.EVENT:
-        # A statement of its own: should two relays ever be active, the second one numbers after the first.
+        # This is a statement of its own: if two relays are ever active, the second one numbers after the first.
         await fetch(connection, "lock_instance")
     query = "unpublished_commands" if kind is Kind.COMMAND else "number_events"
     return [

@@ -1,5 +1,5 @@
 -- name: lock_answer
--- Whether nobody else is at work on the same request; the lock is held until the transaction ends.
+-- Returns whether no other session works on the same request; the lock is kept until the transaction ends.
 SELECT pg_try_advisory_xact_lock(hashtextextended('packyard.answer ' || :caller || ' ' || :key, 0)) AS is_ours;
 
 -- name: find_answer

@@ -75,13 +75,13 @@ async def _read_chunks(descriptor: int) -> AsyncIterable[bytes]:
 
 
 async def _wait_readable(descriptor: int) -> None:
-    # So that a pipe in which nothing comes does not keep the process from hearing SIGTERM.
+    # A pipe in which nothing comes must not keep the process from hearing SIGTERM.
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     try:
         loop.add_reader(descriptor, readable.set)
     except PermissionError:
-        return  # An ordinary file: always readable, and never to be waited for.
+        return  # An ordinary file is always readable, so there is nothing to wait for.
     try:
         await readable.wait()
     finally:

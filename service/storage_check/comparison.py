@@ -44,7 +44,7 @@ async def compare(
         ends = [side.rest[-1].key for side in (left, right) if side.rest]
         if not ends:
             return
-        # As far as both are known.
+        # We compare up to the last key that both sides have reached.
         bound = min(ends)
         yield _held_together(left.take(bound), right.take(bound))
 

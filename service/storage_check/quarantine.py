@@ -106,7 +106,7 @@ class Quarantine:
         try:
             await self._store.move(key, QUARANTINE + key)
         except ObjectMissingError:
-            # A process moved it and was killed before it noted that; or its upload removed it; or it cannot be put there.
+            # A process moved it and was killed before noting that; or its upload removed it; or it cannot be put there.
             return "there is something in its way in quarantine" if await self._store.head(key) else None
         except PackyardError as error:
             return str(error)

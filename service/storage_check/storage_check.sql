@@ -1,7 +1,7 @@
 -- Queries of a check of the storage, and the objects that it takes aside.
 
 -- name: files_behind
--- In the order of keys, as object stores list; answered from the index alone.
+-- Reads in the order of keys, as object stores list; answered from the index alone.
 SELECT storage_key, size FROM package_file WHERE storage_key > :position ORDER BY storage_key LIMIT :limit;
 
 -- name: checksums_behind
@@ -49,7 +49,8 @@ SELECT q.storage_key, q.size FROM quarantined_object q
  ORDER BY q.storage_key LIMIT :limit;
 
 -- name: quarantined_long_ago
--- Not what a file refers to, as after a return to an older state of the database: that is to be put back.
+-- Leaves out objects to which a file refers, as after a return to an older state of the database. Those are to be put
+-- back.
 SELECT q.storage_key, q.size FROM quarantined_object q
  WHERE q.moved_at < now() - :retention::interval AND q.storage_key > :position
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.storage_key = q.storage_key)

@@ -74,7 +74,7 @@ async def _read(store: ObjectStore, key: str) -> Reading:
             if tries_left:
                 await asyncio.sleep(_PAUSE_S)
                 continue
-            # One that cannot be read, as on a disk with a bad sector, is a finding; a store that is away is none.
+            # An object that cannot be read, as on a disk with a bad sector, is a finding; a store that is away is none.
             if not await store.is_ours():
                 raise
             return Reading(failure=str(error))

@@ -75,7 +75,7 @@ def behind(listing: PackageListing, position: PackagePosition, values: Values) -
         return _behind_null(order, position, values, sign)
     compared, identity = order.compared.format(values.place(value, order.kind)), values.place(position.id, "bigint")
     condition = f"({order.expression}, p.id) {sign} ({compared}, {identity})"
-    # Nulls come last in an ascending order, first in a descending one; most lists have none, and an index then.
+    # Nulls come last in an ascending order, first in a descending one. Most lists have no nulls, and an index then.
     has_nulls = order.is_nullable and listing.include_versionless and listing.package_version is None
     return f"({condition} OR {order.expression} IS NULL)" if has_nulls and sign == ">" else condition
 

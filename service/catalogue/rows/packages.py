@@ -104,7 +104,7 @@ def selection(values: Values, listing: Selection) -> list[str]:
     """Return the conditions that packages `p` of a listing meet."""
     conditions: list[str] = []
     if listing.status is None:
-        # Written out, so that the partial indexes on just this set apply.
+        # The set is written out, so that the partial indexes on just this set apply.
         conditions.append("p.status IN ('default', 'error', 'deprecated')")
     else:
         conditions.append(f"p.status = {values.place(listing.status.value, 'text')}")

@@ -164,7 +164,7 @@ async def forget_emptied_packages(connection: Connection, package_ids: Collectio
     locked = await fetch(
         connection, "lock_displayed_packages", package_ids=list(package_ids), statuses=sorted(DISPLAYABLE)
     )
-    # A statement of its own: it sees the file that an upload committed while we waited for the lock.
+    # This is a statement of its own, so it sees the file that an upload committed while we waited for the lock.
     rows = await fetch(connection, "forget_emptied_packages", package_ids=[row["id"] for row in locked])
     return {row["id"] for row in rows}
 
@@ -240,7 +240,7 @@ async def neglected(connection: Connection, lanes: Collection[Lane], *, limit: i
 
 async def wake(connection: Connection, *, resend: timedelta, limit: int) -> list[Woken]:
     """Return the deletions that should have moved on by now; each is returned again ever later."""
-    # A statement of its own: the next one sees the lift that was committed while we waited.
+    # This is a statement of its own, so the next one sees the lift that was committed while we waited.
     await execute(connection, "lock_waking")
     rows = await fetch(connection, "wake_deletions", resend=resend, limit=limit)
     return [Woken(row["id"], Lane(row["lane"]), row["was_attempted"], row["held"]) for row in rows]

@@ -58,7 +58,7 @@ async def obstacles(connection: Connection, ids: Sequence[UUID], *, version: str
 
     *version* is the one that a package is to have from then on, None for its own.
     """
-    # A worker that is about to end the last file of a package waits for this, or this for the worker.
+    # A worker that is about to end the last file of a package waits for this lock, or this waits for the worker.
     await fetch(connection, "lock_packages_of_deletions", ids=ids)
     rows = await fetch(
         connection,

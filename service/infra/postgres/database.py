@@ -172,7 +172,7 @@ class Database:
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Connection]:
         began = asyncio.get_running_loop().time()
-        # A name of our own: to the API, an OSError is a client that went away.
+        # We raise an error of our own, since to the API an OSError is a client that went away.
         with outages_named(OSError):
             connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
         cast(Session, connection).count_wait(asyncio.get_running_loop().time() - began)
@@ -250,8 +250,8 @@ async def _read_jsonb(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 async def _leave_as_it_is(_connection: object) -> None:
-    # Nothing of ours changes a session, so the round trip that would reset it is saved; an open transaction is
-    # rolled back all the same.
+    # No code of ours changes a session, so we save the round trip that would reset it. An open transaction is
+    # still rolled back.
     pass
 
 

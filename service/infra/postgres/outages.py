@@ -21,7 +21,7 @@ REFUSED_ROWS: Final = (
 @contextmanager
 def one_line_for_outages() -> Generator[None]:
     """Turn the loss of the database or the object store into a StartError that names it."""
-    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # The one line says what the driver would.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)  # Our one line says the same as the error of the driver.
     try:
         yield
     except (StorageRefusedError, StorageUnavailableError) as error:

@@ -59,7 +59,7 @@ def _revoke_large_objects(connection: psycopg.Connection) -> bool:
 def _large_object_functions(connection: psycopg.Connection) -> sql.Composed | None:
     """Return those that PUBLIC may execute, with commas between them."""
     rows = connection.execute(_EXECUTABLE).fetchall()
-    # The server has written them as it reads them, with the types of their arguments.
+    # The server wrote these names in the form that it reads, with the types of their arguments.
     return sql.SQL(", ").join(sql.SQL(function) for (function,) in rows) if rows else None
 
 

@@ -33,7 +33,7 @@ def repeated(use_case: _UseCase[_Arguments, _Result]) -> _UseCase[_Arguments, _R
                 return await use_case(*args, **kwargs)
             except TransactionLostError as error:
                 log.warning("transaction_repeated", of=use_case.__qualname__, reason=str(error))
-                # Two that have disturbed each other do not begin again in the same moment.
+                # Two transactions that have disturbed each other must not begin again in the same moment.
                 await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311 - no secret
         return await use_case(*args, **kwargs)
 

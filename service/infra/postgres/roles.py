@@ -59,7 +59,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "deletion": (_CHANGE, _REMOVE),
             "kept_answer": (_REMOVE,),
             "outbox": (_ADD, _REMOVE),
-            # Of packages, only the figures that they show.
+            # In the rows of packages, only the figures that they show.
             "package": (_CHANGE,),
             "package_statistic": (_ADD, _CHANGE),
             "package_statistic_change": (_ADD, _CHANGE, _REMOVE),
@@ -143,7 +143,7 @@ def _made(connection: psycopg.Connection, name: str, password: str | None) -> Gr
     if not found:
         connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
     if password is not None:
-        # Only what the server keeps leaves us, so that no log of statements has the password.
+        # We send only the verifier that the server keeps, so that no log of statements has the password.
         kept = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
         connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(kept)))
     return Granted(name, not found, password is not None)

@@ -110,7 +110,7 @@ class Consumer:
             async with asyncio.timeout(_BURY_TIMEOUT_S):
                 await dead.publish(message, "", mandatory=False)
         except (aiormq.exceptions.DeliveryError, TimeoutError):
-            # Not even dead letters are taken; one message that says nothing must not hold up those that do.
+            # The broker does not take even this dead letter; one bad message must not delay the good ones.
             await delivery.drop()
         else:
             await delivery.ack()

@@ -41,7 +41,7 @@ class Publisher:
             # Frames leave in the order in which these begin; only the confirms come in any order.
             sent = [(entry.position, group.create_task(self._publish_one(entry))) for entry in entries]
         if any(confirmed.result() is None for _, confirmed in sent):
-            # A queue that confirms nothing is a matter of its own; a silent broker has refused nothing.
+            # A queue that confirms nothing is a fault of that queue; a silent broker has refused nothing.
             await self._require_answer()
         return {position for position, confirmed in sent if confirmed.result()}
 

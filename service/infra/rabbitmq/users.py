@@ -44,7 +44,7 @@ _NAMES: Final = (
 )
 
 USERS: Final[Mapping[str, Rights]] = {
-    # It makes what is missing, since it is the one that is always there and hears of it first.
+    # It makes missing exchanges and queues, since it always runs and notices them first.
     "relay": Rights(configure=_NAMES, write=_NAMES, read=_NAMES),
     "worker": Rights(
         write=(re.escape(DEAD_EXCHANGE),),

@@ -91,7 +91,7 @@ def _options(settings: Settings) -> dict[str, Any]:
             "allow_http": settings.storage_endpoint is not None and settings.storage_endpoint.scheme == "http",
             "connect_timeout": settings.storage_connect_timeout,
             "read_timeout": settings.storage_request_timeout,
-            # Of a whole request, the bytes included: a large object may take long as long as it goes on.
+            # The limit of a whole request, with all its bytes: a large object may take long while bytes still come.
             "timeout": timedelta(days=1),
             "pool_idle_timeout": _IDLE,
         },
@@ -103,7 +103,7 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 
 def _config_of_s3(settings: Settings, endpoint: str | None, bucket: str) -> Any:
-    # A removal by itself is one indeed: the library would send a bulk delete of one key.
+    # A single removal must be a plain DELETE: the library would send a bulk delete of one key.
     config: dict[str, Any] = {"disable_bulk_delete": True}
     if endpoint:
         # The library wants the bucket within the address if it is in front of the host name.

@@ -28,7 +28,7 @@ engine = create_engine(
 )
 # The lock is held by a connection of its own: it outlives every transaction, and is in the way of none.
 with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard, engine.connect() as connection:
-    # Asked for again and again: CREATE INDEX CONCURRENTLY would wait for whoever waits for it within a statement. The
+    # We ask again and again, since CREATE INDEX CONCURRENTLY would wait for a session that waits in a statement. The
     # server ends the session of a guard whose machine has vanished after 15 s, so that does not use up the patience.
     deadline = time.monotonic() + context.config.attributes["patience_s"]
     while not guard.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar():

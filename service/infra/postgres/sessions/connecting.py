@@ -54,7 +54,7 @@ _COMMON: Final = MappingProxyType(
         "synchronous_commit": "on",
         # The limit of each statement bounds its waits for locks, too.
         "lock_timeout": "0",
-        # It would end an import, a large deletion or a migration again and again.
+        # A limit would end an import, a large deletion or a migration again and again.
         "transaction_timeout": "0",
         "idle_session_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
@@ -117,7 +117,7 @@ class Session(_Driven):
         Raises:
             DatabaseReadOnlyError: it takes none.
         """
-        # PostgreSQL says so by itself whenever that changes, but a pooler may repeat what was so when it connected.
+        # PostgreSQL reports each change of this, but a pooler may repeat the value from when it connected.
         reported = self.get_settings()
         if not any(getattr(reported, name, "off") == "on" for name in _READ_ONLY_IF_ON):
             return
@@ -160,7 +160,7 @@ class Session(_Driven):
         try:
             return await statement
         except TimeoutError as error:
-            # To release it would wait until the server has cancelled the statement, and a silent one never says so.
+            # A release would wait until the server has cancelled the statement, and a silent one never confirms that.
             self.terminate()
             raise DatabaseAwayError(f"no answer to a statement within {limit:.3g} s") from error
         except DRIVER_ERRORS as error:

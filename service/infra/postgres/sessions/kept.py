@@ -93,7 +93,7 @@ class KeptSession:
                 self._session.terminate()
                 return
             if not patience.expired():
-                # Counted from the question, so that the server, which counts from the answer, is never the first.
+                # We count from the question and the server counts from its answer, so the server is never the first.
                 patience.reschedule(asked + self._pulse.silence)
             await asyncio.sleep(asked + self._pulse.ping - loop.time())
 

@@ -39,7 +39,7 @@ async def require_suitable(connection: Session, url: str | SecretStr) -> None:
 
 async def _is_direct(connection: Session) -> bool:
     """Return whether PostgreSQL itself has answered the connection; a pooler makes up the number of its process."""
-    # As text alone: a prepared statement might come to lie on another's session.
+    # The query is sent as text alone: a prepared statement might end up on another client's session.
     tag = await connection.execute(f"SELECT WHERE pg_backend_pid() = {connection.get_server_pid()}")
     return tag == "SELECT 1"
 
@@ -67,6 +67,6 @@ async def _opened(url: str | SecretStr) -> AsyncGenerator[Session]:
 
 
 async def _session_of(session: Session) -> str:
-    # Within a transaction, so that all steps of the query come to the same session.
+    # The transaction makes all steps of the query reach the same session.
     async with session.transaction():
         return str(await session.fetchval(_SESSION))

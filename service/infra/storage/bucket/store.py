@@ -92,7 +92,7 @@ class BucketStore(ObjectStore):
     @asynccontextmanager
     async def get(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
         if end is not None and end <= start:
-            # No range of HTTP is empty, so there is nothing to ask for, but whether the object is there.
+            # No range of HTTP is empty, so we only ask whether the object is there.
             if await self.head(key) is None:
                 raise ObjectMissingError("there is no such object")
             yield _nothing()
@@ -204,7 +204,7 @@ class BucketStore(ObjectStore):
     ) -> Mapping[str, Exception]:
         await self._require_answer()
         if error.is_forbidden:
-            # Where the credentials are the reason, the first object shows it, and the others need not be asked for.
+            # If the credentials are the reason, the first object shows it, and no request for the others is needed.
             first = (await self._singly(keys[:1], until=until)).get(keys[0])
             if isinstance(first, StorageRefusedError):
                 return dict.fromkeys(keys, first)
@@ -244,7 +244,7 @@ class BucketStore(ObjectStore):
 
     def _translated(self, error: Exception, deed: Deed) -> Exception:
         if isinstance(error, FileNotFoundError):
-            # Not of one object: S3 says so of the bucket, and a proxy of everything.
+            # This is not about one object: S3 says so of the bucket, and a proxy of everything.
             return StorageUnavailableError("the bucket is not there")
         return translated(error, deed, backend=self._backend)
 

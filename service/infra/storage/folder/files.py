@@ -44,7 +44,7 @@ def root_of(folder: Path) -> Generator[int]:
 def _make_folders(root: int, folder: str) -> None:
     parts = folder.split("/") if folder else []
     for depth in range(len(parts)):
-        # The one above may be removed as an empty one just now; who calls tries again.
+        # The folder above may have been removed just now, since it was empty; the caller tries again.
         with suppress(FileExistsError, FileNotFoundError):
             os.mkdir("/".join(parts[: depth + 1]), 0o700, dir_fd=root)
 

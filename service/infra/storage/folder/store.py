@@ -70,7 +70,7 @@ class FolderStore(ObjectStore):
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # Threads of its own: a disk that hangs shall not take along those of the event loop.
+        # The store has threads of its own, so that a disk that hangs does not block those of the event loop.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="objects")
         self._closing: set[asyncio.Future[None]] = set()
 
@@ -186,7 +186,7 @@ class FolderStore(ObjectStore):
 
     def _move(self, key: str, target: str) -> None:
         with root_of(self._folder) as root:
-            os.stat(key, dir_fd=root)  # Nothing there: no folders shall be made for it.
+            os.stat(key, dir_fd=root)  # Nothing is there, so no folders are made for it.
             give_name(root, key, target)
             remove_empty(root, key.rpartition("/")[0])
 

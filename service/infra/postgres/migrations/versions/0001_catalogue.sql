@@ -96,7 +96,7 @@ CREATE TABLE protection_rule (
     UNIQUE (project_id, package_type, package_name_pattern)
 );
 
--- Whether a name matches a rule's pattern, in which * stands for any text; case does not matter.
+-- Whether a name matches a rule's pattern, in which * matches any text; case does not matter.
 CREATE FUNCTION name_matches(name text, pattern text) RETURNS boolean
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN lower(name) LIKE replace(replace(replace(replace(lower(pattern),
@@ -259,9 +259,9 @@ CREATE INDEX deletion_finished ON deletion (finished_at) WHERE finished_at IS NO
 
 -- Outbox ----------------------------------------------------------------------------------------------------
 
--- position is the order of writing. sequence is given to an event by the relay, so that it has no gaps and
--- no number shows up late; a message that is sent again keeps it. What the broker did not confirm is sent again
--- not_before a growing pause is over, so that one subscriber's broken queue does not keep the others from getting news.
+-- position is the order of writing. The relay gives an event its sequence, so that the numbers have no gaps and
+-- none shows up late. A message that is sent again keeps it. A message that the broker did not confirm waits until
+-- not_before, after a growing pause. One subscriber's broken queue therefore does not delay the others.
 CREATE TABLE outbox (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id uuid NOT NULL,
@@ -287,7 +287,7 @@ CREATE TRIGGER outbox_wake AFTER INSERT ON outbox FOR EACH STATEMENT EXECUTE FUN
 
 -- Entities --------------------------------------------------------------------------------------------------
 
--- What a package shows of its surroundings, as JSON, so that a page of packages is one round trip.
+-- Returns the surroundings that a package shows, as JSON, so that a page of packages is one round trip.
 CREATE FUNCTION pipeline_entity(p pipeline) RETURNS jsonb LANGUAGE sql STABLE STRICT PARALLEL SAFE RETURN
     jsonb_build_object('id', p.id, 'iid', p.iid, 'project_id', p.project_id, 'sha', p.sha, 'ref', p.ref,
         'status', p.status, 'source', p.source, 'created_at', p.created_at, 'updated_at', p.updated_at,

@@ -1,8 +1,8 @@
--- What listings by semantic version need; and the order of a package's builds.
+-- The parts that listings by semantic version need, and the order of a package's builds.
 
--- A text that sorts, byte by byte, as semantic versions do (semver.org, section 11): numbers by their size, a
--- pre-release before its release, build data of no weight. More or fewer than three numbers are fine, a leading v is
--- ignored, and what is no semantic version comes before all that are, as text.
+-- A text that sorts, byte by byte, as semantic versions do (semver.org, section 11). Numbers sort by their size, a
+-- pre-release before its release; build data has no weight. More or fewer than three numbers are fine, and a leading v
+-- is ignored. A text that is no semantic version comes before all that are, as text.
 CREATE FUNCTION semver_key(version text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     parts text[] := regexp_match(version, '^[vV]?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?$');
@@ -38,8 +38,8 @@ BEGIN
 END
 $$;
 
--- Kept, since a list of what was searched for sorts many rows that no index has in order. A trigger keeps it: unlike a
--- generated column it asks for no rewriting of the table, and writers of the release before need not know of it.
+-- Kept, since a list of what was searched for sorts many rows that no index has in order. A trigger keeps it.
+-- Unlike a generated column it does not rewrite the table, and writers of the release before need not know of it.
 ALTER TABLE package ADD COLUMN version_key text COLLATE "C";
 
 CREATE FUNCTION keep_version_key() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -51,8 +51,8 @@ $$;
 CREATE TRIGGER keep_version_key BEFORE INSERT OR UPDATE OF version ON package
     FOR EACH ROW EXECUTE FUNCTION keep_version_key();
 
--- Which build came first: that of a pipeline with a lower number may have come later. What was there before has no
--- position, and comes first in the order of its numbers.
+-- Which build came first: that of a pipeline with a lower number may have come later. Earlier builds have no
+-- position, and come first in the order of their numbers.
 CREATE SEQUENCE build_position;
 ALTER TABLE package_build ADD COLUMN position bigint;
 ALTER TABLE package_build ALTER COLUMN position SET DEFAULT nextval('build_position');

@@ -1,4 +1,4 @@
--- Semantic versions of the packages that were there before, and their index; readers and writers go on meanwhile.
+-- Semantic versions of the packages that were there before, and their index; readers and writers continue.
 
 -- step: fill in what no trigger saw, a few rows at a time
 DO $$

@@ -1,8 +1,9 @@
--- What lets a deletion be held, undone late, done with many others, and asked for once. Each table is changed in a step of
--- its own: who locks two of them waits for readers that hold one and want the other.
+-- Holds, late undoing, bulk calls and idempotency keys for deletions. Each table is changed in a step of its own. A
+-- step that locked two of them would wait for readers that have locked one and want the other.
 
 -- step: what groups say of deletions
--- Nothing below the project or group is deleted as long as there is a reason; what waits goes on when it is lifted.
+-- As long as there is a reason, nothing below the project or group is deleted. Waiting deletions continue when the hold
+-- is lifted.
 -- grace_periods: type of package -> interval, for those for which it is another one. Null: as the group around says.
 ALTER TABLE directory_group
     ADD COLUMN IF NOT EXISTS deletion_hold text,
@@ -24,7 +25,7 @@ CREATE OR REPLACE FUNCTION deletion_hold_on(project_id bigint) RETURNS text LANG
                   ORDER BY cardinality(a.ancestry) DESC LIMIT 1))
        FROM project p JOIN directory_group g ON g.id = p.group_id WHERE p.id = $1);
 
--- How long a marked package of that type can be restored: as the nearest place says that says anything.
+-- How long a marked package of that type can be restored: the nearest place that has a value decides.
 CREATE OR REPLACE FUNCTION grace_of(project_id bigint, package_type text, otherwise interval) RETURNS interval
     LANGUAGE sql STABLE PARALLEL SAFE RETURN coalesce(
     (SELECT coalesce((p.grace_periods ->> $2)::interval, p.grace_period,
@@ -34,7 +35,7 @@ CREATE OR REPLACE FUNCTION grace_of(project_id bigint, package_type text, otherw
        FROM project p JOIN directory_group g ON g.id = p.group_id WHERE p.id = $1), $3);
 
 -- step: what a deletion remembers
--- batch_id: the call that asked for many at once. removal_began_at: the first moment at which an object may have gone.
+-- batch_id: the call that asked for many together. removal_began_at: the first moment at which an object may have gone.
 -- held: the scheduler found it under a hold. restored_as: the version under which it came back, if it is another.
 ALTER TABLE deletion
     ADD COLUMN IF NOT EXISTS batch_id uuid,
@@ -55,7 +56,7 @@ CREATE OR REPLACE TRIGGER note_beginning_of_removal BEFORE UPDATE OF state ON de
     EXECUTE FUNCTION note_beginning_of_removal();
 
 -- step: what was done and said
--- What people asked of a deletion after it was accepted.
+-- The requests of users about a deletion after it was accepted.
 CREATE TABLE IF NOT EXISTS deletion_act (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     deletion_id uuid NOT NULL REFERENCES deletion (id) ON DELETE CASCADE,

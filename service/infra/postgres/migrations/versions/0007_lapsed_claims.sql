@@ -1,4 +1,4 @@
--- Workers look for lapsed claims themselves; readers and writers go on.
+-- Workers search for lapsed claims themselves; readers and writers go on.
 
 -- step: what an attempt that failed may have left
 DROP INDEX CONCURRENTLY IF EXISTS deletion_claimed;

@@ -1,9 +1,10 @@
 -- Figures of projects, kept in the transactions that change them; and what a check of the storage remembers.
 --
--- What a row adds to the figures depends on that row alone, so no order of transactions can make them wrong: a file adds to
--- the bytes that its project holds, and to what its package shows; a package adds to the project what it shows, if it is
--- shown itself. A change is a row of its own, which the scheduler adds up later: nobody waits for another's figures.
--- Each table is changed in a step of its own: who locks two of them waits for readers that hold one and want the other.
+-- The share of a row in the figures depends on that row alone, so no order of transactions can make them wrong. A file
+-- adds to the bytes of its project, and to the figures of its package. A package that is shown adds its own figures to
+-- the project. A change is a row of its own, which the scheduler adds up later: nobody waits for another's figures.
+-- Each table is changed in a step of its own. A step that locked two of them would wait for readers that have locked
+-- one and want the other.
 
 -- step: the figures
 CREATE TABLE IF NOT EXISTS package_statistic (
@@ -15,7 +16,7 @@ CREATE TABLE IF NOT EXISTS package_statistic (
     physical_bytes bigint NOT NULL,
     PRIMARY KEY (project_id, package_type)
 );
--- What is still to be added to them.
+-- The changes that are still to be added to them.
 CREATE TABLE IF NOT EXISTS package_statistic_change (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     project_id bigint NOT NULL,
@@ -28,7 +29,7 @@ CREATE TABLE IF NOT EXISTS package_statistic_change (
 CREATE INDEX IF NOT EXISTS package_statistic_change_project ON package_statistic_change (project_id);
 
 -- step: what a check of the storage remembers
--- Objects that no file row refers to, taken aside, or about to be (moved_at is null): no file row can refer to them again.
+-- Objects without a file row, taken aside, or about to be (moved_at is null). No file row can refer to them again.
 CREATE TABLE IF NOT EXISTS quarantined_object (
     storage_key text COLLATE "C" PRIMARY KEY,
     size bigint NOT NULL,
@@ -94,7 +95,7 @@ BEGIN
 END
 $$;
 
--- A package's row is touched only if it shows something else now; whoever changes that has locked it before, as a rule.
+-- A package's row is touched only if its figures change; a transaction that changes them has usually locked it before.
 CREATE OR REPLACE FUNCTION count_new_files() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO package_statistic_change (project_id, package_type, physical_bytes)
@@ -197,7 +198,7 @@ CREATE OR REPLACE TRIGGER refuse_quarantined AFTER INSERT ON package_file
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION refuse_quarantined();
 
 -- step: count what was there before, a few rows at a time
--- Packages are locked first, as by everybody who changes files that are shown; but a worker removes its files before their
+-- Packages are locked first, as in all other changes of shown files. Only a worker removes its files before their
 -- package. So we wait for nobody longer than a moment, and then let go of all that we have locked and begin again.
 DO $$
 DECLARE
