@@ -210,8 +210,8 @@ class Settings(BaseModel):
     may take 10 seconds at most."""
 
     storage_retries: Annotated[int, Field(ge=0, le=10)] = 2
-    """How often a failed request to the object store is repeated immediately. The repetitions share the time limit of
-    one request."""
+    """How often a failed request to the object store is repeated immediately. A repetition only begins within the time
+    limit of one request."""
 
     storage_timeout: PositiveDuration = timedelta(seconds=60)
     """How long the object store may take over one chunk of removals."""
