@@ -179,13 +179,17 @@ class Database:
         try:
             with outages_named():
                 yield connection
-        except DatabaseReadOnlyError:
-            await self._renew(connection)
+        except BaseException as error:
+            try:
+                if isinstance(error, DatabaseReadOnlyError):
+                    await self._renew(connection)
+            finally:
+                await self._release_after_failure(connection)
             raise
-        finally:
-            await self._release(connection)
+        # Nothing is left to be sent, so this waits for no server.
+        await self._pool.release(connection)
 
-    async def _release(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+    async def _release_after_failure(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
         async def release() -> None:
             # The pool gives up a connection that the server does not let go of in time.
             with suppress(TimeoutError):
