@@ -26,7 +26,7 @@ _TOKEN: Final = "demo-maintainer-token"
 _PATIENCE_S: Final = 60
 
 _CASKS: Final = [f"cask-{number:03}" for number in range(250)]
-_PROJECTS: Final = ["cellar/cider", "orchard/apples", "orchard/press/juice"]
+_PROJECTS: Final = ["cellar/cider", "orchard/apples", "orchard/archive", "orchard/press/juice"]
 _CONTENT: Final = "what the file says"
 _SHA256: Final = hashlib.sha256(_CONTENT.encode()).hexdigest()
 
@@ -279,7 +279,7 @@ def test_gitbeaker_finds_projects_and_groups(gitbeaker: Gitbeaker) -> None:
         "project": [101, "orchard/press/juice", "public"],
         "project by id": "orchard/press/juice",
         "projects": _PROJECTS,
-        "projects by keyset": ["orchard/apples", "orchard/press/juice", "cellar/cider"],
+        "projects by keyset": ["orchard/apples", "orchard/press/juice", "cellar/cider", "orchard/archive"],
         "group": [11, "orchard/press"],
         "no project": ["GitbeakerRequestError", 404, "404 Project Not Found"],
         "no group": ["GitbeakerRequestError", 404, "404 Group Not Found"],

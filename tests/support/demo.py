@@ -4,21 +4,25 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from io import StringIO
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
 from service.settings import Settings, load_settings
 from tests.support.servers import Servers, own_database, own_virtual_host
 from tests.support.yard import Yard
+from workers.stack import demo
 from workers.stack.demo import Demo
 from workers.stack.plan import Plan
 from workers.stack.reporter import Reporter
 from workers.stack.state import State
 
+_DIRECTORY: Final = Path(demo.__file__).with_name("demo.yaml")
+
 
 @asynccontextmanager
 async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | None = None) -> AsyncGenerator[Yard]:
-    """Give a yard that serves, relays and works, filled as `packyard up` fills an empty one.
+    """Give a yard that serves, relays and works, with all that `packyard up` puts into an empty one.
 
     Without *distributions* it has the demo's users, groups and projects, and no packages.
     """
@@ -33,7 +37,10 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
         yard = Yard(settings, folder)
         stack.push_async_callback(yard.aclose)
         await yard.start("serve", "relay", "work")
-        await _fill(yard, distributions or folder / "no-distributions")
+        if distributions is None:
+            await yard.run("directory", "apply", str(_DIRECTORY), "--yes")
+        else:
+            await _fill(yard, distributions)
         yield yard
 
 
