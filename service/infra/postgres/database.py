@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pydantic_core import from_json
 
 from service.errors import DatabaseAwayError, DatabaseReadOnlyError, StartError, TransactionLostError, first_line
+from service.infra.postgres import records
 from service.infra.postgres.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.queries import adapter, load_queries
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
@@ -20,7 +21,7 @@ from service.infra.postgres.sessions.suitability import require_suitable
 from service.infra.postgres.statement_limits import STATEMENT_LIMITS_S
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
-Record: TypeAlias = Mapping[str, Any]
+Record: TypeAlias = records.Record
 
 DatabaseUnavailableError: Final = (OSError, DatabaseAwayError)
 """All that a use of the database raises when it is away, or cannot do now what it will do later."""
