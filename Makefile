@@ -40,20 +40,20 @@ check: setup ## Format, lint, types, import contracts, documents
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder dummy --doctree-dir .venv/doctrees docs .venv/site
 
 faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
-	$(BIN)/python -m tests.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')
+	$(BIN)/python -m tests.system.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')
 
 scaling: setup ## Let workers follow a backlog from 1 to 8 and back, and measure 1, 2, 4, 8: make scaling DELETIONS=20000
-	$(BIN)/python -m tests.scaling --deletions '$(DELETIONS)'
+	$(BIN)/python -m tests.system.scaling --deletions '$(DELETIONS)'
 
 soak: setup ## Publish, delete and republish the same names and contents all the time: make soak MINUTES=15 STORE=disk (or s3)
-	$(BIN)/python -m tests.soak --minutes '$(MINUTES)' --store '$(STORE)'
+	$(BIN)/python -m tests.system.soak --minutes '$(MINUTES)' --store '$(STORE)'
 
 image-check: setup ## Build the image without Docker (as root, with buildah), and run its processes
 	deploy/local/build-image.sh .image
-	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/image
+	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/system/image
 
 bench: setup ## Measure: make bench BULK=100000
-	$(BIN)/python -m tests.benchmarks --bulk '$(BULK)'
+	$(BIN)/python -m tests.system.benchmarks --bulk '$(BULK)'
 
 clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed ## Make .clients: GitLab clients for the tests
 
@@ -67,7 +67,7 @@ asyncapi: setup ## Write schemas/messages/asyncapi.json anew, the document of th
 	mv .venv/asyncapi.json schemas/messages/asyncapi.json
 
 removal: setup ## Measure the removal of objects from a disk and from S3 beside a bare loop: make removal OBJECTS=100000
-	$(BIN)/python -m tests.benchmarks.removal --objects '$(OBJECTS)'
+	$(BIN)/python -m tests.system.benchmarks.removal --objects '$(OBJECTS)'
 
 requirements: setup system-of-tests ## Pin the dependencies of pyproject.toml anew
 	requirements/compile.sh

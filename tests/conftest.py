@@ -20,7 +20,7 @@ from tests.support.servers import (
     servers_of_run,
 )
 
-_MARKED_FOLDERS: Final = ("integration", "acceptance", "clients", "faults", "scaling", "soak")
+_MARKED_FOLDERS: Final = ("integration", "acceptance", "clients", "system/faults", "system/scaling", "system/soak")
 _TESTS: Final = Path(__file__).parent
 _LOG_BEGINS: Final = pytest.StashKey[int]()
 """Where in PostgreSQL's log a test begins, in bytes."""
@@ -28,9 +28,9 @@ _LOG_BEGINS: Final = pytest.StashKey[int]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(_TESTS).parts[0]
-        if folder in _MARKED_FOLDERS:
-            item.add_marker(folder)
+        for folder in _MARKED_FOLDERS:
+            if item.path.is_relative_to(_TESTS / folder):
+                item.add_marker(Path(folder).name)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from tests.support.paths import ROOT
+
 _TABLE: Final = Path(__file__).with_name("contract.md")
-_ROOT: Final = Path(__file__).parents[2]
-_TESTS: Final = _ROOT / "tests/integration/contract"
+_TESTS: Final = ROOT / "tests/integration/contract"
 _SECTIONS: Final = [
     *("1", "1.1", "1.1.1", "1.1.2", "1.2", "1.3", "1.4", "1.5"),
     *("2", "2.1", "2.2", "2.3", "2.4"),
@@ -41,7 +42,7 @@ def rows() -> list[Row]:
 def tests() -> set[str]:
     """Return every test of the contract, as the table names it."""
     return {
-        f"{path.relative_to(_ROOT)}::{node.name}"
+        f"{path.relative_to(ROOT)}::{node.name}"
         for path in sorted(_TESTS.glob("test_*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and node.name.startswith("test_")

@@ -20,14 +20,14 @@ import pytest
 import pytest_asyncio
 
 from tests.support.demo import demo_yard
+from tests.support.paths import ROOT
 from tests.support.servers import Servers
 from tests.support.yard import Yard
 from workers.stack.postgres import find_programs
 from workers.stack.processes import inherited
 
-_ROOT: Final = Path(__file__).parents[2]
-_README: Final = _ROOT / "README.md"
-_DOCS: Final = _ROOT / "docs"
+_README: Final = ROOT / "README.md"
+_DOCS: Final = ROOT / "docs"
 _NOT_HERE: Final = {"reference", "contributing", "decisions", "explanation"}
 """Folders of pages without commands to follow."""
 _PAGES: Final = (
@@ -108,7 +108,7 @@ class Example:
 async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Yard]:
     """The yard of `make run`; its packages have the names of the real ones, and little in them."""
     distributions = tmp_path_factory.mktemp("distributions")
-    for pinned in (_ROOT / "requirements").glob("demo*.txt"):
+    for pinned in (ROOT / "requirements").glob("demo*.txt"):
         for name, version in re.findall(r"^([\w-]+)==(\S+)", pinned.read_text(encoding="utf-8"), re.MULTILINE):
             (distributions / f"{name}-{version}-py3-none-any.whl").write_text(f"{name} {version}", encoding="utf-8")
     async with demo_yard(servers, tmp_path_factory.mktemp("yard"), distributions=distributions) as made:

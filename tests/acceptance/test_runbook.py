@@ -15,14 +15,15 @@ import aiohttp
 import asyncpg
 
 from service.settings import Settings
-from tests.faults.server_faults import ServerFaults
-from tests.faults.volume import Volume
 from tests.support.observer import rows
+from tests.support.paths import ROOT
 from tests.support.servers import Servers
 from tests.support.watching import alert_rules
 from tests.support.yard import PROCESSES, Yard, eventually
+from tests.system.faults.server_faults import ServerFaults
+from tests.system.faults.volume import Volume
 
-_RUNBOOK: Final = (Path(__file__).parents[2] / "docs" / "operations" / "runbook.md").read_text(encoding="utf-8")
+_RUNBOOK: Final = (ROOT / "docs" / "operations" / "runbook.md").read_text(encoding="utf-8")
 _BLOCK: Final = re.compile(r"^```(sh|sql)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FOR_CLUSTERS: Final = "kubectl "
 _PACKAGES: Final = "/api/v4/projects/100/packages"

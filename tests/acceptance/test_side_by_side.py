@@ -11,10 +11,10 @@ import pytest
 
 from service.infra.postgres.schema_version import VERSIONS, newest_version
 from tests.support.observer import rows
+from tests.support.paths import ROOT
 from tests.support.yard import PROCESSES, Yard, eventually
 from workers.stack.state import LOOPBACK, free_port
 
-_ROOT: Final = Path(__file__).parents[2]
 _PACKAGES: Final = "/api/v4/projects/100/packages"
 _NEXT: Final = f"{int(newest_version()) + 1:04}"
 
@@ -24,8 +24,8 @@ def next_version(tmp_path: Path) -> Mapping[str, str]:
     """The variables that make a process one of the next version: the same code, and one more migration that expands."""
     home = tmp_path / "next"
     for package in ("schemas", "service", "workers"):
-        shutil.copytree(_ROOT / package, home / package, ignore=shutil.ignore_patterns("__pycache__"))
-    versions = home / VERSIONS.relative_to(_ROOT)
+        shutil.copytree(ROOT / package, home / package, ignore=shutil.ignore_patterns("__pycache__"))
+    versions = home / VERSIONS.relative_to(ROOT)
     (script,) = versions.glob(f"{newest_version()}_*.py")
     text = script.read_text(encoding="utf-8").splitlines(keepends=True)
     revision = [f'revision = "{_NEXT}"\n', f'down_revision = "{newest_version()}"\n']

@@ -4,18 +4,17 @@ import asyncio
 import socket
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from service.infra.postgres.schema_version import newest_version
 from service.settings import Settings
+from tests.support.paths import ROOT
 from tests.support.seaweed import ADMIN, BUCKET
 from tests.support.servers import Servers
 from tests.support.yard import environment_of
 
-_ROOT = Path(__file__).parents[2]
 _NOBODY_THERE = "127.0.0.1:9"
 
 
@@ -25,7 +24,7 @@ async def _run(settings: Settings, *arguments: str, changed: Mapping[str, str]) 
         "-m",
         "workers.cli",
         *arguments,
-        env={**environment_of(settings), **changed, "PYTHONPATH": str(_ROOT)},
+        env={**environment_of(settings), **changed, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

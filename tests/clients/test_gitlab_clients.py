@@ -14,14 +14,14 @@ import pytest
 import pytest_asyncio
 
 from tests.support.demo import demo_yard
+from tests.support.paths import ROOT
 from tests.support.servers import Servers
 from tests.support.yard import Yard
 from workers.stack.processes import inherited
 
-_ROOT: Final = Path(__file__).parents[2]
 _DRIVERS: Final = Path(__file__).parent
-_PYTHON: Final = _ROOT / ".clients" / "python" / "bin"
-_NODE: Final = _ROOT / ".clients" / "node"
+_PYTHON: Final = ROOT / ".clients" / "python" / "bin"
+_NODE: Final = ROOT / ".clients" / "node"
 _TOKEN: Final = "demo-maintainer-token"
 _PATIENCE_S: Final = 60
 

@@ -5,16 +5,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from schemas.messages.events import EVENTS
 from tests.support.event_document import DOCUMENT_FILE, Description, read_document
+from tests.support.paths import ROOT
 
-_ROOT: Final = Path(__file__).parents[2]
-_PARSER: Final = _ROOT / ".checkers" / "node"
+_PARSER: Final = ROOT / ".checkers" / "node"
 _PATIENCE_S: Final = 100
 _DOCUMENT: Final = read_document()
 _TYPES: Final = [kind.type_name() for kind in EVENTS]
@@ -58,7 +57,7 @@ def complaints() -> list[list[str]]:
     assert _PARSER.exists(), "AsyncAPI's parser is missing: `make checkers` installs it"
     documents = [_DOCUMENT, *map(_broken, _BREAKERS)]
     done = subprocess.run(
-        ["node", _ROOT / "tests" / "contracts" / "check_asyncapi.mjs"],
+        ["node", ROOT / "tests" / "contracts" / "check_asyncapi.mjs"],
         cwd=_PARSER,
         input=json.dumps(documents),
         capture_output=True,
@@ -75,7 +74,7 @@ def complaints() -> list[list[str]]:
 
 def test_the_file_is_what_the_classes_say() -> None:
     command = [sys.executable, "-m", "workers.cli", "events", "document"]
-    printed = subprocess.run(command, cwd=_ROOT, capture_output=True, timeout=_PATIENCE_S, check=True).stdout
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=_PATIENCE_S, check=True).stdout
 
     assert printed.decode() == DOCUMENT_FILE.read_text(encoding="utf-8"), "`make asyncapi` writes it anew"
 

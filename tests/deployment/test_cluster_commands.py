@@ -15,7 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from service.infra.postgres.roles import DatabaseRole
-from tests.support.chart import CHART, CHECKERS, ROOT, Manifest, read_manifests, render
+from tests.support.chart import CHART, CHECKERS, Manifest, read_manifests, render
+from tests.support.paths import ROOT
 
 _TEXTS: Final = (CHART / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _BLOCK: Final = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

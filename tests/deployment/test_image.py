@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 
 from service.environment import PREFIX
 from service.settings import Settings
-from tests.support.chart import CHECKERS, DOCKERFILE, ROOT, parsed_command
+from tests.support.chart import CHECKERS, DOCKERFILE, parsed_command
+from tests.support.paths import ROOT
 
 _COMPOSE: Final = ROOT / "deploy" / "compose.yaml"
 _PATIENCE_S: Final = 60

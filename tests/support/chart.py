@@ -3,18 +3,17 @@
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import click
 from ruamel.yaml import YAML
 
+from tests.support.paths import ROOT
 from tests.support.settings_schema import settings_schema
 from workers.cli import main
 
 Manifest: TypeAlias = dict[str, Any]
 
-ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "deploy" / "chart"
 VALUES_PAGE: Final = ROOT / "docs" / "reference" / "chart.md"
 DOCKERFILE: Final = ROOT / "deploy" / "Dockerfile"

@@ -10,13 +10,12 @@ import termios
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from service.settings import Settings
+from tests.support.paths import ROOT
 from tests.support.yard import environment_of
 
-_ROOT: Final = Path(__file__).parents[2]
 _PATIENCE_S: Final = 30
 _GLANCE_S: Final = 0.02
 _GAP: Final = re.compile(r" {2,}")
@@ -71,7 +70,7 @@ class Commands:
     """Runs `packyard` with the settings of one test."""
 
     def __init__(self, settings: Settings) -> None:
-        self._environment = {**environment_of(settings), "PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"}
+        self._environment = {**environment_of(settings), "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
 
     async def start(self, *arguments: object, changed: Mapping[str, str] | None = None, given: str = "") -> Running:
         """Start a command that nobody can be asked by; *given* is its standard input."""

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 import jsonschema_rs
 
-DOCUMENT_FILE: Final = Path(__file__).parents[2] / "schemas" / "messages" / "asyncapi.json"
+from tests.support.paths import ROOT
+
+DOCUMENT_FILE: Final = ROOT / "schemas" / "messages" / "asyncapi.json"
 
 _PAYLOAD: Final = "$message.payload#/"
 

@@ -15,7 +15,8 @@ from typing import Final
 
 from typing_extensions import override
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 MOST_WORDS: Final = 25
 """The longest sentence that we write; most should have at most 20 words."""
 

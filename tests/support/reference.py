@@ -7,19 +7,18 @@ it is written by hand.
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Final, TypeVar
 
 from schemas.statuses import DELETION_MOVES, FILE_MOVES, PACKAGE_MOVES
 from service.settings import Settings
 from service.shown_values import shown
+from tests.support.paths import ROOT
 from tests.support.reference_commands import commands
 from tests.support.reference_events import events
 from tests.support.reference_http import http
 from tests.support.reference_metrics import metrics
 from tests.support.tables import table
 
-ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
 
 _ROOTS: Final = ("schemas", "service", "workers")

@@ -2,13 +2,12 @@
 
 import ast
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from service.observing.metrics import REGISTRY
+from tests.support.paths import ROOT
 from tests.support.tables import table
 
-_ROOT: Final = Path(__file__).parents[2]
 _SOURCES: Final = ("service", "workers")
 _REPORTED_BY: Final[Mapping[str, str]] = {
     "packyard_http_": "API",
@@ -71,7 +70,7 @@ def _registered() -> Iterator[Metric]:
 
 def _looked_up() -> Iterator[Metric]:
     for folder in _SOURCES:
-        for file in sorted((_ROOT / folder).rglob("*.py")):
+        for file in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 match node:
                     case ast.Call(

@@ -26,6 +26,7 @@ import asyncpg
 import psutil
 
 from service.infra.postgres.migrations.run import migrate
+from tests.support.paths import ROOT
 from tests.support.seaweed import ADMIN, READER, SeaweedFS
 from workers.stack.files import write_private
 from workers.stack.postgres import Postgres
@@ -111,7 +112,7 @@ def servers_of_run(controller: int) -> Servers:
         with (folder / "guard.log").open("wb") as log:
             guard = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.servers", folder, str(controller)],
-                cwd=Path(__file__).parents[2],
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

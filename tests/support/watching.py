@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-FILES: Final = Path(__file__).parents[2] / "deploy" / "chart" / "files"
+from tests.support.paths import ROOT
+
+FILES: Final = ROOT / "deploy" / "chart" / "files"
 ALERTS: Final = FILES / "alerts.yaml"
 DASHBOARD: Final = FILES / "dashboard.json"
 

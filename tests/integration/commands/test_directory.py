@@ -10,9 +10,9 @@ from service.context import Context
 from service.directory_file.applying import apply_directory, read_directory
 from tests.support.catalogue import query
 from tests.support.commands import Commands
+from tests.support.paths import ROOT
 from workers.stack import demo
 
-_ROOT: Final = Path(__file__).parents[3]
 _DEMO: Final = Path(demo.__file__).with_name("demo.yaml")
 _GUIDE: Final = re.compile(r"```yaml acme.yaml\n(users:.*?)```", re.DOTALL)
 _APPLY: Final = ("directory", "apply")
@@ -179,7 +179,7 @@ async def test_the_example_of_the_guide_takes_nothing_from_the_demo(
     context: Context, packyard: Commands, file: Path
 ) -> None:
     await _apply(context, file, _DEMO.read_text(encoding="utf-8"))
-    found = _GUIDE.search((_ROOT / "docs" / "guides" / "directory-file.md").read_text(encoding="utf-8"))
+    found = _GUIDE.search((ROOT / "docs" / "guides" / "directory-file.md").read_text(encoding="utf-8"))
     assert found
     file.write_text(found[1], encoding="utf-8")
 
