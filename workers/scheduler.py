@@ -41,12 +41,12 @@ async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
 
 async def schedule_once(context: Context) -> int:
     """Do what is due now, one batch of each kind; return how much that was."""
-    woken = await destroying.wake(context.database, resend=context.settings.resend, limit=_WAKE_AT_ONCE)
+    overdue = await destroying.wake(context.database, resend=context.settings.resend, limit=_WAKE_AT_ONCE)
     pruned = await housekeeping.prune(context.database, context.settings, limit=_PRUNE_AT_ONCE)
     await statistics.fold(context.database, limit=_FOLD_AT_ONCE)
-    if woken or pruned:
-        log.info("scheduled", woken=woken, pruned=pruned)
-    return woken + pruned
+    if overdue or pruned:
+        log.info("scheduled", woken=overdue, pruned=pruned)
+    return overdue + pruned
 
 
 async def _compete(context: Context, stop: asyncio.Event) -> None:

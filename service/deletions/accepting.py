@@ -12,7 +12,7 @@ from service.deletions import counters
 from service.deletions import events as deletion_events
 from service.deletions.rows import accepting as accepting_rows
 from service.deletions.rows import viewing as viewing_rows
-from service.deletions.rows.accepting import Deletion, Doomed, Origin
+from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
 from service.errors import (
     BadParametersError,
     DeletionHeldError,
@@ -54,8 +54,10 @@ async def delete_package(
     async with database.transaction() as connection:
         package = await _lock_package(connection, origin, project_id, package_id)
         _check_unmodified(package, unmodified_since)
-        doomed = Doomed(package_id, package["status"], origin.requested_level, outbox.new_id(), outbox.new_id())
-        (deletion,) = await accepting_rows.insert_for_packages(connection, origin, [doomed], resend=resend)
+        to_delete = PackageToDelete(
+            package_id, package["status"], origin.requested_level, outbox.new_id(), outbox.new_id()
+        )
+        (deletion,) = await accepting_rows.insert_for_packages(connection, origin, [to_delete], resend=resend)
         await _announce(connection, deletion)
     counters.requested([deletion])
     return deletion

@@ -12,7 +12,7 @@ from service.deletions import counters
 from service.deletions import events as deletion_events
 from service.deletions.rows import accepting as accepting_rows
 from service.deletions.rows import bulk as bulk_rows
-from service.deletions.rows.accepting import Deletion, Doomed, Origin
+from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
 from service.deletions.rows.bulk import Candidate
 from service.errors import (
     ConflictError,
@@ -145,11 +145,11 @@ async def _accept(
 ) -> dict[int, Deletion]:
     accepted: dict[int, Deletion] = {}
     for start in range(0, len(packages), _AT_ONCE):
-        doomed = [
-            Doomed(package.id, package.status, package.level, outbox.new_id(), outbox.new_id())
+        to_delete = [
+            PackageToDelete(package.id, package.status, package.level, outbox.new_id(), outbox.new_id())
             for package in packages[start : start + _AT_ONCE]
         ]
-        deletions = await accepting_rows.insert_for_packages(connection, origin, doomed, resend=resend)
+        deletions = await accepting_rows.insert_for_packages(connection, origin, to_delete, resend=resend)
         ids = [deletion.id for deletion in deletions]
         messages = [deletion_events.requested(deletion) for deletion in deletions]
         await outbox.append(connection, [*messages, *deletion_events.commands(origin.lane, ids)])

@@ -87,7 +87,7 @@ UPDATE deletion d
  WHERE d.id = c.id
 RETURNING deletion(d.*), c.has_lapsed, d.removal_began_at = now() AS is_untouched;
 
--- name: note_held!
+-- name: note_on_hold!
 -- Marks deletions that a claim passed by because of a hold. The end of the hold sends for them immediately.
 WITH stopped AS (
     SELECT id FROM deletion
@@ -171,7 +171,7 @@ SELECT d.id FROM deletion d
 SELECT id FROM package
  WHERE id IN (SELECT package_id FROM deletion WHERE id = ANY(:ids::uuid[])) ORDER BY id FOR UPDATE;
 
--- name: hold_claims
+-- name: lock_claims
 -- Locks those deletions that we still own, with their packages, until the transaction ends.
 WITH ours AS MATERIALIZED (
     SELECT id, package_id, project_id FROM deletion
@@ -182,11 +182,11 @@ WITH ours AS MATERIALIZED (
 SELECT o.id, deletion_hold_on(o.project_id) AS hold
   FROM ours o CROSS JOIN (SELECT count(*) FROM packages) locked ORDER BY o.id;
 
--- name: forget_files
+-- name: delete_files
 -- Deletes file rows, only after their objects are gone.
 DELETE FROM package_file WHERE id = ANY(:package_file_ids::bigint[]) AND status = 'pending_destruction' RETURNING id;
 
--- name: forget_packages
+-- name: delete_packages
 -- Deletes packages without a file row; returns the deletions that are at their end.
 DELETE FROM package p USING deletion d
  WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL AND p.id = d.package_id
@@ -203,7 +203,7 @@ SELECT d.id FROM deletion d
 -- An upload that adds a file to the package waits for this lock, or this waits for the upload.
 SELECT id FROM package WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:statuses::text[]) ORDER BY id FOR UPDATE;
 
--- name: forget_emptied_packages
+-- name: delete_emptied_packages
 -- A model exists even without a file, as in GitLab.
 DELETE FROM package p
  WHERE p.id = ANY(:package_ids::bigint[]) AND p.package_type <> 'ml_model'
@@ -224,21 +224,21 @@ UPDATE deletion d
 RETURNING deletion(d.*);
 
 -- name: renew_claims!
-WITH held AS (
+WITH owned AS (
     SELECT id FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
 )
 UPDATE deletion d SET lease_until = now() + :lease::interval, wake_at = now() + :lease::interval
-  FROM held WHERE d.id = held.id;
+  FROM owned WHERE d.id = owned.id;
 
 -- name: release_claims!
 -- Gives back what was claimed, immediately and without counting it as an attempt.
-WITH held AS (
+WITH owned AS (
     SELECT id FROM deletion WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
 )
 UPDATE deletion d SET state = 'retrying', claim = NULL, lease_until = NULL, attempts = d.attempts - 1,
        removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END,
        not_before = now(), wake_at = now()
-  FROM held WHERE d.id = held.id;
+  FROM owned WHERE d.id = owned.id;
 
 -- name: retry_deletions!
 UPDATE deletion d

@@ -18,7 +18,7 @@ from service.deletions import counters
 from service.deletions import events as deletion_events
 from service.deletions.rows import destroying as destroying_rows
 from service.deletions.rows.accepting import Deletion
-from service.deletions.rows.destroying import DoomedFile, Progress
+from service.deletions.rows.destroying import MarkedFile, Progress
 from service.errors import DeletionProtectedError
 from service.events import outbox
 from service.infra.postgres.database import Connection, Database
@@ -35,11 +35,11 @@ class Failure:
     """Whether it counts as one: an outage, which says nothing of the deletion, does not."""
 
 
-class Standing(Enum):
+class NextStep(Enum):
     """The progress of a deletion after a chunk."""
 
     ENDED = auto()
-    GOES_ON = auto()
+    CONTINUES = auto()
     ON_HOLD = auto()
     """It goes on when the hold on its project is lifted."""
 
@@ -66,7 +66,7 @@ async def claim(
         found = await destroying_rows.claim(connection, ids, token=token, lease=lease, grace=grace)
         claimed = {one.deletion.id: one.deletion for one in found}
         if passed_by := set(ids) - claimed.keys():
-            await destroying_rows.note_held(connection, passed_by)
+            await destroying_rows.note_on_hold(connection, passed_by)
         if not claimed:
             return {}
         await destroying_rows.lock_packages(connection, claimed)
@@ -98,14 +98,16 @@ async def attempted(database: Database, ids: Collection[UUID]) -> list[UUID]:
         return await destroying_rows.attempted(connection, ids)
 
 
-async def next_files(database: Database, held: Mapping[UUID, Deletion], *, token: UUID, limit: int) -> list[DoomedFile]:
+async def next_files(
+    database: Database, owned: Mapping[UUID, Deletion], *, token: UUID, limit: int
+) -> list[MarkedFile]:
     """Return the next marked files of what *token* holds, each once, none under a hold; their objects may go now.
 
     Small deletions come first, so that a large one holds up nobody; a large one is read along its index.
     """
-    by_size = sorted(held.values(), key=lambda deletion: (deletion.files_total, deletion.id))
+    by_size = sorted(owned.values(), key=lambda deletion: (deletion.files_total, deletion.id))
     large = [deletion for deletion in by_size if deletion.files_total > limit]
-    files: dict[int, DoomedFile] = {}
+    files: dict[int, MarkedFile] = {}
     async with database.connection() as connection:
         for some in _portions(by_size[: len(by_size) - len(large)], limit):
             if (rest := limit - len(files)) > 0:
@@ -128,22 +130,22 @@ async def unmarked(database: Database, ids: Collection[UUID]) -> set[UUID]:
 async def record_destroyed(
     database: Database,
     ids: Collection[UUID],
-    files: Sequence[DoomedFile],
+    files: Sequence[MarkedFile],
     *,
     token: UUID,
     lease: timedelta,
-) -> dict[UUID, Standing]:
+) -> dict[UUID, NextStep]:
     """Note that the objects of *files* are gone; return the progress of each deletion.
 
     A deletion that *token* does not own any more is left out of the answer, and nothing is noted for it.
     """
     async with database.transaction() as connection:
-        held = await destroying_rows.hold(connection, ids, token=token)
-        of_ours = [file for file in files if file.deletion_id in held]
-        gone = await destroying_rows.forget_files(connection, [file.id for file in of_ours])
+        owned = await destroying_rows.lock_owned(connection, ids, token=token)
+        of_ours = [file for file in files if file.deletion_id in owned]
+        gone = await destroying_rows.delete_files(connection, [file.id for file in of_ours])
         chunks = _by_deletion([file for file in of_ours if file.id in gone])
-        ended = await destroying_rows.forget_packages(connection, held)
-        ended |= await destroying_rows.finished_file_deletions(connection, held)
+        ended = await destroying_rows.delete_packages(connection, owned)
+        ended |= await destroying_rows.finished_file_deletions(connection, owned)
         progress = [
             Progress(
                 deletion_id,
@@ -151,7 +153,7 @@ async def record_destroyed(
                 bytes=_size(chunks[deletion_id]),
                 ended=deletion_id in ended,
             )
-            for deletion_id in held
+            for deletion_id in owned
         ]
         now = await destroying_rows.record(connection, progress, lease=lease)
         messages = [_destroyed(now[deletion_id], chunk) for deletion_id, chunk in chunks.items() if chunk]
@@ -160,9 +162,9 @@ async def record_destroyed(
     counters.destroyed([(now[deletion_id], len(chunk), _size(chunk)) for deletion_id, chunk in chunks.items()])
     counters.succeeded([now[deletion_id] for deletion_id in ended])
     going_on = {
-        deletion_id: Standing.ON_HOLD if ours.is_on_hold else Standing.GOES_ON for deletion_id, ours in held.items()
+        deletion_id: NextStep.ON_HOLD if ours.is_on_hold else NextStep.CONTINUES for deletion_id, ours in owned.items()
     }
-    return going_on | dict.fromkeys(ended, Standing.ENDED)
+    return going_on | dict.fromkeys(ended, NextStep.ENDED)
 
 
 @repeated
@@ -175,8 +177,8 @@ async def record_failures(
     """
     failed: list[Deletion] = []
     async with database.transaction() as connection:
-        held = await destroying_rows.hold(connection, failures, token=token)
-        ours = {deletion_id: failures[deletion_id] for deletion_id in held}
+        owned = await destroying_rows.lock_owned(connection, failures, token=token)
+        ours = {deletion_id: failures[deletion_id] for deletion_id in owned}
         pauses = {deletion_id: failure.pause for deletion_id, failure in ours.items() if failure.pause is not None}
         final = {deletion_id: failure.reason for deletion_id, failure in ours.items() if failure.pause is None}
         if pauses:
@@ -222,8 +224,8 @@ async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
         if await outbox.is_behind(connection, resend):
             # The broker is away: its commands wait in the outbox already, and more of them would not help.
             return 0
-        woken = await destroying_rows.wake(connection, resend=resend, limit=limit)
-        free = [one for one in woken if not one.is_held]
+        overdue = await destroying_rows.wake(connection, resend=resend, limit=limit)
+        free = [one for one in overdue if not one.is_on_hold]
         fresh = [one for one in free if not one.was_attempted]
         messages = [
             message
@@ -233,7 +235,7 @@ async def wake(database: Database, *, resend: timedelta, limit: int) -> int:
         # A deletion that was attempted before is carried out alone, whatever its lane.
         messages += [outbox.command(one.lane, [one.id]) for one in free if one.was_attempted]
         await outbox.append(connection, messages)
-    return len(woken)
+    return len(overdue)
 
 
 def _portions(deletions: Sequence[Deletion], limit: int) -> Iterator[list[UUID]]:
@@ -256,7 +258,7 @@ def _marked(deletion: Deletion) -> Outgoing:
     return deletion_events.marked(deletion, destroy_after=deletion.not_before if in_grace else None)
 
 
-def _destroyed(deletion: Deletion, chunk: Sequence[DoomedFile]) -> Outgoing:
+def _destroyed(deletion: Deletion, chunk: Sequence[MarkedFile]) -> Outgoing:
     return deletion_events.files_destroyed(
         deletion,
         package_file_ids=tuple(file.id for file in chunk),
@@ -264,8 +266,8 @@ def _destroyed(deletion: Deletion, chunk: Sequence[DoomedFile]) -> Outgoing:
     )
 
 
-def _by_deletion(files: Sequence[DoomedFile]) -> defaultdict[UUID, list[DoomedFile]]:
-    chunks: defaultdict[UUID, list[DoomedFile]] = defaultdict(list)
+def _by_deletion(files: Sequence[MarkedFile]) -> defaultdict[UUID, list[MarkedFile]]:
+    chunks: defaultdict[UUID, list[MarkedFile]] = defaultdict(list)
     for file in files:
         chunks[file.deletion_id].append(file)
     return chunks
@@ -273,7 +275,7 @@ def _by_deletion(files: Sequence[DoomedFile]) -> defaultdict[UUID, list[DoomedFi
 
 async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> list[Outgoing]:
     by_file = {deletion.package_id for deletion in ended if deletion.package_file_id is not None}
-    emptied = await destroying_rows.forget_emptied_packages(connection, by_file) if by_file else set()
+    emptied = await destroying_rows.delete_emptied_packages(connection, by_file) if by_file else set()
     gone: dict[int, Deletion] = {
         deletion.package_id: deletion
         for deletion in ended
@@ -286,5 +288,5 @@ def _failed(failed: Sequence[Deletion], reasons: Mapping[UUID, str]) -> list[Out
     return [deletion_events.failed(deletion, reason=reasons[deletion.id]) for deletion in failed]
 
 
-def _size(chunk: Sequence[DoomedFile]) -> int:
+def _size(chunk: Sequence[MarkedFile]) -> int:
     return sum(file.size for file in chunk)

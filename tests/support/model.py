@@ -141,24 +141,24 @@ class Model:
 
     def look(self, token: UUID, found: AbstractSet[Thing]) -> None:
         """Begin with what *token* holds and has found files of."""
-        for deletion in self.held(token):
+        for deletion in self.owned(token):
             deletion.is_untouched &= found.isdisjoint(self.parts(deletion.target))
 
     def removable(self, token: UUID) -> list[Thing]:
         """Return the files whose objects *token* may remove."""
         marked = (file for file in self.files.values() if file.status == "pending_destruction")
-        held = [] if self.is_on_hold else self.held(token)
-        return [file for file in marked if any(deletion.target in {file, file.package} for deletion in held)]
+        owned = [] if self.is_on_hold else self.owned(token)
+        return [file for file in marked if any(deletion.target in {file, file.package} for deletion in owned)]
 
     def record(self, token: UUID, removed: Iterable[tuple[Deletion, Thing]]) -> set[Deletion]:
         """Forget files whose objects *token* removed for what it still holds; return the deletions that this ends."""
-        held = self.held(token)
-        for deletion in held:
+        owned = self.owned(token)
+        for deletion in owned:
             deletion.has_lapsed = False
         for deletion, file in removed:
-            if deletion in held and file.status == "pending_destruction":
+            if deletion in owned and file.status == "pending_destruction":
                 file.status, deletion.removed, deletion.attempts = GONE, deletion.removed + 1, 1
-        ended = {deletion for deletion in held if not self.parts(deletion.target)}
+        ended = {deletion for deletion in owned if not self.parts(deletion.target)}
         for deletion in ended:
             deletion.state, deletion.holder = "succeeded", None
         for deletion in ended:
@@ -169,14 +169,14 @@ class Model:
 
     def let_go(self, token: UUID, *, is_counted: bool, is_due: bool = True) -> None:
         """Take back what *token* holds, to be attempted again."""
-        for deletion in self.held(token):
+        for deletion in self.owned(token):
             deletion.state, deletion.holder, deletion.is_due = "retrying", None, is_due
             deletion.attempts -= not is_counted
             self._note_untouched(deletion)
 
     def fail(self, token: UUID) -> None:
         """End what *token* holds: that was the last attempt."""
-        for deletion in self.held(token):
+        for deletion in self.owned(token):
             self._fail(deletion)
 
     # What there is
@@ -190,7 +190,7 @@ class Model:
         """Return the files that are left of a package, or the one file if it is left."""
         return [file for file in self.files.values() if target in {file, file.package} and file.status != GONE]
 
-    def held(self, token: UUID) -> list[Deletion]:
+    def owned(self, token: UUID) -> list[Deletion]:
         """Return what *token* holds."""
         return [deletion for deletion in self.deletions.values() if deletion.holder == token]
 

@@ -15,9 +15,9 @@ import structlog
 
 from service.context import Context
 from service.deletions import destroying
-from service.deletions.destroying import Standing
+from service.deletions.destroying import NextStep
 from service.deletions.rows.accepting import Deletion
-from service.deletions.rows.destroying import DoomedFile
+from service.deletions.rows.destroying import MarkedFile
 from service.errors import PackyardError, StorageUnavailableError
 from service.infra.storage.interface import DELETE_CHUNK
 from service.observing import metrics
@@ -129,18 +129,18 @@ class _Batch:
         files = await destroying.next_files(database, self._left, token=self._token, limit=limit)
         self._untouched -= {file.deletion_id for file in files}
         failures = await self._remove(files)
-        standings = await destroying.record_destroyed(
+        steps = await destroying.record_destroyed(
             database,
             self._left,
             [file for file in files if file.storage_key not in failures],
             token=self._token,
             lease=self._context.settings.lease,
         )
-        self._drop_lost(standings)
-        for deletion_id, standing in standings.items():
-            if standing is Standing.ENDED:
+        self._drop_lost(steps)
+        for deletion_id, step in steps.items():
+            if step is NextStep.ENDED:
                 _log(self._left.pop(deletion_id), "destruction_succeeded")
-        await self._let_go_held([each for each, standing in standings.items() if standing is Standing.ON_HOLD])
+        await self._release_on_hold([each for each, step in steps.items() if step is NextStep.ON_HOLD])
         advanced = {file.deletion_id for file in files if file.storage_key not in failures}
         self._begin_counting_anew(advanced)
         failed = self._failed(files, failures)
@@ -148,7 +148,7 @@ class _Batch:
             failed |= await self._leftover(self._left.keys() - failed.keys())
         await self._give_up(failed, advanced=advanced)
 
-    async def _let_go_held(self, ids: Sequence[UUID]) -> None:
+    async def _release_on_hold(self, ids: Sequence[UUID]) -> None:
         if ids:
             await self._release(ids)
         for deletion_id in ids:
@@ -157,7 +157,7 @@ class _Batch:
     async def _release(self, ids: Collection[UUID]) -> None:
         await destroying.release(self._context.database, ids, token=self._token, untouched=self._untouched)
 
-    async def _remove(self, files: Sequence[DoomedFile]) -> Mapping[str, Exception]:
+    async def _remove(self, files: Sequence[MarkedFile]) -> Mapping[str, Exception]:
         if not files:
             return {}
         # The time that the pace takes is not the store's.
@@ -172,7 +172,7 @@ class _Batch:
             log.debug("objects_removed", objects=len(files) - len(failures))
             return failures
 
-    def _failed(self, files: Sequence[DoomedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
+    def _failed(self, files: Sequence[MarkedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
         errors: defaultdict[UUID, list[Exception]] = defaultdict(list)
         for file in files:
             if file.storage_key in failures and file.deletion_id in self._left:
@@ -212,8 +212,8 @@ class _Batch:
         for deletion_id in self._left.keys() & set(advanced):
             self._left[deletion_id] = replace(self._left[deletion_id], attempts=1)
 
-    def _drop_lost(self, held: Collection[UUID]) -> None:
-        for deletion_id in self._left.keys() - set(held):
+    def _drop_lost(self, owned: Collection[UUID]) -> None:
+        for deletion_id in self._left.keys() - set(owned):
             _log(self._left.pop(deletion_id), "claim_lost")
 
 

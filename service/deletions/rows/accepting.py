@@ -76,7 +76,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class PackageToDelete:
     """A locked package that is to be deleted, with the ids that this will have."""
 
     id: int
@@ -132,7 +132,7 @@ async def lock_file(connection: Connection, *, package_id: int, package_file_id:
 
 
 async def insert_for_packages(
-    connection: Connection, origin: Origin, packages: Sequence[Doomed], *, resend: timedelta
+    connection: Connection, origin: Origin, packages: Sequence[PackageToDelete], *, resend: timedelta
 ) -> list[Deletion]:
     """Move locked packages to `processing` and insert their deletions."""
     rows = await fetch(

@@ -12,7 +12,7 @@ from service.infra.postgres.database import Connection, Record, execute, fetch
 
 
 @dataclass(frozen=True, slots=True)
-class DoomedFile:
+class MarkedFile:
     """A marked file: its object is to be removed, then its row."""
 
     id: int
@@ -41,7 +41,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class OwnedDeletion:
     """A deletion that is still ours."""
 
     is_on_hold: bool
@@ -49,13 +49,13 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Woken:
+class OverdueDeletion:
     """A deletion that should have moved on by now."""
 
     id: UUID
     lane: Lane
     was_attempted: bool
-    is_held: bool
+    is_on_hold: bool
     """A hold keeps it from going on."""
 
 
@@ -78,9 +78,9 @@ async def claim(
     return [_claimed(row) for row in rows]
 
 
-async def note_held(connection: Connection, ids: Collection[UUID]) -> None:
+async def note_on_hold(connection: Connection, ids: Collection[UUID]) -> None:
     """Note which of them a hold stops, for the moment in which it is lifted."""
-    await execute(connection, "note_held", ids=list(ids))
+    await execute(connection, "note_on_hold", ids=list(ids))
 
 
 async def lock_packages(connection: Connection, ids: Collection[UUID]) -> None:
@@ -111,15 +111,15 @@ async def mark(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     return {row["id"] for row in rows}
 
 
-async def next_files(connection: Connection, ids: Collection[UUID], *, token: UUID, limit: int) -> list[DoomedFile]:
+async def next_files(connection: Connection, ids: Collection[UUID], *, token: UUID, limit: int) -> list[MarkedFile]:
     """Return the next chunk of marked files of the deletions that *token* holds."""
     rows = await fetch(connection, "next_files", ids=list(ids), claim=token, limit=limit)
-    return [DoomedFile(row["id"], row["storage_key"], row["size"], row["deletion_id"]) for row in rows]
+    return [MarkedFile(row["id"], row["storage_key"], row["size"], row["deletion_id"]) for row in rows]
 
 
 async def next_files_of_large(
     connection: Connection, deletion: Deletion, *, token: UUID, limit: int
-) -> list[DoomedFile]:
+) -> list[MarkedFile]:
     """Return the next marked files of one package's deletion that *token* holds."""
     rows = await fetch(
         connection,
@@ -129,7 +129,7 @@ async def next_files_of_large(
         claim=token,
         limit=limit,
     )
-    return [DoomedFile(row["id"], row["storage_key"], row["size"], deletion.id) for row in rows]
+    return [MarkedFile(row["id"], row["storage_key"], row["size"], deletion.id) for row in rows]
 
 
 async def unmarked(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
@@ -137,21 +137,21 @@ async def unmarked(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     return {row["id"] for row in await fetch(connection, "unmarked_deletions", ids=list(ids))}
 
 
-async def hold(connection: Connection, ids: Collection[UUID], *, token: UUID) -> dict[UUID, Held]:
+async def lock_owned(connection: Connection, ids: Collection[UUID], *, token: UUID) -> dict[UUID, OwnedDeletion]:
     """Return those that *token* still holds, locked with their packages until the transaction ends."""
-    rows = await fetch(connection, "hold_claims", ids=list(ids), claim=token)
-    return {row["id"]: Held(is_on_hold=row["hold"] is not None) for row in rows}
+    rows = await fetch(connection, "lock_claims", ids=list(ids), claim=token)
+    return {row["id"]: OwnedDeletion(is_on_hold=row["hold"] is not None) for row in rows}
 
 
-async def forget_files(connection: Connection, package_file_ids: Sequence[int]) -> set[int]:
+async def delete_files(connection: Connection, package_file_ids: Sequence[int]) -> set[int]:
     """Delete the rows of files whose objects are gone; return those that were there."""
-    rows = await fetch(connection, "forget_files", package_file_ids=list(package_file_ids))
+    rows = await fetch(connection, "delete_files", package_file_ids=list(package_file_ids))
     return {row["id"] for row in rows}
 
 
-async def forget_packages(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+async def delete_packages(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Delete the packages of which no file row is left; return the deletions that this ends."""
-    return {row["id"] for row in await fetch(connection, "forget_packages", ids=list(ids))}
+    return {row["id"] for row in await fetch(connection, "delete_packages", ids=list(ids))}
 
 
 async def finished_file_deletions(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
@@ -159,13 +159,13 @@ async def finished_file_deletions(connection: Connection, ids: Collection[UUID])
     return {row["id"] for row in await fetch(connection, "finished_file_deletions", ids=list(ids))}
 
 
-async def forget_emptied_packages(connection: Connection, package_ids: Collection[int]) -> set[int]:
+async def delete_emptied_packages(connection: Connection, package_ids: Collection[int]) -> set[int]:
     """Delete those displayed packages that have no file left; return them."""
     locked = await fetch(
         connection, "lock_displayed_packages", package_ids=list(package_ids), statuses=sorted(DISPLAYABLE)
     )
     # This is a statement of its own, so it sees the file that an upload committed while we waited for the lock.
-    rows = await fetch(connection, "forget_emptied_packages", package_ids=[row["id"] for row in locked])
+    rows = await fetch(connection, "delete_emptied_packages", package_ids=[row["id"] for row in locked])
     return {row["id"] for row in rows}
 
 
@@ -238,12 +238,12 @@ async def neglected(connection: Connection, lanes: Collection[Lane], *, limit: i
     return [row["id"] for row in rows]
 
 
-async def wake(connection: Connection, *, resend: timedelta, limit: int) -> list[Woken]:
+async def wake(connection: Connection, *, resend: timedelta, limit: int) -> list[OverdueDeletion]:
     """Return the deletions that should have moved on by now; each is returned again ever later."""
     # This is a statement of its own, so the next one sees the lift that was committed while we waited.
     await execute(connection, "lock_waking")
     rows = await fetch(connection, "wake_deletions", resend=resend, limit=limit)
-    return [Woken(row["id"], Lane(row["lane"]), row["was_attempted"], row["held"]) for row in rows]
+    return [OverdueDeletion(row["id"], Lane(row["lane"]), row["was_attempted"], row["held"]) for row in rows]
 
 
 def _claimed(row: Record) -> Claimed:

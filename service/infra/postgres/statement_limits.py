@@ -11,7 +11,7 @@ _GROW_WITH_A_BATCH: Final = (
     # The relay, the workers and the scheduler take many rows at a time.
     *("unpublished_commands", "number_events", "lock_instance", "mark_published", "put_off"),
     *("claim_deletions", "next_files", "next_files_of_large", "unmarked_deletions", "record_progress"),
-    *("forget_files", "forget_packages", "forget_emptied_packages", "lock_displayed_packages"),
+    *("delete_files", "delete_packages", "delete_emptied_packages", "lock_displayed_packages"),
     *("lock_waking", "wake_deletions", "wake_released", "neglected_deletions", "fold_statistics"),
     *("prune_outbox", "prune_deletions", "prune_answers", "deletion_figures", "outbox_figures"),
     # A check reads every file row, page by page, and waits for uploads of the keys that it takes aside.
@@ -26,7 +26,7 @@ _GROW_WITH_A_BATCH: Final = (
     *("store_deletion_rules", "find_too_visible"),
     # A batch may have a hundred thousand deletions.
     *("plan_deletions", "count_planned", "holds_on_batch", "insert_package_deletions", "lock_deletions_of_batch"),
-    *("lock_packages_of_deletions", "hold_claims", "obstacles_to_restoring", "restore_packages", "end_as_restored"),
+    *("lock_packages_of_deletions", "lock_claims", "obstacles_to_restoring", "restore_packages", "end_as_restored"),
 )
 _GROW_WITH_A_PACKAGE: Final = (
     # A package may have millions of files.

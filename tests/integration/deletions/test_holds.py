@@ -12,7 +12,7 @@ from schemas.messages.topology import Lane
 from schemas.statuses import DeletionState
 from service.context import Context
 from service.deletions import accepting, destroying, holds
-from service.deletions.destroying import Standing
+from service.deletions.destroying import NextStep
 from service.deletions.rows.holds import Place
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, objects_in, publish, query, restore, status_of
@@ -94,17 +94,17 @@ async def test_a_hold_stops_a_deletion_after_the_chunk_that_is_under_way(filled:
     package_id = await publish(filled, files=["a", "b", "c"])
     deletion = await delete(filled, package_id)
     token, lease = uuid4(), timedelta(seconds=60)
-    held = await destroying.claim(
+    owned = await destroying.claim(
         filled.database, [deletion.id], token=token, lease=lease, grace=timedelta(0), max_attempts=6
     )
-    chunk = await destroying.next_files(filled.database, held, token=token, limit=1)
+    chunk = await destroying.next_files(filled.database, owned, token=token, limit=1)
     await _put(filled, "an audit")
 
     await filled.store.delete([file.storage_key for file in chunk])
-    standings = await destroying.record_destroyed(filled.database, [deletion.id], chunk, token=token, lease=lease)
+    steps = await destroying.record_destroyed(filled.database, [deletion.id], chunk, token=token, lease=lease)
 
-    assert standings == {deletion.id: Standing.ON_HOLD}
-    assert await destroying.next_files(filled.database, held, token=token, limit=1) == []
+    assert steps == {deletion.id: NextStep.ON_HOLD}
+    assert await destroying.next_files(filled.database, owned, token=token, limit=1) == []
     assert len(objects_in(objects)) == 2
 
 

@@ -27,7 +27,7 @@ from schemas.statuses import PackageStatus
 from service.context import Context, open_context
 from service.deletions import bulk, holds, undoing
 from service.deletions.bulk import Wanted
-from service.deletions.destroying import Standing
+from service.deletions.destroying import NextStep
 from service.deletions.rows.accepting import Deletion
 from service.deletions.rows.holds import Place
 from service.settings import Settings
@@ -191,7 +191,7 @@ class _Yard(ModelledYard):
                 ids = [self.draw_newest(ids, "deletion")]
             case "again" if self.workers:
                 worker = self.draw_worker()
-                ids = list(worker.held)
+                ids = list(worker.owned)
         has_grace = self.draw([False, True], "has grace")
         context = with_settings(self.context, grace_period=_GRACE if has_grace else timedelta(0))
         claimed = self.run(worker.claim(context, *ids))
@@ -213,15 +213,15 @@ class _Yard(ModelledYard):
     def record(self) -> None:
         worker = self.draw_worker()
         removed = [(self.model.deletions[file.deletion_id], self.model.files[file.id]) for file in worker.removed]
-        standings = self.run(worker.record(self.context))
-        held = self.model.held(worker.token)
+        steps = self.run(worker.record(self.context))
+        owned = self.model.owned(worker.token)
         ended = self.model.record(worker.token, removed)
-        assert {self.model.deletions[n]: standing for n, standing in standings.items()} == {
-            d: self._standing(is_ended=d in ended) for d in held
+        assert {self.model.deletions[n]: step for n, step in steps.items()} == {
+            d: self._next_step(is_ended=d in ended) for d in owned
         }
 
-    def _standing(self, *, is_ended: bool) -> Standing:
-        return Standing.ENDED if is_ended else Standing.ON_HOLD if self.model.is_on_hold else Standing.GOES_ON
+    def _next_step(self, *, is_ended: bool) -> NextStep:
+        return NextStep.ENDED if is_ended else NextStep.ON_HOLD if self.model.is_on_hold else NextStep.CONTINUES
 
     def destroy_chunk(self) -> None:
         self.look()
@@ -245,9 +245,9 @@ class _Yard(ModelledYard):
 
     def renew(self) -> None:
         worker = self.draw_worker()
-        held = self.model.held(worker.token)
-        assert self.run(worker.renew(self.context)) == len(held)
-        for deletion in held:
+        owned = self.model.owned(worker.token)
+        assert self.run(worker.renew(self.context)) == len(owned)
+        for deletion in owned:
             deletion.has_lapsed = False
 
     def carry_out(self) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from service.context import Context
-from service.deletions.destroying import Standing
+from service.deletions.destroying import NextStep
 from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import delete, event_topics, file_statuses, publish, query, status_of
 from tests.support.races import (
@@ -203,6 +203,6 @@ async def test_the_end_of_the_last_file_waits_for_a_bulk_delete_and_leaves_the_p
         record = await begun_waiting(filled, worker.record)
         await bulk.end(commits=commits)
 
-        assert await record == {of_last_file.id: Standing.ENDED}
+        assert await record == {of_last_file.id: NextStep.ENDED}
     assert await status_of(filled, package_id) == ("processing" if commits else None)
     assert (await event_topics(filled)).count("package.destroyed") == (0 if commits else 1)

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from service.context import Context
-from service.deletions.destroying import Standing
+from service.deletions.destroying import NextStep
 from service.deletions.rows.accepting import Deletion
 from service.directory_file.applying import apply_directory, read_directory
 from service.directory_file.rows import Counts
@@ -137,7 +137,7 @@ async def test_a_file_with_a_hold_stops_the_chunks_that_begin_after_its_commit(
         await worker.prepare_chunk(filled, limit=1)
         await applying.end(commits=commits)
 
-    assert await worker.record(filled) == {deletion.id: Standing.ON_HOLD if commits else Standing.GOES_ON}
+    assert await worker.record(filled) == {deletion.id: NextStep.ON_HOLD if commits else NextStep.CONTINUES}
     await worker.prepare_chunk(filled)
     assert len(objects_in(objects)) == (1 if commits else 0)
 

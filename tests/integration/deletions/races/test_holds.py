@@ -9,7 +9,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from service.context import Context
-from service.deletions.destroying import Standing
+from service.deletions.destroying import NextStep
 from service.deletions.rows.accepting import Deletion
 from service.infra.postgres.database import Connection, Database
 from tests.support.catalogue import delete, objects_in, publish, query, status_of
@@ -66,7 +66,7 @@ async def test_a_claim_that_ends_after_a_hold_began_removes_nothing(
         await claim.end(commits=commits)
 
     await worker.prepare_chunk(filled)
-    assert await worker.record(filled) == ({deletion.id: Standing.ON_HOLD} if commits else {})
+    assert await worker.record(filled) == ({deletion.id: NextStep.ON_HOLD} if commits else {})
     assert len(objects_in(objects)) == 2
 
 
@@ -109,7 +109,7 @@ async def test_a_hold_stops_the_chunks_that_begin_after_its_commit(
         await worker.prepare_chunk(filled, limit=1)
         await holding.end(commits=commits)
 
-    assert await worker.record(filled) == {deletion.id: Standing.ON_HOLD if commits else Standing.GOES_ON}
+    assert await worker.record(filled) == {deletion.id: NextStep.ON_HOLD if commits else NextStep.CONTINUES}
     await worker.prepare_chunk(filled)
     assert len(objects_in(objects)) == (1 if commits else 0)
 
@@ -127,7 +127,7 @@ async def test_a_hold_does_not_wait_for_a_chunk_that_is_being_recorded_and_stops
         await record.end(commits=commits)
 
     await worker.prepare_chunk(filled)
-    assert await worker.record(filled) == {deletion.id: Standing.ON_HOLD}
+    assert await worker.record(filled) == {deletion.id: NextStep.ON_HOLD}
     assert len(objects_in(objects)) == 1
 
 

@@ -60,7 +60,7 @@ async def test_who_waits_for_the_first_deletion_has_not_taken_the_second(
 
 
 async def _claim_again(worker: StepwiseWorker, context: Context) -> None:
-    await worker.claim(context, *worker.held)
+    await worker.claim(context, *worker.owned)
 
 
 async def _fail(worker: StepwiseWorker, context: Context) -> None:

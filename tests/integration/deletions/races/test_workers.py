@@ -5,7 +5,7 @@ from pathlib import Path
 
 from service.context import Context
 from service.deletions import accepting
-from service.deletions.destroying import Standing
+from service.deletions.destroying import NextStep
 from service.deletions.rows.accepting import Deletion
 from tests.support.catalogue import (
     delete,
@@ -63,7 +63,7 @@ async def test_a_late_worker_waits_for_who_takes_over_and_then_records_nothing(
         record = await begun_waiting(filled, late.record)
         await takeover.end(commits=commits)
 
-        assert await record == ({} if commits else {deletion.id: Standing.GOES_ON})
+        assert await record == ({} if commits else {deletion.id: NextStep.CONTINUES})
     assert len(await file_statuses(filled, deletion.package_id)) == (2 if commits else 1)
     assert (await accepting.find(filled.database, deletion.id)).files_done == (0 if commits else 1)
 
@@ -172,7 +172,7 @@ async def test_a_rule_stops_the_claims_that_come_after_its_commit(
     assert await StepwiseWorker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
     assert await state_of(filled, deletion) == ("failed" if commits else "destroying")
     await worker.prepare_chunk(filled)
-    assert await worker.record(filled) == {early.id: Standing.ENDED}
+    assert await worker.record(filled) == {early.id: NextStep.ENDED}
     assert len(objects_in(objects)) == 2
 
 
