@@ -31,7 +31,7 @@ BEGIN_GENERATED: Final = "<!-- generated"
 END_GENERATED: Final = "<!-- end of generated"
 """The text between these comments comes from the code, where its docstrings are checked."""
 
-_DOCUMENTS: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/**/*.md")
+_DOCUMENTS: Final = ("README.md", "tests/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/**/*.md")
 _AVOIDED: Final = re.compile(rf"\b(?:{'|'.join(AVOIDED)})\b", re.IGNORECASE)
 _SUBJECT: Final = re.compile(r"(?:What|Who|Whoever|Whose)\b(?:\s+\S+){3}.*[^?]$", re.DOTALL)
 _CODE: Final = re.compile(r"(`+).*?\1", re.DOTALL)
