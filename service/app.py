@@ -17,7 +17,7 @@ from service.http.keys import CONTEXT, DOWNLOADS, OPERATIONS
 from service.http.middlewares import add_headers, identify, translate_errors
 from service.http.rate_limit import RateLimit
 from service.http.serving.listening import listen
-from service.http.serving.server import LONGEST_FIELD, LONGEST_LINE, Runner
+from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner
 
 _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""
@@ -81,7 +81,7 @@ def create_runner(context: Context) -> Runner:
         create_app(context),
         access_log=None,
         keepalive_timeout=context.settings.request_timeout.total_seconds(),
-        max_line_size=LONGEST_LINE,
+        max_line_size=LONGEST_REQUEST_LINE,
         max_field_size=LONGEST_FIELD,
         shutdown_timeout=_CUT_WITHIN_S,
     )

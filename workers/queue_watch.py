@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from schemas.messages.topology import DEAD_QUEUE, Lane
-from service.infra.rabbitmq.broker import Broker, Standing
+from service.infra.rabbitmq.broker import Broker, QueueDepth
 from service.observing import metrics
 
 WATCHED: Final = (*(lane.queue for lane in Lane), DEAD_QUEUE)
@@ -21,7 +21,7 @@ class QueueWatch:
         """Begin with nothing known; one query of all queues may take *within* seconds."""
         self._broker = broker
         self._within = within
-        self._seen: dict[str, Standing] = {}
+        self._seen: dict[str, QueueDepth] = {}
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -37,10 +37,10 @@ class QueueWatch:
         before = self._seen.get(DEAD_QUEUE)
         try:
             async with asyncio.timeout(self._within):
-                found = {name: await self._broker.standing(name) for name in WATCHED}
+                found = {name: await self._broker.queue_depth(name) for name in WATCHED}
         except TimeoutError:
             found = {}
-        self._seen = {name: standing for name, standing in found.items() if standing}
+        self._seen = {name: queue_depth for name, queue_depth in found.items() if queue_depth}
         if before and DEAD_QUEUE in self._seen:
             metrics.DEAD_LETTERS.inc(max(0, self._seen[DEAD_QUEUE].ready - before.ready))
         return bool(found)
@@ -50,11 +50,11 @@ class QueueWatch:
             "packyard_queue_messages_ready",
             "Messages of a queue that no consumer has taken",
             ("queue",),
-            [((name,), standing.ready) for name, standing in self._seen.items()],
+            [((name,), queue_depth.ready) for name, queue_depth in self._seen.items()],
         )
         yield metrics.gauges(
             "packyard_queue_consumers",
             "Consumers of a queue",
             ("queue",),
-            [((name,), standing.consumers) for name, standing in self._seen.items()],
+            [((name,), queue_depth.consumers) for name, queue_depth in self._seen.items()],
         )

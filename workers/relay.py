@@ -27,7 +27,7 @@ BATCH: Final = 500
 
 _POLL: Final = timedelta(seconds=1)
 """How often the outbox is read when no notification comes."""
-_LOOK_EVERY: Final = timedelta(seconds=5)
+_CHECK_EVERY: Final = timedelta(seconds=5)
 """How often the lengths of the queues are queried."""
 _MOST_IN_A_LINE: Final = 20
 _LOG_WITHIN_S: Final = 30
@@ -109,7 +109,7 @@ async def _wait_for_log(broker: Broker) -> None:
     try:
         async with asyncio.timeout(_LOG_WITHIN_S):
             while True:
-                if await broker.standing(EVENTS_LOG) is not None:
+                if await broker.queue_depth(EVENTS_LOG) is not None:
                     return
                 await asyncio.sleep(_LOG_POLL_S)
     except TimeoutError:
@@ -132,7 +132,7 @@ async def _watch_queues(broker: Broker, stop: asyncio.Event, note: Callable[[], 
         while not stop.is_set():
             if await watch.look():
                 note()
-            await wait_for_any(stop, within=_LOOK_EVERY)
+            await wait_for_any(stop, within=_CHECK_EVERY)
 
 
 def _deletions(entries: list[Entry]) -> list[str]:

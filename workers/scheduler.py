@@ -72,7 +72,7 @@ async def _check_when_due(context: Context, stop: asyncio.Event) -> None:
     async with context.database.lock(ProcessLock.SCHEDULED_CHECK) as lock:
         while not stop.is_set():
             pause = _CHECK_PERIOD
-            if await lock.is_held() and await schedule.is_due(context.database, context.settings):
+            if await lock.acquire() and await schedule.is_due(context.database, context.settings):
                 pause = await _check(context, stop)
             await wait_for_any(stop, within=pause)
 

@@ -57,7 +57,7 @@ _Place = TypeVar("_Place", Project, Group)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PresentedToken:
     """A credential as a request showed it."""
 
     token: str
@@ -69,17 +69,17 @@ class Shown:
     """Whether a bad one is refused; otherwise it is as if none had been shown."""
 
 
-async def caller_of(connection: Connection, shown: Shown) -> Caller:
+async def caller_of(connection: Connection, presented: PresentedToken) -> Caller:
     """Return the caller whose credential this is.
 
     Raises:
         UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: it is good for nothing.
     """
-    token = await access_rows.find_token(connection, token_digest(shown.token))
+    token = await access_rows.find_token(connection, token_digest(presented.token))
     try:
-        return _caller(_good(token, shown))
+        return _caller(_good(token, presented))
     except RefusedError:
-        if shown.counts_when_bad:
+        if presented.counts_when_bad:
             raise
         return ANONYMOUS
 
@@ -196,11 +196,11 @@ async def require_level(connection: Connection, caller: Caller, project: Project
     await _require_allowance(connection, caller, project)
 
 
-def _good(token: Token | None, shown: Shown) -> Token:
+def _good(token: Token | None, presented: PresentedToken) -> Token:
     if (
         token is None
-        or token.kind not in shown.kinds
-        or (shown.login is not None and token.login not in {None, shown.login})
+        or token.kind not in presented.kinds
+        or (presented.login is not None and token.login not in {None, presented.login})
     ):
         raise UnauthorizedError
     is_personal = token.kind is Credential.PERSONAL_ACCESS_TOKEN

@@ -16,7 +16,7 @@ from service.access.tokens import text_digest
 from service.errors import BadParametersError
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
-from service.idempotency.answering import Answer, answer_once
+from service.idempotency.answering import StoredAnswer, answer_once
 from service.idempotency.rows import Key
 from service.infra.postgres.database import Sessions
 
@@ -58,7 +58,7 @@ async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
 
 
 async def answer(
-    request: web.Request, caller: Caller, body: BaseModel, act: Callable[[Sessions], Awaitable[Answer]]
+    request: web.Request, caller: Caller, body: BaseModel, act: Callable[[Sessions], Awaitable[StoredAnswer]]
 ) -> web.Response:
     """Answer with what *act* answers; under an Idempotency-Key, with what it answered the first time.
 

@@ -50,4 +50,4 @@ def is_known(request: web.Request, tag: str) -> bool:
         known = request.if_none_match or ()
     except ValueError:
         return False
-    return any(given.value in {tag, ETAG_ANY} for given in known)
+    return any(etag.value in {tag, ETAG_ANY} for etag in known)

@@ -13,7 +13,7 @@ REQUEST_ID: Final = web.RequestKey("request_id", str)
 LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
 """Fields that a handler adds to the request's one log line."""
 
-ACCEPTED: Final = web.RequestKey("accepted", str)
+CREDENTIAL_OWNER: Final = web.RequestKey("credential_owner", str)
 """The identity behind the request's credential; set only when the credential is good."""
 
 OPERATIONS: Final = web.AppKey("operations", tuple)

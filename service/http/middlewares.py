@@ -31,8 +31,8 @@ log = structlog.get_logger()
 @web.middleware
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request an id (the client's own, if it is a plain one) and log it in one line."""
-    given = request.headers.get("X-Request-Id", "")
-    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    header = request.headers.get("X-Request-Id", "")
+    request[REQUEST_ID] = header if _REQUEST_ID.fullmatch(header) else uuid4().hex
     request[LOG_FIELDS] = {}
     began = time.perf_counter()
     status = _CLIENT_CLOSED

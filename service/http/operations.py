@@ -15,7 +15,7 @@ from service.errors import RefusedError, UnauthorizedError
 from service.http.serving.expect_continue import let_body_come, wait_to_be_read
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Refusal: TypeAlias = type[RefusedError] | RefusedError
+AnyRefusal: TypeAlias = type[RefusedError] | RefusedError
 """A class where its text is always the same; an example of it where it is not."""
 
 
@@ -108,7 +108,7 @@ FILE_PART: Final = Answer(206, media=Media.OCTETS, headers=(*_OF_FILES, "Content
 ADDRESS: Final = Answer(302, media=Media.EMPTY, headers=("Location", "X-Checksum-SHA256"))
 """Where they are, for a while."""
 
-ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id", "Link"))
+DELETION_ACCEPTED: Final = Answer(204, media=Media.EMPTY, headers=("Deletion-Id", "Link"))
 """A deletion that was accepted."""
 
 
@@ -121,7 +121,7 @@ class Operation:
     tag: str
     handler: Handler
     answers: tuple[Answer, ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[AnyRefusal, ...]
     carriers: frozenset[Carrier]
     query: type[Query] | None = None
     reading_scopes: frozenset[str] = READING_SCOPES
@@ -215,7 +215,7 @@ class Routes:
         path: str,
         *,
         answers: Answer | Sequence[Answer],
-        refusals: Sequence[Refusal] = (),
+        refusals: Sequence[AnyRefusal] = (),
         **about: Any,
     ) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:

@@ -98,8 +98,8 @@ def read_deletion_id(request: web.Request) -> UUID:
 
 def prefers_async(request: web.Request) -> bool:
     """Return whether the client prefers to be shown the progress of the request (RFC 7240, section 4.1)."""
-    told = ",".join(request.headers.getall("Prefer", []))
-    return any(part.partition(";")[0].strip().lower() == _RESPOND_ASYNC for part in told.split(","))
+    preferences = ",".join(request.headers.getall("Prefer", []))
+    return any(part.partition(";")[0].strip().lower() == _RESPOND_ASYNC for part in preferences.split(","))
 
 
 def read_unmodified_since(request: web.Request) -> datetime | None:

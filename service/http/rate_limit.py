@@ -15,7 +15,7 @@ from aiohttp.typedefs import Middleware
 from service.access.tokens import token_digest
 from service.errors import TooManyRequestsError
 from service.http.addresses import client_address
-from service.http.keys import ACCEPTED
+from service.http.keys import CREDENTIAL_OWNER
 from service.http.operations import Handler
 from service.http.replies import reply_text
 from service.ip_addresses import Network, subscriber
@@ -81,7 +81,7 @@ class RateLimit:
                 headers = {**self._headers(observed), "Retry-After": str(math.ceil(self._window.ends - now) or 1)}
                 return reply_text(TooManyRequestsError.text, status=TooManyRequestsError.status, headers=headers)
             response = await handler(request)
-            self._learn(credential, request.get(ACCEPTED), address, refused=response.status == _UNAUTHORIZED)
+            self._learn(credential, request.get(CREDENTIAL_OWNER), address, refused=response.status == _UNAUTHORIZED)
             if not response.prepared:
                 response.headers.update(self._headers(observed))
             return response
@@ -123,6 +123,6 @@ class RateLimit:
 
 
 def _credential(request: web.Request) -> bytes:
-    shown = [request.query.get(name, "") for name in _CREDENTIAL_PARAMETERS]
-    shown += [request.headers.get(name, "") for name in _CREDENTIAL_HEADERS]
-    return token_digest("\n".join(shown))
+    presented = [request.query.get(name, "") for name in _CREDENTIAL_PARAMETERS]
+    presented += [request.headers.get(name, "") for name in _CREDENTIAL_HEADERS]
+    return token_digest("\n".join(presented))

@@ -14,7 +14,7 @@ from service.infra.postgres.database import Sessions, Within
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredAnswer:
     """An answer as a client gets it."""
 
     status: int
@@ -26,7 +26,7 @@ class Answer:
     """It was given before, and nothing was done this time."""
 
 
-async def answer_once(database: Sessions, key: Key, act: Callable[[Sessions], Awaitable[Answer]]) -> Answer:
+async def answer_once(database: Sessions, key: Key, act: Callable[[Sessions], Awaitable[StoredAnswer]]) -> StoredAnswer:
     """Return what was answered under the key, or *act* and keep the answer, in one transaction.
 
     Raises:
@@ -40,7 +40,7 @@ async def answer_once(database: Sessions, key: Key, act: Callable[[Sessions], Aw
         if kept is not None and kept.request_digest != key.request_digest:
             raise KeyReusedError
         if kept is not None:
-            return Answer(kept.status, kept.media, kept.body, kept.headers, is_repeated=True)
+            return StoredAnswer(kept.status, kept.media, kept.body, kept.headers, is_repeated=True)
         answer = await act(Within(connection))
         await idempotency_rows.keep(
             connection, key, status=answer.status, media=answer.media, headers=answer.headers, body=answer.body

@@ -8,7 +8,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-async def at_once(keys: Iterable[_K], function: Callable[[_K], Awaitable[_V]], *, limit: int) -> dict[_K, _V]:
+async def bounded_map(keys: Iterable[_K], function: Callable[[_K], Awaitable[_V]], *, limit: int) -> dict[_K, _V]:
     """Return what *function* makes of each key, in their order; no more than *limit* calls are under way at a time.
 
     The first failure ends it, and is raised as it is.

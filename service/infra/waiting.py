@@ -14,12 +14,12 @@ from service.infra.postgres.database import DatabaseUnavailableError
 _PAUSE_S: Final = 1
 _NOT_YET: Final = (StartError, asyncpg.InsufficientPrivilegeError, *DatabaseUnavailableError)
 
-T = TypeVar("T")
+Result = TypeVar("Result")
 
 log = structlog.get_logger()
 
 
-async def repeat_until_done(attempt: Callable[[], Awaitable[T]], *, patience: timedelta, event: str) -> T:
+async def repeat_until_done(attempt: Callable[[], Awaitable[Result]], *, patience: timedelta, event: str) -> Result:
     """Return what *attempt* returns, as soon as it does not fail; each new reason is logged as *event*.
 
     Raises:

@@ -68,7 +68,7 @@ class StorageCheck:
             yield
             return
         async with self._database.lock(ProcessLock.CHECK) as lock:
-            if not await lock.is_held():
+            if not await lock.acquire():
                 holder = await lock.holder()
                 raise StartError(
                     f"another check that repairs or verifies is under way: {holder or 'it has just ended'}"
@@ -102,7 +102,7 @@ class StorageCheck:
                         self._tally.add_finding(finding)
                     yield found
         if not await self._store.is_ours():
-            raise StorageUnavailableError("the objects of this yard are not there")
+            raise StorageUnavailableError("the objects of this instance are not there")
 
     async def _comparison(self) -> AsyncGenerator[Piece]:
         files = checking_rows.files(self._database)

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.checks import Figures, FindingKind, Outcome
 from service.errors import StorageUnavailableError
-from service.infra.bounded import at_once
+from service.infra.bounded import bounded_map
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import ObjectInfo, ObjectStore
 from service.storage_check.comparison import Piece
@@ -135,7 +135,7 @@ class Judge:
         self._tally.add(going=sum(file.is_going for file in gone))
         gone = [file for file in gone if not file.is_going]
         if gone and not await self._store.is_ours():
-            raise StorageUnavailableError("the objects of this yard are not there")
+            raise StorageUnavailableError("the objects of this instance are not there")
         aside = await self._heads([QUARANTINE + file.key for file in gone])
         return findings + [_missing(file, aside[QUARANTINE + file.key]) for file in gone]
 
@@ -150,7 +150,7 @@ class Judge:
             return await files_of(connection, keys)
 
     async def _heads(self, keys: Sequence[str]) -> dict[str, ObjectInfo | None]:
-        return await at_once(keys, self._store.head, limit=_AT_ONCE)
+        return await bounded_map(keys, self._store.head, limit=_AT_ONCE)
 
 
 def _missing(file: CheckedFile, aside: ObjectInfo | None) -> Finding:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from service.errors import ObjectMissingError, PackyardError
-from service.infra.bounded import at_once
+from service.infra.bounded import bounded_map
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import DELETE_CHUNK, ObjectInfo, ObjectStore
 from service.storage_check import quarantine_rows
@@ -96,7 +96,7 @@ class Quarantine:
                 yield one, str(failure) if failure else None
 
     async def _move(self, keys: Sequence[str]) -> dict[str, str | None]:
-        failures = await at_once(keys, self._move_one, limit=_MOVES)
+        failures = await bounded_map(keys, self._move_one, limit=_MOVES)
         async with self._database.connection() as connection:
             await quarantine_rows.note_moved(connection, [key for key, reason in failures.items() if reason is None])
         return failures

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
-from service.infra.bounded import at_once
+from service.infra.bounded import bounded_map
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import ObjectStore
 from service.storage_check import rows as checking_rows
@@ -56,7 +56,7 @@ async def verify(database: Database, store: ObjectStore, *, anew: bool = False) 
 
 async def _verify_page(database: Database, store: ObjectStore, page: list[tuple[FileRow, bytes]]) -> Verified:
     expected = {file.key: checksum for file, checksum in page}
-    found = await at_once(expected, lambda key: _read(store, key), limit=_READS)
+    found = await bounded_map(expected, lambda key: _read(store, key), limit=_READS)
     compared = {key: reading for key, reading in found.items() if reading != _ABSENT}
     damaged = {key: reading for key, reading in compared.items() if reading.sha256 != expected[key]}
     if damaged:

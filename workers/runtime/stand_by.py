@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from service.infra.postgres.sessions.kept import HeldLock
+from service.infra.postgres.sessions.kept import AdvisoryLock
 from workers.runtime.loops import wait_for_any
 
 _POLL: Final = timedelta(seconds=1)
@@ -16,10 +16,10 @@ _POLL: Final = timedelta(seconds=1)
 log = structlog.get_logger()
 
 
-async def stand_by(lock: HeldLock, stop: asyncio.Event, *, process: str, beat: Callable[[], None]) -> None:
+async def stand_by(lock: AdvisoryLock, stop: asyncio.Event, *, process: str, beat: Callable[[], None]) -> None:
     """Return when *lock* is ours, or *stop* is set; say once if the process that holds it does not work."""
     watch = _HolderWatch(lock, process)
-    while not stop.is_set() and not await lock.is_held():
+    while not stop.is_set() and not await lock.acquire():
         beat()
         await watch.look()
         await wait_for_any(stop, within=_POLL)
@@ -28,7 +28,7 @@ async def stand_by(lock: HeldLock, stop: asyncio.Event, *, process: str, beat: C
 class _HolderWatch:
     """Checks now and then whether the holder of a lock gives signs of life."""
 
-    def __init__(self, lock: HeldLock, process: str) -> None:
+    def __init__(self, lock: AdvisoryLock, process: str) -> None:
         self._lock = lock
         self._process = process
         self._clock = asyncio.get_running_loop().time

@@ -21,7 +21,7 @@ from workers.stack.state import LOOPBACK, State
 _USER: Final = "packyard"
 _ACCOUNT: Final = "embedded_postgres"
 _PATIENCE_S: Final = 30
-_GLANCE_S: Final = 0.05
+_POLL_S: Final = 0.05
 _UNDURABLE: Final = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -78,7 +78,7 @@ class Postgres:
             except StartError:  # it does not answer yet
                 if not self.child.running:
                     raise StartError(f"PostgreSQL ended at its start, see {self.child.program.log}") from None
-                await asyncio.sleep(_GLANCE_S)
+                await asyncio.sleep(_POLL_S)
             else:
                 return
 

@@ -18,7 +18,7 @@ MARK: Final = "YARD_STACK"
 
 _FOREIGN: Final = ("PACKYARD_", "PG", "RABBITMQ_", "ERL_", MARK)
 _LARGEST_LOG: Final = 10_000_000
-_GLANCE_S: Final = 0.05
+_POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Child:
         """Return its exit status, when it has one."""
         # Polled: so it can be waited for from any event loop, and from none of its threads.
         while self._process is None or (status := self._process.poll()) is None:  # noqa: ASYNC110
-            await asyncio.sleep(_GLANCE_S)
+            await asyncio.sleep(_POLL_S)
         return status
 
     async def stop(self) -> None:

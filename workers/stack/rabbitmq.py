@@ -22,7 +22,7 @@ _USER: Final = "packyard"
 _COOKIE_BYTES: Final = 32
 """Erlang would draw a cookie itself, of 20 letters from a small seed; who knows it runs code in the broker."""
 _PATIENCE_S: Final = 60
-_GLANCE_S: Final = 0.1
+_POLL_S: Final = 0.1
 _PLACES: Final = (
     ("/usr/lib/rabbitmq/bin", "rabbitmq-server"),
     ("/usr/lib/rabbitmq/lib", "*/sbin/rabbitmq-server"),
@@ -109,7 +109,7 @@ class RabbitMQ:
         while not await _listens(self._ports["amqp"]) or not await _listens(self._ports["management"]):
             if not self.child.running:
                 raise StartError(f"RabbitMQ ended at its start, see {self.child.program.log}")
-            await asyncio.sleep(_GLANCE_S)
+            await asyncio.sleep(_POLL_S)
 
     def _environment(self, folder: Path) -> Mapping[str, str]:
         own = self._folder

@@ -22,7 +22,7 @@ from workers.stack.reporter import Reporter
 PROCESSES: Final = ("serve", "relay", "work", "schedule")
 
 _READY_S: Final = 30
-_GLANCE_S: Final = 0.1
+_POLL_S: Final = 0.1
 _PAUSES_S: Final = (1, 1, 2, 3, 5)
 _SETTLED_S: Final = 60
 
@@ -150,7 +150,7 @@ class Yard:
             async with asyncio.timeout(_READY_S), aiohttp.ClientSession(self._plan.base_url) as session:
                 while not await _answers(session):
                     self._check(ends)
-                    await asyncio.sleep(_GLANCE_S)
+                    await asyncio.sleep(_POLL_S)
                 self._check(ends)
         except TimeoutError:
             raise StartError(f"the API was not ready in {_READY_S} s, see {self._processes[0].log}") from None

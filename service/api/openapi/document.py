@@ -21,9 +21,9 @@ from service.errors import (
     TooManyRequestsError,
     UnauthorizedError,
 )
-from service.http.operations import Answer, Carrier, Media, Operation, Refusal
+from service.http.operations import Answer, AnyRefusal, Carrier, Media, Operation
 
-_AUTHENTICATION: Final[tuple[Refusal, ...]] = (
+_AUTHENTICATION: Final[tuple[AnyRefusal, ...]] = (
     UnauthorizedError,
     TokenExpiredError,
     TokenRevokedError,
@@ -204,7 +204,7 @@ def _errors(operation: Operation) -> Iterator[tuple[int, str]]:
         yield 413, "413 Request Entity Too Large"
 
 
-def _refusals(operation: Operation) -> Iterator[Refusal]:
+def _refusals(operation: Operation) -> Iterator[AnyRefusal]:
     if operation.carriers:
         yield from _AUTHENTICATION
     if "{" in operation.path:

@@ -135,12 +135,12 @@ async def show_group(request: web.Request) -> web.Response:
     async with caller_visit(request) as (connection, caller):
         group = await access.visible_group(connection, caller, request.match_info["id"])
         query = read_query(request, GroupDetails)
-        shown = await browsing.show_group(connection, caller, group, with_projects=query.with_projects)
+        found = await browsing.show_group(connection, caller, group, with_projects=query.with_projects)
     base = external_url(request)
-    if shown.projects is None:
-        return reply(group_entity(shown.group, base=base))
-    projects = [project_entity(row, base=base, with_permissions=False) for row in shown.projects]
-    return reply(group_with_projects_entity(shown.group, projects, base=base))
+    if found.projects is None:
+        return reply(group_entity(found.group, base=base))
+    projects = [project_entity(row, base=base, with_permissions=False) for row in found.projects]
+    return reply(group_with_projects_entity(found.group, projects, base=base))
 
 
 @routes.get(

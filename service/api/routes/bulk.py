@@ -32,7 +32,7 @@ from service.http.visits.callers import (
     origin_of,
     project_visit,
 )
-from service.idempotency.answering import Answer as Given
+from service.idempotency.answering import StoredAnswer
 from service.infra.postgres.database import Connection, Sessions
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
@@ -153,27 +153,27 @@ async def _delete(
     what = body.filter if body.filter is not None else tuple(dict.fromkeys(body.ids or ()))
     wanted = Wanted(what, levels, body.expected_count)
 
-    async def act(database: Sessions) -> Given:
+    async def act(database: Sessions) -> StoredAnswer:
         if body.dry_run:
-            return _told(request, await bulk.plan_deletion(database, wanted), batch_id=None)
+            return _reply_to_bulk(request, await bulk.plan_deletion(database, wanted), batch_id=None)
         batch_id = outbox.new_id()
         request[LOG_FIELDS]["batch_id"] = str(batch_id)
         origin = origin_of(request, caller, cause=Cause.BULK, lane=Lane.BULK, reason=body.reason, batch_id=batch_id)
         settings = request.app[CONTEXT].settings
         await bulk.require_moving_outbox(database, limit=settings.outbox_limit)
         plan = await bulk.delete_packages(database, origin, wanted, resend=settings.resend)
-        return _told(request, plan, batch_id=batch_id)
+        return _reply_to_bulk(request, plan, batch_id=batch_id)
 
     return await answer(request, caller, body, act)
 
 
 async def _restore(request: web.Request, caller: Caller, body: BulkRestore, project_ids: list[int]) -> web.Response:
-    async def act(database: Sessions) -> Given:
+    async def act(database: Sessions) -> StoredAnswer:
         restoration = await undoing.restore_batch(
             database, body.batch_id, actor=actor_of(request, caller), project_ids=project_ids
         )
         entity = restoration_entity(restoration, batch_id=body.batch_id)
-        return Given(200, Media.JSON, to_json(dumped(entity)))
+        return StoredAnswer(200, Media.JSON, to_json(dumped(entity)))
 
     return await answer(request, caller, body, act)
 
@@ -185,7 +185,7 @@ async def _show(request: web.Request, connection: Connection, project_ids: Colle
     return reply(batch_entity(rows, batch_id=batch_id, base=_place(request)))
 
 
-def _told(request: web.Request, plan: Plan, *, batch_id: UUID | None) -> Given:
+def _reply_to_bulk(request: web.Request, plan: Plan, *, batch_id: UUID | None) -> StoredAnswer:
     status = 200 if batch_id is None else 202
     base = _place(request)
     # Lines have room for packages only.
@@ -194,9 +194,9 @@ def _told(request: web.Request, plan: Plan, *, batch_id: UUID | None) -> Given:
         headers |= {_BATCH_ID: str(batch_id), "Link": f'<{batch_url(base, batch_id)}>; rel="status"'}
     if Media.NDJSON in request.headers.get("Accept", "").lower():
         lines = b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan))
-        return Given(status, Media.NDJSON, lines, headers)
+        return StoredAnswer(status, Media.NDJSON, lines, headers)
     entity = bulk_entity(plan, batch_id=batch_id, base=base)
-    return Given(status, Media.JSON, to_json(dumped(entity)), headers)
+    return StoredAnswer(status, Media.JSON, to_json(dumped(entity)), headers)
 
 
 def _place(request: web.Request) -> str:

@@ -25,7 +25,7 @@ from service.http.paging import by_cursor, reply_part
 from service.http.parameters import UUID_RULE, read_deletion_id, read_query
 from service.http.replies import dumped, reply
 from service.http.visits.callers import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, actor_of, group_visit, project_visit
-from service.idempotency.answering import Answer as Given
+from service.idempotency.answering import StoredAnswer
 from service.infra.postgres.database import Record, Sessions
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
@@ -186,11 +186,11 @@ async def _answer_changed(
     body: Contract,
     change: Callable[[Sessions], Awaitable[object]],
 ) -> web.Response:
-    async def act(database: Sessions) -> Given:
+    async def act(database: Sessions) -> StoredAnswer:
         await change(database)
         async with database.connection() as connection:
             row = await accepting.show(connection, [found.project.id], deletion_id)
-        return Given(200, Media.JSON, to_json(dumped(_entity(request, row, found.level))))
+        return StoredAnswer(200, Media.JSON, to_json(dumped(_entity(request, row, found.level))))
 
     return await answer(request, found.caller, body, act)
 

@@ -29,8 +29,8 @@ from service.http.downloads import send_file
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.links import external_url
 from service.http.operations import (
-    ACCEPTED,
     ADDRESS,
+    DELETION_ACCEPTED,
     FILE_BYTES,
     FILE_PART,
     MOVED,
@@ -53,7 +53,10 @@ _PACKAGE: Final = _PROJECT + "/{package_id:(?!bulk_delete$)[^/]+}"
 _FILES: Final = _PROJECT + "/{package_id}/package_files"
 _FILE: Final = _FILES + "/{package_file_id}"
 
-_ACCEPTED: Final = (ACCEPTED, Answer(202, DeletionResource, headers=(*ACCEPTED.headers, "Preference-Applied")))
+_ACCEPTED: Final = (
+    DELETION_ACCEPTED,
+    Answer(202, DeletionResource, headers=(*DELETION_ACCEPTED.headers, "Preference-Applied")),
+)
 _DELETING: Final = (
     *PROJECT_REFUSALS,
     NotFoundError,

@@ -17,18 +17,18 @@ from service.http.replies import COMMON_HEADERS, reply
 from service.http.serving.expect_continue import without_unknown
 from service.http.serving.framing import MOST_WAITING, HeadTooLongError, Parser
 
-LONGEST_LINE: Final = 8_192
+LONGEST_REQUEST_LINE: Final = 8_192
 """Bytes of a request's first line."""
 LONGEST_FIELD: Final = 16_384
 """Bytes of one header field; a parser's error names the limit, which shows which of the two was exceeded."""
 _HEADERS: Final = {**COMMON_HEADERS, "Cache-Control": NOT_TO_BE_KEPT}
-_GLANCE_S: Final = 0.05
+_POLL_S: Final = 0.05
 _TEXTS: Final = {400: "400 Bad Request", 414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"}
 
 log = structlog.get_logger()
 
 
-class Connection(web.RequestHandler):
+class ClientConnection(web.RequestHandler):
     """One connection of a client."""
 
     __slots__ = ()
@@ -85,13 +85,13 @@ class Connection(web.RequestHandler):
         return answer
 
 
-class Server(web.Server):
-    """Makes a `Connection` of each that comes in."""
+class HttpServer(web.Server):
+    """Makes a `ClientConnection` of each that comes in."""
 
     @override
-    def __call__(self) -> Connection:
+    def __call__(self) -> ClientConnection:
         """Return the protocol of a new connection."""
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return ClientConnection(self, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
@@ -106,20 +106,20 @@ class Runner(web.AppRunner):
             await site.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while any(isinstance(one, Connection) and one.is_busy for one in self._connections()):  # noqa: ASYNC110 - the library notifies nobody
-                    await asyncio.sleep(_GLANCE_S)
+                while any(isinstance(one, ClientConnection) and one.is_busy for one in self._connections()):  # noqa: ASYNC110 - the library notifies nobody
+                    await asyncio.sleep(_POLL_S)
 
     def _connections(self) -> Sequence[web.RequestHandler]:
         return self.server.connections if self.server else ()
 
     @override
-    async def _make_server(self) -> Server:
+    async def _make_server(self) -> HttpServer:
         server = await super()._make_server()
 
         def make_request(message: RawRequestMessage, *parts: Any) -> web.BaseRequest:
             return server.request_factory(without_unknown(message), *parts)
 
-        return Server(server.request_handler, request_factory=make_request, **self._kwargs)
+        return HttpServer(server.request_handler, request_factory=make_request, **self._kwargs)
 
 
 def _status_of(error: BaseException | None) -> int:

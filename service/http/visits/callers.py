@@ -11,7 +11,7 @@ from aiohttp import web
 from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential
 from service.access import access
-from service.access.access import ANONYMOUS, Caller, Shown
+from service.access.access import ANONYMOUS, Caller, PresentedToken
 from service.access.rows import Group, Project
 from service.deletions.rows.accepting import Origin
 from service.deletions.rows.undoing import Actor
@@ -25,13 +25,13 @@ from service.errors import (
     ProjectNotFoundError,
     UnauthorizedError,
 )
-from service.http.keys import ACCEPTED, CONTEXT, LOG_FIELDS, REQUEST_ID
+from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS, REQUEST_ID
 from service.http.links import external_url
-from service.http.operations import OPERATION, READING, Carrier, Refusal
-from service.http.visits.credentials import shown_credentials
+from service.http.operations import OPERATION, READING, AnyRefusal, Carrier
+from service.http.visits.credentials import presented_tokens
 from service.infra.postgres.database import Connection
 
-PROJECT_REFUSALS: Final[tuple[Refusal, ...]] = (
+PROJECT_REFUSALS: Final[tuple[AnyRefusal, ...]] = (
     ProjectNotFoundError,
     PackagesDisabledError,
     ForbiddenError,
@@ -39,7 +39,7 @@ PROJECT_REFUSALS: Final[tuple[Refusal, ...]] = (
 )
 """Why a project's packages may not be visited."""
 
-GROUP_REFUSALS: Final[tuple[Refusal, ...]] = (GroupNotFoundError, PackagesDisabledError, ForbiddenError)
+GROUP_REFUSALS: Final[tuple[AnyRefusal, ...]] = (GroupNotFoundError, PackagesDisabledError, ForbiddenError)
 """Why a group's packages may not be visited."""
 
 
@@ -101,11 +101,11 @@ async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection,
     Raises:
         RefusedError: the credential is bad, or its scopes do not cover the request.
     """
-    shown = await shown_credentials(request)
+    presented = await presented_tokens(request)
     async with request.app[CONTEXT].database.connection() as connection:
-        caller = await _caller(connection, shown)
+        caller = await _caller(connection, presented)
         if caller.credential is not None:
-            request[ACCEPTED] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
+            request[CREDENTIAL_OWNER] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
             request[LOG_FIELDS]["user_id"] = caller.user_id
         if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
             needed = request[OPERATION].reading_scopes if request.method in READING else access.WRITING_SCOPES
@@ -168,8 +168,8 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
     raise web.HTTPMovedPermanently(_address_by_number(request, project))
 
 
-async def _caller(connection: Connection, shown: Sequence[Shown]) -> Caller:
-    for credential in shown:
+async def _caller(connection: Connection, presented: Sequence[PresentedToken]) -> Caller:
+    for credential in presented:
         caller = await access.caller_of(connection, credential)
         if caller.credential is not None:
             return caller

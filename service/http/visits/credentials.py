@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from schemas.names import Credential
-from service.access.access import Shown
+from service.access.access import PresentedToken
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION, Carrier
 from service.http.visits.forms import read_form
@@ -21,14 +21,14 @@ _JOB: Final = frozenset({Credential.JOB_TOKEN})
 _DEPLOY: Final = frozenset({Credential.DEPLOY_TOKEN})
 
 
-async def shown_credentials(request: web.Request) -> Sequence[Shown]:
+async def presented_tokens(request: web.Request) -> Sequence[PresentedToken]:
     """Return the credentials that the request carries where its operation reads one; the first good one counts.
 
     Raises:
         web.HTTPRequestTimeout: the body of a DELETE, which might hold one, does not come.
     """
     operation = request[OPERATION]
-    found = list(_shown(request, operation.carriers, request.query))
+    found = list(_tokens_in(request, operation.carriers, request.query))
     # GitLab reads these parameters from a form as well; the content of an uploaded file is never searched.
     if not found and request.method == "DELETE" and request.can_read_body:
         patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
@@ -37,11 +37,13 @@ async def shown_credentials(request: web.Request) -> Sequence[Shown]:
                 form = await read_form(request)
         except TimeoutError:
             raise web.HTTPRequestTimeout from None
-        found = list(_shown(request, _parameters_of(operation.carriers), form))
+        found = list(_tokens_in(request, _parameters_of(operation.carriers), form))
     return found
 
 
-def _shown(request: web.Request, carriers: frozenset[Carrier], parameters: MultiMapping[str]) -> Iterator[Shown]:
+def _tokens_in(
+    request: web.Request, carriers: frozenset[Carrier], parameters: MultiMapping[str]
+) -> Iterator[PresentedToken]:
     places = (
         (Carrier.PRIVATE_TOKEN_PARAMETER, _PERSONAL, _last(parameters, "private_token")),
         (Carrier.PRIVATE_TOKEN_HEADER, _PERSONAL, request.headers.get("PRIVATE-TOKEN")),
@@ -52,12 +54,12 @@ def _shown(request: web.Request, carriers: frozenset[Carrier], parameters: Multi
     )
     for carrier, kinds, token in places:
         if token and carrier in carriers:
-            yield Shown(token, kinds)
+            yield PresentedToken(token, kinds)
     if Carrier.DEPLOY_TOKEN_HEADER in carriers and (token := request.headers.get("Deploy-Token")):
-        yield Shown(token, _DEPLOY, counts_when_bad=False)
+        yield PresentedToken(token, _DEPLOY, counts_when_bad=False)
     if Carrier.BASIC in carriers and (basic := _basic(request)):
         login, password = basic
-        yield Shown(password, _PERSONAL | _JOB | _DEPLOY, login=login, counts_when_bad=False)
+        yield PresentedToken(password, _PERSONAL | _JOB | _DEPLOY, login=login, counts_when_bad=False)
 
 
 def _kinds(carriers: frozenset[Carrier]) -> frozenset[Credential]:

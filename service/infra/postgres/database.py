@@ -16,7 +16,7 @@ from service.infra.postgres.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.queries import adapter, load_queries
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.postgres.sessions.connecting import Purpose, Session, connect
-from service.infra.postgres.sessions.kept import USUAL_PULSE, HeldLock, Listening, Pulse
+from service.infra.postgres.sessions.kept import USUAL_PULSE, AdvisoryLock, Listening, Pulse
 from service.infra.postgres.sessions.suitability import require_suitable
 from service.infra.postgres.statement_limits import STATEMENT_LIMITS_S
 
@@ -157,7 +157,7 @@ class Database:
             yield listening
 
     @asynccontextmanager
-    async def lock(self, lock: ProcessLock) -> AsyncGenerator[HeldLock]:
+    async def lock(self, lock: ProcessLock) -> AsyncGenerator[AdvisoryLock]:
         """Compete for being the only process that holds *lock*; it is freed at the end.
 
         The block is cancelled when the lock may be lost, before the server can give it to another process.
@@ -166,9 +166,9 @@ class Database:
             DatabaseAwayError: the server has ended the session, or is silent.
         """
         settings = {"application_name": lock.value, "idle_session_timeout": f"{self._pulse.freed * 1_000:.0f}ms"}
-        held = HeldLock(await connect(self._url, Purpose.LOCK, settings=settings), self._pulse, lock)
-        async with held.kept():
-            yield held
+        taken = AdvisoryLock(await connect(self._url, Purpose.LOCK, settings=settings), self._pulse, lock)
+        async with taken.kept():
+            yield taken
 
     @asynccontextmanager
     async def _acquired(self) -> AsyncGenerator[Connection]:

@@ -90,14 +90,14 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
+class RoleRights:
     """The changes that were made to all roles; `left` has a line for each thing that we may not do on this server."""
 
     roles: list[Granted]
     left: list[str]
 
 
-def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> Rights:
+def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> RoleRights:
     """Give each role `<prefix>_<who>` its rights in the database at *url*, and no others; a missing one is made.
 
     *passwords* has those of the roles that get a new one; a role that is made without one cannot log in yet. PUBLIC
@@ -124,7 +124,7 @@ def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> Righ
         reason = first_line(error)
         place = f" for role {name}" if name else ""
         raise StartError(f"PACKYARD_DATABASE_URL: cannot grant rights{place}: {reason}") from error
-    return Rights(done, left)
+    return RoleRights(done, left)
 
 
 def _limit_scaler(connection: psycopg.Connection, name: str) -> list[str]:

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueueDepth:
     """The depth of a queue: its messages that no consumer has taken, and its consumers."""
 
     ready: int
@@ -106,7 +106,7 @@ class Broker:
             await consumer.start(EVENTS_LOG, arguments={"x-stream-offset": since})
         return consumer
 
-    async def standing(self, queue_name: str) -> Standing | None:
+    async def queue_depth(self, queue_name: str) -> QueueDepth | None:
         """Return the depth of a queue; None for one that cannot be used."""
         channel = await self._channel()
         try:
@@ -115,7 +115,7 @@ class Broker:
             return None
         await channel.close()
         found = declared.declaration_result
-        return Standing(found.message_count or 0, found.consumer_count or 0)
+        return QueueDepth(found.message_count or 0, found.consumer_count or 0)
 
     async def declare(self) -> None:
         """Declare every exchange and queue of ours, unless the user that we are may not: then somebody else does."""

@@ -21,7 +21,7 @@ _MISSING: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
+class UserRights:
     """Which names a user may make or delete, write to, and read from; and what it may see of the broker."""
 
     configure: tuple[str, ...] = ()
@@ -43,20 +43,20 @@ _NAMES: Final = (
     *(re.escape(queue.name) for queue in QUEUES),
 )
 
-USERS: Final[Mapping[str, Rights]] = {
+USERS: Final[Mapping[str, UserRights]] = {
     # It makes missing exchanges and queues, since it always runs and notices them first.
-    "relay": Rights(configure=_NAMES, write=_NAMES, read=_NAMES),
-    "worker": Rights(
+    "relay": UserRights(configure=_NAMES, write=_NAMES, read=_NAMES),
+    "worker": UserRights(
         write=(re.escape(DEAD_EXCHANGE),),
         read=tuple(re.escape(lane.queue) for lane in Lane),
     ),
     # It may ask for the queues of this virtual host alone; `monitoring` would show every connection of the broker.
-    "scaler": Rights(tags="management"),
+    "scaler": UserRights(tags="management"),
 }
 """Of each process that talks to the broker; API and scheduler do not."""
 
 
-def subscriber_rights(name: str) -> Rights:
+def subscriber_rights(name: str) -> UserRights:
     """Return the rights of a subscriber: its own queues `sub.<name>.…`, bound to the events, and the log of events.
 
     Raises:
@@ -65,7 +65,7 @@ def subscriber_rights(name: str) -> Rights:
     if not _SUBSCRIBER_NAME.fullmatch(name):
         raise StartError(f"subscriber {name!r}: should be lower-case letters and digits, with hyphens between them")
     own = rf"sub\.{name}\..+"
-    return Rights(configure=(own,), write=(own,), read=(own, re.escape(EVENTS_EXCHANGE), re.escape(EVENTS_LOG)))
+    return UserRights(configure=(own,), write=(own,), read=(own, re.escape(EVENTS_EXCHANGE), re.escape(EVENTS_LOG)))
 
 
 async def set_up_broker(
@@ -105,7 +105,9 @@ async def _declare(session: aiohttp.ClientSession, vhost: str) -> None:
         await session.put(f"/api/policies/{vhost}/{name}", json=dict(policy))
 
 
-async def _put_user(session: aiohttp.ClientSession, vhost: str, name: str, rights: Rights, password: str | None) -> str:
+async def _put_user(
+    session: aiohttp.ClientSession, vhost: str, name: str, rights: UserRights, password: str | None
+) -> str:
     address = f"/api/users/{_quoted(name)}"
     found = await _user(session, address)
     if found is None and password is None:

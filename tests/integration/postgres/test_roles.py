@@ -196,7 +196,7 @@ async def test_an_owner_who_is_no_superuser_says_what_it_may_not_take_away(serve
         rights = grant_rights(owner, prefix=prefix, passwords={DatabaseRole.RELAY: _PASSWORD})
         relay = Roles(owner, prefix).url(DatabaseRole.RELAY)
         async with open_database(relay, size=1) as database, database.lock(ProcessLock.RELAY) as lock:
-            assert await lock.is_held()
+            assert await lock.acquire()
         await inside.execute(f"DROP OWNED BY {', '.join(f'{prefix}_{role}' for role in DatabaseRole)}")
         await inside.close()
     for role in (*DatabaseRole, "owner"):
@@ -230,7 +230,7 @@ async def test_another_role_cannot_keep_the_relay_standing_by(roles: Roles) -> N
     await scaler.execute("SELECT pg_advisory_lock(hashtextextended('packyard.relay', 0))")
     relay = roles.url(DatabaseRole.RELAY)
     async with open_database(relay, size=1) as database, database.lock(ProcessLock.RELAY) as lock:
-        assert await lock.is_held()
+        assert await lock.acquire()
         old = await asyncpg.connect(relay)
         assert not await old.fetchval("SELECT pg_try_advisory_lock(hashtextextended('packyard.relay', 0))")
         await old.close()
@@ -242,7 +242,7 @@ async def test_an_operator_can_take_the_lock_of_checks_however_the_server_plans(
     operator = roles.url(DatabaseRole.OPERATOR)
     await owner.execute(f"ALTER ROLE {roles.prefix}_operator SET plan_cache_mode = force_generic_plan")
     async with open_database(operator, size=1) as database, database.lock(ProcessLock.CHECK) as lock:
-        assert await lock.is_held()
+        assert await lock.acquire()
     await owner.close()
 
 

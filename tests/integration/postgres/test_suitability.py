@@ -59,7 +59,7 @@ async def test_all_works_behind_a_pooler_in_session_mode(settings: Settings, tmp
                 other.database.lock(ProcessLock.RELAY) as theirs,
                 context.database.listen("packyard_outbox") as listening,
             ):
-                assert (await ours.is_held(), await theirs.is_held()) == (True, False)
+                assert (await ours.acquire(), await theirs.acquire()) == (True, False)
                 deletion = await delete(other, await publish(other))
                 async with asyncio.timeout(5):
                     await listening.heard.wait()

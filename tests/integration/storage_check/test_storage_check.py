@@ -206,7 +206,7 @@ async def test_a_repair_that_was_killed_is_finished_by_the_next(yard: Context, *
 
 async def test_two_repairs_never_run_at_once(yard: Context) -> None:
     async with yard.database.lock(ProcessLock.CHECK) as lock:
-        assert await lock.is_held()
+        assert await lock.acquire()
         with pytest.raises(StartError, match=r"another check .* is under way: session \d+ of packyard\.check at 127"):
             await check(yard, repair=True)
         assert await told(yard) == []

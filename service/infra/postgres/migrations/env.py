@@ -11,7 +11,7 @@ from service.infra.postgres.sessions.connecting import Purpose, connect_blocking
 _LOCK: int = 7_223_117_001
 """The advisory lock that keeps two processes apart."""
 
-_GLANCE_S: float = 0.2
+_POLL_S: float = 0.2
 
 _HOLDER = text("""
 SELECT format('session %s of %s at %s, %s since %s', a.pid, a.application_name,
@@ -37,7 +37,7 @@ with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard, 
             raise StartError(
                 f"another process is migrating this database, and has not come to an end ({holder}): try again later"
             )
-        time.sleep(_GLANCE_S)
+        time.sleep(_POLL_S)
     connection.execute(text("SET lock_timeout = '5s'"))
     connection.commit()
     context.configure(connection=connection, version_table="schema_version", transaction_per_migration=True)

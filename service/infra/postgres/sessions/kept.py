@@ -113,8 +113,8 @@ class Listening(KeptSession):
             await self._session.add_listener(channel, lambda *_notification: self.heard.set())
 
 
-class HeldLock(KeptSession):
-    """A lock that only one process can hold; the server frees it when the holder is gone, or silent for long."""
+class AdvisoryLock(KeptSession):
+    """A lock that one process has at a time; the server frees it when the holder is gone, or silent for long."""
 
     _needs_writes = True  # another server may give the same lock to another process
 
@@ -122,14 +122,14 @@ class HeldLock(KeptSession):
         """Begin without the lock."""
         super().__init__(session, pulse)
         self._lock = lock
-        self._held = False
+        self._is_ours = False
 
-    async def is_held(self) -> bool:
-        """Return whether we hold the lock, after trying to take it if we do not."""
-        if not self._held:
+    async def acquire(self) -> bool:
+        """Take the lock if it is free, and return whether it is ours."""
+        if not self._is_ours:
             async with self._turn:
-                self._held = bool(await self._session.fetchval(*self._lock.taking, timeout=self._pulse.silence))
-        return self._held
+                self._is_ours = bool(await self._session.fetchval(*self._lock.taking, timeout=self._pulse.silence))
+        return self._is_ours
 
     @property
     def missed_s(self) -> float:

@@ -11,7 +11,7 @@ from service.errors import ObjectStuckError, StorageRefusedError, StorageUnavail
 from service.infra.storage.bucket.errors import FAILURES, Deed, is_throttled, translated
 from service.infra.storage.interface import ObjectStore
 
-_AT_ONCE: Final = 16
+_PARALLEL: Final = 16
 
 
 class SingleRemovals:
@@ -71,7 +71,7 @@ class SingleRemovals:
             return
         self._passing[key] = failure
         self._in_vain += 1
-        if self._in_vain % _AT_ONCE == 0 and not await self._answers():
+        if self._in_vain % _PARALLEL == 0 and not await self._answers():
             self._stopped = "the object store is away"
 
     async def _answers(self) -> bool:
@@ -111,7 +111,7 @@ class SingleRemovals:
 
 
 def _away() -> StorageUnavailableError:
-    return StorageUnavailableError("the objects of this yard are not there")
+    return StorageUnavailableError("the objects of this instance are not there")
 
 
 async def _together(keys: Iterator[str], work: Callable[[str], Awaitable[None]]) -> None:
@@ -120,5 +120,5 @@ async def _together(keys: Iterator[str], work: Callable[[str], Awaitable[None]])
             await work(key)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(_AT_ONCE):
+        for _ in range(_PARALLEL):
             group.create_task(work_through())

@@ -32,7 +32,7 @@ from service.infra.storage.reading import SILENT, begun
 
 _PART: Final = 8 * 1024 * 1024
 """Bytes of one part of a large object: S3 takes at most 10,000 of them, which makes 78 GiB."""
-_PARTS_AT_ONCE: Final = 3
+_PARALLEL_PARTS: Final = 3
 _LARGEST_COPY: Final = 5 * 1024**3
 """Bytes that S3 copies by itself at most."""
 _IN_LOOP: Final = 64 * 1024
@@ -83,7 +83,9 @@ class BucketStore(ObjectStore):
                 else:
                     whole = _joined(bytes(head), stream)
                     del head
-                    await obstore.put_async(self._backend, key, whole, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+                    await obstore.put_async(
+                        self._backend, key, whole, chunk_size=_PART, max_concurrency=_PARALLEL_PARTS
+                    )
             except FAILURES as error:
                 raise self._translated(error, Deed.WRITE) from error
         return digests.stored(key)

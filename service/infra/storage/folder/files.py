@@ -24,7 +24,7 @@ _TRIES: Final = 20
 @contextmanager
 def root_of(folder: Path) -> Generator[int]:
     """Open the folder of the store; the descriptor keeps to this folder, whatever happens to its name."""
-    away = StorageUnavailableError(f"the objects of this yard are not in {folder}: is the volume mounted?")
+    away = StorageUnavailableError(f"the objects of this instance are not in {folder}: is the volume mounted?")
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except ABSENT:

@@ -107,12 +107,12 @@ class FolderStore(ObjectStore):
 
     @override
     async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
-        given_up = threading.Event()
+        is_abandoned = threading.Event()
         try:
-            return await self._run(self._delete, keys, given_up)
+            return await self._run(self._delete, keys, is_abandoned)
         finally:
             # If the caller stopped waiting, nothing may be removed after that.
-            given_up.set()
+            is_abandoned.set()
 
     @override
     async def move(self, key: str, target: str) -> None:
@@ -200,11 +200,11 @@ class FolderStore(ObjectStore):
             position += len(chunk)
             yield chunk
 
-    def _delete(self, keys: Sequence[str], given_up: threading.Event) -> Mapping[str, Exception]:
+    def _delete(self, keys: Sequence[str], is_abandoned: threading.Event) -> Mapping[str, Exception]:
         errors: dict[str, OSError] = {}
         with root_of(self._folder) as root:
             for key in keys:
-                if given_up.is_set():
+                if is_abandoned.is_set():
                     break
                 try:
                     os.unlink(key, dir_fd=root)
