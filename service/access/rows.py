@@ -105,7 +105,7 @@ async def find_project(
     connection: Connection, reference: str, user_id: int | None, *, job_project_id: int | None = None
 ) -> Project | None:
     """Return the project whose id, or full path, *reference* is; *job_project_id*: where the caller's job belongs."""
-    row = await _find(connection, "project", reference, user_id=user_id, job_project_id=job_project_id)
+    row = await _find_project(connection, _read(reference), user_id=user_id, job_project_id=job_project_id)
     if row is None:
         return None
     return Project(
@@ -130,7 +130,7 @@ async def project_path(connection: Connection, project_id: int) -> str:
 
 async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:
     """Return the group whose id, or full path, *reference* is."""
-    row = await _find(connection, "group", reference, user_id=user_id)
+    row = await _find_group(connection, _read(reference), user_id=user_id)
     if row is None:
         return None
     return Group(
@@ -166,15 +166,38 @@ async def readable_projects(
     return {row["id"]: ReadableProject(row["id"], row["path"], row["packages_enabled"], _level(row)) for row in rows}
 
 
-async def _find(connection: Connection, kind: str, reference: str, **caller: int | None) -> Record | None:
-    if not _NUMBER.fullmatch(reference):
-        if "\x00" in reference:
+async def _find_project(
+    connection: Connection, reference: int | str | None, *, user_id: int | None, job_project_id: int | None
+) -> Record | None:
+    match reference:
+        case int(number):
+            return await fetch_row(
+                connection, "find_project_by_id", id=number, user_id=user_id, job_project_id=job_project_id
+            )
+        case str(path):
+            return await fetch_row(
+                connection, "find_project_by_path", path=path, user_id=user_id, job_project_id=job_project_id
+            )
+        case None:
             return None
-        return await fetch_row(connection, f"find_{kind}_by_path", path=reference, **caller)
+
+
+async def _find_group(connection: Connection, reference: int | str | None, *, user_id: int | None) -> Record | None:
+    match reference:
+        case int(number):
+            return await fetch_row(connection, "find_group_by_id", id=number, user_id=user_id)
+        case str(path):
+            return await fetch_row(connection, "find_group_by_path", path=path, user_id=user_id)
+        case None:
+            return None
+
+
+def _read(reference: str) -> int | str | None:
+    """Return the id or the path that it is; None when no row can have it."""
+    if not _NUMBER.fullmatch(reference):
+        return None if "\x00" in reference else reference
     number = int(reference) if len(reference) <= len(str(_LARGEST)) else 0
-    if not 0 < number < _LARGEST:
-        return None
-    return await fetch_row(connection, f"find_{kind}_by_id", id=number, **caller)
+    return number if 0 < number < _LARGEST else None
 
 
 def _level(row: Record) -> AccessLevel:

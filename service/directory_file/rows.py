@@ -3,10 +3,28 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
+from service.infra.postgres.database import Connection, Record, execute, fetch
 from service.infra.postgres.failures import InvalidPatternError
+
+_SET_ASIDE: Final = {"users": "set_aside_users", "groups": "set_aside_groups", "projects": "set_aside_projects"}
+_STORE: Final = {
+    "users": "store_users",
+    "groups": "store_groups",
+    "projects": "store_projects",
+    "pipelines": "store_pipelines",
+    "deletion_rules": "store_deletion_rules",
+}
+_STORE_OF_PROJECTS: Final = {
+    "deploy_tokens": "store_deploy_tokens",
+    "job_tokens": "store_job_tokens",
+    "job_token_allowances": "store_job_token_allowances",
+    "protection_rules": "store_protection_rules",
+}
+
+Rows = Sequence[Mapping[str, Any]]
+"""The rows of one kind that are to be written, as JSON has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +92,16 @@ async def find_groups(
     connection: Connection, *, paths: Iterable[str], ids: Iterable[int], around: Iterable[int] = ()
 ) -> list[Found]:
     """Find groups by path in lower case, by id, or by the id of a group *around* them, however far."""
-    return await _find_places(connection, "find_groups", paths=paths, ids=ids, around=around)
+    rows = await fetch(connection, "find_groups", paths=list(paths), ids=list(ids), around=list(around))
+    return [_found(row) for row in rows]
 
 
 async def find_projects(
     connection: Connection, *, paths: Iterable[str], ids: Iterable[int], around: Iterable[int] = ()
 ) -> list[Found]:
     """Find projects by path in lower case, by id, or by the id of a group *around* them, however far."""
-    return await _find_places(connection, "find_projects", paths=paths, ids=ids, around=around)
+    rows = await fetch(connection, "find_projects", paths=list(paths), ids=list(ids), around=list(around))
+    return [_found(row) for row in rows]
 
 
 async def find_token_owners(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Owner]:
@@ -92,8 +112,9 @@ async def find_token_owners(connection: Connection, digests: Iterable[bytes]) ->
 
 async def exchange_tokens(connection: Connection, digests: Mapping[bytes, bytes]) -> None:
     """Give the access and deploy tokens with these digests others; revoke one whose new digest is taken."""
-    for query in ("exchange_access_tokens", "exchange_deploy_tokens"):
-        await execute(connection, query, old=list(digests), new=list(digests.values()))
+    old, new = list(digests), list(digests.values())
+    await execute(connection, "exchange_access_tokens", old=old, new=new)
+    await execute(connection, "exchange_deploy_tokens", old=old, new=new)
 
 
 async def find_pipeline_projects(connection: Connection, ids: Iterable[int]) -> dict[int, int]:
@@ -117,12 +138,30 @@ async def find_too_visible(connection: Connection, paths: Sequence[str]) -> list
     return await fetch(connection, "find_too_visible", paths=paths)
 
 
-async def find_state(connection: Connection, **names: Iterable[object]) -> State:
+async def find_state(
+    connection: Connection,
+    *,
+    usernames: Iterable[str],
+    paths: Iterable[str],
+    user_ids: Iterable[int],
+    group_ids: Iterable[int],
+    project_ids: Iterable[int],
+    pipeline_ids: Iterable[int],
+) -> State:
     """Return all that a directory file can change of these users, groups, projects and pipelines.
 
-    *names* are `usernames` and `paths` in lower case, and `user_ids`, `group_ids`, `project_ids` and `pipeline_ids`.
+    The *usernames* and *paths* are in lower case.
     """
-    rows = await fetch(connection, "find_directory_state", **{key: list(values) for key, values in names.items()})
+    rows = await fetch(
+        connection,
+        "find_directory_state",
+        usernames=list(usernames),
+        paths=list(paths),
+        user_ids=list(user_ids),
+        group_ids=list(group_ids),
+        project_ids=list(project_ids),
+        pipeline_ids=list(pipeline_ids),
+    )
     return {
         Key(row["kind"], row["key"]): Thing(
             kind=row["kind"],
@@ -143,7 +182,7 @@ async def count_admins(connection: Connection) -> tuple[int, int]:
 
 async def set_aside(connection: Connection, kind: str, ids: Iterable[int]) -> None:
     """Free the names of these users, groups or projects, which are about to be stored under others."""
-    await execute(connection, f"set_aside_{kind}", ids=list(ids))
+    await execute(connection, _SET_ASIDE[kind], ids=list(ids))
 
 
 async def keep_old_paths(connection: Connection, project_ids: Mapping[str, int]) -> None:
@@ -156,15 +195,36 @@ async def forget_taken_paths(connection: Connection, paths: Iterable[str]) -> No
     await execute(connection, "forget_taken_paths", paths=list(paths))
 
 
-async def store(
-    connection: Connection, kind: str, *, rows: Sequence[Mapping[str, Any]], **owners: Sequence[int]
+async def store(connection: Connection, kind: str, rows: Rows) -> Counts:
+    """Write all rows of a kind that is removed by nothing that a file leaves out."""
+    return _counts(rows, await fetch(connection, _STORE[kind], rows=json.dumps(rows)))
+
+
+async def store_members(
+    connection: Connection, rows: Rows, *, group_ids: Sequence[int], project_ids: Sequence[int]
 ) -> Counts:
-    """Write all rows of a kind; what the *owners* have beyond them is removed, a token revoked."""
-    record = await fetch_row(connection, f"store_{kind}", rows=json.dumps(rows), **owners)
-    created, updated, removed = (record[key] if record else 0 for key in ("created", "updated", "removed"))
+    """Write the members of these groups and projects; the others that they have are removed."""
+    answer = await fetch(
+        connection, "store_members", rows=json.dumps(rows), group_ids=group_ids, project_ids=project_ids
+    )
+    return _counts(rows, answer)
+
+
+async def store_access_tokens(connection: Connection, rows: Rows, *, user_ids: Sequence[int]) -> Counts:
+    """Write the access tokens of these users; the others that they have are revoked."""
+    return _counts(rows, await fetch(connection, "store_access_tokens", rows=json.dumps(rows), user_ids=user_ids))
+
+
+async def store_of_projects(connection: Connection, kind: str, rows: Rows, *, project_ids: Sequence[int]) -> Counts:
+    """Write what these projects have of a kind; the rest that they have is removed, a token revoked."""
+    answer = await fetch(connection, _STORE_OF_PROJECTS[kind], rows=json.dumps(rows), project_ids=project_ids)
+    return _counts(rows, answer)
+
+
+def _counts(rows: Rows, answer: Sequence[Record]) -> Counts:
+    created, updated, removed = (answer[0][key] for key in ("created", "updated", "removed"))
     return Counts(created, updated, unchanged=len(rows) - created - updated, removed=removed)
 
 
-async def _find_places(connection: Connection, query: str, **of: Iterable[object]) -> list[Found]:
-    rows = await fetch(connection, query, **{key: list(values) for key, values in of.items()})
-    return [Found(row["id"], row["path"], tuple(row["ancestry"])) for row in rows]
+def _found(row: Record) -> Found:
+    return Found(row["id"], row["path"], tuple(row["ancestry"]))

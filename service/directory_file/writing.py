@@ -66,7 +66,7 @@ class _Writing:
         await self._set_aside("users", self._known.users)
         await self._store("users", [_user_row(user_id, user) for user_id, user in numbered])
         tokens = [{"user_id": user_id, **_token_row(token)} for user_id, user in numbered for token in user.tokens]
-        await self._store("access_tokens", tokens, user_ids=ids)
+        self.counts["access_tokens"] = await directory_rows.store_access_tokens(self._connection, tokens, user_ids=ids)
 
     async def store_groups(self, groups: Sequence[GroupEntry]) -> None:
         known = self._known.groups.by_name
@@ -110,8 +110,8 @@ class _Writing:
             for owner_id, members in owned
             for name, role in members.items()
         ]
-        await self._store(
-            "members",
+        self.counts["members"] = await directory_rows.store_members(
+            self._connection,
             rows,
             group_ids=[group_id for group_id, _ in groups],
             project_ids=[project_id for project_id, _ in projects],
@@ -124,7 +124,7 @@ class _Writing:
             for project_id, tokens in owned
             for token in tokens
         ]
-        await self._store("deploy_tokens", rows, project_ids=[project_id for project_id, _ in owned])
+        await self._store_of_projects("deploy_tokens", rows, project_ids=[project_id for project_id, _ in owned])
 
     async def store_job_tokens(self) -> None:
         owned = [(project_id, p.job_tokens) for project_id, p in self._projects if p.job_tokens is not None]
@@ -148,7 +148,7 @@ class _Writing:
             }
             for project_id, token in tokens
         ]
-        await self._store("job_tokens", rows, project_ids=[project_id for project_id, _ in owned])
+        await self._store_of_projects("job_tokens", rows, project_ids=[project_id for project_id, _ in owned])
 
     async def store_job_token_allowances(self) -> None:
         owned = [
@@ -159,7 +159,7 @@ class _Writing:
             for project_id, paths in owned
             for path in paths
         ]
-        await self._store("job_token_allowances", rows, project_ids=[project_id for project_id, _ in owned])
+        await self._store_of_projects("job_token_allowances", rows, project_ids=[project_id for project_id, _ in owned])
 
     async def store_protection_rules(self) -> None:
         owned = [(project_id, p.protection_rules) for project_id, p in self._projects if p.protection_rules is not None]
@@ -173,7 +173,7 @@ class _Writing:
             for project_id, rules in owned
             for rule in rules
         ]
-        await self._store("protection_rules", rows, project_ids=[project_id for project_id, _ in owned])
+        await self._store_of_projects("protection_rules", rows, project_ids=[project_id for project_id, _ in owned])
 
     async def store_deletion_rules(self) -> None:
         owned: list[tuple[str, int, DeletionRules]] = [("group", group_id, group) for group_id, group in self._groups]
@@ -186,8 +186,13 @@ class _Writing:
         await self._store("deletion_rules", rows)
         await hold_rows.wake_released(self._connection)
 
-    async def _store(self, kind: str, rows: Sequence[Row], **owners: Sequence[int]) -> None:
-        self.counts[kind] = await directory_rows.store(self._connection, kind, rows=rows, **owners)
+    async def _store(self, kind: str, rows: Sequence[Row]) -> None:
+        self.counts[kind] = await directory_rows.store(self._connection, kind, rows)
+
+    async def _store_of_projects(self, kind: str, rows: Sequence[Row], *, project_ids: Sequence[int]) -> None:
+        self.counts[kind] = await directory_rows.store_of_projects(
+            self._connection, kind, rows, project_ids=project_ids
+        )
 
     async def _set_aside(self, kind: str, known: Names) -> None:
         if renamed := known.renamed():

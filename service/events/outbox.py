@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -12,6 +13,8 @@ from schemas.messages.events import Event
 from schemas.messages.outgoing import Entry, Kind, Outgoing
 from schemas.messages.topology import Lane
 from service.infra.postgres.database import Connection, execute, fetch
+
+_UNPUBLISHED: Final = {Kind.COMMAND: "unpublished_commands", Kind.EVENT: "number_events"}
 
 
 def new_id() -> UUID:
@@ -49,10 +52,9 @@ async def unpublished(connection: Connection, kind: Kind, limit: int) -> list[En
     if kind is Kind.EVENT:
         # This is a statement of its own: if two relays are ever active, the second one numbers after the first.
         await fetch(connection, "lock_instance")
-    query = "unpublished_commands" if kind is Kind.COMMAND else "number_events"
     return [
         Entry(row["position"], row["id"], Kind(row["kind"]), row["routing_key"], row["body"], row["sequence"])
-        for row in await fetch(connection, query, limit=limit)
+        for row in await fetch(connection, _UNPUBLISHED[kind], limit=limit)
     ]
 
 

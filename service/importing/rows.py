@@ -3,17 +3,25 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from schemas.files.imports import ImportedFile, ImportedPackage
 from schemas.statuses import INSTALLABLE
-from service.directory_file.rows import find_pipeline_projects
+from service.directory_file.rows import find_pipeline_projects, store
 from service.infra.postgres.database import Connection, Database, execute, fetch
 from service.infra.postgres.ids import complete_ids
 from service.infra.storage.interface import StoredObject
 
 Identity = tuple[int, str, str, str | None, str | None, str | None]
 """The identity that only one installable package of a project can have: type, name, version and conan recipe."""
+
+_INSERT: Final = {
+    "packages": "insert_imported_packages",
+    "tags": "insert_imported_tags",
+    "builds": "insert_imported_builds",
+    "files": "insert_imported_files",
+    "file_builds": "insert_imported_file_builds",
+}
 
 
 @dataclass(slots=True)
@@ -96,7 +104,7 @@ async def _insert_pipelines(connection: Connection, numbered: Sequence[tuple[int
     pipelines = {row["id"]: row for _, candidate in numbered for row in _pipeline_rows(candidate)}
     if not pipelines:
         return
-    await fetch(connection, "store_pipelines", rows=json.dumps(list(pipelines.values())))
+    await store(connection, "pipelines", list(pipelines.values()))
     builds = [
         {"package_id": package_id, "pipeline_id": pipeline.id}
         for package_id, candidate in numbered
@@ -127,7 +135,7 @@ async def _insert_files(connection: Connection, numbered: Sequence[tuple[int, Ca
 
 async def _insert(connection: Connection, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
-        await execute(connection, f"insert_imported_{kind}", rows=json.dumps(rows))
+        await execute(connection, _INSERT[kind], rows=json.dumps(rows))
 
 
 async def _find_used(connection: Connection, table: str, ids: Sequence[int]) -> frozenset[int]:

@@ -169,8 +169,13 @@ async def list_pipelines(
     connection: Connection, *, package_id: int, position: int | None, is_before: bool, limit: int
 ) -> list[Record]:
     """Return the pipelines of a package next to a position, the nearest first: older ones, or newer if *is_before*."""
-    query = "pipelines_before" if is_before else "pipelines_behind"
-    return await fetch(connection, query, package_id=package_id, position=position, limit=limit)
+    return await fetch(
+        connection,
+        "pipelines_before" if is_before else "pipelines_behind",
+        package_id=package_id,
+        position=position,
+        limit=limit,
+    )
 
 
 async def find_newest_file(

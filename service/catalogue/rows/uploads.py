@@ -69,8 +69,10 @@ async def must_be_unique(connection: Connection, *, ancestry: Sequence[int], nam
 
 async def has_file(connection: Connection, *, project_id: int, name: str, version: str, file_name: str) -> bool:
     """Return whether the generic package that can be installed under that name has such a file."""
-    place = {"project_id": project_id, "name": name, "version": version, "file_name": file_name}
-    return bool(await fetch(connection, "find_duplicate", **place))
+    found = await fetch(
+        connection, "find_duplicate", project_id=project_id, name=name, version=version, file_name=file_name
+    )
+    return bool(found)
 
 
 async def has_file_in(connection: Connection, *, package_id: int, file_name: str) -> bool:

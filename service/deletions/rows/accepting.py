@@ -19,8 +19,10 @@ from schemas.statuses import (
     sources_of,
 )
 from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
+from service.infra.postgres.queries import whole_row
 
 
+@whole_row("deletion")
 @dataclass(frozen=True, slots=True)
 class Deletion:
     """A row of the table `deletion`."""
@@ -145,7 +147,13 @@ async def insert_for_packages(
         event_ids=[package.event_id for package in packages],
         sources=sources_of(PACKAGE_MOVES, PackageStatus.PROCESSING),
         resend=resend,
-        **_origin(origin),
+        requested_by=origin.requested_by,
+        credential=origin.credential,
+        cause=origin.cause,
+        lane=origin.lane,
+        reason=origin.reason,
+        request_id=origin.request_id,
+        batch_id=origin.batch_id,
     )
     return [read(row) for row in rows]
 
@@ -168,7 +176,12 @@ async def insert_for_file(
         sources=sources_of(FILE_MOVES, FileStatus.PROCESSING),
         requested_level=origin.requested_level,
         resend=resend,
-        **_origin(origin),
+        requested_by=origin.requested_by,
+        credential=origin.credential,
+        cause=origin.cause,
+        lane=origin.lane,
+        reason=origin.reason,
+        request_id=origin.request_id,
     )
     return read(row)
 
@@ -182,8 +195,3 @@ async def find(connection: Connection, deletion_id: UUID) -> Deletion | None:
 async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
     """Remove records of deletions that ended longer ago than that; return how many."""
     return await execute(connection, "prune_deletions", older_than=older_than, limit=limit)
-
-
-def _origin(origin: Origin) -> dict[str, object]:
-    names = {column.name for column in fields(origin)} - {"requested_level"}
-    return {name: getattr(origin, name) for name in names}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
 
@@ -13,6 +14,9 @@ class Place(StrEnum):
     GROUP = "group"
 
 
+_PUT: Final = {Place.PROJECT: "put_project_on_hold", Place.GROUP: "put_group_on_hold"}
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """A hold on a project or group; one without a reason is lifted."""
@@ -22,10 +26,20 @@ class Hold:
     path: str
     reason: str | None
 
+    @property
+    def project_id(self) -> int | None:
+        """The id, if the place is a project."""
+        return self.id if self.place is Place.PROJECT else None
+
+    @property
+    def group_id(self) -> int | None:
+        """The id, if the place is a group."""
+        return self.id if self.place is Place.GROUP else None
+
 
 async def put(connection: Connection, place: Place, reference: str, *, reason: str | None) -> Hold | None:
     """Put the project or group with that number or path on hold, or lift the hold; None when there is none such."""
-    row = await fetch_row(connection, f"put_{place}_on_hold", reference=reference, reason=reason)
+    row = await fetch_row(connection, _PUT[place], reference=reference, reason=reason)
     return None if row is None else Hold(place, row["id"], row["path"], row["deletion_hold"])
 
 
@@ -43,16 +57,12 @@ async def list_all(connection: Connection, *, limit: int) -> list[Hold]:
 
 async def count_below(connection: Connection, hold: Hold) -> Record:
     """Count the deletions below: `waiting`, and of them what no hold stops (`released`) or is still `under_way`."""
-    (row,) = await fetch(connection, "count_under_hold", **_place(hold))
+    (row,) = await fetch(connection, "count_under_hold", project_id=hold.project_id, group_id=hold.group_id)
     return row
 
 
 async def nearest(connection: Connection, hold: Hold) -> str | None:
     """Return why nothing of the project or group may be deleted: its own hold's reason, or of one around it."""
-    (row,) = await fetch(connection, "nearest_hold", **_place(hold))
+    (row,) = await fetch(connection, "nearest_hold", project_id=hold.project_id, group_id=hold.group_id)
     reason: str | None = row["hold"]
     return reason
-
-
-def _place(hold: Hold) -> dict[str, int | None]:
-    return {f"{place}_id": hold.id if hold.place is place else None for place in Place}

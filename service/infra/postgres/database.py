@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from service.errors import DatabaseAwayError, DatabaseReadOnlyError, StartError, TransactionLostError, first_line
 from service.infra.postgres import records
 from service.infra.postgres.failures import DRIVER_ERRORS, outages_named
-from service.infra.postgres.queries import adapter, load_queries
+from service.infra.postgres.queries import named_query
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.postgres.sessions.connecting import Purpose, Session, connect
 from service.infra.postgres.sessions.kept import USUAL_PULSE, AdvisoryLock, Listening, Pulse
@@ -34,32 +34,30 @@ _CLOSE_TIMEOUT_S: Final = 5
 _RENEW_EVERY_S: Final = 5
 """How often all connections are renewed at most: those who only read need not connect again for each refused write."""
 
-_queries: Final = load_queries()
-
 
 async def fetch(connection: Connection, query: str, **values: object) -> list[Record]:
     """Run the named query and return its rows."""
-    rows: list[Any] = await connection.fetch(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query))
+    rows: list[Any] = await connection.fetch(*_with_values(query, values), timeout=STATEMENT_LIMITS_S.get(query))
     return rows
 
 
 async def fetch_row(connection: Connection, query: str, **values: object) -> Record | None:
     """Run the named query and return its first row, if there is one."""
-    row: Any = await connection.fetchrow(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query))
+    row: Any = await connection.fetchrow(*_with_values(query, values), timeout=STATEMENT_LIMITS_S.get(query))
     return row if row is None else cast(Record, row)
 
 
 async def execute(connection: Connection, query: str, **values: object) -> int:
     """Run the named query and return how many rows it touched."""
-    return _touched(await connection.execute(*_prepared(query, values), timeout=STATEMENT_LIMITS_S.get(query)))
+    return _touched(await connection.execute(*_with_values(query, values), timeout=STATEMENT_LIMITS_S.get(query)))
 
 
 async def fetch_composed(
     connection: Connection, query: str, parts: Mapping[str, str], values: Sequence[object]
 ) -> list[Record]:
     """Run a named query whose {places} are filled with *parts*, fixed fragments that hold only $1, $2… for *values*."""
-    text: str = getattr(_queries, query).sql
-    rows: list[Any] = await connection.fetch(text.format_map(parts), *values, timeout=STATEMENT_LIMITS_S.get(query))
+    text = named_query(query).text.format_map(parts)
+    rows: list[Any] = await connection.fetch(text, *values, timeout=STATEMENT_LIMITS_S.get(query))
     return rows
 
 
@@ -67,9 +65,9 @@ def _touched(tag: str) -> int:
     return int(tag.rpartition(" ")[2])
 
 
-def _prepared(query: str, values: dict[str, object]) -> tuple[Any, ...]:
-    ordered = adapter.maybe_order_params(query, values)  # type: ignore[no-untyped-call]  # nor there
-    return getattr(_queries, query).sql, *ordered
+def _with_values(name: str, values: Mapping[str, object]) -> tuple[Any, ...]:
+    query = named_query(name)
+    return query.text, *[values[parameter] for parameter in query.parameters]
 
 
 class Sessions(Protocol):

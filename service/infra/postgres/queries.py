@@ -1,55 +1,90 @@
-"""The queries, by name, each with the columns of its tables written out."""
+"""The named queries of all `.sql` files, each with its parameters in the order of their places."""
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiosql
-from aiosql.adapters.asyncpg import AsyncPGAdapter
 
-COLUMNS: Final = MappingProxyType(
-    {
-        "deletion": (
-            *("id", "project_id", "root_group_id", "package_id", "package_file_id", "package_type", "package_name"),
-            *("package_version", "file_name", "prior_status", "lane", "cause", "reason", "requested_by", "credential"),
-            *("request_id", "batch_id", "request_event_id", "requested_at", "state", "files_total", "bytes_total"),
-            *("files_done", "bytes_done", "attempts", "last_error", "not_before", "marked_at", "removal_began_at"),
-            *("finished_at", "restored_as"),
-        ),
-        "package_file": (
-            *("id", "package_id", "file_name", "status", "size", "md5", "sha1", "sha256", "storage_key"),
-            *("created_at", "updated_at"),
-        ),
-    }
-)
-"""The columns that replace `deletion(d.*)` in a query, where d is the table's name or alias.
-
-A query that returns all columns fails in the middle of a transaction when a migration adds one. The server does not let
-a prepared statement change the columns of its result.
-"""
-
-_WHOLE_ROW: Final = re.compile(rf"\b({'|'.join(COLUMNS)})\((\w+)\.\*\)")
+from service.infra.postgres.records import Dataclass
 
 _SERVICE: Final = Path(__file__).parents[2]
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_WHOLE_ROW: Final = re.compile(r"\b(\w+)\((\w+)\.\*\)")
 
-adapter: Final = AsyncPGAdapter()  # type: ignore[no-untyped-call]  # the library is not annotated there
-
-
-def query_files() -> list[Path]:
-    """Return the files of queries: each lies beside the code that uses it."""
-    return sorted(file for file in _SERVICE.rglob("*.sql") if _MIGRATIONS not in file.parents)
+_Row = TypeVar("_Row", bound=Dataclass)
 
 
-def load_queries() -> Any:
-    """Return an object with an attribute for each query."""
-    texts = [file.read_text(encoding="utf-8") for file in query_files()]
-    return aiosql.from_str(_expanded("\n".join(texts)), lambda: adapter, mandatory_parameters=False)
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query as a `.sql` file has it: the text has $1, $2 and so on in the places of the *parameters*."""
+
+    file: Path
+    text: str
+    parameters: tuple[str, ...]
 
 
-def _expanded(text: str) -> str:
-    def columns(found: re.Match[str]) -> str:
-        return ", ".join(f"{found[2]}.{column}" for column in COLUMNS[found[1]])
+_columns: Final[dict[str, str]] = {}
 
-    return _WHOLE_ROW.sub(columns, text)
+
+def whole_row(table: str) -> Callable[[type[_Row]], type[_Row]]:
+    """Let `table(d.*)` in a query mean the fields of the decorated dataclass; d is the table's name or alias.
+
+    A query that returns all columns fails in the middle of a transaction when a migration adds one. The server does not
+    let a prepared statement change the columns of its result.
+    """
+
+    def note(row: type[_Row]) -> type[_Row]:
+        _columns[table] = ", ".join(f"{{alias}}.{column.name}" for column in fields(row))
+        return row
+
+    return note
+
+
+@cache
+def named_query(name: str) -> Query:
+    """Return the query of that name.
+
+    Raises:
+        KeyError: there is none, or nothing has said what the columns of its whole row are.
+    """
+    query = _QUERIES[name]
+    return Query(query.file, _WHOLE_ROW.sub(_written_out, query.text), query.parameters)
+
+
+def query_names() -> frozenset[str]:
+    """Return the names of all queries."""
+    return frozenset(_QUERIES)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    return _columns[found[1]].format(alias=found[2])
+
+
+def _read_all() -> Mapping[str, Query]:
+    queries: dict[str, Query] = {}
+    for file in sorted(_SERVICE.rglob("*.sql")):
+        if _MIGRATIONS in file.parents:
+            continue
+        for name, query in _read(file).items():
+            if name in queries:
+                raise ValueError(f"{file} and {queries[name].file} have both a query {name}")
+            queries[name] = query
+    return queries
+
+
+def _read(file: Path) -> dict[str, Query]:
+    found: Any = aiosql.from_path(file, "asyncpg", mandatory_parameters=False)
+    # The library makes a function of each query. Its signature has the parameters in the order of their places.
+    functions = {name: getattr(found, name) for name in found.available_queries if not name.endswith("_cursor")}
+    return {name: Query(file, made.sql, _parameters(made)) for name, made in functions.items()}
+
+
+def _parameters(function: Any) -> tuple[str, ...]:
+    return tuple(name for name in function.__signature__.parameters if name != "self")
+
+
+_QUERIES: Final = _read_all()

@@ -16,11 +16,13 @@ Record: TypeAlias = Mapping[str, Any]
 _Conversion: TypeAlias = Callable[[Any], object]
 
 
-class _Dataclass(Protocol):
+class Dataclass(Protocol):
+    """Any dataclass."""
+
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
-_Row = TypeVar("_Row", bound=_Dataclass)
+_Row = TypeVar("_Row", bound=Dataclass)
 
 
 def row_reader(kind: type[_Row]) -> Callable[[Record], _Row]:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from service.infra.postgres import statement_limits
-from service.infra.postgres.queries import load_queries
+from service.infra.postgres.queries import query_names
 from service.infra.postgres.sessions.connecting import Purpose, Session, connect, connect_blocking
 
 _OTHER_DEFAULTS = {
@@ -112,4 +112,4 @@ async def test_the_kernel_notices_the_silence_of_the_server(database_url: str, m
 
 
 def test_every_statement_with_a_limit_of_its_own_exists() -> None:
-    assert statement_limits.STATEMENT_LIMITS_S.keys() <= set(load_queries().available_queries)
+    assert statement_limits.STATEMENT_LIMITS_S.keys() <= query_names()

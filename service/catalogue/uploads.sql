@@ -1,0 +1,73 @@
+-- Writes packages and their files.
+
+-- name: find_or_create_generic_package
+-- Takes the row lock either way, so that no deletion comes between this and the file. A package in error is taken only
+-- if no installable one has the name, and no deletion was ever asked for it.
+WITH broken AS (
+    SELECT e.id FROM package e
+     WHERE e.project_id = :project_id AND e.package_type = 'generic' AND e.name = :name AND e.version = :version
+       AND e.status = 'error'
+       AND NOT EXISTS (SELECT FROM package i
+                        WHERE i.project_id = :project_id AND i.package_type = 'generic' AND i.name = :name
+                          AND i.version = :version AND i.status IN ('default', 'hidden', 'deprecated'))
+       AND NOT EXISTS (SELECT FROM deletion d
+                        WHERE d.project_id = :project_id AND d.package_id = e.id AND d.package_file_id IS NULL)
+     ORDER BY e.id DESC LIMIT 1 FOR UPDATE
+), taken AS (
+    UPDATE package p SET status = coalesce(:status::text, p.status), updated_at = now()
+      FROM broken WHERE p.id = broken.id
+ RETURNING p.id
+), made AS (
+    INSERT INTO package (project_id, package_type, name, version, status, creator_id)
+    SELECT :project_id, 'generic', :name, :version, coalesce(:status::text, 'default'), :creator_id
+     WHERE NOT EXISTS (SELECT FROM taken)
+        ON CONFLICT (project_id, package_type, name, version, conan_username, conan_channel)
+     WHERE status IN ('default', 'hidden', 'deprecated')
+        DO UPDATE SET status = coalesce(:status::text, package.status), updated_at = now()
+ RETURNING id
+)
+SELECT id FROM taken UNION ALL SELECT id FROM made;
+
+-- name: find_duplicates_setting
+-- The nearest group that has a value counts, for each of the two settings.
+-- PostgreSQL reads the pattern: in a time that grows with the name, whatever the pattern is.
+SELECT coalesce((SELECT g.generic_duplicates_allowed FROM directory_group g
+                  WHERE g.id = ANY(:ancestry::bigint[]) AND g.generic_duplicates_allowed IS NOT NULL
+                  ORDER BY cardinality(g.ancestry) DESC LIMIT 1), true) AS is_allowed,
+       coalesce((SELECT g.generic_duplicate_exception_regex <> ''
+                        AND (:name::text ~ ('^(?:' || g.generic_duplicate_exception_regex || ')$')
+                             OR :version::text ~ ('^(?:' || g.generic_duplicate_exception_regex || ')$'))
+                   FROM directory_group g
+                  WHERE g.id = ANY(:ancestry::bigint[]) AND g.generic_duplicate_exception_regex IS NOT NULL
+                  ORDER BY cardinality(g.ancestry) DESC LIMIT 1), false) AS is_excepted;
+
+-- name: find_duplicate
+-- Searches the package that has that name now; find_duplicate_in searches one that is known and locked.
+SELECT f.id FROM package p JOIN package_file f ON f.package_id = p.id
+ WHERE p.project_id = :project_id AND p.package_type = 'generic' AND p.name = :name AND p.version = :version
+   AND p.status IN ('default', 'hidden', 'deprecated') AND f.file_name = :file_name AND f.status = 'default'
+ LIMIT 1;
+
+-- name: find_duplicate_in
+SELECT f.id FROM package_file f
+ WHERE f.package_id = :package_id AND f.file_name = :file_name AND f.status = 'default'
+ LIMIT 1;
+
+-- name: insert_build!
+WITH package_has_it AS (
+    INSERT INTO package_build (package_id, pipeline_id) VALUES (:package_id, :pipeline_id) ON CONFLICT DO NOTHING
+)
+INSERT INTO package_file_build (package_file_id, pipeline_id) VALUES (:package_file_id, :pipeline_id);
+
+-- name: insert_package_file
+-- A session that is in doubt about our commit waits for this lock, which we hold until the commit ends.
+INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key)
+SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key
+  FROM (SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0))) locked
+RETURNING id, package_id, file_name, status, size, md5, sha1, sha256, storage_key, created_at, updated_at;
+
+-- name: await_commit_of_key
+SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0));
+
+-- name: file_of_key
+SELECT id FROM package_file WHERE storage_key = :storage_key;

@@ -1,0 +1,2 @@
+-- name: any_file
+SELECT 1 FROM package_file LIMIT 1;
