@@ -1,8 +1,8 @@
 -- name: find_credential
 -- Finds a token of any kind by its digest; no two tokens have the same.
-SELECT 'personal_access_token' AS kind, t.id AS token_id, t.scopes, t.expires_at, t.revoked_at,
+SELECT 'personal_access_token' AS kind, t.id, t.scopes, t.expires_at, t.revoked_at,
        NULL::bigint AS project_id, NULL::bigint AS pipeline_id, NULL::text AS login,
-       u.id AS user_id, u.username, u.admin, u.external, u.state
+       u.id AS user_id, u.username, u.admin AS is_admin, u.external AS is_external, u.state AS user_state
   FROM access_token t JOIN directory_user u ON u.id = t.user_id
  WHERE t.digest = :digest
  UNION ALL
@@ -19,9 +19,9 @@ SELECT 'deploy_token', t.id, t.scopes, t.expires_at, t.revoked_at, t.project_id,
 -- name: find_project_by_id
 -- lets_job_in: the project is the job's own, or has the job's project in its allowlist; of no account for other callers.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false AS is_moved,
-       (SELECT max(m.access_level) FROM membership m
-         WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level,
-       p.id = :job_project_id OR EXISTS (
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level,
+       coalesce(p.id = :job_project_id, false) OR EXISTS (
            SELECT FROM job_token_allowance a
             WHERE a.project_id = p.id AND a.source_project_id = :job_project_id) AS lets_job_in
   FROM project p JOIN directory_group g ON g.id = p.group_id
@@ -30,9 +30,9 @@ SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false
 -- name: find_project_by_path
 -- Finds a project by its path, or else by a path that it had before.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, lower(p.path) <> lower(:path) AS is_moved,
-       (SELECT max(m.access_level) FROM membership m
-         WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level,
-       p.id = :job_project_id OR EXISTS (
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level,
+       coalesce(p.id = :job_project_id, false) OR EXISTS (
            SELECT FROM job_token_allowance a
             WHERE a.project_id = p.id AND a.source_project_id = :job_project_id) AS lets_job_in
   FROM project p JOIN directory_group g ON g.id = p.group_id
@@ -45,8 +45,8 @@ SELECT path FROM project WHERE id = :id;
 -- name: find_group_by_id
 -- holds_membership: the caller has no role in the group, but one somewhere below it.
 SELECT g.id, g.path, g.name, g.visibility,
-       (SELECT max(m.access_level) FROM membership m
-         WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)) AS level,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)), 0) AS level,
        EXISTS (SELECT FROM membership m
                  LEFT JOIN project p ON p.id = m.project_id
                  JOIN directory_group b ON b.id = coalesce(m.group_id, p.group_id)
@@ -56,8 +56,8 @@ SELECT g.id, g.path, g.name, g.visibility,
 
 -- name: find_group_by_path
 SELECT g.id, g.path, g.name, g.visibility,
-       (SELECT max(m.access_level) FROM membership m
-         WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)) AS level,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)), 0) AS level,
        EXISTS (SELECT FROM membership m
                  LEFT JOIN project p ON p.id = m.project_id
                  JOIN directory_group b ON b.id = coalesce(m.group_id, p.group_id)
@@ -68,8 +68,8 @@ SELECT g.id, g.path, g.name, g.visibility,
 -- name: readable_projects
 -- The projects of a group, or of its whole subtree, whose packages the caller may read.
 SELECT p.id, p.path, p.packages_enabled,
-       (SELECT max(m.access_level) FROM membership m
-         WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))) AS level
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
   FROM project p JOIN directory_group g ON g.id = p.group_id
  WHERE g.ancestry @> ARRAY[:group_id::bigint] AND (NOT :exclude_subgroups::boolean OR g.id = :group_id)
    AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)

@@ -1,12 +1,13 @@
-"""Tokens, and projects and groups as one caller sees them."""
+"""Rows of tokens, and of projects and groups as one caller sees them."""
 
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import ClassVar, Final
 
 from schemas.names import AccessLevel, Credential, UserState, Visibility
-from service.infra.postgres.database import Connection, Record, fetch, fetch_row
+from service.infra.postgres.database import Connection, fetch, fetch_row
+from service.infra.postgres.records import Record, row_reader
 
 _NUMBER: Final = re.compile(r"-?[0-9]+")
 _LARGEST: Final = 2**63
@@ -47,9 +48,10 @@ class Project:
     level: AccessLevel
     lets_job_in: bool
     """Whether the caller's job may write here; of no account where the caller is no job."""
-    is_moved: bool = False
+    is_moved: bool
     """It was asked for by a path that it had before."""
-    holds_membership: bool = False
+    holds_membership: ClassVar[bool] = False
+    """Nothing is below a project in which the caller could have a role."""
 
     @property
     def root_group_id(self) -> int:
@@ -79,68 +81,37 @@ class ReadableProject:
     level: AccessLevel
 
 
+_token: Final = row_reader(Token)
+_project: Final = row_reader(Project)
+_group: Final = row_reader(Group)
+_readable: Final = row_reader(ReadableProject)
+
+
 async def find_token(connection: Connection, digest: bytes) -> Token | None:
     """Return the token with that digest."""
-    row = await fetch_row(connection, "find_credential", digest=digest)
-    if row is None:
-        return None
-    return Token(
-        kind=Credential(row["kind"]),
-        id=row["token_id"],
-        scopes=frozenset(row["scopes"]),
-        expires_at=row["expires_at"],
-        revoked_at=row["revoked_at"],
-        login=row["login"],
-        project_id=row["project_id"],
-        pipeline_id=row["pipeline_id"],
-        user_id=row["user_id"],
-        username=row["username"],
-        is_admin=row["admin"],
-        is_external=row["external"],
-        user_state=UserState(row["state"]),
-    )
+    record = await fetch_row(connection, "find_credential", digest=digest)
+    return None if record is None else _token(record)
 
 
 async def find_project(
     connection: Connection, reference: str, user_id: int | None, *, job_project_id: int | None = None
 ) -> Project | None:
     """Return the project whose id, or full path, *reference* is; *job_project_id*: where the caller's job belongs."""
-    row = await _find_project(connection, _read(reference), user_id=user_id, job_project_id=job_project_id)
-    if row is None:
-        return None
-    return Project(
-        id=row["id"],
-        path=row["path"],
-        name=row["name"],
-        visibility=Visibility(row["visibility"]),
-        packages_enabled=row["packages_enabled"],
-        ancestry=tuple(row["ancestry"]),
-        level=_level(row),
-        lets_job_in=bool(row["lets_job_in"]),
-        is_moved=row["is_moved"],
-    )
+    record = await _find_project(connection, _read(reference), user_id=user_id, job_project_id=job_project_id)
+    return None if record is None else _project(record)
 
 
 async def project_path(connection: Connection, project_id: int) -> str:
     """Return the full path of the project with that id."""
-    (row,) = await fetch(connection, "project_path", id=project_id)
-    path: str = row["path"]
+    (record,) = await fetch(connection, "project_path", id=project_id)
+    path: str = record["path"]
     return path
 
 
 async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:
     """Return the group whose id, or full path, *reference* is."""
-    row = await _find_group(connection, _read(reference), user_id=user_id)
-    if row is None:
-        return None
-    return Group(
-        id=row["id"],
-        path=row["path"],
-        name=row["name"],
-        visibility=Visibility(row["visibility"]),
-        level=_level(row),
-        holds_membership=row["holds_membership"],
-    )
+    record = await _find_group(connection, _read(reference), user_id=user_id)
+    return None if record is None else _group(record)
 
 
 async def readable_projects(
@@ -153,7 +124,7 @@ async def readable_projects(
     exclude_subgroups: bool,
 ) -> dict[int, ReadableProject]:
     """Return, by id, the group's projects whose packages the caller may read."""
-    rows = await fetch(
+    records = await fetch(
         connection,
         "readable_projects",
         group_id=group.id,
@@ -163,7 +134,7 @@ async def readable_projects(
         exclude_subgroups=exclude_subgroups,
         reader_level=AccessLevel.REPORTER,
     )
-    return {row["id"]: ReadableProject(row["id"], row["path"], row["packages_enabled"], _level(row)) for row in rows}
+    return {record["id"]: _readable(record) for record in records}
 
 
 async def _find_project(
@@ -198,7 +169,3 @@ def _read(reference: str) -> int | str | None:
         return None if "\x00" in reference else reference
     number = int(reference) if len(reference) <= len(str(_LARGEST)) else 0
     return number if 0 < number < _LARGEST else None
-
-
-def _level(row: Record) -> AccessLevel:
-    return AccessLevel(row["level"] or AccessLevel.NONE)

@@ -6,7 +6,7 @@ from typing import Final
 from schemas.http.directory_parameters import AllProjectsListing, GroupListing, GroupProjectsListing, ProjectOrderBy
 from schemas.http.parameters import MAX_PER_PAGE
 from schemas.names import Credential, Visibility
-from service.access.access import Caller
+from service.access.callers import Caller
 from service.access.rows import Group, Project
 from service.catalogue.rows import browsing as browsing_rows
 from service.catalogue.rows.browsing import Depth, Viewer

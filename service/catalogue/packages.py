@@ -14,7 +14,7 @@ from schemas.http.parameters import (
 )
 from schemas.statuses import PackageStatus
 from service.access import access
-from service.access.access import Caller
+from service.access.callers import Caller
 from service.access.rows import Group, Project, ReadableProject
 from service.catalogue.rows import packages as package_rows
 from service.catalogue.rows.package_orders import position_of

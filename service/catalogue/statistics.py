@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from service.access import access
-from service.access.access import Caller
+from service.access.callers import Caller
 from service.access.rows import Group, Project
 from service.catalogue.rows import statistics as statistic_rows
 from service.catalogue.rows.statistics import Miscount

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from schemas.statuses import PackageStatus
-from service.access.access import Caller
+from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
 from service.errors import BadRequestError, ConflictError, DatabaseAwayError, PreconditionFailedError, RefusedError

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from schemas.base import Contract
 from schemas.problems import problems_of
-from service.access.access import Caller
+from service.access.callers import Caller
 from service.access.tokens import text_digest
 from service.errors import BadParametersError
 from service.http.keys import CONTEXT

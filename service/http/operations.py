@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from aiohttp import hdrs, web
 
 from schemas.base import Contract, Query
-from service.access.access import READING_SCOPES
+from service.access.callers import READING_SCOPES
 from service.errors import RefusedError, UnauthorizedError
 from service.http.serving.expect_continue import let_body_come, wait_to_be_read
 

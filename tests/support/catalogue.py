@@ -11,7 +11,7 @@ from schemas.http.bulk import PackageFilter
 from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential
 from schemas.statuses import PackageStatus
-from service.access.access import Caller
+from service.access.callers import Caller
 from service.access.rows import find_project
 from service.catalogue.uploads import Body, GenericFile, publish_generic
 from service.context import Context

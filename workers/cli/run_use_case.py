@@ -7,7 +7,7 @@ import click
 
 from schemas.names import Credential
 from service.access import access
-from service.access.access import OPERATOR
+from service.access.callers import OPERATOR
 from service.access.rows import Group, Project
 from service.context import Context, open_context
 from service.deletions.rows.undoing import Actor

@@ -26,7 +26,7 @@ from schemas.http.directory_resources import (
 from schemas.http.parameters import Sort
 from schemas.names import Scope
 from service.access import access
-from service.access.access import READING_SCOPES, Caller
+from service.access.callers import READING_SCOPES, Caller
 from service.api.entities.directory import (
     basic_project_entity,
     group_entity,

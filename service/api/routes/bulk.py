@@ -12,7 +12,7 @@ from schemas.http.deletion_resources import Batch, BulkDeletion, BulkRestoration
 from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause
 from service.access import access
-from service.access.access import Caller
+from service.access.callers import Caller
 from service.deletions import bulk, undoing
 from service.deletions.bulk import Plan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity

@@ -11,7 +11,7 @@ from aiohttp import web
 from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential
 from service.access import access
-from service.access.access import ANONYMOUS, Caller, PresentedToken
+from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of
 from service.access.rows import Group, Project
 from service.deletions.rows.accepting import Origin
 from service.deletions.rows.undoing import Actor
@@ -108,7 +108,7 @@ async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection,
             request[CREDENTIAL_OWNER] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
             request[LOG_FIELDS]["user_id"] = caller.user_id
         if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
-            needed = request[OPERATION].reading_scopes if request.method in READING else access.WRITING_SCOPES
+            needed = request[OPERATION].reading_scopes if request.method in READING else WRITING_SCOPES
             if not caller.scopes & needed:
                 raise InsufficientScopeError
         yield connection, caller
@@ -170,7 +170,7 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
 
 async def _caller(connection: Connection, presented: Sequence[PresentedToken]) -> Caller:
     for credential in presented:
-        caller = await access.caller_of(connection, credential)
+        caller = await caller_of(connection, credential)
         if caller.credential is not None:
             return caller
     return ANONYMOUS

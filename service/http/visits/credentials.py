@@ -9,7 +9,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from schemas.names import Credential
-from service.access.access import PresentedToken
+from service.access.callers import PresentedToken
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION, Carrier
 from service.http.visits.forms import read_form

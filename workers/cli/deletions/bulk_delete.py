@@ -17,7 +17,7 @@ from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential, PackageType
 from schemas.statuses import DISPLAYABLE
 from service.access import access
-from service.access.access import OPERATOR
+from service.access.callers import OPERATOR
 from service.context import Context
 from service.deletions import bulk
 from service.deletions.bulk import Plan, Wanted

@@ -13,7 +13,7 @@ from schemas.http.parameters import MAX_PER_PAGE, DeletionListing
 from schemas.names import AccessLevel, PackageType
 from schemas.statuses import DeletionState
 from service.access import access
-from service.access.access import OPERATOR
+from service.access.callers import OPERATOR
 from service.context import Context
 from service.deletions import accepting as use_cases
 from service.deletions import undoing
