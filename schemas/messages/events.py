@@ -117,13 +117,13 @@ class PackageDeletionRequested(DeletionEvent):
 
 
 class PackageMarkedForDestruction(DeletionEvent):
-    """A worker has marked every file; bytes go immediately, or after the moment that is given."""
+    """A worker has marked every file, and the grace period began; without a grace period this event is not sent."""
 
     entity = "package"
     action = "marked_for_destruction"
 
     destroy_after: AwareDatetime | None
-    """Until when the deletion can be undone; null where there is no such time."""
+    """Until when the deletion can be undone."""
 
 
 class PackageRestored(DeletionEvent):
@@ -141,6 +141,9 @@ class PackageDestroyed(DeletionEvent):
 
     entity = "package"
     action = "destroyed"
+
+    package_file_ids: tuple[int, ...] | None = None
+    """The files, where all went in one chunk (at most 1,000); null where each chunk had a `package_file.destroyed`."""
 
 
 class PackageDestructionFailed(DeletionEvent):
@@ -163,13 +166,13 @@ class PackageFileDeletionRequested(DeletionEvent):
 
 
 class PackageFileMarkedForDestruction(DeletionEvent):
-    """A worker has marked the one file."""
+    """A worker has marked the one file, and the grace period began; without one this event is not sent."""
 
     entity = "package_file"
     action = "marked_for_destruction"
 
     destroy_after: AwareDatetime | None
-    """Until when the deletion can be undone; null where there is no such time."""
+    """Until when the deletion can be undone."""
 
 
 class PackageFileRestored(DeletionEvent):
@@ -180,7 +183,10 @@ class PackageFileRestored(DeletionEvent):
 
 
 class PackageFileDestroyed(DeletionEvent):
-    """These files (one chunk, at most 1,000) are gone from storage."""
+    """These files (one chunk, at most 1,000) are gone from storage.
+
+    A package whose files all go in one chunk has no such event; its `package.destroyed` names them.
+    """
 
     entity = "package_file"
     action = "destroyed"

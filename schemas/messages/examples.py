@@ -72,7 +72,7 @@ _DATA: Final[Mapping[type[Event], Mapping[str, Any]]] = MappingProxyType(
         PackageDeletionRequested: _PACKAGE,
         PackageMarkedForDestruction: {**_PACKAGE, **_GRACE},
         PackageRestored: {**_PACKAGE, "restored_as": "1.0.0-again"},
-        PackageDestroyed: _PACKAGE,
+        PackageDestroyed: {**_PACKAGE, "package_file_ids": (456, 457)},
         PackageDestructionFailed: {**_PACKAGE, **_FAILURE},
         PackageFileDeletionRequested: _FILE,
         PackageFileMarkedForDestruction: {**_FILE, **_GRACE},

@@ -5,7 +5,7 @@ them never depends on the others.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -78,7 +78,7 @@ async def claim(
         protected = await destroying_rows.protected(connection, claimed)
         hopeless |= dict.fromkeys(protected, DeletionProtectedError.text)
         marked = await destroying_rows.mark(connection, claimed.keys() - hopeless.keys())
-        messages = [_marked(claimed[deletion_id]) for deletion_id in sorted(marked)]
+        messages = _marked([claimed[deletion_id] for deletion_id in sorted(marked)])
         untouched = [each for each in hopeless if claimed[each].removal_began_at is None]
         failed = await destroying_rows.fail(connection, hopeless, untouched=untouched) if hopeless else []
         messages += _failed(failed, hopeless)
@@ -156,8 +156,9 @@ async def record_destroyed(
             for deletion_id in owned
         ]
         now = await destroying_rows.record(connection, progress, lease=lease)
-        messages = [_destroyed(now[deletion_id], chunk) for deletion_id, chunk in chunks.items() if chunk]
-        messages += await _packages_gone(connection, [now[deletion_id] for deletion_id in sorted(ended)])
+        whole = {each: _ids(chunks[each]) for each in ended if _is_whole(now[each], chunks[each])}
+        messages = [_destroyed(now[each], chunk) for each, chunk in chunks.items() if chunk and each not in whole]
+        messages += await _packages_gone(connection, [now[deletion_id] for deletion_id in sorted(ended)], whole)
         await outbox.append(connection, messages)
     counters.destroyed([(now[deletion_id], len(chunk), _size(chunk)) for deletion_id, chunk in chunks.items()])
     counters.succeeded([now[deletion_id] for deletion_id in ended])
@@ -253,15 +254,19 @@ def _portions(deletions: Sequence[Deletion], limit: int) -> Iterator[list[UUID]]
         yield portion
 
 
-def _marked(deletion: Deletion) -> Outgoing:
-    in_grace = deletion.state is DeletionState.GRACE
-    return deletion_events.marked(deletion, destroy_after=deletion.not_before if in_grace else None)
+def _marked(deletions: Iterable[Deletion]) -> list[Outgoing]:
+    """Return the events of those that are in their grace; without one, request and end say it all."""
+    return [
+        deletion_events.marked(deletion, destroy_after=deletion.not_before)
+        for deletion in deletions
+        if deletion.state is DeletionState.GRACE
+    ]
 
 
 def _destroyed(deletion: Deletion, chunk: Sequence[MarkedFile]) -> Outgoing:
     return deletion_events.files_destroyed(
         deletion,
-        package_file_ids=tuple(file.id for file in chunk),
+        package_file_ids=_ids(chunk),
         size=_size(chunk),
     )
 
@@ -273,7 +278,18 @@ def _by_deletion(files: Sequence[MarkedFile]) -> defaultdict[UUID, list[MarkedFi
     return chunks
 
 
-async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> list[Outgoing]:
+def _is_whole(deletion: Deletion, chunk: Sequence[MarkedFile]) -> bool:
+    """Return whether an ended deletion of a package removed all its files in this one chunk."""
+    return deletion.package_file_id is None and deletion.files_done == len(chunk)
+
+
+async def _packages_gone(
+    connection: Connection, ended: Sequence[Deletion], whole: Mapping[UUID, tuple[int, ...]]
+) -> list[Outgoing]:
+    """Delete packages that lost their last file; return the events of all packages that are gone.
+
+    *whole*: the files of each deletion that removed them in one chunk, and has no event of that chunk.
+    """
     by_file = {deletion.package_id for deletion in ended if deletion.package_file_id is not None}
     emptied = await destroying_rows.delete_emptied_packages(connection, by_file) if by_file else set()
     gone: dict[int, Deletion] = {
@@ -281,11 +297,18 @@ async def _packages_gone(connection: Connection, ended: Sequence[Deletion]) -> l
         for deletion in ended
         if deletion.package_file_id is None or deletion.package_id in emptied
     }
-    return [deletion_events.package_destroyed(deletion) for deletion in gone.values()]
+    return [
+        deletion_events.package_destroyed(deletion, package_file_ids=whole.get(deletion.id))
+        for deletion in gone.values()
+    ]
 
 
 def _failed(failed: Sequence[Deletion], reasons: Mapping[UUID, str]) -> list[Outgoing]:
     return [deletion_events.failed(deletion, reason=reasons[deletion.id]) for deletion in failed]
+
+
+def _ids(chunk: Sequence[MarkedFile]) -> tuple[int, ...]:
+    return tuple(file.id for file in chunk)
 
 
 def _size(chunk: Sequence[MarkedFile]) -> int:

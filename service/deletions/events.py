@@ -43,7 +43,7 @@ def requested(deletion: Deletion) -> Outgoing:
 
 
 def marked(deletion: Deletion, *, destroy_after: datetime | None) -> Outgoing:
-    """Announce that every file is marked."""
+    """Announce that every file is marked, and until when the deletion can be undone."""
     kind = PackageMarkedForDestruction if deletion.package_file_id is None else PackageFileMarkedForDestruction
     fact = _fact(kind, deletion, deletion.files_total, deletion.bytes_total, destroy_after=destroy_after)
     return _caused(fact, deletion)
@@ -63,8 +63,11 @@ def files_destroyed(deletion: Deletion, *, package_file_ids: tuple[int, ...], si
     return _caused(fact, deletion)
 
 
-def package_destroyed(deletion: Deletion) -> Outgoing:
-    """Announce that nothing of the package is left; for the deletion of its last file, too."""
+def package_destroyed(deletion: Deletion, *, package_file_ids: tuple[int, ...] | None) -> Outgoing:
+    """Announce that nothing of the package is left; for the deletion of its last file, too.
+
+    *package_file_ids*: all its files, where no event of a chunk has named them.
+    """
     fact = _fact(
         PackageDestroyed,
         deletion,
@@ -72,6 +75,7 @@ def package_destroyed(deletion: Deletion) -> Outgoing:
         deletion.bytes_done,
         package_file_id=None,
         file_name=None,
+        package_file_ids=package_file_ids,
     )
     return _caused(fact, deletion)
 

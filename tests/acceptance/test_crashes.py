@@ -74,11 +74,16 @@ async def _assert_whole(observer: Observer, database_url: str, packages: int) ->
     for package_id in ids:
         events = [event for event in told.values() if event["subject"].endswith(f"/{package_id}")]
         kinds = Counter(event["type"].removeprefix("io.packyard.").removesuffix(".v1") for event in events)
-        destroyed = [event["data"]["files"] for event in events if "package_file.destroyed" in event["type"]]
+        destroyed = [
+            file_id
+            for event in events
+            if "destroyed" in event["type"]
+            for file_id in event["data"]["package_file_ids"] or ()
+        ]
         assert kinds["package.deletion_requested"] == 1
-        assert kinds["package.marked_for_destruction"] == 1
+        assert kinds["package.marked_for_destruction"] == 0
         assert kinds["package.destroyed"] == 1
-        assert sum(destroyed) == _FILES
+        assert len(destroyed) == len(set(destroyed)) == _FILES
     sequences = sorted({int(event["sequence"]) for event in told.values()})
     assert sequences == list(range(1, len(sequences) + 1))
     assert len(sequences) == len(told)

@@ -102,12 +102,11 @@ async def test_every_step_of_a_deletion_can_be_seen_from_outside(
         "package.marked_for_destruction",
         "package.restored",
         "package.deletion_requested",
-        "package.marked_for_destruction",
-        "package_file.destroyed",
         "package.destroyed",
     ]
     destroyed = observer.events[-1]["data"]
     assert (destroyed["files"], destroyed["bytes"]) == (3, 3 * len(_CONTENT))
+    assert len(destroyed["package_file_ids"]) == 3
     sequences = [int(event["sequence"]) for event in observer.events]
     assert sequences == list(range(1, len(sequences) + 1))
 

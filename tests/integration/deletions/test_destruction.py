@@ -89,6 +89,7 @@ async def test_carrying_out_leaves_no_row_no_object_and_no_empty_folder(
     filled: Context, objects: Path, stop: asyncio.Event
 ) -> None:
     package_id = await publish(filled, files=["a", "b", "c"])
+    files = await query(filled, "SELECT id FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
     kept = await publish(filled, name="kept")
     deletion = await delete(filled, package_id)
 
@@ -103,10 +104,10 @@ async def test_carrying_out_leaves_no_row_no_object_and_no_empty_folder(
     assert (done.state, done.files_done, done.bytes_done) == (DeletionState.SUCCEEDED, 3, 15)
     assert await event_topics(filled) == [
         "package.deletion_requested",
-        "package.marked_for_destruction",
-        "package_file.destroyed",
         "package.destroyed",
     ]
+    (event,) = await query(filled, "SELECT body FROM outbox WHERE routing_key LIKE 'package.destroyed.%'")
+    assert event["body"]["data"]["package_file_ids"] == [row["id"] for row in files]
 
 
 async def test_a_package_without_files_goes_as_well(filled: Context, stop: asyncio.Event) -> None:
@@ -136,6 +137,8 @@ async def test_a_large_package_goes_in_chunks_of_a_thousand(filled: Context, sto
 
     assert await status_of(filled, package_id) is None
     assert (await event_topics(filled)).count("package_file.destroyed") == 3
+    (event,) = await query(filled, "SELECT body FROM outbox WHERE routing_key LIKE 'package.destroyed.%'")
+    assert event["body"]["data"]["package_file_ids"] is None
     assert (await accepting.find(filled.database, deletion.id)).files_done == 2501
 
 
@@ -429,7 +432,6 @@ async def test_one_file_goes_by_its_own_status_and_its_package_stays(
     assert len(objects_in(objects)) == 1
     assert await event_topics(filled) == [
         "package_file.deletion_requested",
-        "package_file.marked_for_destruction",
         "package_file.destroyed",
     ]
 

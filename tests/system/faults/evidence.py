@@ -22,13 +22,15 @@ Row = Mapping[str, Any]
 
 _EVENTS: Final = """
     SELECT id::text, body->>'correlationid' AS deletion_id, body->>'type' AS type, sequence, published_at,
-           (body->'data'->>'files')::bigint AS files, (body->'data'->>'package_id')::bigint AS package_id
+           (body->'data'->>'files')::bigint AS files,
+           coalesce(jsonb_array_length(nullif(body->'data'->'package_file_ids', 'null')), 0) AS files_named,
+           (body->'data'->>'package_id')::bigint AS package_id
       FROM outbox WHERE kind = 'event'
 """
 _FILES_TOLD: Final = """
     SELECT file_id::bigint, count(*) AS times
-      FROM outbox CROSS JOIN jsonb_array_elements_text(body->'data'->'package_file_ids') AS file_id
-     WHERE kind = 'event' AND body->>'type' = 'io.packyard.package_file.destroyed.v1'
+      FROM outbox CROSS JOIN jsonb_array_elements_text(nullif(body->'data'->'package_file_ids', 'null')) AS file_id
+     WHERE kind = 'event' AND body->>'type' LIKE 'io.packyard.package%.destroyed.v1'
      GROUP BY file_id
 """
 _ENDED: Final = ("succeeded", "failed", "restored")

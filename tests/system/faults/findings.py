@@ -79,20 +79,9 @@ def untold(evidence: Evidence) -> Iterator[str]:
     for event in evidence.events:
         deletion_id, topic = UUID(event["deletion_id"]), event["type"].removeprefix("io.packyard.").removesuffix(".v1")
         told[deletion_id][topic.partition(".")[2]] += topic.partition(".")[0] == _entity(evidence, deletion_id)
-        files[deletion_id] += event["files"] if topic == "package_file.destroyed" else 0
+        files[deletion_id] += event["files_named"] if topic.endswith(".destroyed") else 0
     for id_, row in evidence.deletions.items():
-        expected = {
-            "deletion_requested": 1,
-            "marked_for_destruction": int(row["marked_at"] is not None),
-            "restored": int(row["state"] == "restored"),
-        }
-        if row["package_file_id"] is None:
-            expected["destroyed"] = int(row["state"] == "succeeded")
-        for action, times in expected.items():
-            if told[id_][action] != times:
-                yield f"deletion {id_}, {row['state']}, has {told[id_][action]} events {action} and not {times}"
-        if row["state"] == "failed" and not told[id_]["destruction_failed"]:
-            yield f"deletion {id_} failed, and nobody was told"
+        yield from _untold_steps(row, told[id_])
         if files[id_] != row["files_done"]:
             yield f"deletion {id_} destroyed {row['files_done']} files, and told of {files[id_]}"
     yield from _untold_rows(evidence)
@@ -148,6 +137,20 @@ def takeovers(evidence: Evidence) -> Iterator[tuple[Row, float]]:
 def _entity(evidence: Evidence, deletion_id: UUID) -> str:
     row = evidence.deletions.get(deletion_id)
     return "package" if row is None or row["package_file_id"] is None else "package_file"
+
+
+def _untold_steps(row: Row, told: Counter[str]) -> Iterator[str]:
+    expected = {"deletion_requested": 1, "restored": int(row["state"] == "restored")}
+    if row["package_file_id"] is None:
+        expected["destroyed"] = int(row["state"] == "succeeded")
+    for action, times in expected.items():
+        if told[action] != times:
+            yield f"deletion {row['id']}, {row['state']}, has {told[action]} events {action} and not {times}"
+    # Only a marking that begins a grace has an event, and the row does not say whether there was one.
+    if told["marked_for_destruction"] > int(row["marked_at"] is not None):
+        yield f"deletion {row['id']}, {row['state']}, has events of a marking that was not"
+    if row["state"] == "failed" and not told["destruction_failed"]:
+        yield f"deletion {row['id']} failed, and nobody was told"
 
 
 def _untold_rows(evidence: Evidence) -> Iterator[str]:
