@@ -33,10 +33,11 @@ class Schemas:
         schema = TypeAdapter(shape).json_schema(
             mode=mode, by_alias=True, ref_template=_REFERENCE, schema_generator=generator
         )
-        self.definitions |= {name: _tidy(found) for name, found in schema.pop("$defs", {}).items()}
+        self.definitions |= {_public(name): _tidy(found) for name, found in schema.pop("$defs", {}).items()}
         if isinstance(shape, type) and issubclass(shape, BaseModel) and not issubclass(shape, Query):
-            self.definitions[shape.__name__] = _tidy(schema)
-            return reference(shape.__name__)
+            name = _public(shape.__name__)
+            self.definitions[name] = _tidy(schema)
+            return reference(name)
         tidy: Json = _tidy(schema)
         return tidy
 
@@ -49,6 +50,11 @@ class _Generator(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
 
+def _public(name: str) -> str:
+    """Return the name by which clients know the schema of a class; a resource's own class says that it is one."""
+    return name.removesuffix("Resource")
+
+
 def _tidy(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_tidy(element) for element in schema]
@@ -58,7 +64,7 @@ def _tidy(schema: Any) -> Any:
     bounds = {_BOUNDS[key]: value for key, value in schema.items() if key in _BOUNDS}
     # Titles repeat the names; in a mapping of properties `title` is a name itself.
     return bounds | {
-        key: _properties(value) if key == "properties" else _tidy(value)
+        key: _properties(value) if key == "properties" else _public(value) if key == "$ref" else _tidy(value)
         for key, value in schema.items()
         if key not in _BOUNDS and not (key == "title" and isinstance(value, str))
     }

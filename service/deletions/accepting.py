@@ -1,6 +1,6 @@
 """Accepting deletions, each in one transaction with its messages; and reading them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -30,7 +30,7 @@ from service.infra.postgres.repeating import repeated
 class Listed:
     """Deletions of a page, newest first, and the cursor of the page behind it."""
 
-    rows: list[Record]
+    rows: Sequence[Record]
     next_cursor: str | None
 
 

@@ -16,7 +16,7 @@ from service.infra.postgres.pages import Slice
 def reply_page(
     request: web.Request,
     resources: Sequence[BaseModel],
-    found: Slice,
+    found: Slice[object],
     query: Paging,
     *,
     next_cursor: str | None = None,

@@ -12,17 +12,8 @@ from schemas.http.directory_parameters import (
     GroupProjectsListing,
     ProjectListing,
 )
-from schemas.http.directory_resources import (
-    AgentServer,
-    BasicProject,
-    CurrentToken,
-    CurrentUser,
-    Group,
-    GroupWithProjects,
-    Metadata,
-    Project,
-    Version,
-)
+from schemas.http.directory_resources import BasicProject, GroupResource, GroupWithProjects, ProjectResource
+from schemas.http.instance_resources import AgentServer, CurrentToken, CurrentUser, Metadata, Version
 from schemas.http.parameters import Sort
 from schemas.names import Scope
 from service.access import access
@@ -32,11 +23,11 @@ from service.api.entities.directory import (
     group_entity,
     group_with_projects_entity,
     project_entity,
-    token_entity,
-    user_entity,
 )
+from service.api.entities.users import token_entity, user_entity
 from service.catalogue import browsing
-from service.catalogue.rows.browsing import Depth
+from service.catalogue.rows.groups import Depth, GroupRow
+from service.catalogue.rows.projects import ProjectRow
 from service.errors import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
 from service.http.links import external_url
 from service.http.operations import MOVED, PERSONAL, Routes, one, page_of
@@ -94,7 +85,7 @@ async def show_token(request: web.Request) -> web.Response:
     return reply(token_entity(token))
 
 
-@routes.get(_PROJECTS, query=AllProjectsListing, answers=page_of(Project | BasicProject))
+@routes.get(_PROJECTS, query=AllProjectsListing, answers=page_of(ProjectResource | BasicProject))
 async def list_projects(request: web.Request) -> web.Response:
     """List the projects that the caller can see; to the anonymous, with fewer keys."""
     async with caller_visit(request) as (connection, caller):
@@ -108,7 +99,7 @@ async def list_projects(request: web.Request) -> web.Response:
     return _reply_projects(request, entities, page, query)
 
 
-@routes.get(_PROJECTS + "/{id}", answers=(one(Project | BasicProject), MOVED), refusals=(ProjectNotFoundError,))
+@routes.get(_PROJECTS + "/{id}", answers=(one(ProjectResource | BasicProject), MOVED), refusals=(ProjectNotFoundError,))
 async def show_project(request: web.Request) -> web.Response:
     """Show a project; to the anonymous, with fewer keys."""
     async with caller_visit(request) as (connection, caller):
@@ -120,7 +111,7 @@ async def show_project(request: web.Request) -> web.Response:
     return reply(project_entity(row, base=base, with_permissions=True))
 
 
-@routes.get(_GROUPS, query=GroupListing, answers=page_of(Group))
+@routes.get(_GROUPS, query=GroupListing, answers=page_of(GroupResource))
 async def list_groups(request: web.Request) -> web.Response:
     """List the groups of the caller, or all that the caller can see."""
     async with caller_visit(request) as (connection, caller):
@@ -129,7 +120,7 @@ async def list_groups(request: web.Request) -> web.Response:
     return _reply_groups(request, page, query)
 
 
-@routes.get(_GROUP, query=GroupDetails, answers=one(GroupWithProjects | Group), refusals=(GroupNotFoundError,))
+@routes.get(_GROUP, query=GroupDetails, answers=one(GroupWithProjects | GroupResource), refusals=(GroupNotFoundError,))
 async def show_group(request: web.Request) -> web.Response:
     """Show a group, with its first projects."""
     async with caller_visit(request) as (connection, caller):
@@ -146,7 +137,7 @@ async def show_group(request: web.Request) -> web.Response:
 @routes.get(
     _GROUP + "/projects",
     query=GroupProjectsListing,
-    answers=page_of(Project | BasicProject),
+    answers=page_of(ProjectResource | BasicProject),
     refusals=(GroupNotFoundError,),
 )
 async def list_group_projects(request: web.Request) -> web.Response:
@@ -154,7 +145,7 @@ async def list_group_projects(request: web.Request) -> web.Response:
     async with caller_visit(request) as (connection, caller):
         group = await access.visible_group(connection, caller, request.match_info["id"])
         query = read_query(request, GroupProjectsListing)
-        page = await browsing.list_group_projects(connection, caller, group, query)
+        page = await browsing.list_projects(connection, caller, query, group=group)
     base = external_url(request)
     entities = [
         basic_project_entity(row, base=base) if query.simple else project_entity(row, base=base, with_permissions=False)
@@ -163,13 +154,15 @@ async def list_group_projects(request: web.Request) -> web.Response:
     return _reply_projects(request, entities, page, query)
 
 
-@routes.get(_GROUP + "/subgroups", query=GroupListing, answers=page_of(Group), refusals=(GroupNotFoundError,))
+@routes.get(_GROUP + "/subgroups", query=GroupListing, answers=page_of(GroupResource), refusals=(GroupNotFoundError,))
 async def list_subgroups(request: web.Request) -> web.Response:
     """List the groups right in a group."""
     return await _list_below(request, Depth.CHILDREN)
 
 
-@routes.get(_GROUP + "/descendant_groups", query=GroupListing, answers=page_of(Group), refusals=(GroupNotFoundError,))
+@routes.get(
+    _GROUP + "/descendant_groups", query=GroupListing, answers=page_of(GroupResource), refusals=(GroupNotFoundError,)
+)
 async def list_descendant_groups(request: web.Request) -> web.Response:
     """List all groups below a group."""
     return await _list_below(request, Depth.DESCENDANTS)
@@ -179,7 +172,7 @@ async def _list_below(request: web.Request, depth: Depth) -> web.Response:
     async with caller_visit(request) as (connection, caller):
         group = await access.visible_group(connection, caller, request.match_info["id"])
         query = _read_groups_query(request)
-        page = await browsing.list_groups_below(connection, caller, group, query, depth=depth)
+        page = await browsing.list_groups(connection, caller, query, group=group, depth=depth)
     return _reply_groups(request, page, query)
 
 
@@ -200,16 +193,16 @@ def _read_groups_query(request: web.Request) -> GroupListing:
     return read_query(request.clone(rel_url=folded), GroupListing)
 
 
-def _reply_groups(request: web.Request, page: Slice, query: GroupListing) -> web.Response:
+def _reply_groups(request: web.Request, page: Slice[GroupRow], query: GroupListing) -> web.Response:
     base = external_url(request)
     return reply_page(request, [group_entity(row, base=base) for row in page.rows], page, query)
 
 
 def _reply_projects(
-    request: web.Request, entities: list[BasicProject], page: Slice, query: ProjectListing
+    request: web.Request, entities: list[BasicProject], page: Slice[ProjectRow], query: ProjectListing
 ) -> web.Response:
     if not query.is_keyset:
         return reply_page(request, entities, page, query)
     # The parameters that GitLab's own clients know lead on.
     position = "id_after" if query.sort is Sort.ASC else "id_before"
-    return reply_part(request, entities, query, {"next": {position: page.rows[-1]["id"]}} if page.has_more else {})
+    return reply_part(request, entities, query, {"next": {position: page.rows[-1].id}} if page.has_more else {})

@@ -1,22 +1,31 @@
 """Parts of lists: a page with its total, or what follows a position."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic
 
-from service.infra.postgres.database import Record
+from typing_extensions import TypeVar
+
+from service.infra.postgres.records import Record
 
 COUNT_LIMIT: Final = 10_000
 """Totals are shown up to this many matches (GitLab's rule)."""
 
+_Row = TypeVar("_Row")
+_Row_co = TypeVar("_Row_co", covariant=True, default=Record)
+
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Generic[_Row_co]):
     """A part of a list: its rows, the matches there are (None: more than are counted), and whether more follow."""
 
-    rows: list[Record]
+    rows: Sequence[_Row_co]
     total: int | None
     has_more: bool
+
+    def read_with(self, read: "Callable[[_Row_co], _Row]") -> "Slice[_Row]":
+        """Return the same part of the list with its rows read."""
+        return Slice([read(row) for row in self.rows], self.total, self.has_more)
 
 
 def slice_of(rows: Sequence[Record], *, size: int) -> Slice:
