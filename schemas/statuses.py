@@ -1,7 +1,8 @@
 """The state machine: statuses, states, and the one table of allowed moves for each.
 
 Everything else (guards in SQL, the CHECKs of the database, final states) is derived from these tables or
-tested against them. No other place may list these facts.
+tested against them. No other place may list these facts: SQL names the sets below, as `statuses(DISPLAYABLE)`, and the
+allowed sources of a move, as `sources_of(DELETION_MOVES, failed)`.
 """
 
 from collections.abc import Mapping
@@ -50,8 +51,8 @@ PACKAGE_MOVES: Final[Mapping[PackageStatus, frozenset[PackageStatus]]] = Mapping
     {
         _P.DEFAULT: frozenset({_P.PROCESSING, _P.HIDDEN}),
         _P.HIDDEN: frozenset({_P.DEFAULT}),
-        _P.DEPRECATED: frozenset({_P.PROCESSING}),
-        _P.ERROR: frozenset({_P.PROCESSING, _P.DEFAULT, _P.DEPRECATED}),
+        _P.DEPRECATED: frozenset({_P.PROCESSING, _P.DEFAULT, _P.HIDDEN}),
+        _P.ERROR: frozenset({_P.PROCESSING, _P.DEFAULT, _P.HIDDEN, _P.DEPRECATED}),
         _P.PROCESSING: frozenset({_P.PENDING_DESTRUCTION, _P.ERROR, _P.DEFAULT, _P.DEPRECATED}),
         _P.PENDING_DESTRUCTION: frozenset({_P.ERROR, _P.DEFAULT, _P.DEPRECATED}),
     }
@@ -81,27 +82,75 @@ DELETION_MOVES: Final[Mapping[DeletionState, frozenset[DeletionState]]] = Mappin
 )
 """Deletion state -> the states it may move to."""
 
-DISPLAYABLE: Final = frozenset({_P.DEFAULT, _P.ERROR, _P.DEPRECATED})
-"""Listed, found by id, and deletable (GitLab's set of that name)."""
-
-INSTALLABLE: Final = frozenset({_P.DEFAULT, _P.HIDDEN, _P.DEPRECATED})
-"""Its files can be downloaded (GitLab's set of that name); also what makes a name and version taken."""
-
-DISPLAYABLE_FILES: Final = frozenset({_F.DEFAULT, _F.ERROR})
-"""Files that are listed and can be deleted."""
-
-ENDED: Final = frozenset({_D.SUCCEEDED, _D.FAILED, _D.RESTORED})
-"""States in which nothing more happens to a deletion by itself."""
-
-RESTORABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.RESTORED in moves)
-"""States in which perhaps no object was removed yet; the record of the deletion says whether one may have been."""
-
-CLAIMABLE: Final = frozenset(state for state, moves in DELETION_MOVES.items() if _D.DESTROYING in moves)
-"""States in which a worker may claim a deletion that is due; besides, a `destroying` one with a lapsed lease."""
-
 _Status = TypeVar("_Status", PackageStatus, FileStatus, DeletionState)
 
 
 def sources_of(moves: Mapping[_Status, frozenset[_Status]], target: _Status) -> list[_Status]:
     """Return the statuses from which *target* may be reached, sorted; the guard of an UPDATE in SQL."""
     return sorted(status for status, targets in moves.items() if target in targets)
+
+
+# Sets of packages' statuses
+
+DISPLAYABLE: Final = frozenset({_P.DEFAULT, _P.ERROR, _P.DEPRECATED})
+"""Listed, found by id, and deletable (GitLab's set of that name)."""
+
+INSTALLABLE: Final = frozenset({_P.DEFAULT, _P.HIDDEN, _P.DEPRECATED})
+"""Its files can be downloaded (GitLab's set of that name); also what makes a name and version taken."""
+
+INTACT: Final = DISPLAYABLE & INSTALLABLE
+"""Listed, and not broken."""
+
+PUBLISHABLE: Final = frozenset({_P.DEFAULT, _P.HIDDEN})
+"""An upload may ask for them."""
+
+IN_ERROR: Final = frozenset({_P.ERROR})
+"""A deletion of it failed, or an import says so."""
+
+MARKED: Final = frozenset({_P.PENDING_DESTRUCTION})
+"""A worker may destroy it."""
+
+BEING_DELETED: Final = frozenset.intersection(*(frozenset(sources_of(PACKAGE_MOVES, each)) for each in DISPLAYABLE))
+"""A package may go back from them to any status that it may have had."""
+
+# Sets of files' statuses
+
+DISPLAYABLE_FILES: Final = frozenset({_F.DEFAULT, _F.ERROR})
+"""Files that are listed and can be deleted."""
+
+INSTALLABLE_FILES: Final = frozenset({_F.DEFAULT})
+"""Files that can be downloaded."""
+
+FILES_IN_ERROR: Final = frozenset({_F.ERROR})
+"""Files of which a deletion failed, so their objects may be gone."""
+
+MARKED_FILES: Final = frozenset({_F.PENDING_DESTRUCTION})
+"""Files whose objects a worker may remove."""
+
+FILES_BEING_DELETED: Final = frozenset.intersection(
+    *(frozenset(sources_of(FILE_MOVES, each)) for each in DISPLAYABLE_FILES)
+)
+"""A file may go back from them to any status that it may have had."""
+
+# Sets of deletions' states
+
+ENDED: Final = frozenset({_D.SUCCEEDED, _D.FAILED, _D.RESTORED})
+"""Nothing more happens to a deletion by itself."""
+
+RESTORABLE: Final = frozenset(sources_of(DELETION_MOVES, _D.RESTORED))
+"""Perhaps no object was removed yet; the record of the deletion says whether one may have been."""
+
+CLAIMABLE: Final = frozenset(sources_of(DELETION_MOVES, _D.DESTROYING))
+"""A worker may claim a deletion that is due; besides, one that is claimed and whose lease lapsed."""
+
+CLAIMED: Final = frozenset({_D.DESTROYING})
+"""A worker owns it."""
+
+FAILED: Final = frozenset({_D.FAILED})
+"""It can be retried, and is kept as long as the package."""
+
+ATTEMPTED: Final = frozenset({_D.RETRYING, _D.FAILED})
+"""No worker owns it, but one did, and may have removed objects."""
+
+IN_OR_BEFORE_GRACE: Final = frozenset({_D.QUEUED, _D.GRACE})
+"""No attempt was made yet, and a grace can be ended early."""

@@ -1,7 +1,7 @@
 -- name: deletion_figures
 -- Reads at most a limit of unfinished deletions, in the order of wake_at, along that index.
 WITH unfinished AS MATERIALIZED (
-    SELECT state, lane, held, CASE WHEN state = 'destroying' THEN lease_until ELSE not_before END AS due_at
+    SELECT state, lane, held, CASE WHEN state IN statuses(CLAIMED) THEN lease_until ELSE not_before END AS due_at
       FROM deletion WHERE finished_at IS NULL ORDER BY wake_at LIMIT :limit
 )
 SELECT state, lane, count(*) AS deletions, count(*) FILTER (WHERE held) AS held,

@@ -68,7 +68,7 @@ SELECT pipeline_entity(p) AS pipeline
 SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
   FROM package p JOIN package_file f ON f.package_id = p.id
  WHERE p.project_id = :project_id AND p.package_type = 'generic' AND p.name = :name AND p.version = :version
-   AND p.status IN ('default', 'hidden', 'deprecated') AND f.file_name = :file_name AND f.status = 'default'
+   AND p.status IN statuses(INSTALLABLE) AND f.file_name = :file_name AND f.status IN statuses(INSTALLABLE_FILES)
  ORDER BY f.id DESC LIMIT 1;
 
 -- name: note_first_download!

@@ -6,10 +6,10 @@
 WITH broken AS (
     SELECT e.id FROM package e
      WHERE e.project_id = :project_id AND e.package_type = 'generic' AND e.name = :name AND e.version = :version
-       AND e.status = 'error'
+       AND e.status IN statuses(IN_ERROR)
        AND NOT EXISTS (SELECT FROM package i
                         WHERE i.project_id = :project_id AND i.package_type = 'generic' AND i.name = :name
-                          AND i.version = :version AND i.status IN ('default', 'hidden', 'deprecated'))
+                          AND i.version = :version AND i.status IN statuses(INSTALLABLE))
        AND NOT EXISTS (SELECT FROM deletion d
                         WHERE d.project_id = :project_id AND d.package_id = e.id AND d.package_file_id IS NULL)
      ORDER BY e.id DESC LIMIT 1 FOR UPDATE
@@ -19,10 +19,10 @@ WITH broken AS (
  RETURNING p.id
 ), made AS (
     INSERT INTO package (project_id, package_type, name, version, status, creator_id)
-    SELECT :project_id, 'generic', :name, :version, coalesce(:status::text, 'default'), :creator_id
+    SELECT :project_id, 'generic', :name, :version, coalesce(:status::text, :first_status), :creator_id
      WHERE NOT EXISTS (SELECT FROM taken)
         ON CONFLICT (project_id, package_type, name, version, conan_username, conan_channel)
-     WHERE status IN ('default', 'hidden', 'deprecated')
+     WHERE status IN statuses(INSTALLABLE)
         DO UPDATE SET status = coalesce(:status::text, package.status), updated_at = now()
  RETURNING id
 )
@@ -45,12 +45,12 @@ SELECT coalesce((SELECT g.generic_duplicates_allowed FROM directory_group g
 -- Searches the package that has that name now; find_duplicate_in searches one that is known and locked.
 SELECT f.id FROM package p JOIN package_file f ON f.package_id = p.id
  WHERE p.project_id = :project_id AND p.package_type = 'generic' AND p.name = :name AND p.version = :version
-   AND p.status IN ('default', 'hidden', 'deprecated') AND f.file_name = :file_name AND f.status = 'default'
+   AND p.status IN statuses(INSTALLABLE) AND f.file_name = :file_name AND f.status IN statuses(INSTALLABLE_FILES)
  LIMIT 1;
 
 -- name: find_duplicate_in
 SELECT f.id FROM package_file f
- WHERE f.package_id = :package_id AND f.file_name = :file_name AND f.status = 'default'
+ WHERE f.package_id = :package_id AND f.file_name = :file_name AND f.status IN statuses(INSTALLABLE_FILES)
  LIMIT 1;
 
 -- name: insert_build!

@@ -6,21 +6,21 @@ SELECT p.id, p.package_type, p.name, p.version, p.status, p.updated_at, deletion
                   AND r.minimum_access_level_for_delete > :level
                   AND name_matches(p.name, r.package_name_pattern)) AS protected
   FROM package p
- WHERE p.project_id = :project_id AND p.id = ANY(:package_ids::bigint[]) AND p.status = ANY(:statuses::text[])
+ WHERE p.project_id = :project_id AND p.id = ANY(:package_ids::bigint[]) AND p.status IN statuses(DISPLAYABLE)
  ORDER BY p.id
    FOR UPDATE;
 
 -- name: lock_file
 -- The one file of a locked package, if it may be deleted.
 SELECT f.id, f.file_name, f.size, f.updated_at FROM package_file f
- WHERE f.id = :package_file_id AND f.package_id = :package_id AND f.status = ANY(:statuses::text[])
+ WHERE f.id = :package_file_id AND f.package_id = :package_id AND f.status IN statuses(DISPLAYABLE_FILES)
    FOR UPDATE;
 
 -- name: insert_package_deletions
 -- level: of the caller, in the project of each package.
 WITH moved AS (
     UPDATE package SET status = 'processing', updated_at = now()
-     WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:sources::text[])
+     WHERE id = ANY(:package_ids::bigint[]) AND status IN sources_of(PACKAGE_MOVES, processing)
 ), wanted AS (
     SELECT * FROM unnest(:deletion_ids::uuid[], :event_ids::uuid[], :package_ids::bigint[], :prior_statuses::text[],
         :levels::smallint[]) AS w (deletion_id, event_id, package_id, prior_status, level)
@@ -42,13 +42,13 @@ RETURNING deletion(deletion.*);
 -- name: insert_file_deletion
 WITH moved AS (
     UPDATE package_file SET status = 'processing', updated_at = now()
-     WHERE id = :package_file_id AND status = ANY(:sources::text[])
+     WHERE id = :package_file_id AND status IN sources_of(FILE_MOVES, processing)
 )
 INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_file_id, package_type,
     package_name, package_version, file_name, prior_status, lane, cause, reason, requested_by, requested_level,
     credential, request_id, files_total, bytes_total, wake_at)
 SELECT :deletion_id, :event_id, p.project_id, g.ancestry[1], p.id, f.id, p.package_type,
-    p.name, p.version, f.file_name, CASE WHEN f.status = 'error' THEN 'error' ELSE p.status END, :lane, :cause, :reason,
+    p.name, p.version, f.file_name, CASE WHEN f.status IN statuses(FILES_IN_ERROR) THEN f.status ELSE p.status END, :lane, :cause, :reason,
     :requested_by, :requested_level, :credential, :request_id, 1, f.size, now() + :resend::interval
   FROM package_file f JOIN package p ON p.id = f.package_id
   JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
@@ -59,15 +59,15 @@ RETURNING deletion(deletion.*);
 -- Claims the given deletions that are due, that no other worker owns, and that no hold stops. A fresh one waits for its
 -- grace first. One that was attempted before comes alone: the fault of that attempt must not break others again.
 WITH claimable AS (
-    SELECT id, state = 'destroying' AND claim <> :claim AS has_lapsed,
+    SELECT id, state IN statuses(CLAIMED) AND claim <> :claim AS has_lapsed,
            -- A worker that continues after an outage of the database begins no new attempt.
-           state = 'destroying' AND claim = :claim AS is_resumed,
-           CASE WHEN state = 'queued' AND NOT grace_waived
+           state IN statuses(CLAIMED) AND claim = :claim AS is_resumed,
+           CASE WHEN state IN sources_of(DELETION_MOVES, grace) AND NOT grace_waived
                 THEN grace_of(project_id, package_type, :grace::interval) ELSE interval '0' END AS grace
       FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND not_before <= now()
-       AND (state = ANY(:claimable::text[])
-            OR (state = 'destroying' AND (lease_until < now() OR claim = :claim)))
+       AND (state IN sources_of(DELETION_MOVES, destroying)
+            OR (state IN statuses(CLAIMED) AND (lease_until < now() OR claim = :claim)))
        AND (attempts = 0 OR claim = :claim OR cardinality(:ids::uuid[]) = 1)
        AND deletion_hold_on(project_id) IS NULL
      ORDER BY id
@@ -100,7 +100,7 @@ UPDATE deletion d SET held = true FROM stopped WHERE d.id = stopped.id;
 -- Finds the deletions of a command that were attempted before, and are due: each is claimed by itself.
 SELECT id FROM deletion
  WHERE id = ANY(:ids::uuid[]) AND not_before <= now() AND attempts > 0
-   AND (state = ANY(:claimable::text[]) OR (state = 'destroying' AND lease_until < now()))
+   AND (state IN statuses(CLAIMABLE) OR (state IN statuses(CLAIMED) AND lease_until < now()))
  ORDER BY attempts, id;
 
 -- name: protected_deletions
@@ -118,14 +118,14 @@ WITH wanted AS (
     SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
 ), packages AS (
     UPDATE package p SET status = 'pending_destruction', updated_at = now()
-      FROM wanted w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status = ANY(:package_sources::text[])
+      FROM wanted w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status IN sources_of(PACKAGE_MOVES, pending_destruction)
 ), files AS (
     UPDATE package_file f SET status = 'pending_destruction', updated_at = now()
       FROM wanted w
-     WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[])
+     WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status IN sources_of(FILE_MOVES, pending_destruction)
 ), single_files AS (
     UPDATE package_file f SET status = 'pending_destruction', updated_at = now()
-      FROM wanted w WHERE f.id = w.package_file_id AND f.status = ANY(:file_sources::text[])
+      FROM wanted w WHERE f.id = w.package_file_id AND f.status IN sources_of(FILE_MOVES, pending_destruction)
 )
 UPDATE deletion d SET marked_at = now()
  WHERE d.id = ANY(:ids::uuid[]) AND d.marked_at IS NULL
@@ -140,11 +140,11 @@ WITH ours AS MATERIALIZED (
 SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
     SELECT f.id, f.storage_key, f.size, d.id AS deletion_id, d.files_total
       FROM ours d JOIN package_file f ON f.package_id = d.package_id
-     WHERE d.package_file_id IS NULL AND f.status = 'pending_destruction'
+     WHERE d.package_file_id IS NULL AND f.status IN statuses(MARKED_FILES)
     UNION ALL
     SELECT f.id, f.storage_key, f.size, d.id, d.files_total
       FROM ours d JOIN package_file f ON f.id = d.package_file_id
-     WHERE f.status = 'pending_destruction'
+     WHERE f.status IN statuses(MARKED_FILES)
 ) f
  ORDER BY f.files_total, f.deletion_id, f.id
  LIMIT :limit;
@@ -153,7 +153,7 @@ SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
 -- Reads the files of one package straight along its index, however many are left.
 SELECT f.id, f.storage_key, f.size
   FROM package_file f
- WHERE f.package_id = :package_id AND f.status = 'pending_destruction'
+ WHERE f.package_id = :package_id AND f.status IN statuses(MARKED_FILES)
    AND EXISTS (SELECT FROM deletion d
                 WHERE d.id = :deletion_id AND d.claim = :claim AND deletion_hold_on(d.project_id) IS NULL)
  ORDER BY f.id LIMIT :limit;
@@ -162,7 +162,7 @@ SELECT f.id, f.storage_key, f.size
 SELECT d.id FROM deletion d
  WHERE d.id = ANY(:ids::uuid[])
    AND NOT EXISTS (SELECT FROM package_file f
-                    WHERE f.package_id = d.package_id AND f.status = 'pending_destruction'
+                    WHERE f.package_id = d.package_id AND f.status IN statuses(MARKED_FILES)
                       AND (d.package_file_id IS NULL OR f.id = d.package_file_id));
 
 -- name: lock_packages_of_deletions
@@ -184,13 +184,13 @@ SELECT o.id, deletion_hold_on(o.project_id) AS hold
 
 -- name: delete_files
 -- Deletes file rows, only after their objects are gone.
-DELETE FROM package_file WHERE id = ANY(:package_file_ids::bigint[]) AND status = 'pending_destruction' RETURNING id;
+DELETE FROM package_file WHERE id = ANY(:package_file_ids::bigint[]) AND status IN statuses(MARKED_FILES) RETURNING id;
 
 -- name: delete_packages
 -- Deletes packages without a file row; returns the deletions that are at their end.
 DELETE FROM package p USING deletion d
  WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL AND p.id = d.package_id
-   AND p.status = 'pending_destruction'
+   AND p.status IN statuses(MARKED)
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.package_id = p.id)
 RETURNING d.id;
 
@@ -201,7 +201,7 @@ SELECT d.id FROM deletion d
 
 -- name: lock_displayed_packages
 -- An upload that adds a file to the package waits for this lock, or this waits for the upload.
-SELECT id FROM package WHERE id = ANY(:package_ids::bigint[]) AND status = ANY(:statuses::text[]) ORDER BY id FOR UPDATE;
+SELECT id FROM package WHERE id = ANY(:package_ids::bigint[]) AND status IN statuses(DISPLAYABLE) ORDER BY id FOR UPDATE;
 
 -- name: delete_emptied_packages
 -- A model exists even without a file, as in GitLab.
@@ -220,7 +220,7 @@ UPDATE deletion d
        attempts = CASE WHEN w.files > 0 AND NOT w.ended THEN 1 ELSE d.attempts END,
        finished_at = CASE WHEN w.ended THEN now() END
   FROM unnest(:ids::uuid[], :files::bigint[], :bytes::bigint[], :ended::boolean[]) AS w (id, files, bytes, ended)
- WHERE d.id = w.id
+ WHERE d.id = w.id AND d.state IN sources_of(DELETION_MOVES, succeeded)
 RETURNING deletion(d.*);
 
 -- name: renew_claims!
@@ -238,7 +238,7 @@ WITH owned AS (
 UPDATE deletion d SET state = 'retrying', claim = NULL, lease_until = NULL, attempts = d.attempts - 1,
        removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END,
        not_before = now(), wake_at = now()
-  FROM owned WHERE d.id = owned.id;
+  FROM owned WHERE d.id = owned.id AND d.state IN sources_of(DELETION_MOVES, retrying);
 
 -- name: retry_deletions!
 UPDATE deletion d
@@ -247,14 +247,14 @@ UPDATE deletion d
        removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END,
        not_before = now() + w.pause, wake_at = now() + w.pause
   FROM unnest(:ids::uuid[], :errors::text[], :pauses::interval[]) AS w (id, error, pause)
- WHERE d.id = w.id;
+ WHERE d.id = w.id AND d.state IN statuses(CLAIMED) AND d.state IN sources_of(DELETION_MOVES, retrying);
 
 -- name: fail_deletions
 UPDATE deletion d
    SET state = 'failed', claim = NULL, lease_until = NULL, last_error = w.error, finished_at = now(),
        removal_began_at = CASE WHEN d.id <> ALL(:untouched::uuid[]) THEN d.removal_began_at END
   FROM unnest(:ids::uuid[], :errors::text[]) AS w (id, error)
- WHERE d.id = w.id
+ WHERE d.id = w.id AND d.state IN sources_of(DELETION_MOVES, failed)
 RETURNING deletion(d.*);
 
 -- name: show_in_error!
@@ -263,14 +263,14 @@ WITH failed AS (
     SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
 ), packages AS (
     UPDATE package p SET status = 'error', updated_at = now()
-      FROM failed w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status = ANY(:package_sources::text[])
+      FROM failed w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status IN sources_of(PACKAGE_MOVES, error)
 ), single_files AS (
     UPDATE package_file f SET status = 'error', updated_at = now()
-      FROM failed w WHERE f.id = w.package_file_id AND f.status = ANY(:file_sources::text[])
+      FROM failed w WHERE f.id = w.package_file_id AND f.status IN sources_of(FILE_MOVES, error)
 )
 UPDATE package_file f SET status = 'error', updated_at = now()
   FROM failed w
- WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status = ANY(:file_sources::text[])
+ WHERE w.package_file_id IS NULL AND f.package_id = w.package_id AND f.status IN sources_of(FILE_MOVES, error)
    AND NOT EXISTS (SELECT FROM deletion o WHERE o.package_file_id = f.id AND o.finished_at IS NULL);
 
 -- name: wake_deletions
@@ -294,13 +294,13 @@ RETURNING d.id, d.lane, d.held, d.attempts > 0 AS was_attempted;
 -- for twice in vain, since the queue between the scheduler and the workers is broken. Deletions under a hold are left
 -- out: they would be found again and again, in place of others.
 (SELECT id FROM deletion
-  WHERE state = 'destroying' AND lease_until < now() AND lane = ANY(:lanes::text[])
+  WHERE state IN statuses(CLAIMED) AND lease_until < now() AND lane = ANY(:lanes::text[])
     AND deletion_hold_on(project_id) IS NULL
   ORDER BY lease_until LIMIT :limit)
 UNION ALL
 (SELECT id FROM deletion
   WHERE finished_at IS NULL AND wakes >= 2 AND lane = ANY(:lanes::text[]) AND not_before <= now()
-    AND state <> 'destroying' AND deletion_hold_on(project_id) IS NULL
+    AND state NOT IN statuses(CLAIMED) AND deletion_hold_on(project_id) IS NULL
   ORDER BY not_before LIMIT :limit)
 LIMIT :limit;
 
@@ -309,7 +309,7 @@ LIMIT :limit;
 DELETE FROM deletion WHERE id IN (
     SELECT d.id FROM deletion d
      WHERE d.finished_at < now() - :older_than::interval
-       AND (d.state <> 'failed' OR NOT EXISTS (SELECT FROM package p WHERE p.id = d.package_id))
+       AND (d.state NOT IN statuses(FAILED) OR NOT EXISTS (SELECT FROM package p WHERE p.id = d.package_id))
      LIMIT :limit FOR UPDATE SKIP LOCKED);
 
 -- name: find_deletion

@@ -24,7 +24,7 @@ from schemas.http.deletion_resources import (
     RestoreRefusal,
 )
 from schemas.names import AccessLevel
-from schemas.statuses import ENDED, RESTORABLE, DeletionState
+from schemas.statuses import ENDED, FAILED, IN_OR_BEFORE_GRACE, RESTORABLE, DeletionState
 from service.deletions.bulk import Plan
 from service.deletions.undoing import Restoration
 from service.infra.postgres.database import Record
@@ -175,8 +175,8 @@ def _links(deletion: Record, base: str) -> DeletionLinks:
     project = f"{base}/api/v4/projects/{deletion['project_id']}"
     possible = {
         "restore": state in RESTORABLE and deletion["removal_began_at"] is None,
-        "retry": state == DeletionState.FAILED,
-        "destroy_now": state in {DeletionState.QUEUED, DeletionState.GRACE},
+        "retry": state in FAILED,
+        "destroy_now": state in IN_OR_BEFORE_GRACE,
     }
     return DeletionLinks(
         itself=itself,

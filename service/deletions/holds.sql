@@ -46,6 +46,6 @@ WITH below AS MATERIALIZED (
      WHERE p.id = :project_id OR g.ancestry @> ARRAY[:group_id::bigint]
 )
 SELECT count(*) AS waiting, count(*) FILTER (WHERE b.is_free) AS released,
-       count(*) FILTER (WHERE d.state = 'destroying' AND d.lease_until > now()) AS under_way
+       count(*) FILTER (WHERE d.state IN statuses(CLAIMED) AND d.lease_until > now()) AS under_way
   FROM deletion d JOIN below b ON b.id = d.project_id
  WHERE d.finished_at IS NULL;

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from schemas import generic_names
 from schemas.names import AccessLevel, Action, PackageType
-from schemas.statuses import RESTORABLE, DeletionState
+from schemas.statuses import FAILED, IN_OR_BEFORE_GRACE, RESTORABLE
 from service.deletions import events as deletion_events
 from service.deletions.rows import undoing as undoing_rows
 from service.deletions.rows.accepting import Deletion
@@ -112,7 +112,7 @@ async def retry(
     """
     async with database.transaction() as connection:
         deletion = await _lock(connection, deletion_id, project_id)
-        if deletion.state is not DeletionState.FAILED:
+        if deletion.state not in FAILED:
             raise ConflictError(f"the deletion is {deletion.state}, only a failed one can be retried")
         await _require_no_hold(connection, deletion)
         again = await undoing_rows.queue_again(connection, deletion, level=level, resend=resend)
@@ -141,7 +141,7 @@ async def destroy_now(
     """
     async with database.transaction() as connection:
         deletion = await _lock(connection, deletion_id, project_id)
-        if deletion.state not in {DeletionState.QUEUED, DeletionState.GRACE}:
+        if deletion.state not in IN_OR_BEFORE_GRACE:
             raise ConflictError(f"the deletion is {deletion.state} and waits for no grace")
         await _require_no_hold(connection, deletion)
         due = await undoing_rows.end_grace(connection, deletion.id, resend=resend)

@@ -14,24 +14,24 @@ SELECT deletion(deletion.*) FROM deletion
 SELECT id, obstacle FROM (
     SELECT d.id,
            CASE WHEN d.package_file_id IS NOT NULL AND f.id IS NULL THEN 'gone'
-                WHEN d.package_file_id IS NOT NULL AND p.status <> ALL(:displayable::text[]) THEN 'package_deleted'
-                WHEN d.state = 'failed' AND CASE WHEN d.package_file_id IS NULL THEN p.status ELSE f.status END
-                                            IS DISTINCT FROM 'error' THEN 'not_in_error'
+                WHEN d.package_file_id IS NOT NULL AND p.status NOT IN statuses(DISPLAYABLE) THEN 'package_deleted'
+                WHEN d.state IN statuses(FAILED) AND coalesce(
+                     CASE WHEN d.package_file_id IS NULL THEN p.status ELSE f.status END NOT IN statuses(IN_ERROR), true) THEN 'not_in_error'
                 WHEN d.package_file_id IS NOT NULL THEN NULL
                 WHEN d.files_total > 0 AND p.package_type <> 'ml_model'
                      AND NOT EXISTS (SELECT FROM package_file g WHERE g.package_id = p.id) THEN 'emptied'
-                WHEN d.state IN ('failed', 'retrying') AND d.prior_status <> 'error' AND d.package_id IN (
+                WHEN d.state IN statuses(ATTEMPTED) AND d.prior_status NOT IN statuses(IN_ERROR) AND d.package_id IN (
                         SELECT o.package_id FROM deletion o
                          WHERE o.project_id IN (SELECT project_id FROM deletion WHERE id = ANY(:ids::uuid[]))
-                           AND o.package_file_id IS NULL AND o.state = 'failed' AND o.removal_began_at IS NOT NULL)
+                           AND o.package_file_id IS NULL AND o.state IN statuses(FAILED) AND o.removal_began_at IS NOT NULL)
                      THEN 'begun'
-                WHEN d.prior_status = ANY(:installable::text[]) AND EXISTS (
+                WHEN d.prior_status IN statuses(INSTALLABLE) AND EXISTS (
                         SELECT FROM package o
                          WHERE o.project_id = p.project_id AND o.package_type = p.package_type AND o.name = p.name
                            AND o.version IS NOT DISTINCT FROM coalesce(:version::text, p.version)
                            AND o.conan_username IS NOT DISTINCT FROM p.conan_username
                            AND o.conan_channel IS NOT DISTINCT FROM p.conan_channel
-                           AND o.status IN ('default', 'hidden', 'deprecated'))
+                           AND o.status IN statuses(INSTALLABLE))
                      THEN 'taken' END AS obstacle
       FROM deletion d
       LEFT JOIN package p ON p.id = d.package_id
@@ -44,7 +44,7 @@ UPDATE package p
    SET status = d.prior_status, version = coalesce(:version::text, p.version), updated_at = now()
   FROM deletion d
  WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL AND p.id = d.package_id
-   AND (p.status = ANY(:sources::text[]) OR (d.state = 'failed' AND p.status = 'error'));
+   AND (p.status IN statuses(BEING_DELETED) OR (d.state IN statuses(FAILED) AND p.status IN statuses(IN_ERROR)));
 
 -- name: restore_files!
 -- A file that is being deleted by itself stays so. A file may have lost its object if a deletion of it, or of its
@@ -53,38 +53,42 @@ UPDATE package p
 UPDATE package_file f
    SET status = CASE WHEN EXISTS (
                          SELECT FROM deletion o
-                          WHERE o.package_file_id = f.id AND o.state = 'failed' AND o.id <> d.id
+                          WHERE o.package_file_id = f.id AND o.state IN statuses(FAILED) AND o.id <> d.id
                             AND o.removal_began_at IS NOT NULL)
-                       OR (EXISTS (SELECT FROM package p WHERE p.id = d.package_id AND p.status = 'error')
+                       OR (EXISTS (SELECT FROM package p WHERE p.id = d.package_id AND p.status IN statuses(IN_ERROR))
                            AND d.package_id IN (
                              SELECT o.package_id FROM deletion o
                               WHERE o.project_id IN (SELECT project_id FROM deletion WHERE id = ANY(:ids::uuid[]))
-                                AND o.package_file_id IS NULL AND o.state = 'failed'
+                                AND o.package_file_id IS NULL AND o.state IN statuses(FAILED)
                                 AND o.removal_began_at IS NOT NULL))
                      THEN 'error' ELSE 'default' END,
        updated_at = now()
   FROM deletion d
  WHERE d.id = ANY(:ids::uuid[])
    AND f.package_id = d.package_id AND (d.package_file_id IS NULL OR f.id = d.package_file_id)
-   AND (f.status = ANY(:sources::text[]) OR (d.state IN ('failed', 'retrying') AND f.status = 'error'))
+   AND (f.status IN statuses(FILES_BEING_DELETED)
+        OR (d.state IN statuses(ATTEMPTED) AND f.status IN statuses(FILES_IN_ERROR)))
    AND NOT EXISTS (SELECT FROM deletion o
                     WHERE o.package_file_id = f.id AND o.finished_at IS NULL AND o.id <> d.id);
 
 -- name: end_as_restored
 UPDATE deletion SET state = 'restored', finished_at = now(), restored_as = :version::text
- WHERE id = ANY(:ids::uuid[]) RETURNING deletion(deletion.*);
+ WHERE id = ANY(:ids::uuid[]) AND state IN sources_of(DELETION_MOVES, restored) RETURNING deletion(deletion.*);
 
 -- name: queue_again
 -- Not `queued`: the package is past its grace, and objects may be gone.
 UPDATE deletion SET state = 'retrying', finished_at = NULL, attempts = 0, wakes = 0,
        not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
- WHERE id = :id RETURNING deletion(deletion.*);
+ WHERE id = :id AND state IN statuses(FAILED) AND state IN sources_of(DELETION_MOVES, retrying)
+RETURNING deletion(deletion.*);
 
 -- name: reopen_package!
-UPDATE package SET status = 'processing', updated_at = now() WHERE id = :package_id AND status = 'error';
+UPDATE package SET status = 'processing', updated_at = now()
+ WHERE id = :package_id AND status IN statuses(IN_ERROR) AND status IN sources_of(PACKAGE_MOVES, processing);
 
 -- name: reopen_file!
-UPDATE package_file SET status = 'processing', updated_at = now() WHERE id = :package_file_id AND status = 'error';
+UPDATE package_file SET status = 'processing', updated_at = now()
+ WHERE id = :package_file_id AND status IN statuses(FILES_IN_ERROR) AND status IN sources_of(FILE_MOVES, processing);
 
 -- name: end_grace
 UPDATE deletion SET grace_waived = true, wakes = 0, not_before = now(), wake_at = now() + :resend::interval

@@ -26,12 +26,12 @@ SELECT w.place FROM wanted w CROSS JOIN LATERAL (
     -- One search of the index for each, however many packages there are.
     (SELECT FROM package p
       WHERE p.project_id = w.project_id AND p.package_type = w.package_type AND p.name = w.name
-        AND p.version = w.version AND p.status IN ('default', 'hidden', 'deprecated')
+        AND p.version = w.version AND p.status IN statuses(INSTALLABLE)
         AND (p.conan_username, p.conan_channel) IS NOT DISTINCT FROM (w.conan_username, w.conan_channel) LIMIT 1)
      UNION ALL
     (SELECT FROM package p
       WHERE p.project_id = w.project_id AND p.package_type = w.package_type AND p.name = w.name
-        AND p.version IS NULL AND w.version IS NULL AND p.status IN ('default', 'hidden', 'deprecated')
+        AND p.version IS NULL AND w.version IS NULL AND p.status IN statuses(INSTALLABLE)
         AND (p.conan_username, p.conan_channel) IS NOT DISTINCT FROM (w.conan_username, w.conan_channel) LIMIT 1)
 ) taken;
 

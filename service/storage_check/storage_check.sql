@@ -11,7 +11,7 @@ SELECT storage_key, size, sha256 FROM package_file WHERE storage_key > :position
 -- is_going: a worker is removing it, or has begun to.
 SELECT f.storage_key, f.size, f.sha256, f.id, f.file_name, f.status, f.package_id, p.project_id, p.package_type,
        p.name, p.version,
-       f.status = 'pending_destruction' AND (
+       f.status IN statuses(MARKED_FILES) AND (
            EXISTS (SELECT FROM deletion d WHERE d.package_id = f.package_id AND d.package_file_id IS NULL
                       AND d.finished_at IS NULL AND d.removal_began_at IS NOT NULL)
            OR EXISTS (SELECT FROM deletion d WHERE d.package_file_id = f.id

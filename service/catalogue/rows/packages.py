@@ -12,6 +12,7 @@ from service.catalogue.rows import package_orders
 from service.infra.postgres.composing import Values, containing, ordering
 from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_composed, fetch_row
 from service.infra.postgres.pages import COUNT_LIMIT, Slice, slice_of
+from service.infra.postgres.queries import listed
 
 _MERGED: Final = """
     unnest({projects}) AS wanted (project_id) CROSS JOIN LATERAL (
@@ -105,7 +106,7 @@ def selection(values: Values, listing: Selection) -> list[str]:
     conditions: list[str] = []
     if listing.status is None:
         # The set is written out, so that the partial indexes on just this set apply.
-        conditions.append("p.status IN ('default', 'error', 'deprecated')")
+        conditions.append(f"p.status IN {listed(DISPLAYABLE)}")
     else:
         conditions.append(f"p.status = {values.place(listing.status.value, 'text')}")
     if listing.package_type is None:

@@ -28,6 +28,7 @@ async def find_or_create_generic_package(
         name=name,
         version=version,
         status=status,
+        first_status=PackageStatus.DEFAULT,
         creator_id=creator_id,
     )
     package_id: int = row["id"]

@@ -1,4 +1,4 @@
-"""Deletions and the rows that they move: one function a query, each guarded by the table of moves."""
+"""Deletions and the rows that they move: one function a query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -8,16 +8,7 @@ from uuid import UUID
 
 from schemas.messages.topology import Lane
 from schemas.names import AccessLevel, Cause, Credential, PackageType
-from schemas.statuses import (
-    DISPLAYABLE,
-    DISPLAYABLE_FILES,
-    FILE_MOVES,
-    PACKAGE_MOVES,
-    DeletionState,
-    FileStatus,
-    PackageStatus,
-    sources_of,
-)
+from schemas.statuses import DeletionState, PackageStatus
 from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
 from service.infra.postgres.queries import whole_row
 
@@ -118,7 +109,6 @@ async def lock_packages(
         project_id=project_id,
         package_ids=list(package_ids),
         level=level,
-        statuses=sorted(DISPLAYABLE),
     )
 
 
@@ -129,7 +119,6 @@ async def lock_file(connection: Connection, *, package_id: int, package_file_id:
         "lock_file",
         package_id=package_id,
         package_file_id=package_file_id,
-        statuses=sorted(DISPLAYABLE_FILES),
     )
 
 
@@ -145,7 +134,6 @@ async def insert_for_packages(
         levels=[package.level for package in packages],
         deletion_ids=[package.deletion_id for package in packages],
         event_ids=[package.event_id for package in packages],
-        sources=sources_of(PACKAGE_MOVES, PackageStatus.PROCESSING),
         resend=resend,
         requested_by=origin.requested_by,
         credential=origin.credential,
@@ -173,7 +161,6 @@ async def insert_for_file(
         package_file_id=package_file_id,
         deletion_id=new_ids[0],
         event_id=new_ids[1],
-        sources=sources_of(FILE_MOVES, FileStatus.PROCESSING),
         requested_level=origin.requested_level,
         resend=resend,
         requested_by=origin.requested_by,

@@ -7,16 +7,18 @@ from uuid import UUID
 
 from schemas.http.bulk import MOST_PACKAGES, PackageFilter
 from schemas.names import AccessLevel, PackageType
+from schemas.statuses import DISPLAYABLE, INTACT
 from service.catalogue.rows.packages import selection
 from service.infra.postgres.composing import Values
 from service.infra.postgres.database import Connection, Record, fetch, fetch_composed
+from service.infra.postgres.queries import listed
 
 _LATEST: Final = """p.id NOT IN (
     SELECT ranked.id FROM (
         SELECT o.id, row_number() OVER (
                    PARTITION BY o.project_id, o.package_type, o.name, o.conan_username, o.conan_channel
                    ORDER BY o.created_at DESC, o.id DESC) AS place
-          FROM package o WHERE o.project_id = ANY({projects}) AND o.status IN ('default', 'deprecated')) ranked
+          FROM package o WHERE o.project_id = ANY({projects}) AND o.status IN {intact}) ranked
      WHERE ranked.place <= {count})"""
 
 
@@ -94,7 +96,7 @@ async def _count(
 
 def _conditions(values: Values, wanted: PackageFilter | tuple[int, ...], projects: str) -> list[str]:
     if isinstance(wanted, tuple):
-        return [f"p.id = ANY({values.place(wanted, 'bigint[]')})", "p.status IN ('default', 'error', 'deprecated')"]
+        return [f"p.id = ANY({values.place(wanted, 'bigint[]')})", f"p.status IN {listed(DISPLAYABLE)}"]
     conditions = selection(values, wanted)
     if wanted.created_before is not None:
         conditions.append(f"p.created_at < {values.place(wanted.created_before, 'timestamptz')}")
@@ -103,7 +105,7 @@ def _conditions(values: Values, wanted: PackageFilter | tuple[int, ...], project
         conditions.append(f"coalesce(p.last_downloaded_at, p.created_at) < {moment}")
     if wanted.keep_latest_per_name is not None:
         count = values.place(wanted.keep_latest_per_name, "bigint")
-        conditions.append(_LATEST.format(projects=projects, count=count))
+        conditions.append(_LATEST.format(projects=projects, count=count, intact=listed(INTACT)))
     return conditions
 
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from schemas.messages.topology import Lane
-from schemas.statuses import CLAIMABLE, DISPLAYABLE, FILE_MOVES, PACKAGE_MOVES, FileStatus, PackageStatus, sources_of
 from service.deletions.rows.accepting import Deletion, read
 from service.infra.postgres.database import Connection, Record, execute, fetch
 
@@ -73,7 +72,6 @@ async def claim(
         claim=token,
         lease=lease,
         grace=grace,
-        claimable=sorted(CLAIMABLE),
     )
     return [_claimed(row) for row in rows]
 
@@ -90,7 +88,7 @@ async def lock_packages(connection: Connection, ids: Collection[UUID]) -> None:
 
 async def attempted(connection: Connection, ids: Collection[UUID]) -> list[UUID]:
     """Return those that are due and were attempted before, the least often attempted first."""
-    rows = await fetch(connection, "attempted_deletions", ids=list(ids), claimable=sorted(CLAIMABLE))
+    rows = await fetch(connection, "attempted_deletions", ids=list(ids))
     return [row["id"] for row in rows]
 
 
@@ -101,14 +99,7 @@ async def protected(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
 
 async def mark(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Mark packages, which are locked, and files; return the deletions whose first marking this is."""
-    rows = await fetch(
-        connection,
-        "mark_for_destruction",
-        ids=list(ids),
-        package_sources=sources_of(PACKAGE_MOVES, PackageStatus.PENDING_DESTRUCTION),
-        file_sources=sources_of(FILE_MOVES, FileStatus.PENDING_DESTRUCTION),
-    )
-    return {row["id"] for row in rows}
+    return {row["id"] for row in await fetch(connection, "mark_for_destruction", ids=list(ids))}
 
 
 async def next_files(connection: Connection, ids: Collection[UUID], *, token: UUID, limit: int) -> list[MarkedFile]:
@@ -161,9 +152,7 @@ async def finished_file_deletions(connection: Connection, ids: Collection[UUID])
 
 async def delete_emptied_packages(connection: Connection, package_ids: Collection[int]) -> set[int]:
     """Delete those displayed packages that have no file left; return them."""
-    locked = await fetch(
-        connection, "lock_displayed_packages", package_ids=list(package_ids), statuses=sorted(DISPLAYABLE)
-    )
+    locked = await fetch(connection, "lock_displayed_packages", package_ids=list(package_ids))
     # This is a statement of its own, so it sees the file that an upload committed while we waited for the lock.
     rows = await fetch(connection, "delete_emptied_packages", package_ids=[row["id"] for row in locked])
     return {row["id"] for row in rows}
@@ -222,13 +211,7 @@ async def fail(connection: Connection, reasons: Mapping[UUID, str], *, untouched
         errors=list(reasons.values()),
         untouched=list(untouched),
     )
-    await execute(
-        connection,
-        "show_in_error",
-        ids=list(reasons),
-        package_sources=sources_of(PACKAGE_MOVES, PackageStatus.ERROR),
-        file_sources=sources_of(FILE_MOVES, FileStatus.ERROR),
-    )
+    await execute(connection, "show_in_error", ids=list(reasons))
     return [read(row) for row in rows]
 
 

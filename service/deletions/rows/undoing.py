@@ -4,20 +4,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 from schemas.names import AccessLevel, Action, Credential
-from schemas.statuses import DISPLAYABLE, FILE_MOVES, INSTALLABLE, PACKAGE_MOVES, FileStatus, sources_of
 from service.deletions.rows.accepting import Deletion, read
 from service.infra.postgres.database import Connection, execute, fetch, fetch_row
-
-_BEING_DELETED: Final = sorted(frozenset.intersection(*(frozenset(sources_of(PACKAGE_MOVES, s)) for s in DISPLAYABLE)))
-"""The statuses from which a package may go back to whatever it was."""
-
-_FILES_BEING_DELETED: Final = sorted(
-    frozenset(sources_of(FILE_MOVES, FileStatus.DEFAULT)) & frozenset(sources_of(FILE_MOVES, FileStatus.ERROR))
-)
 
 
 class Obstacle(StrEnum):
@@ -65,16 +56,14 @@ async def obstacles(connection: Connection, ids: Sequence[UUID], *, version: str
         "obstacles_to_restoring",
         ids=ids,
         version=version,
-        displayable=sorted(DISPLAYABLE),
-        installable=sorted(INSTALLABLE),
     )
     return {row["id"]: Obstacle(row["obstacle"]) for row in rows}
 
 
 async def restore(connection: Connection, ids: Sequence[UUID], *, version: str | None) -> list[Deletion]:
     """Give the packages and files of locked deletions without obstacles back as they were."""
-    await execute(connection, "restore_packages", ids=ids, version=version, sources=_BEING_DELETED)
-    await execute(connection, "restore_files", ids=ids, sources=_FILES_BEING_DELETED)
+    await execute(connection, "restore_packages", ids=ids, version=version)
+    await execute(connection, "restore_files", ids=ids)
     return [read(row) for row in await fetch(connection, "end_as_restored", ids=ids, version=version)]
 
 

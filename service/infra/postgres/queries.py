@@ -1,7 +1,7 @@
 """The named queries of all `.sql` files, each with its parameters in the order of their places."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -9,11 +9,14 @@ from typing import Any, Final, TypeVar
 
 import aiosql
 
+from schemas import statuses
 from service.infra.postgres.records import Dataclass
 
 _SERVICE: Final = Path(__file__).parents[2]
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _WHOLE_ROW: Final = re.compile(r"\b(\w+)\((\w+)\.\*\)")
+_NAMED_SET: Final = re.compile(r"\bstatuses\((\w+)\)")
+_SOURCES: Final = re.compile(r"\bsources_of\((\w+), (\w+)\)")
 
 _Row = TypeVar("_Row", bound=Dataclass)
 
@@ -60,6 +63,25 @@ def query_names() -> frozenset[str]:
     return frozenset(_QUERIES)
 
 
+def listed(values: Iterable[str]) -> str:
+    """Return these statuses or states as SQL has them to the right of IN.
+
+    They are literals, since the planner compares them with the conditions of partial indexes.
+    """
+    return f"({', '.join(repr(str(value)) for value in sorted(values))})"
+
+
+def _with_statuses(text: str) -> str:
+    """Write out the sets of statuses that a query names, and the sources of a move."""
+    text = _NAMED_SET.sub(lambda found: listed(getattr(statuses, found[1])), text)
+    return _SOURCES.sub(_sources, text)
+
+
+def _sources(found: re.Match[str]) -> str:
+    moves = getattr(statuses, found[1])
+    return listed(statuses.sources_of(moves, next(status for status in moves if status == found[2])))
+
+
 def _written_out(found: re.Match[str]) -> str:
     return _columns[found[1]].format(alias=found[2])
 
@@ -80,7 +102,7 @@ def _read(file: Path) -> dict[str, Query]:
     found: Any = aiosql.from_path(file, "asyncpg", mandatory_parameters=False)
     # The library makes a function of each query. Its signature has the parameters in the order of their places.
     functions = {name: getattr(found, name) for name in found.available_queries if not name.endswith("_cursor")}
-    return {name: Query(file, made.sql, _parameters(made)) for name, made in functions.items()}
+    return {name: Query(file, _with_statuses(made.sql), _parameters(made)) for name, made in functions.items()}
 
 
 def _parameters(function: Any) -> tuple[str, ...]:

@@ -5,12 +5,17 @@ from typing import Any
 import pytest
 
 from schemas.statuses import (
+    BEING_DELETED,
     CLAIMABLE,
     DELETION_MOVES,
     DISPLAYABLE,
     ENDED,
     FILE_MOVES,
+    FILES_BEING_DELETED,
+    IN_ERROR,
+    INSTALLABLE,
     PACKAGE_MOVES,
+    PUBLISHABLE,
     RESTORABLE,
     DeletionState,
     FileStatus,
@@ -56,3 +61,15 @@ def test_nothing_can_be_restored_while_a_worker_destroys_or_is_to_go_on() -> Non
 def test_what_has_ended_is_never_claimed() -> None:
     assert not CLAIMABLE & ENDED
     assert all(not DELETION_MOVES[state] for state in ENDED - {DeletionState.FAILED})
+
+
+def test_a_restore_gives_back_from_wherever_a_deletion_may_have_come() -> None:
+    assert {PackageStatus.PROCESSING, PackageStatus.PENDING_DESTRUCTION} == BEING_DELETED
+    assert {FileStatus.PROCESSING, FileStatus.PENDING_DESTRUCTION} == FILES_BEING_DELETED
+    # A failed deletion left the package in error; one that was in error before stays so.
+    assert PACKAGE_MOVES[PackageStatus.ERROR] >= DISPLAYABLE - IN_ERROR
+
+
+def test_an_upload_may_give_each_package_that_it_takes_each_status_that_it_may_ask_for() -> None:
+    for status in INSTALLABLE | IN_ERROR:
+        assert PUBLISHABLE - {status} <= PACKAGE_MOVES[status]
