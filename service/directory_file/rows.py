@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from service.infra.postgres.database import Connection, Record, execute, fetch
-from service.infra.postgres.failures import InvalidPatternError
+from service.infra.postgres.outages import InvalidPatternError
 
 _SET_ASIDE: Final = {"users": "set_aside_users", "groups": "set_aside_groups", "projects": "set_aside_projects"}
 _STORE: Final = {

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from schemas.checks import Figures, FindingKind, Outcome
+from service.concurrency import bounded_map
 from service.errors import StorageUnavailableError
-from service.infra.bounded import bounded_map
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import ObjectInfo, ObjectStore
 from service.storage_check.comparison import Piece

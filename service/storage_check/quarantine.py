@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from service.concurrency import bounded_map
 from service.errors import ObjectMissingError, PackyardError
-from service.infra.bounded import bounded_map
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import DELETE_CHUNK, ObjectInfo, ObjectStore
 from service.storage_check import quarantine_rows

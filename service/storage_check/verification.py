@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Final
 
+from service.concurrency import bounded_map
 from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
-from service.infra.bounded import bounded_map
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import ObjectStore
 from service.storage_check import rows as checking_rows

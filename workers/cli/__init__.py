@@ -10,7 +10,7 @@ import click
 from typing_extensions import override
 
 from service.errors import PackyardError
-from workers.output import guard_output
+from workers.runtime.output import guard_output
 from workers.runtime.signals import end_at_once, fail
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(

@@ -21,7 +21,7 @@ from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer, D
 from workers.cli.event_lines import event_line
 from workers.cli.options import command_settings, one_of, validated
 from workers.cli.tables import written
-from workers.output import stopped_by_reader
+from workers.runtime.output import stopped_by_reader
 from workers.runtime.signals import run_process
 
 _TAKE: Final = 100

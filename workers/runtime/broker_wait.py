@@ -11,9 +11,9 @@ import structlog
 
 from service.context import Context, open_context
 from service.errors import BrokerAwayError
+from service.infra.postgres.waiting import repeat_until_done
 from service.infra.rabbitmq.broker import Broker, open_broker, require_broker
 from service.infra.rabbitmq.consuming import BrokerUnavailableError
-from service.infra.waiting import repeat_until_done
 from service.observing.servers import Server
 from service.settings import Settings
 from workers.runtime.loops import wait_for_any

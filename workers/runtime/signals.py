@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn, TypeAlias
 
-from workers.output import READER_GONE, OutputFailedError, ReaderGoneError
+from workers.runtime.output import READER_GONE, OutputFailedError, ReaderGoneError
 
 Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 """The work of a process; ends soon after the event that it is given is set."""

@@ -12,13 +12,13 @@ from pydantic_core import from_json
 
 from service.errors import DatabaseAwayError, DatabaseReadOnlyError, StartError, TransactionLostError, first_line
 from service.infra.postgres import records
-from service.infra.postgres.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.queries import named_query
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.postgres.sessions.connecting import Purpose, Session, connect
+from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.sessions.kept import USUAL_PULSE, AdvisoryLock, Listening, Pulse
+from service.infra.postgres.sessions.statement_limits import STATEMENT_LIMITS_S
 from service.infra.postgres.sessions.suitability import require_suitable
-from service.infra.postgres.statement_limits import STATEMENT_LIMITS_S
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = records.Record

@@ -17,6 +17,9 @@ REFUSED_ROWS: Final = (
 )
 """The errors that a statement raises when the database does not want one of its rows."""
 
+InvalidPatternError: Final = asyncpg.InvalidRegularExpressionError
+"""A regular expression that the server cannot read."""
+
 
 @contextmanager
 def one_line_for_outages() -> Generator[None]:

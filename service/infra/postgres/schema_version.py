@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from service.errors import StartError
 from service.infra.postgres.database import Database, open_database
-from service.infra.waiting import repeat_until_done
+from service.infra.postgres.waiting import repeat_until_done
 
 VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"
 

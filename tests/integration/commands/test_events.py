@@ -19,8 +19,8 @@ from tests.support.catalogue import delete, publish
 from tests.support.checks import put
 from tests.support.commands import Commands
 from tests.support.yard import environment_of
-from workers.output import READER_GONE
 from workers.relay import relay_once
+from workers.runtime.output import READER_GONE
 
 _TAIL = ("events", "tail")
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from service.infra.postgres import statement_limits
 from service.infra.postgres.queries import query_names
+from service.infra.postgres.sessions import statement_limits
 from service.infra.postgres.sessions.connecting import Purpose, Session, connect, connect_blocking
 
 _OTHER_DEFAULTS = {

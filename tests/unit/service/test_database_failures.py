@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from service.errors import DatabaseAwayError, DatabaseReadOnlyError, TransactionLostError
-from service.infra.postgres.failures import named
+from service.infra.postgres.sessions.failures import named
 
 
 def _raised(state: str) -> asyncpg.PostgresError:

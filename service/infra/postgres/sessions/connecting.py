@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from typing_extensions import override
 
 from service.errors import DatabaseAwayError, DatabaseReadOnlyError
-from service.infra.postgres.failures import DRIVER_ERRORS, outages_named, raise_named
+from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named, raise_named
 from service.infra.postgres.sessions.several_hosts import one_host_each
-from service.infra.postgres.statement_limits import LONGEST_STATEMENT_S
-from service.infra.silence import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, SILENCE_S, notice_silence
+from service.infra.postgres.sessions.silence import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, SILENCE_S, notice_silence
+from service.infra.postgres.sessions.statement_limits import LONGEST_STATEMENT_S
 
 if TYPE_CHECKING:
     import psycopg

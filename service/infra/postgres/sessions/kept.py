@@ -11,7 +11,7 @@ import asyncpg
 from service.errors import DatabaseAwayError
 from service.infra.postgres.sessions.advisory_locks import HOLDER, Holder, ProcessLock
 from service.infra.postgres.sessions.connecting import Session
-from service.infra.silence import SILENCE_S
+from service.infra.postgres.sessions.silence import SILENCE_S
 
 _CLOSE_TIMEOUT_S: Final = 2
 

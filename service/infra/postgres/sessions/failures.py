@@ -43,9 +43,6 @@ _NOT_OURS: Final = frozenset({"25P03", "25P04"})
 _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A migration has changed a table since the statement was prepared. The driver prepares it again next time."""
 
-InvalidPatternError: Final = asyncpg.InvalidRegularExpressionError
-"""A regular expression that the server cannot read."""
-
 DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """The errors that the driver raises; while it connects, it also raises OSError."""
 
