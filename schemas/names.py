@@ -120,3 +120,20 @@ class Action(StrEnum):
     RESTORE = "restore"
     RETRY = "retry"
     DESTROY_NOW = "destroy_now"
+
+
+class Lane(StrEnum):
+    """The two queues of deletions: people's, and those of policies and bulk calls."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+    @property
+    def queue(self) -> str:
+        """The name of the lane's queue."""
+        return f"packyard.delete.{self.value}"
+
+    @property
+    def routing_key(self) -> str:
+        """The routing key with which a command reaches the lane."""
+        return f"delete.{self.value}"

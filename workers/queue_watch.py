@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from schemas.messages.topology import DEAD_QUEUE, Lane
+from schemas.messages.topology import DEAD_QUEUE
+from schemas.names import Lane
 from service.infra.rabbitmq.broker import Broker, QueueDepth
 from service.observing import metrics
 

@@ -6,8 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from schemas.http.resources import Resource, Timestamp
-from schemas.messages.topology import Lane
-from schemas.names import Action, Cause, Credential, PackageType
+from schemas.names import Action, Cause, Credential, Lane, PackageType
 from schemas.statuses import DeletionState
 
 

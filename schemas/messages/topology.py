@@ -1,9 +1,10 @@
 """The names of exchanges and queues: the public side of the broker."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
+
+from schemas.names import Lane
 
 COMMANDS_EXCHANGE: Final = "packyard.commands"
 EVENTS_EXCHANGE: Final = "packyard.events"
@@ -11,23 +12,6 @@ DEAD_EXCHANGE: Final = "packyard.dlx"
 DEAD_QUEUE: Final = "packyard.dead"
 EVENTS_LOG: Final = "packyard.events.log"
 """The stream that keeps seven days of events for replay."""
-
-
-class Lane(StrEnum):
-    """The two queues of deletions: people's, and those of policies and bulk calls."""
-
-    INTERACTIVE = "interactive"
-    BULK = "bulk"
-
-    @property
-    def queue(self) -> str:
-        """The name of the lane's queue."""
-        return f"packyard.delete.{self.value}"
-
-    @property
-    def routing_key(self) -> str:
-        """The routing key with which a command reaches the lane."""
-        return f"delete.{self.value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Self
 
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from schemas.statuses import ENDED, DeletionState
 from service.backlog import rows as backlog_rows
 from service.infra.postgres.database import Database, Record

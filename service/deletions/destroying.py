@@ -12,7 +12,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from schemas.messages.outgoing import Outgoing
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from schemas.statuses import DeletionState
 from service.deletions import counters
 from service.deletions import events as deletion_events

@@ -20,7 +20,7 @@ from schemas.messages.events import (
     PackageRestored,
 )
 from schemas.messages.outgoing import Outgoing
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.deletions.rows.accepting import Deletion
 from service.events import outbox
 

@@ -11,7 +11,7 @@ from schemas.messages.cloud_events import enveloped
 from schemas.messages.commands import Delete
 from schemas.messages.events import Event
 from schemas.messages.outgoing import Entry, Kind, Outgoing
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.infra.postgres.database import Connection, execute, fetch
 
 _UNPUBLISHED: Final = {Kind.COMMAND: "unpublished_commands", Kind.EVENT: "number_events"}

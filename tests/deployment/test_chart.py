@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
 
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.environment import PREFIX
 from service.settings import Settings
 from tests.support.chart import (

@@ -8,8 +8,7 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
 
 from schemas.http.bulk import PackageFilter
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel, Cause, Credential
+from schemas.names import AccessLevel, Cause, Credential, Lane
 from schemas.statuses import PackageStatus
 from service.access.callers import Caller
 from service.access.rows import find_project

@@ -9,7 +9,7 @@ import click
 import structlog
 
 from schemas.fields import Duration
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.context import Context, open_context
 from service.infra.postgres.schema_version import wait_for_schema
 from service.logs import configure_logs

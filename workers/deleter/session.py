@@ -13,7 +13,7 @@ import structlog
 from pydantic import ValidationError
 
 from schemas.messages.commands import Delete
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.context import Context
 from service.deletions import destroying
 from service.errors import StorageRefusedError, StorageUnavailableError

@@ -9,8 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel, Cause, Credential
+from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.context import Context, open_context
 from service.deletions import accepting
 from service.deletions.rows.accepting import Origin

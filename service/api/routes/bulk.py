@@ -9,8 +9,7 @@ from pydantic_core import to_json
 
 from schemas.http.bulk import BulkDelete, BulkRestore, GroupBulkDelete, GroupPackageFilter
 from schemas.http.deletion_resources import Batch, BulkDeletion, BulkRestoration
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel, Cause
+from schemas.names import AccessLevel, Cause, Lane
 from service.access import access
 from service.access.callers import Caller
 from service.deletions import bulk, undoing

@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel, Cause, Credential, PackageType
+from schemas.names import AccessLevel, Cause, Credential, Lane, PackageType
 from schemas.statuses import DeletionState, PackageStatus
 from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
 from service.infra.postgres.queries import whole_row

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.deletions.rows.accepting import Deletion, read
 from service.infra.postgres.database import Connection, Record, execute, fetch
 

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel, Cause, Credential
+from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.access import access
 from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of
 from service.access.rows import Group, Project

@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
-from schemas.messages.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, POLICIES, QUEUES, Lane
+from schemas.messages.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, POLICIES, QUEUES
+from schemas.names import Lane
 from service.errors import StartError
 
 SUBSCRIBER: Final = "subscriber-"

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from schemas.statuses import DeletionState
 from service.context import Context
 from service.deletions import accepting, destroying, holds

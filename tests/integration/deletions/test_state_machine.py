@@ -21,8 +21,7 @@ from hypothesis import settings as trial
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel
+from schemas.names import AccessLevel, Lane
 from schemas.statuses import PackageStatus
 from service.context import Context, open_context
 from service.deletions import bulk, holds, undoing

@@ -11,8 +11,7 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from schemas.messages.outgoing import Kind
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel, Cause, Credential
+from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.context import Context
 from service.deletions import bulk
 from service.deletions.bulk import Wanted

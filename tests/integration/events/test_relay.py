@@ -10,7 +10,8 @@ import aio_pika
 import pytest
 
 from schemas.messages.outgoing import Kind
-from schemas.messages.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG, Lane
+from schemas.messages.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG
+from schemas.names import Lane
 from service.context import Context, open_context
 from service.deletions import destroying
 from service.events import outbox

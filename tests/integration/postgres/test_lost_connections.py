@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.messages.outgoing import Entry, Kind
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.context import Context, open_context
 from service.errors import StartError
 from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch, open_database

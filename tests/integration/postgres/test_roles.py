@@ -15,7 +15,8 @@ import aiormq
 import asyncpg
 import pytest
 
-from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Lane
+from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
+from schemas.names import Lane
 from service.errors import StartError
 from service.infra.postgres.database import open_database
 from service.infra.postgres.roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights

@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from schemas.messages.topology import Lane
+from schemas.names import Lane
 from service.context import Context
 from service.deletions import destroying
 from service.errors import BrokerAwayError, StartError

@@ -13,8 +13,7 @@ import click
 from rich.filesize import decimal
 
 from schemas.http.bulk import MOST_PACKAGES, BulkDelete, GroupBulkDelete, GroupPackageFilter
-from schemas.messages.topology import Lane
-from schemas.names import AccessLevel, Cause, Credential, PackageType
+from schemas.names import AccessLevel, Cause, Credential, Lane, PackageType
 from schemas.statuses import DISPLAYABLE
 from service.access import access
 from service.access.callers import OPERATOR
