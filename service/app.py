@@ -12,12 +12,11 @@ from service.api.routes import browsing, bulk, deletions, documentation, generic
 from service.catalogue.downloads import DownloadNotes
 from service.context import Context
 from service.http.caching import tag_answers
-from service.http.cross_origin import CrossOrigin
 from service.http.keys import CONTEXT, DOWNLOADS, OPERATIONS
-from service.http.middlewares import add_headers, identify, translate_errors
-from service.http.rate_limit import RateLimit
-from service.http.serving.listening import listen
-from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner
+from service.http.serving.cross_origin import CrossOrigin
+from service.http.serving.middlewares import add_headers, identify, translate_errors
+from service.http.serving.rate_limit import RateLimit
+from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
 
 _LARGEST_BODY: Final = 1024 * 1024
 """Of a body that is read as a whole; uploads are streamed."""

@@ -13,7 +13,7 @@ from aiohttp import web
 from service.api.routes import health
 from service.context import Context
 from service.http.keys import CONTEXT
-from service.http.serving.listening import listen
+from service.http.serving.server import listen
 from service.infra.postgres.database import Database
 from service.infra.postgres.schema_version import newest_version
 from service.observing import metrics

@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 from schemas.base import Contract, Query
 from service.access.callers import READING_SCOPES
 from service.errors import RefusedError, UnauthorizedError
-from service.http.serving.expect_continue import let_body_come, wait_to_be_read
+from service.http.expect_continue import let_body_come, wait_to_be_read
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 AnyRefusal: TypeAlias = type[RefusedError] | RefusedError

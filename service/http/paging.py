@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from schemas.base import Query
 from schemas.http.parameters import Paging
-from service.http.links import external_url
+from service.http.addresses import external_url
 from service.http.replies import reply
 from service.infra.postgres.pages import Slice
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from service.environment import PREFIX, layered
 from service.errors import StartError
-from service.http.serving.listening import bind_sockets, local_authority, reason_of
 from service.infra.postgres.database import open_database
 from service.settings import Settings, load_settings
+from service.sockets import bind_sockets, local_authority, reason_of
 from workers.stack.postgres import Postgres
 from workers.stack.rabbitmq import RabbitMQ
 from workers.stack.state import State, free_port

@@ -29,12 +29,12 @@ from service.catalogue import browsing
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
 from service.errors import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
-from service.http.links import external_url
+from service.http.addresses import external_url
 from service.http.operations import MOVED, PERSONAL, Routes, one, page_of
 from service.http.paging import reply_page, reply_part
 from service.http.parameters import read_query
 from service.http.replies import reply
-from service.http.visits.callers import caller_visit, project_of
+from service.http.visits import caller_visit, project_of
 from service.infra.postgres.pages import Slice
 
 routes = Routes("Users, projects and groups", carriers=PERSONAL)

@@ -12,23 +12,22 @@ from schemas.http.deletion_resources import Batch, BulkDeletion, BulkRestoration
 from schemas.names import AccessLevel, Cause, Lane
 from service.access import access
 from service.access.callers import Caller
+from service.api.routes.origins import actor_of, origin_of
 from service.deletions import bulk, undoing
 from service.deletions.bulk import Plan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.errors import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 from service.events import outbox
+from service.http.addresses import external_url
 from service.http.bodies import answer, read_body
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.links import external_url
 from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
 from service.http.parameters import UUID_RULE, read_path
 from service.http.replies import dumped, reply
-from service.http.visits.callers import (
+from service.http.visits import (
     GROUP_REFUSALS,
     PROJECT_REFUSALS,
-    actor_of,
     group_visit,
-    origin_of,
     project_visit,
 )
 from service.idempotency.answering import StoredAnswer

@@ -13,18 +13,19 @@ from schemas.http.deletion_resources import Deletion
 from schemas.http.parameters import DeletionListing
 from schemas.names import AccessLevel
 from service.access import access
+from service.api.routes.origins import actor_of
 from service.deletions import accepting, undoing
 from service.deletions.accepting import Listed
 from service.deletions.entities import deletion_entity
 from service.errors import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
+from service.http.addresses import external_url
 from service.http.bodies import answer, read_body
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.links import external_url
 from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
 from service.http.paging import by_cursor, reply_part
 from service.http.parameters import UUID_RULE, read_deletion_id, read_query
 from service.http.replies import dumped, reply
-from service.http.visits.callers import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, actor_of, group_visit, project_visit
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, group_visit, project_visit
 from service.idempotency.answering import StoredAnswer
 from service.infra.postgres.database import Record, Sessions
 

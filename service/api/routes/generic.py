@@ -21,15 +21,15 @@ from service.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
+from service.http.addresses import external_url
 from service.http.checksums import read_checksums
 from service.http.downloads import send_file
+from service.http.expect_continue import let_body_come
 from service.http.keys import CONTEXT
-from service.http.links import external_url
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PACKAGE_MANAGERS, Answer, Routes, one
 from service.http.parameters import read_path, read_query
 from service.http.replies import reply
-from service.http.serving.expect_continue import let_body_come
-from service.http.visits.callers import PROJECT_REFUSALS, project_visit
+from service.http.visits import PROJECT_REFUSALS, project_visit
 
 routes = Routes("Generic packages", carriers=OF_PACKAGE_MANAGERS)
 

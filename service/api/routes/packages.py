@@ -11,6 +11,7 @@ from schemas.http.resources import Package, PackageFile, Pipeline
 from schemas.names import AccessLevel
 from service.access import access
 from service.api.entities.packages import file_entity, package_entity, pipeline_entity, version_entity
+from service.api.routes.origins import origin_of_visit
 from service.catalogue import packages
 from service.catalogue.packages import Listed
 from service.deletions import accepting
@@ -25,9 +26,9 @@ from service.errors import (
     PackageNotPresentableError,
     PreconditionFailedError,
 )
+from service.http.addresses import external_url
 from service.http.downloads import send_file
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.links import external_url
 from service.http.operations import (
     ADDRESS,
     DELETION_ACCEPTED,
@@ -44,7 +45,7 @@ from service.http.operations import (
 from service.http.paging import by_cursor, reply_page, reply_part
 from service.http.parameters import prefers_async, read_path, read_query, read_request, read_unmodified_since
 from service.http.replies import no_content, reply
-from service.http.visits.callers import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
 
 routes = Routes("Packages", carriers=OF_PROJECT)
 
@@ -173,7 +174,7 @@ async def delete_package(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     deletion = await accepting.delete_package(
         context.database,
-        found.origin(request, reason=query.reason),
+        origin_of_visit(request, found, reason=query.reason),
         project_id=found.project.id,
         package_id=package_id,
         unmodified_since=read_unmodified_since(request),
@@ -193,7 +194,7 @@ async def delete_package_file(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     deletion = await accepting.delete_package_file(
         context.database,
-        found.origin(request, reason=query.reason),
+        origin_of_visit(request, found, reason=query.reason),
         project_id=found.project.id,
         package_id=package_id,
         package_file_id=package_file_id,

@@ -8,7 +8,7 @@ from schemas.http.statistic_resources import PackageStatistics, TypeFigures
 from service.catalogue import statistics
 from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Routes, one
 from service.http.replies import reply
-from service.http.visits.callers import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
 from service.infra.postgres.database import Record
 
 routes = Routes("Statistics", carriers=OF_PROJECT)

@@ -1,1 +1,1 @@
-"""Connections and the requests that come over them, before any handler runs."""
+"""Connections, and what is around every request that comes over them."""

@@ -11,11 +11,13 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 from typing_extensions import override
 
+from service.errors import StartError
 from service.http.caching import NOT_TO_BE_KEPT
+from service.http.expect_continue import without_unknown
 from service.http.operations import READING
 from service.http.replies import COMMON_HEADERS, reply
-from service.http.serving.expect_continue import without_unknown
 from service.http.serving.framing import MOST_WAITING, HeadTooLongError, Parser
+from service.sockets import bind_sockets, reason_of, url_authority
 
 LONGEST_REQUEST_LINE: Final = 8_192
 """Bytes of a request's first line."""
@@ -120,6 +122,20 @@ class Runner(web.AppRunner):
             return server.request_factory(without_unknown(message), *parts)
 
         return HttpServer(server.request_handler, request_factory=make_request, **self._kwargs)
+
+
+async def listen(runner: web.AppRunner, hosts: Sequence[str], port: int, *, setting: str) -> None:
+    """Let *runner* serve on *port* of each of *hosts*; *setting* is what the port is called in an error.
+
+    Raises:
+        StartError: one of the addresses cannot be listened on.
+    """
+    try:
+        for bound in await asyncio.to_thread(bind_sockets, hosts, port):
+            await web.SockSite(runner, bound).start()
+    except OSError as error:
+        place = error.filename or url_authority(hosts[0], port)
+        raise StartError(f"PACKYARD_HOST, {setting}: cannot listen on {place}: {reason_of(error)}") from error
 
 
 def _status_of(error: BaseException | None) -> int:

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
 from service.context import Context
-from service.http.serving.listening import bind_sockets
+from service.sockets import bind_sockets
 from tests.integration.conftest import Client
 from tests.support.stepwise import with_settings
 

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import ClientSession, web
 
 from service.errors import StartError
-from service.http.serving.listening import bind_sockets, listen, local_authority
+from service.http.serving.server import listen
+from service.sockets import bind_sockets, local_authority
 from workers.stack.state import free_port
 
 _BOTH = ["127.0.0.1", "[::1]"]
@@ -71,7 +72,7 @@ async def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.Monkey
             raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
         return real(family)
 
-    monkeypatch.setattr("service.http.serving.listening.socket.socket", without_ipv6)
+    monkeypatch.setattr("service.sockets.socket.socket", without_ipv6)
     (bound,) = bind_sockets(["::"], 0)
     with bound:
         assert bound.getsockname()[0] == _EVERY_IPV4

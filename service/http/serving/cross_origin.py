@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from service.http.operations import PAGE_HEADERS, Handler
-from service.http.rate_limit import LIMIT_HEADERS
+from service.http.serving.rate_limit import LIMIT_HEADERS
 
 _METHODS: Final = "GET, HEAD, PUT, POST, DELETE"
 _EXPOSED: Final = ", ".join(

@@ -4,16 +4,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 from aiohttp import web
 
-from schemas.names import AccessLevel, Cause, Credential, Lane
+from schemas.names import AccessLevel, Credential
 from service.access import access
 from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of
 from service.access.rows import Group, Project
-from service.deletions.rows.accepting import Origin
-from service.deletions.rows.undoing import Actor
 from service.errors import (
     ForbiddenError,
     GroupNotFoundError,
@@ -24,10 +21,10 @@ from service.errors import (
     ProjectNotFoundError,
     UnauthorizedError,
 )
-from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS, REQUEST_ID
-from service.http.links import external_url
+from service.http.addresses import external_url
+from service.http.credentials import presented_tokens
+from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS
 from service.http.operations import OPERATION, READING, AnyRefusal, Carrier
-from service.http.visits.credentials import presented_tokens
 from service.infra.postgres.database import Connection
 
 PROJECT_REFUSALS: Final[tuple[AnyRefusal, ...]] = (
@@ -58,39 +55,6 @@ class Visit:
     def may_delete(self) -> bool:
         """Whether the caller may delete packages here."""
         return access.may_delete(self.caller, self.project)
-
-    def origin(self, request: web.Request, *, reason: str | None) -> Origin:
-        """Return who asks for a deletion here, with what."""
-        return origin_of(request, self.caller, level=self.level, cause=Cause.USER, lane=Lane.INTERACTIVE, reason=reason)
-
-
-def origin_of(
-    request: web.Request,
-    caller: Caller,
-    *,
-    cause: Cause,
-    lane: Lane,
-    reason: str | None,
-    level: AccessLevel = AccessLevel.NONE,
-    batch_id: UUID | None = None,
-) -> Origin:
-    """Return who asks for deletions, with what; the *level* counts where it is the same for all of them."""
-    return Origin(
-        requested_by=caller.user_id,
-        requested_level=level,
-        credential=caller.credential or Credential.PERSONAL_ACCESS_TOKEN,
-        cause=cause,
-        lane=lane,
-        reason=reason,
-        request_id=request[REQUEST_ID],
-        batch_id=batch_id,
-    )
-
-
-def actor_of(request: web.Request, caller: Caller) -> Actor:
-    """Return who acts on a deletion, with what."""
-    credential = caller.credential or Credential.PERSONAL_ACCESS_TOKEN
-    return Actor(caller.user_id, credential, request_id=request[REQUEST_ID])
 
 
 @asynccontextmanager

@@ -1,33 +1,14 @@
-"""The addresses on which a process listens: all of HOST, in both families."""
+"""The sockets on which a process listens: all of HOST, in both families."""
 
-import asyncio
 import errno
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from aiohttp import web
-
-from service.errors import StartError
-
 _EVERY_IPV4: Final = "0.0.0.0"  # noqa: S104 - only where HOST asks for every address
 _EVERY_ADDRESS: Final = "::"
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
-
-
-async def listen(runner: web.AppRunner, hosts: Sequence[str], port: int, *, setting: str) -> None:
-    """Let *runner* serve on *port* of each of *hosts*; *setting* is what the port is called in an error.
-
-    Raises:
-        StartError: one of the addresses cannot be listened on.
-    """
-    try:
-        for bound in await asyncio.to_thread(bind_sockets, hosts, port):
-            await web.SockSite(runner, bound).start()
-    except OSError as error:
-        place = error.filename or url_authority(hosts[0], port)
-        raise StartError(f"PACKYARD_HOST, {setting}: cannot listen on {place}: {reason_of(error)}") from error
 
 
 def bind_sockets(hosts: Sequence[str], port: int) -> list[socket.socket]:

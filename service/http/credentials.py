@@ -10,9 +10,9 @@ from multidict import MultiMapping
 
 from schemas.names import Credential
 from service.access.callers import PresentedToken
+from service.http.forms import read_form
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION, Carrier
-from service.http.visits.forms import read_form
 
 _BEARER: Final = "bearer "
 _BASIC: Final = "basic "

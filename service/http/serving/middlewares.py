@@ -11,10 +11,10 @@ from aiohttp import hdrs, web
 
 from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableError
 from service.http.caching import cache_control
+from service.http.expect_continue import hang_up_unless_it_came
 from service.http.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.http.operations import OPERATION, Carrier, Handler
 from service.http.replies import COMMON_HEADERS, reply, reply_text
-from service.http.serving.expect_continue import hang_up_unless_it_came
 from service.observing import metrics
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -1,1 +1,0 @@
-"""A request's credentials, its caller, and what the caller may do."""
