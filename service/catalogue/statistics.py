@@ -7,19 +7,19 @@ from service.access import access
 from service.access.callers import Caller
 from service.access.rows import Group, Project
 from service.catalogue.rows import statistics as statistic_rows
-from service.catalogue.rows.statistics import Miscount
-from service.infra.postgres.database import Connection, Database, Record
+from service.catalogue.rows.statistics import Miscount, StatisticsRow
+from service.infra.postgres.database import Connection, Database
 
 _PAGE: Final = 500
 _MOST_PROJECTS: Final = 10_000
 
 
-async def of_project(connection: Connection, project: Project) -> list[Record]:
+async def of_project(connection: Connection, project: Project) -> list[StatisticsRow]:
     """Return the project's figures, one row for each type of package."""
     return await statistic_rows.statistics(connection, [project.id])
 
 
-async def of_group(connection: Connection, caller: Caller, group: Group) -> list[Record]:
+async def of_group(connection: Connection, caller: Caller, group: Group) -> list[StatisticsRow]:
     """Return the figures of those projects below a group that show the caller theirs, added up."""
     levels = await access.project_levels(connection, caller, group)
     return await statistic_rows.statistics(connection, list(levels))

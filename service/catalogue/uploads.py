@@ -1,7 +1,8 @@
 """Publishing a file: the bytes first, then the rows; whatever fails leaves neither."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,8 +12,9 @@ from schemas.statuses import PackageStatus
 from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
+from service.catalogue.rows.uploads import UploadedFileRow
 from service.errors import BadRequestError, ConflictError, DatabaseAwayError, PreconditionFailedError, RefusedError
-from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, Record, conflicts
+from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, conflicts
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import ObjectStore, StoredObject, new_key
 from service.observing import metrics
@@ -43,9 +45,33 @@ class Body:
     """How many there are."""
     checksums: Mapping[str, bytes] = field(default_factory=dict)
     """Algorithm (md5, sha1, sha256) -> raw checksum."""
+    max_size: int = 0
+    """How many there may be; 0: no limit."""
+
+    def require_announced_size(self) -> None:
+        """Check how large the body is going to be.
+
+        Raises:
+            BadRequestError: it is too large.
+        """
+        if self.max_size and (self.announced or 0) > self.max_size:
+            raise BadRequestError(_TOO_LARGE)
+
+    async def limited(self) -> AsyncIterator[bytes]:
+        """Give the bytes.
+
+        Raises:
+            BadRequestError: there are too many.
+        """
+        size = 0
+        async for chunk in self.chunks:
+            size += len(chunk)
+            if self.max_size and size > self.max_size:
+                raise BadRequestError(_TOO_LARGE)
+            yield chunk
 
     def check(self, stored: StoredObject) -> None:
-        """Hold what came against the checksums.
+        """Compare what came with the checksums.
 
         Raises:
             BadRequestError: it is something else.
@@ -64,50 +90,63 @@ async def publish_generic(
     target: GenericFile,
     status: PackageStatus | None,
     body: Body,
-    max_size: int = 0,
     is_new: bool = False,
-) -> Record:
+) -> UploadedFileRow:
     """Store the body and add it as a new file to the package, which is made when it is missing; return the row.
 
     Raises:
-        BadRequestError: it is larger than *max_size* (0: no limit), or the bytes do not match their checksums. Also if
-            there is such a file already, and a group around the project does not allow duplicates.
+        BadRequestError: the body is too large, or its bytes do not match their checksums. Also if there is such a file
+            already, and a group around the project does not allow duplicates.
         PreconditionFailedError: there is such a file already, though *is_new* says that it should not be.
         ConflictError: somebody else published or restored the same name and version in this very moment.
     """
-    if max_size and (body.announced or 0) > max_size:
-        raise BadRequestError(_TOO_LARGE)
+    body.require_announced_size()
+    refusal = await _refuse_duplicate(database, project, target, is_new=is_new)
+    with metrics.timed(metrics.STORAGE_PUT_DURATION):
+        stored = await store.put(new_key(project.id), body.limited(), check=body.check)
+    async with _taken_back_on_failure(database, store, stored.key):
+        return await _write_rows(
+            database, caller, target, stored, project_id=project.id, status=status, refusal=refusal
+        )
+
+
+async def _refuse_duplicate(
+    database: Database, project: Project, target: GenericFile, *, is_new: bool
+) -> RefusedError | None:
+    """Return how a file of the same name is to be refused, None if it is not; raise it if there is one already."""
     # We ask twice: now, to spare the client the sending; and under the package's lock, where the answer is final.
     async with database.connection() as connection:
         is_unique = await upload_rows.must_be_unique(
             connection, ancestry=project.ancestry, name=target.package_name, version=target.package_version
         )
-        place = {"name": target.package_name, "version": target.package_version, "file_name": target.file_name}
+        if not (is_unique or is_new):
+            return None
         refusal = BadRequestError(_DUPLICATE) if is_unique else PreconditionFailedError()
-        is_alone = is_unique or is_new
-        if is_alone and await upload_rows.has_file(connection, project_id=project.id, **place):
-            raise refusal
-    with metrics.timed(metrics.STORAGE_PUT_DURATION):
-        stored = await store.put(new_key(project.id), _limited(body.chunks, max_size), check=body.check)
-    try:
-        return await _write_rows(
-            database,
-            caller,
-            target,
-            stored,
+        if await upload_rows.has_file(
+            connection,
             project_id=project.id,
-            status=status,
-            refusal=refusal if is_alone else None,
-        )
+            name=target.package_name,
+            version=target.package_version,
+            file_name=target.file_name,
+        ):
+            raise refusal
+    return refusal
+
+
+@asynccontextmanager
+async def _taken_back_on_failure(database: Database, store: ObjectStore, key: str) -> AsyncGenerator[None]:
+    """Remove the object if its rows cannot be written in the block."""
+    try:
+        yield
     except conflicts() as error:
-        await remove_unreferenced(database, store, stored.key)
+        await remove_unreferenced(database, store, key)
         raise ConflictError("Resource lock") from error
     except DatabaseAwayError:
         # The client has waited for a silent server already, and has its answer within 12 s in all.
-        await remove_unreferenced(database, store, stored.key, within_s=_ASK_AGAIN_S)
+        await remove_unreferenced(database, store, key, within_s=_ASK_AGAIN_S)
         raise
     except BaseException:
-        await remove_unreferenced(database, store, stored.key)
+        await remove_unreferenced(database, store, key)
         raise
 
 
@@ -140,7 +179,7 @@ async def _write_rows(
     project_id: int,
     status: PackageStatus | None,
     refusal: RefusedError | None,
-) -> Record:
+) -> UploadedFileRow:
     """Add the file to its package and return the row; with a *refusal*, raise that where there is such a file."""
     async with database.transaction() as connection:
         package_id = await upload_rows.find_or_create_generic_package(
@@ -160,17 +199,8 @@ async def _write_rows(
 
 async def _insert_file(
     connection: Connection, caller: Caller, target: GenericFile, *, package_id: int, stored: StoredObject
-) -> Record:
+) -> UploadedFileRow:
     file = await upload_rows.insert_file(connection, package_id=package_id, file_name=target.file_name, stored=stored)
     if caller.pipeline_id is not None:
         await upload_rows.insert_build(connection, file, pipeline_id=caller.pipeline_id)
     return file
-
-
-async def _limited(chunks: AsyncIterable[bytes], max_size: int) -> AsyncIterator[bytes]:
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if max_size and size > max_size:
-            raise BadRequestError(_TOO_LARGE)
-        yield chunk

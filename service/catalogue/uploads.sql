@@ -64,7 +64,7 @@ INSERT INTO package_file_build (package_file_id, pipeline_id) VALUES (:package_f
 INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key)
 SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key
   FROM (SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0))) locked
-RETURNING id, package_id, file_name, status, size, md5, sha1, sha256, storage_key, created_at, updated_at;
+RETURNING id, package_id, file_name, status, size, sha256, created_at, updated_at;
 
 -- name: await_commit_of_key
 SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0));

@@ -60,7 +60,7 @@ async def publish(
             status=status,
             body=Body(_once(content)),
         )
-        package_id = row["package_id"]
+        package_id = row.package_id
     return package_id
 
 

@@ -15,7 +15,7 @@ from schemas.http.resources import (
     User,
 )
 from schemas.names import PackageType
-from schemas.statuses import FileStatus
+from service.catalogue.rows.uploads import UploadedFileRow
 from service.infra.postgres.database import Record
 
 _LOCAL_STORE: Final = 1
@@ -88,24 +88,24 @@ def pipeline_entity(pipeline: Mapping[str, Any], base: str) -> Pipeline:
     )
 
 
-def uploaded_entity(file: Record, *, url: str) -> UploadedFile:
+def uploaded_entity(file: UploadedFileRow, *, url: str) -> UploadedFile:
     """Return the record of a file just uploaded; GitLab returns only the SHA-256 of a generic one."""
     unused = dict.fromkeys(name for name, field in UploadedFile.model_fields.items() if field.default is None)
     return UploadedFile(
         **unused,
         verification_state=0,
-        id=file["id"],
-        package_id=file["package_id"],
-        created_at=file["created_at"],
-        updated_at=file["updated_at"],
-        size=file["size"],
+        id=file.id,
+        package_id=file.package_id,
+        created_at=file.created_at,
+        updated_at=file.updated_at,
+        size=file.size,
         file_store=_LOCAL_STORE,
         file_md5=None,
         file_sha1=None,
-        file_name=file["file_name"],
+        file_name=file.file_name,
         file=FileLocation(url=url),
-        file_sha256=file["sha256"].hex(),
-        status=FileStatus(file["status"]),
+        file_sha256=file.sha256.hex(),
+        status=file.status,
     )
 
 

@@ -100,8 +100,12 @@ async def _upload(request: web.Request) -> web.Response:
         project=found.project,
         target=_target(request),
         status=query.status,
-        body=uploads.Body(_body(request), announced=request.content_length, checksums=checksums),
-        max_size=context.settings.generic_max_file_size,
+        body=uploads.Body(
+            _body(request),
+            announced=request.content_length,
+            checksums=checksums,
+            max_size=context.settings.generic_max_file_size,
+        ),
         is_new=request.headers.get("If-None-Match", "").strip() == _ANY,
     )
     if query.select is None:

@@ -6,10 +6,10 @@ from aiohttp import web
 
 from schemas.http.statistic_resources import PackageStatistics, TypeFigures
 from service.catalogue import statistics
+from service.catalogue.rows.statistics import StatisticsRow
 from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Routes, one
 from service.http.replies import reply
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
-from service.infra.postgres.database import Record
 
 routes = Routes("Statistics", carriers=OF_PROJECT)
 
@@ -37,8 +37,17 @@ async def show_group_statistics(request: web.Request) -> web.Response:
     return reply(_entity(rows))
 
 
-def _entity(rows: Sequence[Record]) -> PackageStatistics:
-    types = [TypeFigures.model_validate(dict(row)) for row in rows]
+def _entity(rows: Sequence[StatisticsRow]) -> PackageStatistics:
+    types = [
+        TypeFigures(
+            package_type=row.package_type,
+            packages=row.packages,
+            files=row.files,
+            logical_bytes=row.logical_bytes,
+            physical_bytes=row.physical_bytes,
+        )
+        for row in rows
+    ]
     return PackageStatistics(
         packages=sum(figures.packages for figures in types),
         files=sum(figures.files for figures in types),

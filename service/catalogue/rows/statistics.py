@@ -1,9 +1,23 @@
-"""The figures of projects, and how far they are from what rows say."""
+"""Rows of the figures of projects, and how far these are from what other rows say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from service.infra.postgres.database import Connection, Record, fetch
+from schemas.names import PackageType
+from service.infra.postgres.database import Connection, fetch
+from service.infra.postgres.records import row_reader
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsRow:
+    """The figures of one type of packages."""
+
+    package_type: PackageType
+    packages: int
+    files: int
+    logical_bytes: int
+    physical_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +33,15 @@ class Miscount:
     package: str | None = None
 
 
+_statistics: Final = row_reader(StatisticsRow)
+
 _OF_PROJECTS = ("packages", "files", "logical_bytes", "physical_bytes")
 
 
-async def statistics(connection: Connection, project_ids: Sequence[int]) -> list[Record]:
+async def statistics(connection: Connection, project_ids: Sequence[int]) -> list[StatisticsRow]:
     """Return the figures of these projects together, a row for each type of package that there is."""
-    return await fetch(connection, "package_statistics", project_ids=list(project_ids))
+    records = await fetch(connection, "package_statistics", project_ids=list(project_ids))
+    return [_statistics(record) for record in records]
 
 
 async def fold(connection: Connection, *, limit: int) -> int:

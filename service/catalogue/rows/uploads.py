@@ -1,10 +1,31 @@
-"""Writing packages and their files."""
+"""Rows that an upload writes: packages and their files."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from schemas.statuses import PackageStatus
-from service.infra.postgres.database import Connection, Record, execute, fetch
+from schemas.statuses import FileStatus, PackageStatus
+from service.infra.postgres.database import Connection, execute, fetch
+from service.infra.postgres.records import row_reader
 from service.infra.storage.interface import StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFileRow:
+    """A file that was just uploaded."""
+
+    id: int
+    package_id: int
+    file_name: str
+    status: FileStatus
+    size: int
+    sha256: bytes
+    created_at: datetime
+    updated_at: datetime
+
+
+_uploaded_file: Final = row_reader(UploadedFileRow)
 
 
 async def find_or_create_generic_package(
@@ -35,9 +56,11 @@ async def find_or_create_generic_package(
     return package_id
 
 
-async def insert_file(connection: Connection, *, package_id: int, file_name: str, stored: StoredObject) -> Record:
+async def insert_file(
+    connection: Connection, *, package_id: int, file_name: str, stored: StoredObject
+) -> UploadedFileRow:
     """Add a file to the package and return its row."""
-    (row,) = await fetch(
+    (record,) = await fetch(
         connection,
         "insert_package_file",
         package_id=package_id,
@@ -48,16 +71,16 @@ async def insert_file(connection: Connection, *, package_id: int, file_name: str
         sha256=stored.sha256,
         storage_key=stored.key,
     )
-    return row
+    return _uploaded_file(record)
 
 
-async def insert_build(connection: Connection, file: Record, *, pipeline_id: int) -> None:
+async def insert_build(connection: Connection, file: UploadedFileRow, *, pipeline_id: int) -> None:
     """Note that a file, and with it its package, was built by a pipeline."""
     await execute(
         connection,
         "insert_build",
-        package_id=file["package_id"],
-        package_file_id=file["id"],
+        package_id=file.package_id,
+        package_file_id=file.id,
         pipeline_id=pipeline_id,
     )
 
