@@ -11,7 +11,7 @@ from service.infra.storage.interface import ObjectStore
 from service.infra.storage.opening import open_store
 from service.infra.storage.pacing import Pace
 from service.observing.liveness import Vitals
-from service.observing.servers import Condition, Server, Servers
+from service.observing.servers import Condition, ObservedServer, Servers
 from service.settings import Settings
 
 
@@ -46,7 +46,7 @@ async def open_context(
             await _require_own_store(database, store, settings.storage_url)
         pace = Pace(concurrency=settings.storage_delete_concurrency, rate=settings.storage_delete_rate)
         found = servers or Servers()
-        for server in (Server.DATABASE, Server.STORE):
+        for server in (ObservedServer.DATABASE, ObservedServer.STORE):
             found.note(server, Condition.OK)
         yield Context(settings, database, store, pace, vitals or Vitals(), found)
 

@@ -33,9 +33,9 @@ async def monitored(context: Context) -> AsyncGenerator[None]:
     """
     metrics.BUILD.info({"version": version("packyard"), "schema": newest_version()})
     watching = asyncio.create_task(_watch_loop())
-    pool = metrics.looked_up(lambda: _pool_use(context.database))
+    pool = metrics.exported(lambda: _pool_use(context.database))
     try:
-        with pool, metrics.looked_up(context.servers.gauges):
+        with pool, metrics.exported(context.servers.gauges):
             async with pinged(context):
                 if context.settings.health_port is None:
                     yield
@@ -70,7 +70,7 @@ async def _watch_loop() -> None:
         metrics.LOOP_LAG.set(max(0.0, time.perf_counter() - due))
 
 
-def _pool_use(database: Database) -> metrics.Figures:
+def _pool_use(database: Database) -> metrics.MetricFamilies:
     usage = database.usage()
     yield metrics.gauges(
         "packyard_database_connections",

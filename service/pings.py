@@ -8,7 +8,7 @@ from typing import Final
 from service.context import Context
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
 from service.infra.postgres.database import DatabaseUnavailableError, fetch
-from service.observing.servers import Condition, Server
+from service.observing.servers import Condition, ObservedServer
 
 _DATABASE_EVERY_S: Final = 5.0
 _STORE_EVERY_S: Final = 15.0
@@ -22,9 +22,9 @@ _PATIENCE_S: Final = 8.0
 async def pinged(context: Context) -> AsyncGenerator[None]:
     """Ping the servers that the process needs as long as the block runs."""
     pings = {
-        Server.DATABASE: (_ask_database, _DATABASE_EVERY_S),
-        Server.STORE: (_ask_store, _STORE_EVERY_S),
-        Server.BROKER: (_ask_broker, _BROKER_EVERY_S),
+        ObservedServer.DATABASE: (_ask_database, _DATABASE_EVERY_S),
+        ObservedServer.STORE: (_ask_store, _STORE_EVERY_S),
+        ObservedServer.BROKER: (_ask_broker, _BROKER_EVERY_S),
     }
     tasks = [asyncio.create_task(_keep_asking(context, server, *pings[server])) for server in context.servers.needed]
     try:
@@ -36,7 +36,7 @@ async def pinged(context: Context) -> AsyncGenerator[None]:
 
 
 async def _keep_asking(
-    context: Context, server: Server, ask: Callable[[Context], Awaitable[Condition]], every_s: float
+    context: Context, server: ObservedServer, ask: Callable[[Context], Awaitable[Condition]], every_s: float
 ) -> None:
     while True:
         asked = asyncio.ensure_future(ask(context))
@@ -70,8 +70,8 @@ async def _ask_store(context: Context) -> Condition:
 async def _ask_broker(context: Context) -> Condition:
     from service.infra.rabbitmq.broker import require_broker  # noqa: PLC0415 - the API does without a broker
 
-    known = context.servers.condition(Server.BROKER)
-    if known is not None and context.servers.age_s(Server.BROKER) < _BROKER_EVERY_S:
+    known = context.servers.condition(ObservedServer.BROKER)
+    if known is not None and context.servers.age_s(ObservedServer.BROKER) < _BROKER_EVERY_S:
         return known
     try:
         await require_broker(context.settings.broker_url.get_secret_value())

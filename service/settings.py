@@ -26,8 +26,8 @@ from schemas.fields import Duration
 from service.environment import FILE, PREFIX, layered
 from service.errors import StartError
 from service.ip_addresses import Network, plain_network
+from service.printed_values import printed
 from service.secret_files import SecretFile, has_readable_hosts
-from service.shown_values import shown
 
 _TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
@@ -285,7 +285,7 @@ def described(
     files = {_plain(name): f"(from {path})" for name, path in values.items() if _plain(name) != name}
     return {
         PREFIX + name.upper(): (
-            files.get(name, shown(values.get(name, field.default))),
+            files.get(name, printed(values.get(name, field.default))),
             " ".join((field.description or "").split()),
         )
         for name, field in Settings.model_fields.items()

@@ -25,12 +25,12 @@ class QueueWatch:
         self._seen: dict[str, QueueDepth] = {}
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def exported(self) -> Iterator[None]:
         """Export the gauges as long as the block runs."""
-        with metrics.looked_up(self._gauges):
+        with metrics.exported(self._gauges):
             yield
 
-    async def look(self) -> bool:
+    async def refresh(self) -> bool:
         """Query each queue once, and return whether the broker has answered in time.
 
         One that cannot be used is not reported, nor is any when the broker is too busy.
@@ -46,7 +46,7 @@ class QueueWatch:
             metrics.DEAD_LETTERS.inc(max(0, self._seen[DEAD_QUEUE].ready - before.ready))
         return bool(found)
 
-    def _gauges(self) -> metrics.Figures:
+    def _gauges(self) -> metrics.MetricFamilies:
         yield metrics.gauges(
             "packyard_queue_messages_ready",
             "Messages of a queue that no consumer has taken",

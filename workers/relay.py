@@ -15,7 +15,7 @@ from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.rabbitmq.broker import Broker
 from service.infra.rabbitmq.publishing import Publisher
 from service.observing import metrics
-from service.observing.servers import Condition, Server
+from service.observing.servers import Condition, ObservedServer
 from workers.queue_watch import QueueWatch
 from workers.runtime.broker_wait import use_broker, wait_for_broker
 from workers.runtime.loops import reopen_until, wait_for_any
@@ -46,7 +46,7 @@ async def run_relay(context: Context, stop: asyncio.Event) -> None:
     """
     metrics.ACTIVE.labels("relay").set(0)
     await wait_for_broker(context.settings, stop)
-    context.servers.note(Server.BROKER, Condition.OK)  # a waiting relay has no connection to it
+    context.servers.note(ObservedServer.BROKER, Condition.OK)  # a waiting relay has no connection to it
     await reopen_until(stop, lambda: _compete(context, stop))
 
 
@@ -128,9 +128,9 @@ async def _forward(context: Context, publisher: Publisher, kind: Kind, stop: asy
 
 async def _watch_queues(broker: Broker, stop: asyncio.Event, note: Callable[[], None]) -> None:
     watch = QueueWatch(broker)
-    with watch.told():
+    with watch.exported():
         while not stop.is_set():
-            if await watch.look():
+            if await watch.refresh():
                 note()
             await wait_for_any(stop, within=_CHECK_EVERY)
 

@@ -20,9 +20,9 @@ from workers.runtime.signals import until_stopped
 from workers.runtime.stand_by import stand_by
 
 _PERIOD: Final = timedelta(seconds=1)
-_WAKE_AT_ONCE: Final = 1_000
-_PRUNE_AT_ONCE: Final = 10_000
-_FOLD_AT_ONCE: Final = 10_000
+_WAKE_LIMIT: Final = 1_000
+_PRUNE_LIMIT: Final = 10_000
+_FOLD_LIMIT: Final = 10_000
 _CHECK_PERIOD: Final = timedelta(seconds=10)
 _CHECK_PAUSE: Final = timedelta(minutes=5)
 """Before a check that broke off is begun anew."""
@@ -41,9 +41,9 @@ async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
 
 async def schedule_once(context: Context) -> int:
     """Do what is due now, one batch of each kind; return how much that was."""
-    overdue = await destroying.wake(context.database, resend=context.settings.resend, limit=_WAKE_AT_ONCE)
-    pruned = await housekeeping.prune(context.database, context.settings, limit=_PRUNE_AT_ONCE)
-    await statistics.fold(context.database, limit=_FOLD_AT_ONCE)
+    overdue = await destroying.wake(context.database, resend=context.settings.resend, limit=_WAKE_LIMIT)
+    pruned = await housekeeping.prune(context.database, context.settings, limit=_PRUNE_LIMIT)
+    await statistics.fold(context.database, limit=_FOLD_LIMIT)
     if overdue or pruned:
         log.info("scheduled", woken=overdue, pruned=pruned)
     return overdue + pruned
@@ -59,10 +59,14 @@ async def _compete(context: Context, stop: asyncio.Event) -> None:
 
 async def _schedule(context: Context, stop: asyncio.Event) -> None:
     log.info("scheduler_active")
-    with context.vitals.loop("scheduler") as beat, metrics.active("scheduler"), Watch(context.database).told() as watch:
+    with (
+        context.vitals.loop("scheduler") as beat,
+        metrics.active("scheduler"),
+        Watch(context.database).exported() as watch,
+    ):
         while not stop.is_set():
-            full = await schedule_once(context) >= _WAKE_AT_ONCE
-            await watch.look()
+            full = await schedule_once(context) >= _WAKE_LIMIT
+            await watch.refresh()
             beat()
             if not full:
                 await wait_for_any(stop, within=_PERIOD)
@@ -79,7 +83,7 @@ async def _check_when_due(context: Context, stop: asyncio.Event) -> None:
 
 async def _check(context: Context, stop: asyncio.Event) -> timedelta:
     """Check, no longer than until *stop*; return the pause before the next check."""
-    checking = schedule.check(context.database, context.store, context.settings)
+    checking = schedule.run_scheduled_check(context.database, context.store, context.settings)
     try:
         await until_stopped(stop, checking)
     except (StartError, StorageUnavailableError, StorageRefusedError) as error:

@@ -25,12 +25,12 @@ class Backlog:
     outbox: Sequence[Record]
 
     @classmethod
-    async def look_up(cls, database: Database) -> Self:
+    async def read(cls, database: Database) -> Self:
         """Ask the database; with very many rows, the counts are lower bounds."""
         async with database.connection() as connection:
             return cls(await backlog_rows.deletions(connection), await backlog_rows.outbox(connection))
 
-    def gauges(self) -> metrics.Figures:
+    def gauges(self) -> metrics.MetricFamilies:
         """Return the figures under their public names."""
         by_state = dict.fromkeys(sorted(set(DeletionState) - ENDED), 0)
         by_lane = dict.fromkeys(Lane, 0)
@@ -83,21 +83,21 @@ class Watch:
         """Begin without figures."""
         self._database = database
         self._clock = clock
-        self._looked_at = -math.inf
+        self._read_at = -math.inf
         self._backlog: Backlog | None = None
 
     @contextmanager
-    def told(self) -> Iterator[Self]:
+    def exported(self) -> Iterator[Self]:
         """Report the figures while the block runs; other processes that could report them do not."""
-        with metrics.looked_up(self._gauges):
+        with metrics.exported(self._gauges):
             yield self
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Read the backlog again, if the last reading is old enough."""
-        if self._clock() - self._looked_at >= _EVERY_S:
-            self._backlog = await Backlog.look_up(self._database)
-            self._looked_at = self._clock()
+        if self._clock() - self._read_at >= _EVERY_S:
+            self._backlog = await Backlog.read(self._database)
+            self._read_at = self._clock()
 
-    def _gauges(self) -> metrics.Figures:
-        if self._backlog and self._clock() - self._looked_at < _TOO_OLD_S:
+    def _gauges(self) -> metrics.MetricFamilies:
+        if self._backlog and self._clock() - self._read_at < _TOO_OLD_S:
             yield from self._backlog.gauges()

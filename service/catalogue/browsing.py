@@ -20,11 +20,11 @@ from service.errors import GroupNotFoundError, ProjectNotFoundError, Unauthorize
 from service.infra.postgres.database import Connection
 from service.infra.postgres.pages import Slice
 
-_SHOWN_IN_GROUP: Final = GroupProjectsListing(order_by=ProjectOrderBy.ID, per_page=MAX_PER_PAGE)
+_MOST_PROJECTS_IN_GROUP: Final = GroupProjectsListing(order_by=ProjectOrderBy.ID, per_page=MAX_PER_PAGE)
 
 
 @dataclass(frozen=True, slots=True)
-class ShownGroup:
+class GroupPage:
     """A group, with the first of its projects unless they were not asked for."""
 
     group: GroupRow
@@ -89,7 +89,7 @@ async def list_groups(
     return await group_rows.list_groups(connection, _viewer(caller), listing, group_id=group_id, depth=depth)
 
 
-async def show_group(connection: Connection, caller: Caller, group: Group, *, with_projects: bool) -> ShownGroup:
+async def show_group(connection: Connection, caller: Caller, group: Group, *, with_projects: bool) -> GroupPage:
     """Return a group that the caller sees.
 
     Raises:
@@ -99,8 +99,8 @@ async def show_group(connection: Connection, caller: Caller, group: Group, *, wi
     if found is None:
         raise GroupNotFoundError
     if not with_projects:
-        return ShownGroup(found, projects=None)
-    return ShownGroup(found, (await list_projects(connection, caller, _SHOWN_IN_GROUP, group=group)).rows)
+        return GroupPage(found, projects=None)
+    return GroupPage(found, (await list_projects(connection, caller, _MOST_PROJECTS_IN_GROUP, group=group)).rows)
 
 
 def _viewer(caller: Caller) -> Viewer:

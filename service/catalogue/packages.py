@@ -24,7 +24,7 @@ from service.infra.postgres.pages import Slice
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class PackagePage:
     """A part of a listing, and with `pagination=keyset`, the cursor of what follows it."""
 
     slice: Slice
@@ -39,7 +39,7 @@ class Neighbours:
     cursors: Mapping[str, str | None]
 
 
-async def list_in_project(connection: Connection, project: Project, listing: ProjectPackageListing) -> Listed:
+async def list_in_project(connection: Connection, project: Project, listing: ProjectPackageListing) -> PackagePage:
     """Return a page of the project's packages.
 
     Raises:
@@ -50,7 +50,7 @@ async def list_in_project(connection: Connection, project: Project, listing: Pro
 
 async def list_in_group(
     connection: Connection, caller: Caller, group: Group, listing: GroupPackageListing
-) -> tuple[Listed, Mapping[int, ReadableProject]]:
+) -> tuple[PackagePage, Mapping[int, ReadableProject]]:
     """Return a page of the packages of those projects below the group that the caller may read, and the projects.
 
     Raises:
@@ -148,10 +148,10 @@ async def find_generic_file(
     return file
 
 
-async def _list(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Listed:
+async def _list(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> PackagePage:
     found = await _part(connection, project_ids, listing)
     follows = listing.is_keyset and found.has_more and cursors.encoded(position_of(listing, found.rows[-1]))
-    return Listed(found, follows or None)
+    return PackagePage(found, follows or None)
 
 
 async def _part(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> Slice:

@@ -60,7 +60,7 @@ WITH held AS (
            sum(h.files) FILTER (WHERE is_shown(p.status)) AS files,
            sum(h.logical_bytes) FILTER (WHERE is_shown(p.status)) AS logical_bytes, sum(h.physical_bytes) AS physical_bytes
       FROM package p LEFT JOIN held h ON h.package_id = p.id GROUP BY p.project_id, p.package_type
-), told_figures AS (
+), kept_figures AS (
     SELECT project_id, package_type, sum(packages) AS packages, sum(files) AS files,
            sum(logical_bytes) AS logical_bytes, sum(physical_bytes) AS physical_bytes
       FROM (SELECT project_id, package_type, packages, files, logical_bytes, physical_bytes FROM package_statistic
@@ -69,21 +69,21 @@ WITH held AS (
      GROUP BY project_id, package_type
 ), both_figures AS (
     SELECT project_id, package_type,
-           coalesce(r.packages, 0) AS packages, coalesce(t.packages, 0)::bigint AS told_packages,
-           coalesce(r.files, 0)::bigint AS files, coalesce(t.files, 0)::bigint AS told_files,
-           coalesce(r.logical_bytes, 0)::bigint AS logical_bytes, coalesce(t.logical_bytes, 0)::bigint AS told_logical_bytes,
-           coalesce(r.physical_bytes, 0)::bigint AS physical_bytes, coalesce(t.physical_bytes, 0)::bigint AS told_physical_bytes
-      FROM right_figures r FULL JOIN told_figures t USING (project_id, package_type)
+           coalesce(r.packages, 0) AS packages, coalesce(t.packages, 0)::bigint AS kept_packages,
+           coalesce(r.files, 0)::bigint AS files, coalesce(t.files, 0)::bigint AS kept_files,
+           coalesce(r.logical_bytes, 0)::bigint AS logical_bytes, coalesce(t.logical_bytes, 0)::bigint AS kept_logical_bytes,
+           coalesce(r.physical_bytes, 0)::bigint AS physical_bytes, coalesce(t.physical_bytes, 0)::bigint AS kept_physical_bytes
+      FROM right_figures r FULL JOIN kept_figures t USING (project_id, package_type)
 ), different AS (
     SELECT * FROM both_figures
      WHERE (packages, files, logical_bytes, physical_bytes)
-        <> (told_packages, told_files, told_logical_bytes, told_physical_bytes)
+        <> (kept_packages, kept_files, kept_logical_bytes, kept_physical_bytes)
 ), mended AS (
     INSERT INTO package_statistic_change (project_id, package_type, packages, files, logical_bytes, physical_bytes)
-    SELECT project_id, package_type, packages - told_packages, files - told_files, logical_bytes - told_logical_bytes,
-           physical_bytes - told_physical_bytes
+    SELECT project_id, package_type, packages - kept_packages, files - kept_files, logical_bytes - kept_logical_bytes,
+           physical_bytes - kept_physical_bytes
       FROM different WHERE :mend::boolean
 )
-SELECT project_id, package_type, packages, told_packages, files, told_files, logical_bytes, told_logical_bytes,
-       physical_bytes, told_physical_bytes, count(*) OVER () AS total
+SELECT project_id, package_type, packages, kept_packages, files, kept_files, logical_bytes, kept_logical_bytes,
+       physical_bytes, kept_physical_bytes, count(*) OVER () AS total
   FROM different ORDER BY project_id, package_type LIMIT :limit;

@@ -37,7 +37,7 @@ class GenericFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class UploadBody:
     """The bytes of a file as they come in, and what their sender says of them."""
 
     chunks: AsyncIterable[bytes]
@@ -89,7 +89,7 @@ async def publish_generic(
     project: Project,
     target: GenericFile,
     status: PackageStatus | None,
-    body: Body,
+    body: UploadBody,
     is_new: bool = False,
 ) -> UploadedFileRow:
     """Store the body and add it as a new file to the package, which is made when it is missing; return the row.

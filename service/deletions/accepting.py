@@ -27,7 +27,7 @@ from service.infra.postgres.repeating import repeated
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DeletionPage:
     """Deletions of a page, newest first, and the cursor of the page behind it."""
 
     rows: Sequence[Record]
@@ -125,7 +125,9 @@ async def show(connection: Connection, project_ids: Collection[int] | None, dele
     return row
 
 
-async def list_newest(connection: Connection, project_ids: Collection[int] | None, listing: DeletionListing) -> Listed:
+async def list_newest(
+    connection: Connection, project_ids: Collection[int] | None, listing: DeletionListing
+) -> DeletionPage:
     """Return a page of the deletions in these projects (None: in all).
 
     Raises:
@@ -136,7 +138,7 @@ async def list_newest(connection: Connection, project_ids: Collection[int] | Non
         raise BadParametersError("cursor is invalid")
     found = await viewing_rows.list_newest(connection, project_ids, listing, behind=position.id if position else None)
     follows = cursors.encoded(DeletionPosition(id=found.rows[-1]["id"])) if found.has_more else None
-    return Listed(found.rows, follows)
+    return DeletionPage(found.rows, follows)
 
 
 async def _lock_package(connection: Connection, origin: Origin, project_id: int, package_id: int) -> Record:

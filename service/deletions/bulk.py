@@ -25,7 +25,7 @@ from service.errors import (
 from service.events import outbox
 from service.infra.postgres.database import Connection, Record, Sessions, interferences
 
-_AT_ONCE: Final = 500
+_PORTION: Final = 500
 """How many deletions one statement writes; between two, other requests have their turn."""
 _TRIES: Final = 3
 
@@ -42,7 +42,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BulkPlan:
     """The packages that would go, those that would be refused and why, and how many more match."""
 
     accepted: Sequence[Candidate]
@@ -62,7 +62,7 @@ class Plan:
         return sum(package.bytes for package in self.accepted)
 
 
-async def plan_deletion(database: Sessions, wanted: Wanted) -> Plan:
+async def plan_deletion(database: Sessions, wanted: Wanted) -> BulkPlan:
     """Return what would go, and change nothing.
 
     Raises:
@@ -83,7 +83,7 @@ async def require_moving_outbox(database: Sessions, *, limit: timedelta) -> None
             raise OutboxBehindError
 
 
-async def delete_packages(database: Sessions, origin: Origin, wanted: Wanted, *, resend: timedelta) -> Plan:
+async def delete_packages(database: Sessions, origin: Origin, wanted: Wanted, *, resend: timedelta) -> BulkPlan:
     """Accept the deletions of what is planned now; it stays as planned until they are accepted.
 
     Raises:
@@ -120,7 +120,7 @@ async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> Seq
     return await bulk_rows.holds_on(connection, batch_id, limit=limit)
 
 
-async def _plan(connection: Connection, wanted: Wanted, *, lock: bool) -> Plan:
+async def _plan(connection: Connection, wanted: Wanted, *, lock: bool) -> BulkPlan:
     found = await bulk_rows.plan(connection, wanted.levels, wanted.what, lock=lock)
     refused = {package.id: reason for package in found.packages if (reason := _why_not(package))}
     if isinstance(wanted.what, tuple):
@@ -129,7 +129,7 @@ async def _plan(connection: Connection, wanted: Wanted, *, lock: bool) -> Plan:
     accepted = [package for package in found.packages if package.id not in refused]
     if wanted.expected_count is not None and wanted.expected_count != len(accepted):
         raise ConflictError(f"{len(accepted)} packages would be deleted, {wanted.expected_count} were expected")
-    return Plan(accepted, dict(sorted(refused.items())), found.remaining)
+    return BulkPlan(accepted, dict(sorted(refused.items())), found.remaining)
 
 
 def _why_not(package: Candidate) -> str | None:
@@ -144,10 +144,10 @@ async def _accept(
     connection: Connection, origin: Origin, packages: Sequence[Candidate], *, resend: timedelta
 ) -> dict[int, Deletion]:
     accepted: dict[int, Deletion] = {}
-    for start in range(0, len(packages), _AT_ONCE):
+    for start in range(0, len(packages), _PORTION):
         to_delete = [
             PackageToDelete(package.id, package.status, package.level, outbox.new_id(), outbox.new_id())
-            for package in packages[start : start + _AT_ONCE]
+            for package in packages[start : start + _PORTION]
         ]
         deletions = await accepting_rows.insert_for_packages(connection, origin, to_delete, resend=resend)
         ids = [deletion.id for deletion in deletions]
@@ -157,7 +157,7 @@ async def _accept(
     return accepted
 
 
-def _carried_out(plan: Plan, deletions: Mapping[int, Deletion]) -> Plan:
+def _carried_out(plan: BulkPlan, deletions: Mapping[int, Deletion]) -> BulkPlan:
     # The plan's statement may have waited for an upload, and does not see its file; the deletions do.
     accepted = [
         replace(package, files=deletions[package.id].files_total, bytes=deletions[package.id].bytes_total)

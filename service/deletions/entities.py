@@ -25,7 +25,7 @@ from schemas.http.deletion_resources import (
 )
 from schemas.names import AccessLevel
 from schemas.statuses import ENDED, FAILED, IN_OR_BEFORE_GRACE, RESTORABLE, DeletionState
-from service.deletions.bulk import Plan
+from service.deletions.bulk import BulkPlan
 from service.deletions.undoing import Restoration
 from service.infra.postgres.database import Record
 
@@ -45,8 +45,8 @@ def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> Delet
     """Return a deletion, with who asked for it and who acted on it, to a reader of that level in its project."""
     values: dict[str, Any] = {
         **{name: deletion[name] for name in _SAME},
-        "last_error": _shown_error(deletion["last_error"], level),
-        "hold": _shown_hold(deletion["hold"], level),
+        "last_error": _visible_error(deletion["last_error"], level),
+        "hold": _visible_hold(deletion["hold"], level),
         "package": DeletedPackage(
             id=deletion["package_id"],
             type=deletion["package_type"],
@@ -90,7 +90,7 @@ def seconds_left(deletion: Record, *, now: datetime) -> int | None:
     return math.ceil((pause + (now - began) / done * max(total - done, 0)).total_seconds())
 
 
-def bulk_entity(plan: Plan, *, batch_id: UUID | None, base: str) -> BulkDeletion:
+def bulk_entity(plan: BulkPlan, *, batch_id: UUID | None, base: str) -> BulkDeletion:
     """Return what becomes of many packages; without a *batch_id*, what would. *base*: where the project or group is."""
     most = None if batch_id else NAMED_OF_DRY_RUN
     is_done = batch_id is not None and bool(plan.accepted)
@@ -107,7 +107,7 @@ def bulk_entity(plan: Plan, *, batch_id: UUID | None, base: str) -> BulkDeletion
     )
 
 
-def planned_entities(plan: Plan) -> list[PlannedPackage]:
+def planned_entities(plan: BulkPlan) -> list[PlannedPackage]:
     """Return the packages that go."""
     return [
         PlannedPackage(
@@ -124,12 +124,12 @@ def planned_entities(plan: Plan) -> list[PlannedPackage]:
     ]
 
 
-def refusal_entities(plan: Plan) -> list[Refusal]:
+def refusal_entities(plan: BulkPlan) -> list[Refusal]:
     """Return the packages that do not go."""
     return [Refusal(id=package_id, reason=reason) for package_id, reason in plan.refused.items()]
 
 
-def planned_lines(plan: Plan) -> list[PlannedLine]:
+def planned_lines(plan: BulkPlan) -> list[PlannedLine]:
     """Return the packages that go and those that do not, each for a line of its own."""
     accepted = [
         PlannedLine(outcome="accepted", id=package.id, reason=None, package=package)
@@ -186,13 +186,13 @@ def _links(deletion: Record, base: str) -> DeletionLinks:
     )
 
 
-def _shown_error(error: str | None, level: AccessLevel) -> str | None:
+def _visible_error(error: str | None, level: AccessLevel) -> str | None:
     # The text after the kind of an error comes from the store. It may name folders, hosts and buckets, which only
     # maintainers may see.
     return error.partition(":")[0] if error and level < AccessLevel.MAINTAINER else error
 
 
-def _shown_hold(reason: str | None, level: AccessLevel) -> str | None:
+def _visible_hold(reason: str | None, level: AccessLevel) -> str | None:
     # An operator wrote the reason for colleagues: it may name a court case or a person.
     return _ON_HOLD if reason is not None and level < AccessLevel.MAINTAINER else reason
 

@@ -31,7 +31,7 @@ _REASONS: Final[Mapping[Obstacle, str]] = MappingProxyType(
     }
 )
 _TRIES: Final = 3
-_AT_ONCE: Final = 500
+_PORTION: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,8 @@ async def _restore(
     refused |= {deletion_id: _REASONS[obstacle] for deletion_id, obstacle in found.items()}
     restored: list[Deletion] = []
     free = [deletion_id for deletion_id in ids if deletion_id not in refused]
-    for start in range(0, len(free), _AT_ONCE):
-        part = free[start : start + _AT_ONCE]
+    for start in range(0, len(free), _PORTION):
+        part = free[start : start + _PORTION]
         undone = await undoing_rows.restore(connection, part, version=rename_to)
         await undoing_rows.note(connection, part, Action.RESTORE, actor)
         await outbox.append(connection, [deletion_events.restored(deletion) for deletion in undone])

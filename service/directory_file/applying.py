@@ -120,7 +120,7 @@ class _Snapshot:
     admins: Sequence[int]
 
 
-async def _snapshot(connection: Connection, file: DirectoryFile, known: objections.Known) -> _Snapshot:
+async def _snapshot(connection: Connection, file: DirectoryFile, known: objections.Existing) -> _Snapshot:
     # We search by id and by name, since new entries have no id before they are written.
     state = await directory_rows.find_state(
         connection,
@@ -155,7 +155,7 @@ def _at_lines(document: Document, problems: Sequence[Problem]) -> DirectoryFileE
     return DirectoryFileError(*((document.line(problem.location), problem) for problem in problems))
 
 
-async def _find_known(connection: Connection, file: DirectoryFile) -> objections.Known:
+async def _find_known(connection: Connection, file: DirectoryFile) -> objections.Existing:
     paths = objections.paths_in(file)
     users = await directory_rows.find_users(connection, objections.usernames_in(file), _ids(file.users))
     found = await directory_rows.find_groups(connection, paths=paths, ids=_ids(file.groups))
@@ -163,7 +163,7 @@ async def _find_known(connection: Connection, file: DirectoryFile) -> objections
         found = await directory_rows.find_groups(connection, paths=paths, ids=_ids(file.groups), around=moving)
     groups = places.groups_afterwards(file, found)
     projects = await directory_rows.find_projects(connection, paths=paths, ids=_ids(file.projects), around=moving)
-    return objections.Known(
+    return objections.Existing(
         users=places.users_afterwards(file, users),
         groups=groups,
         projects=places.projects_afterwards(file, projects, groups=groups),

@@ -112,12 +112,12 @@ def _called(thing: Thing, state: Mapping[Key, Thing]) -> str:
 
 
 def _details(thing: Thing) -> str:
-    given = [
+    details = [
         f"{name} {_written(name, value)}"
         for name, value in thing.facts.items()
         if name not in _INTERNAL and value is not None and value is not False and value != thing.name
     ]
-    return f" ({', '.join(given)})" if given else ""
+    return f" ({', '.join(details)})" if details else ""
 
 
 def _written(name: str, value: Any) -> str:

@@ -48,7 +48,7 @@ INSERT INTO project_alias (path, project_id)
 SELECT path, project_id FROM unnest(:paths::text[], :project_ids::bigint[]) AS kept(path, project_id)
     ON CONFLICT (lower(path)) DO UPDATE SET (path, project_id) = (excluded.path, excluded.project_id);
 
--- name: forget_taken_paths!
+-- name: delete_taken_paths!
 DELETE FROM project_alias a
  WHERE lower(a.path) = ANY(:paths::text[])
    AND (EXISTS (SELECT FROM project p WHERE lower(p.path) = lower(a.path))

@@ -33,7 +33,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed(Generic[_Entry]):
+class Placement(Generic[_Entry]):
     """A group or project at its place: what it was before, if it was, and what the file says, if anything."""
 
     place: Found
@@ -41,7 +41,7 @@ class Placed(Generic[_Entry]):
     entry: _Entry | None
 
     @property
-    def is_new_here(self) -> bool:
+    def has_new_path(self) -> bool:
         """Return whether its path is new to it."""
         return self.before is None or self.before.name.lower() != self.place.name.lower()
 
@@ -80,11 +80,11 @@ def projects_afterwards(file: DirectoryFile, projects: Collection[Found], *, gro
     return Names(projects, becoming, chosen=chosen.keys())
 
 
-def place_groups(entries: Sequence[tuple[int, GroupEntry]], known: Names) -> list[Placed[GroupEntry]]:
+def place_groups(entries: Sequence[tuple[int, GroupEntry]], known: Names) -> list[Placement[GroupEntry]]:
     """Give each group its path and ancestry: those of the file and all known ones, the ones around others first."""
     targets = sorted(_targets(entries, known), key=lambda target: target[1].count("/"))
     places: dict[str, Found] = {}
-    placed: list[Placed[GroupEntry]] = []
+    placements: list[Placement[GroupEntry]] = []
     for group_id, path, entry in targets:
         before = known.by_id.get(group_id)
         around = places.get(parent_of(path).lower())
@@ -95,22 +95,22 @@ def place_groups(entries: Sequence[tuple[int, GroupEntry]], known: Names) -> lis
         else:
             place = Found(group_id, path, (group_id,))
         places[path.lower()] = place
-        placed.append(Placed(place, before, entry))
-    return placed
+        placements.append(Placement(place, before, entry))
+    return placements
 
 
 def place_projects(
     entries: Sequence[tuple[int, ProjectEntry]], known: Names, *, groups: Mapping[str, Found]
-) -> list[Placed[ProjectEntry]]:
+) -> list[Placement[ProjectEntry]]:
     """Give each project its path and the groups around it, which are named by their paths in lower case."""
-    placed: list[Placed[ProjectEntry]] = []
+    placements: list[Placement[ProjectEntry]] = []
     for project_id, path, entry in _targets(entries, known):
         before = known.by_id.get(project_id)
         around = groups.get(parent_of(path).lower())
         if around is not None:
             place = Found(project_id, _path_below(around, path), around.ancestry)
-            placed.append(Placed(place, before, entry))
-    return placed
+            placements.append(Placement(place, before, entry))
+    return placements
 
 
 def _carried(one: Found, paths: Mapping[int, str], before: Mapping[int, str]) -> str:

@@ -190,9 +190,9 @@ async def keep_old_paths(connection: Connection, project_ids: Mapping[str, int])
     await execute(connection, "keep_old_paths", paths=list(project_ids), project_ids=list(project_ids.values()))
 
 
-async def forget_taken_paths(connection: Connection, paths: Iterable[str]) -> None:
+async def delete_taken_paths(connection: Connection, paths: Iterable[str]) -> None:
     """Forget those of the paths, in lower case, that some project had once and that lead to something by now."""
-    await execute(connection, "forget_taken_paths", paths=list(paths))
+    await execute(connection, "delete_taken_paths", paths=list(paths))
 
 
 async def store(connection: Connection, kind: str, rows: Rows) -> Counts:

@@ -12,7 +12,7 @@ from service.directory_file.rows import Found, Owner
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Existing:
     """The facts in the database about the things that a file names, or moves."""
 
     users: Names
@@ -50,7 +50,7 @@ def digests_in(file: DirectoryFile) -> dict[bytes, tuple[Location, tuple[str, st
     return found
 
 
-def objections_to(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+def objections_to(file: DirectoryFile, known: Existing) -> Iterator[Problem]:
     """Find what cannot be applied to the database as it is."""
     yield from _foreign_ids("users", ((user.username, user.id) for user in file.users), known.users)
     yield from _foreign_ids("groups", ((group.path, group.id) for group in file.groups), known.groups)
@@ -90,7 +90,7 @@ def _foreign_ids(kind: str, named: Iterable[tuple[str, int | None]], known: Name
         yield Problem((kind, i, "id"), rule)
 
 
-def _misplaced(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+def _misplaced(file: DirectoryFile, known: Existing) -> Iterator[Problem]:
     groups = {group.path.lower() for group in file.groups} | known.groups.by_name.keys()
     for kind, others in (("groups", known.projects), ("projects", known.groups)):
         for i, entry in enumerate(getattr(file, kind)):
@@ -105,14 +105,14 @@ def _misplaced(file: DirectoryFile, known: Known) -> Iterator[Problem]:
                 )
 
 
-def _no_parent(parent: str, before: Found | None, known: Known) -> str:
+def _no_parent(parent: str, before: Found | None, known: Existing) -> str:
     if before is not None and f"{parent}/".lower().startswith(f"{before.name}/".lower()):
         return f"{before.name} cannot move below itself"
     moved = (group for group in known.groups.renamed() if group.name.lower() == parent.lower())
     return f"there is no group {parent}" + "".join(f": it becomes {known.groups.becoming[one.id]}" for one in moved)
 
 
-def _too_deep(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+def _too_deep(file: DirectoryFile, known: Existing) -> Iterator[Problem]:
     carriers = {group.path.lower(): i for i, group in enumerate(file.groups)}
     found: dict[int, str] = {}
     for path in [*known.groups.becoming.values(), *known.projects.becoming.values()]:
@@ -125,7 +125,7 @@ def _too_deep(file: DirectoryFile, known: Known) -> Iterator[Problem]:
         yield Problem(("groups", i, "path"), f"{path} would have more than {DEEPEST} segments")
 
 
-def _missing_names(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+def _missing_names(file: DirectoryFile, known: Existing) -> Iterator[Problem]:
     users = {user.username.lower() for user in file.users} | known.users.by_name.keys()
     for location, name in _references(file):
         if name.lower() not in users:
@@ -136,7 +136,7 @@ def _missing_names(file: DirectoryFile, known: Known) -> Iterator[Problem]:
             yield Problem(location, f"there is no project {path}")
 
 
-def _foreign_tokens(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+def _foreign_tokens(file: DirectoryFile, known: Existing) -> Iterator[Problem]:
     for digest, (location, (kind, name)) in digests_in(file).items():
         before = known.token_owners.get(digest)
         owner = (known.users if kind == "user" else known.projects).by_name.get(name.lower())
@@ -144,7 +144,7 @@ def _foreign_tokens(file: DirectoryFile, known: Known) -> Iterator[Problem]:
             yield Problem(location, f"is already a token of another owner ({before.kind} {before.name})")
 
 
-def _foreign_pipelines(file: DirectoryFile, known: Known) -> Iterator[Problem]:
+def _foreign_pipelines(file: DirectoryFile, known: Existing) -> Iterator[Problem]:
     for i, project in enumerate(file.projects):
         present = known.projects.by_name.get(project.path.lower())
         for j, token in enumerate(project.job_tokens or ()):

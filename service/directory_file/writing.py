@@ -15,9 +15,9 @@ from schemas.files.directory import (
 from service.access.tokens import token_digest
 from service.deletions.rows import holds as hold_rows
 from service.directory_file import rows as directory_rows
-from service.directory_file.moves import Names, Placed, place_groups, place_projects
+from service.directory_file.moves import Names, Placement, place_groups, place_projects
 from service.directory_file.rows import Counts, Found
-from service.directory_file.validation import Known
+from service.directory_file.validation import Existing
 from service.infra.postgres.database import Connection
 from service.infra.postgres.ids import complete_ids
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 _GROUP_COLUMNS: Final = {"name", "visibility", "generic_duplicates_allowed", "generic_duplicate_exception_regex"}
 
 
-async def write_directory(connection: Connection, file: DirectoryFile, *, known: Known) -> dict[str, Counts]:
+async def write_directory(connection: Connection, file: DirectoryFile, *, known: Existing) -> dict[str, Counts]:
     """Write the whole file and return what was done, by kind."""
     writing = _Writing(connection, known)
     await writing.store_users(file.users)
@@ -45,7 +45,7 @@ async def write_directory(connection: Connection, file: DirectoryFile, *, known:
 class _Writing:
     """The rows that were written so far, and their ids."""
 
-    def __init__(self, connection: Connection, known: Known) -> None:
+    def __init__(self, connection: Connection, known: Existing) -> None:
         self.counts: dict[str, Counts] = {}
         self._connection = connection
         self._known = known
@@ -53,8 +53,8 @@ class _Writing:
         self._project_ids = _ids_of(known.projects)
         self._groups: list[tuple[int, GroupEntry]] = []
         self._projects: list[tuple[int, ProjectEntry]] = []
-        self._placed_groups: list[Placed[GroupEntry]] = []
-        self._placed_projects: list[Placed[ProjectEntry]] = []
+        self._group_placements: list[Placement[GroupEntry]] = []
+        self._project_placements: list[Placement[ProjectEntry]] = []
 
     async def store_users(self, users: Sequence[UserEntry]) -> None:
         known = self._known.users.by_name
@@ -74,9 +74,11 @@ class _Writing:
             "directory_group", [(group.id, known.get(group.path.lower())) for group in groups]
         )
         self._groups = list(zip(ids, groups, strict=True))
-        self._placed_groups = place_groups(self._groups, self._known.groups)
+        self._group_placements = place_groups(self._groups, self._known.groups)
         await self._set_aside("groups", self._known.groups)
-        await self._store("groups", [_group_row(placed) for placed in self._placed_groups if _is_stored(placed)])
+        await self._store(
+            "groups", [_group_row(placement) for placement in self._group_placements if _is_stored(placement)]
+        )
 
     async def store_projects(self, projects: Sequence[ProjectEntry]) -> None:
         known = self._known.projects.by_name
@@ -85,21 +87,23 @@ class _Writing:
         )
         self._projects = list(zip(ids, projects, strict=True))
         self._project_ids |= {project.path.lower(): project_id for project_id, project in self._projects}
-        groups = {placed.place.name.lower(): placed.place for placed in self._placed_groups}
-        self._placed_projects = place_projects(self._projects, self._known.projects, groups=groups)
+        groups = {placement.place.name.lower(): placement.place for placement in self._group_placements}
+        self._project_placements = place_projects(self._projects, self._known.projects, groups=groups)
         await self._set_aside("projects", self._known.projects)
-        await self._store("projects", [_project_row(placed) for placed in self._placed_projects if _is_stored(placed)])
+        await self._store(
+            "projects", [_project_row(placement) for placement in self._project_placements if _is_stored(placement)]
+        )
 
     async def keep_old_paths(self) -> None:
         """Let projects be found under the paths that they had, as long as nothing else is there."""
-        taken = {placed.place.name.lower() for placed in self._placed_groups if placed.is_new_here}
-        taken |= {placed.place.name.lower() for placed in self._placed_projects if placed.is_new_here}
+        taken = {placement.place.name.lower() for placement in self._group_placements if placement.has_new_path}
+        taken |= {placement.place.name.lower() for placement in self._project_placements if placement.has_new_path}
         if not taken:
             return
         renamed = {project.name: project.id for project in self._known.projects.renamed()}
         await directory_rows.keep_old_paths(self._connection, renamed)
         paths = taken | {path.lower() for path in renamed}
-        await directory_rows.forget_taken_paths(self._connection, paths)
+        await directory_rows.delete_taken_paths(self._connection, paths)
 
     async def store_members(self) -> None:
         groups = [(group_id, group.members) for group_id, group in self._groups if group.members is not None]
@@ -207,20 +211,20 @@ def _ids_of(names: Names) -> dict[str, int]:
     return {name: found.id for name, found in names.by_name.items()}
 
 
-def _is_stored(placed: Placed[GroupEntry] | Placed[ProjectEntry]) -> bool:
-    return placed.entry is not None or placed.place != placed.before
+def _is_stored(placement: Placement[GroupEntry] | Placement[ProjectEntry]) -> bool:
+    return placement.entry is not None or placement.place != placement.before
 
 
-def _group_row(placed: Placed[GroupEntry]) -> Row:
-    place, entry = placed.place, placed.entry
+def _group_row(placement: Placement[GroupEntry]) -> Row:
+    place, entry = placement.place, placement.entry
     row = {"id": place.id, "parent_id": place.ancestry[-2] if len(place.ancestry) > 1 else None}
     said = entry.model_dump(include=_GROUP_COLUMNS, mode="json") if entry else {}
     written = sorted(entry.model_fields_set) if entry else []
     return {**row, "ancestry": place.ancestry, "path": place.name, **said, "written": written}
 
 
-def _project_row(placed: Placed[ProjectEntry]) -> Row:
-    place, entry = placed.place, placed.entry
+def _project_row(placement: Placement[ProjectEntry]) -> Row:
+    place, entry = placement.place, placement.entry
     said = entry.model_dump(include={"name", "visibility", "packages_enabled"}, mode="json") if entry else {}
     return {"id": place.id, "group_id": place.ancestry[-1], "path": place.name, **said}
 

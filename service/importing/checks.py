@@ -9,7 +9,7 @@ from service.importing.rows import Candidate, Identity, Known
 from service.infra.postgres.database import Connection
 
 
-async def check(connection: Connection, candidates: Sequence[Candidate], *, folder: Folder | None) -> None:
+async def check_candidates(connection: Connection, candidates: Sequence[Candidate], *, folder: Folder | None) -> None:
     """Give each candidate its project and users, and a refusal to those that cannot go in.
 
     Of two candidates that want the same, the first gets it.

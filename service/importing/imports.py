@@ -13,8 +13,8 @@ from schemas.files.imports import ImportedFile, ImportedPackage
 from schemas.problems import problems_of
 from service.errors import PackyardError
 from service.importing import rows as import_rows
-from service.importing.checks import check
-from service.importing.lines import LONGEST_LINE, Line
+from service.importing.checks import check_candidates
+from service.importing.lines import LONGEST_IMPORT_LINE, Line
 from service.importing.local_files import FileRefusedError, Folder, read_file, read_text
 from service.importing.rows import Candidate
 from service.infra.postgres.database import Database
@@ -24,14 +24,14 @@ from service.infra.storage.interface import DELETE_CHUNK, ObjectStore, new_key
 
 _BATCH_LINES: Final = 500
 _BATCH_BYTES: Final = 8 * 1024 * 1024
-_PUTS_AT_ONCE: Final = 16
+_PARALLEL_PUTS: Final = 16
 _MOST_PROBLEMS: Final = 3
 
 log: Final = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedLine:
     """A line that did not go in, and why."""
 
     line: int
@@ -44,7 +44,7 @@ class BatchReport:
 
     packages: int
     files: int
-    refusals: Sequence[Refusal]
+    refusals: Sequence[RefusedLine]
     end: int
 
 
@@ -85,17 +85,17 @@ async def _batches(lines: AsyncIterable[Line]) -> AsyncGenerator[list[Line]]:
         yield batch
 
 
-def read_line(line: Line) -> Candidate | Refusal:
+def read_line(line: Line) -> Candidate | RefusedLine:
     """Hold one line against the contract."""
     if line.text is None:
-        return Refusal(line.number, f"is longer than {LONGEST_LINE} bytes")
+        return RefusedLine(line.number, f"is longer than {LONGEST_IMPORT_LINE} bytes")
     try:
         return Candidate(line.number, ImportedPackage.model_validate_json(line.text.removeprefix(BOM_UTF8)))
     except ValidationError as error:
         sentences = [problem.sentence() for problem in problems_of(error)]
     if (more := len(sentences) - _MOST_PROBLEMS) > 0:
         sentences[_MOST_PROBLEMS:] = [f"and {more} more"]
-    return Refusal(line.number, "; ".join(sentences).replace(" at line 1 column ", " at column "))
+    return RefusedLine(line.number, "; ".join(sentences).replace(" at line 1 column ", " at column "))
 
 
 class _Batch:
@@ -113,10 +113,10 @@ class _Batch:
 
     async def run(self, lines: Sequence[Line]) -> BatchReport:
         read = [read_line(line) for line in lines]
-        refusals = [found for found in read if isinstance(found, Refusal)]
+        refusals = [found for found in read if isinstance(found, RefusedLine)]
         candidates = [found for found in read if isinstance(found, Candidate)]
         async with self._database.connection() as connection:
-            await check(connection, candidates, folder=self._folder)
+            await check_candidates(connection, candidates, folder=self._folder)
         last = self._last(lines, [*refusals, *_refused(candidates)])
         refusals = [refusal for refusal in refusals if refusal.line <= last.number]
         candidates = [candidate for candidate in candidates if candidate.number <= last.number]
@@ -134,7 +134,7 @@ class _Batch:
             end=last.end,
         )
 
-    def _last(self, lines: Sequence[Line], refusals: Sequence[Refusal]) -> Line:
+    def _last(self, lines: Sequence[Line], refusals: Sequence[RefusedLine]) -> Line:
         """Return the last line that counts: the first whose refusal is one too many."""
         if self._max_errors is None or len(refusals) <= self._max_errors:
             return lines[-1]
@@ -164,7 +164,7 @@ class _Batch:
                     failures.append(error)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(_PUTS_AT_ONCE):
+            for _ in range(_PARALLEL_PUTS):
                 group.create_task(put_next())
         if failures:
             raise failures[0]
@@ -220,5 +220,5 @@ class _Batch:
             log.warning("objects_left", count=left)
 
 
-def _refused(candidates: Sequence[Candidate]) -> list[Refusal]:
-    return [Refusal(candidate.number, candidate.refusal) for candidate in candidates if candidate.refusal]
+def _refused(candidates: Sequence[Candidate]) -> list[RefusedLine]:
+    return [RefusedLine(candidate.number, candidate.refusal) for candidate in candidates if candidate.refusal]

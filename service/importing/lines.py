@@ -9,7 +9,7 @@ from typing import Final
 
 from service.errors import StartError
 
-LONGEST_LINE: Final = 16 * 1024 * 1024
+LONGEST_IMPORT_LINE: Final = 16 * 1024 * 1024
 """A longer line is not read; it is only found to be too long."""
 
 _CHUNK: Final = 1024 * 1024
@@ -122,7 +122,7 @@ class _Splitter:
 
     def finish(self) -> Iterator[Line]:
         self._number += 1
-        too_long, text = self._length > LONGEST_LINE, b"".join(self._parts)
+        too_long, text = self._length > LONGEST_IMPORT_LINE, b"".join(self._parts)
         self._parts, self._length = [], 0
         if too_long or text.strip():
             yield Line(self._number, None if too_long else text, self._end)
@@ -130,7 +130,7 @@ class _Splitter:
     def _keep(self, part: bytes) -> None:
         self._end += len(part)
         self._length += len(part)
-        if self._length > LONGEST_LINE:
+        if self._length > LONGEST_IMPORT_LINE:
             self._parts = []
         elif part:
             self._parts.append(part)

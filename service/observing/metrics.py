@@ -19,10 +19,10 @@ from typing_extensions import override
 
 from schemas.checks import FindingKind
 
-Figures: TypeAlias = Iterable[GaugeMetricFamily]
+MetricFamilies: TypeAlias = Iterable[GaugeMetricFamily]
 """Gauges that are read at the moment of asking."""
 
-CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
+EXPOSITION_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
 # Counters begin with the process, whose start is exported. A further series for each would repeat that.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library is not annotated there
@@ -149,19 +149,19 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 
 
-class Lookup(Collector):
+class ScrapedGauges(Collector):
     """Gauges that are read at each scrape; they are absent, and not zero, when there is nothing to report."""
 
-    def __init__(self, figures: Callable[[], Figures]) -> None:
+    def __init__(self, figures: Callable[[], MetricFamilies]) -> None:
         """Ask *figures*, which must not wait for anything."""
         self._figures = figures
 
-    def describe(self) -> Figures:
+    def describe(self) -> MetricFamilies:
         """Return nothing, so that the figures are not asked for before a scrape."""
         return ()
 
     @override
-    def collect(self) -> Figures:
+    def collect(self) -> MetricFamilies:
         yield from self._figures()
 
 
@@ -185,14 +185,14 @@ def timed(histogram: Histogram) -> Iterator[Timing]:
 
 
 @contextmanager
-def looked_up(figures: Callable[[], Figures]) -> Iterator[None]:
+def exported(figures: Callable[[], MetricFamilies]) -> Iterator[None]:
     """Export *figures* as long as the block runs."""
-    lookup = Lookup(figures)
-    REGISTRY.register(lookup)
+    collector = ScrapedGauges(figures)
+    REGISTRY.register(collector)
     try:
         yield
     finally:
-        REGISTRY.unregister(lookup)
+        REGISTRY.unregister(collector)
 
 
 @contextmanager

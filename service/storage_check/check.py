@@ -26,7 +26,7 @@ _FEW: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CheckPlan:
     """The work of a check."""
 
     orphan_age: timedelta
@@ -38,7 +38,7 @@ class Plan:
     verify_anew: bool = False
 
     @property
-    def is_sole(self) -> bool:
+    def is_exclusive(self) -> bool:
         """Whether no other check like it may run at the same time."""
         return self.repair or self.verify
 
@@ -46,7 +46,7 @@ class Plan:
 class StorageCheck:
     """One check; its figures grow while the findings come. Memory does not grow with what is checked."""
 
-    def __init__(self, database: Database, store: ObjectStore, plan: Plan) -> None:
+    def __init__(self, database: Database, store: ObjectStore, plan: CheckPlan) -> None:
         """Prepare a check of this instance."""
         self._database = database
         self._store = store
@@ -64,7 +64,7 @@ class StorageCheck:
             StartError: another check is under way.
             DatabaseAwayError: the database has ended the session that keeps others out, or is silent.
         """
-        if not self._plan.is_sole:
+        if not self._plan.is_exclusive:
             yield
             return
         async with self._database.lock(ProcessLock.CHECK) as lock:
@@ -154,7 +154,7 @@ class StorageCheck:
 
     async def _in_quarantine(self) -> AsyncGenerator[Sequence[Finding]]:
         if self._plan.repair:
-            async for one, failure in self._quarantine.remove_outlived(self._plan.quarantine_retention):
+            async for one, failure in self._quarantine.remove_expired(self._plan.quarantine_retention):
                 counts = {"failed": 1} if failure else {"removed": 1, "removed_bytes": one.size}
                 self._tally.add(**counts)
         async for piece in self._store.list(QUARANTINE):
@@ -203,10 +203,10 @@ def _after(finding: Finding, outcome: Outcome, failure: str | None) -> Finding:
 
 
 def _miscounted(miscount: Miscount) -> Finding:
-    told = ", ".join(
-        f"{name} {miscount.told[name]} instead of {expected}"
+    differences = ", ".join(
+        f"{name} {miscount.kept[name]} instead of {expected}"
         for name, expected in miscount.expected.items()
-        if miscount.told[name] != expected
+        if miscount.kept[name] != expected
     )
     of = f"package {miscount.package_id} ({miscount.package})" if miscount.package_id else miscount.package_type
-    return Finding(FindingKind.MISCOUNTED, project_id=miscount.project_id, detail=f"{of}: {told}")
+    return Finding(FindingKind.MISCOUNTED, project_id=miscount.project_id, detail=f"{of}: {differences}")

@@ -46,7 +46,7 @@ async def compare(
             return
         # We compare up to the last key that both sides have reached.
         bound = min(ends)
-        yield _held_together(left.take(bound), right.take(bound))
+        yield _compared(left.take(bound), right.take(bound))
 
 
 class _Side(Generic[_T]):
@@ -70,7 +70,7 @@ class _Side(Generic[_T]):
         return taken
 
 
-def _held_together(objects: Sequence[ObjectInfo], files: Sequence[FileRow]) -> Piece:
+def _compared(objects: Sequence[ObjectInfo], files: Sequence[FileRow]) -> Piece:
     piece = Piece(objects=len(objects), bytes=sum(found.size for found in objects), files=len(files))
     unmatched = {found.key: found for found in objects}
     for file in files:

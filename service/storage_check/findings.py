@@ -25,7 +25,7 @@ QUARANTINE: Final = "quarantine/"
 """Where orphaned objects are taken: this, and then their key."""
 
 _KEY: Final = re.compile(r"projects/[0-9]+/[0-9a-f]{2}/[0-9a-f]{32}")
-_AT_ONCE: Final = 16
+_PARALLEL: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Judge:
         ]
         files = await self._files(ours)
         # Uploads of these have committed since the listing.
-        findings += [finding for key, file in files.items() if (finding := _held(ours[key], file))]
+        findings += [finding for key, file in files.items() if (finding := _of_wrong_size(ours[key], file))]
         orphans = [found for key, found in ours.items() if key not in files]
         old = [found for found in orphans if found.modified <= self._newest]
         self._tally.add(recent=len(orphans) - len(old))
@@ -129,7 +129,9 @@ class Judge:
         # The rows are read after the objects: a worker that removes an object has said so in the database before.
         files = await self._files(keys)
         findings = [
-            finding for key, found in there.items() if found and key in files and (finding := _held(found, files[key]))
+            finding
+            for key, found in there.items()
+            if found and key in files and (finding := _of_wrong_size(found, files[key]))
         ]
         gone = [files[key] for key in missing if key in files]
         self._tally.add(going=sum(file.is_going for file in gone))
@@ -141,7 +143,9 @@ class Judge:
 
     async def _of_other_size(self, objects: Sequence[ObjectInfo]) -> list[Finding]:
         files = await self._files([found.key for found in objects])
-        return [finding for found in objects if found.key in files and (finding := _held(found, files[found.key]))]
+        return [
+            finding for found in objects if found.key in files and (finding := _of_wrong_size(found, files[found.key]))
+        ]
 
     async def _files(self, keys: Collection[str]) -> Mapping[str, CheckedFile]:
         if not keys:
@@ -150,7 +154,7 @@ class Judge:
             return await files_of(connection, keys)
 
     async def _heads(self, keys: Sequence[str]) -> dict[str, ObjectInfo | None]:
-        return await bounded_map(keys, self._store.head, limit=_AT_ONCE)
+        return await bounded_map(keys, self._store.head, limit=_PARALLEL)
 
 
 def _missing(file: CheckedFile, aside: ObjectInfo | None) -> Finding:
@@ -160,7 +164,7 @@ def _missing(file: CheckedFile, aside: ObjectInfo | None) -> Finding:
     return Finding(FindingKind.MISSING, file.key, file=file, detail="its object is not in storage")
 
 
-def _held(found: ObjectInfo, file: CheckedFile) -> Finding | None:
+def _of_wrong_size(found: ObjectInfo, file: CheckedFile) -> Finding | None:
     if found.size == file.size:
         return None
     detail = f"has {found.size} bytes, should have {file.size}"

@@ -17,7 +17,7 @@ from service.storage_check import quarantine_rows
 from service.storage_check.findings import OBJECTS, QUARANTINE, is_key
 from service.storage_check.quarantine_rows import Quarantined
 
-_AT_ONCE: Final = 100
+_PORTION: Final = 100
 """How many are noted in a transaction: each takes a lock of the server's."""
 _MOVES: Final = 8
 
@@ -37,8 +37,8 @@ class Quarantine:
         """
         keys = sorted(objects)
         taken: dict[str, str | None] = {}
-        for start in range(0, len(keys), _AT_ONCE):
-            some = {key: objects[key] for key in keys[start : start + _AT_ONCE]}
+        for start in range(0, len(keys), _PORTION):
+            some = {key: objects[key] for key in keys[start : start + _PORTION]}
             async with self._database.transaction() as connection:
                 noted = await quarantine_rows.note(connection, some)
             taken |= await self._move(sorted(noted))
@@ -50,7 +50,7 @@ class Quarantine:
         count = 0
         while True:
             async with self._database.connection() as connection:
-                found = await quarantine_rows.half_done(connection, position, limit=_AT_ONCE)
+                found = await quarantine_rows.half_done(connection, position, limit=_PORTION)
             if not found:
                 return count
             position = found[-1].key
@@ -65,7 +65,7 @@ class Quarantine:
         """
         await self._store.move(QUARANTINE + key, key)
         async with self._database.connection() as connection:
-            await quarantine_rows.forget(connection, [key])
+            await quarantine_rows.delete(connection, [key])
 
     async def adopt_unknown(self, piece: Sequence[ObjectInfo]) -> None:
         """Note what lies in quarantine without a note, as after a return to an older state of the database."""
@@ -78,19 +78,19 @@ class Quarantine:
             if unknown:
                 await quarantine_rows.adopt(connection, unknown)
 
-    async def remove_outlived(self, retention: timedelta) -> AsyncGenerator[tuple[Quarantined, str | None]]:
+    async def remove_expired(self, retention: timedelta) -> AsyncGenerator[tuple[Quarantined, str | None]]:
         """Remove for good what has been there for that long; give each, with what stopped it, None if nothing."""
         position = ""
         while True:
             async with self._database.connection() as connection:
-                found = await quarantine_rows.outlived(connection, position, retention=retention, limit=DELETE_CHUNK)
+                found = await quarantine_rows.expired(connection, position, retention=retention, limit=DELETE_CHUNK)
             if not found:
                 return
             position = found[-1].key
             failures = await self._store.delete([QUARANTINE + one.key for one in found])
             gone = [one.key for one in found if QUARANTINE + one.key not in failures]
             async with self._database.connection() as connection:
-                await quarantine_rows.forget(connection, gone)
+                await quarantine_rows.delete(connection, gone)
             for one in found:
                 failure = failures.get(QUARANTINE + one.key)
                 yield one, str(failure) if failure else None

@@ -19,7 +19,7 @@ SELECT key, size, now() FROM unnest(:keys::text[], :sizes::bigint[]) AS k (key, 
 -- name: note_moved!
 UPDATE quarantined_object SET moved_at = now() WHERE storage_key = ANY(:keys::text[]);
 
--- name: forget_quarantined!
+-- name: delete_quarantined!
 DELETE FROM quarantined_object WHERE storage_key = ANY(:keys::text[]);
 
 -- name: half_quarantined

@@ -36,9 +36,9 @@ async def note_moved(connection: Connection, keys: Collection[str]) -> None:
     await execute(connection, "note_moved", keys=list(keys))
 
 
-async def forget(connection: Connection, keys: Collection[str]) -> None:
+async def delete(connection: Connection, keys: Collection[str]) -> None:
     """Note that these are in quarantine no more."""
-    await execute(connection, "forget_quarantined", keys=list(keys))
+    await execute(connection, "delete_quarantined", keys=list(keys))
 
 
 async def half_done(connection: Connection, position: str, *, limit: int) -> list[Quarantined]:
@@ -47,7 +47,7 @@ async def half_done(connection: Connection, position: str, *, limit: int) -> lis
     return [Quarantined(row["storage_key"], row["size"]) for row in rows]
 
 
-async def outlived(connection: Connection, position: str, *, retention: timedelta, limit: int) -> list[Quarantined]:
+async def expired(connection: Connection, position: str, *, retention: timedelta, limit: int) -> list[Quarantined]:
     """Return what has been in quarantine for longer than that and no file refers to, by key."""
     rows = await fetch(connection, "quarantined_long_ago", position=position, retention=retention, limit=limit)
     return [Quarantined(row["storage_key"], row["size"]) for row in rows]

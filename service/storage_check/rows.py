@@ -67,9 +67,9 @@ async def files_of(connection: Connection, keys: Collection[str]) -> dict[str, C
     return {row["storage_key"]: _checked(row, is_going=row["is_going"]) for row in rows}
 
 
-async def forget_damaged(connection: Connection) -> None:
+async def delete_damaged(connection: Connection) -> None:
     """Begin a new comparison of checksums: what an earlier one found counts no more."""
-    await execute(connection, "forget_damaged")
+    await execute(connection, "delete_damaged")
 
 
 async def note_damaged(connection: Connection, found: Mapping[str, Reading]) -> None:

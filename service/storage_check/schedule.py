@@ -12,7 +12,7 @@ from service.infra.storage.interface import ObjectStore
 from service.observing import metrics
 from service.settings import Settings
 from service.storage_check import rows as checking_rows
-from service.storage_check.check import Plan, StorageCheck
+from service.storage_check.check import CheckPlan, StorageCheck
 
 log = structlog.get_logger()
 
@@ -35,14 +35,14 @@ async def is_due(database: Database, settings: Settings) -> bool:
     return due is not None and due <= now
 
 
-async def check(database: Database, store: ObjectStore, settings: Settings) -> None:
+async def run_scheduled_check(database: Database, store: ObjectStore, settings: Settings) -> None:
     """Check, log what is wrong, and announce the figures.
 
     Raises:
         StartError: the store seems to be another instance's, or another check repairs.
         StorageUnavailableError, StorageRefusedError: the store cannot be read to the end.
     """
-    plan = Plan(
+    plan = CheckPlan(
         orphan_age=settings.orphan_age,
         quarantine_retention=settings.quarantine_retention,
         repair=settings.check_repair,

@@ -19,7 +19,7 @@ SELECT f.storage_key, f.size, f.sha256, f.id, f.file_name, f.status, f.package_i
   FROM package_file f JOIN package p ON p.id = f.package_id
  WHERE f.storage_key = ANY(:keys::text[]);
 
--- name: forget_damaged!
+-- name: delete_damaged!
 DELETE FROM damaged_object;
 
 -- name: note_damaged!

@@ -39,7 +39,7 @@ async def verify(database: Database, store: ObjectStore, *, anew: bool = False) 
         position, verified = await checking_rows.verification(connection)
         if anew or position is None:
             position, verified = "", 0
-            await checking_rows.forget_damaged(connection)
+            await checking_rows.delete_damaged(connection)
     while True:
         async with database.connection() as connection:
             page = await checking_rows.checksums_behind(connection, position, limit=_PAGE)

@@ -19,7 +19,7 @@ from tests.support.catalogue import fill_directory
 from tests.support.observer import rows
 from tests.support.yard import Yard, eventually
 from workers.stack.rabbitmq import RabbitMQ
-from workers.stack.state import State
+from workers.stack.state import StackState
 
 _MAINTAINER: Final = {"PRIVATE-TOKEN": "maintainer-token"}
 _PACKAGES: Final = "/api/v4/projects/100/packages"
@@ -68,7 +68,7 @@ async def test_processes_live_while_they_wait_and_carry_out_what_was_asked_for_m
     settings: Settings, tmp_path: Path, database_url: str
 ) -> None:
     (tmp_path / "broker").mkdir()
-    broker = RabbitMQ(tmp_path / "broker", State(tmp_path / "broker" / "stack.json"))
+    broker = RabbitMQ(tmp_path / "broker", StackState(tmp_path / "broker" / "stack.json"))
     try:
         async with _yard(settings, broker.url(), tmp_path / "yard") as yard:
             await yard.start(settings=_LEASE)

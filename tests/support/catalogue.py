@@ -12,10 +12,10 @@ from schemas.names import AccessLevel, Cause, Credential, Lane
 from schemas.statuses import PackageStatus
 from service.access.callers import Caller
 from service.access.rows import find_project
-from service.catalogue.uploads import Body, GenericFile, publish_generic
+from service.catalogue.uploads import GenericFile, UploadBody, publish_generic
 from service.context import Context
 from service.deletions import accepting, bulk, undoing
-from service.deletions.bulk import Plan, Wanted
+from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.rows.accepting import Deletion, Origin
 from service.deletions.rows.undoing import Actor
 from service.deletions.undoing import Restoration
@@ -58,7 +58,7 @@ async def publish(
             project=project,
             target=GenericFile(name, version, file_name),
             status=status,
-            body=Body(_once(content)),
+            body=UploadBody(_once(content)),
         )
         package_id = row.package_id
     return package_id
@@ -96,7 +96,7 @@ async def delete_file(context: Context, package_id: int, package_file_id: int, *
 
 async def delete_many(
     context: Context, what: Selected, *, expected_count: int | None = None, project_id: int = OPEN
-) -> Plan:
+) -> BulkPlan:
     """Accept the deletions of many packages, as one batch."""
     return await bulk.delete_packages(
         context.database,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from schemas.checks import Figures
 from service.context import Context
 from service.infra.storage.interface import new_key
-from service.storage_check.check import Plan, StorageCheck
+from service.storage_check.check import CheckPlan, StorageCheck
 from service.storage_check.findings import QUARANTINE, Finding
 from tests.support.buckets import stream
 from tests.support.catalogue import query
@@ -21,7 +21,7 @@ async def check(
     context: Context, *, orphan_age: timedelta = AT_ONCE, retention: timedelta = DAY, **plan: Any
 ) -> tuple[list[Finding], Figures]:
     """Check, and return the findings and the figures; an object counts as orphaned however young it is."""
-    wanted = Plan(orphan_age=orphan_age, quarantine_retention=retention, **plan)
+    wanted = CheckPlan(orphan_age=orphan_age, quarantine_retention=retention, **plan)
     run = StorageCheck(context.database, context.store, wanted)
     async with run.alone(), aclosing(run.findings()) as pieces:
         found = [finding async for piece in pieces for finding in piece]

@@ -13,9 +13,9 @@ from tests.support.servers import Servers, own_database, own_virtual_host
 from tests.support.yard import Yard
 from workers.stack import demo
 from workers.stack.demo import Demo
-from workers.stack.plan import Plan
+from workers.stack.plan import StackPlan
 from workers.stack.reporter import Reporter
-from workers.stack.state import State
+from workers.stack.state import StackState
 
 _DIRECTORY: Final = Path(demo.__file__).with_name("demo.yaml")
 
@@ -46,14 +46,14 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
 
 async def _fill(yard: Yard, distributions: Path) -> None:
     settings: Settings = load_settings(environment=yard.environment)
-    plan = Plan(
+    plan = StackPlan(
         yard.folder,
         yard.environment,
         settings,
         postgres=None,
         rabbitmq=None,
         health_ports={},
-        state=State(yard.folder / "stack.json"),
+        state=StackState(yard.folder / "stack.json"),
     )
     said = StringIO()
     await Demo(plan, Reporter(Console(file=said)), yard.folder / "packyard.env").fill(distributions)

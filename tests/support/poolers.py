@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from workers.stack.processes import Child, Program
-from workers.stack.state import State
+from workers.stack.state import StackState
 
 _SETTINGS: Final = """
 [databases]
@@ -32,7 +32,7 @@ _GLANCE_S: Final = 0.02
 async def pooler_before(database_url: str, folder: Path, *, mode: str) -> AsyncGenerator[str]:
     """Give the address of the database by way of a PgBouncer in that *mode*, whose files are in *folder*."""
     parts = urlsplit(database_url)
-    own_port = State(folder / "stack.json").port("pgbouncer")
+    own_port = StackState(folder / "stack.json").port("pgbouncer")
     file = folder / "pgbouncer.ini"
     file.write_text(
         _SETTINGS.format(

@@ -13,7 +13,7 @@ from typing_extensions import override
 from schemas.statuses import DeletionState
 from service.context import Context
 from service.deletions import accepting, destroying, holds
-from service.deletions.bulk import Plan
+from service.deletions.bulk import BulkPlan
 from service.deletions.holds import HoldReport
 from service.deletions.rows.accepting import Deletion
 from service.deletions.rows.holds import Place
@@ -175,7 +175,7 @@ def deleting_file(package_id: int, package_file_id: int) -> UseCase[Deletion]:
     return lambda context: delete_file(context, package_id, package_file_id)
 
 
-def deleting_many(what: Selected, *, expected_count: int | None = None) -> UseCase[Plan]:
+def deleting_many(what: Selected, *, expected_count: int | None = None) -> UseCase[BulkPlan]:
     """Accept the deletions of many packages in one call."""
     return lambda context: delete_many(context, what, expected_count=expected_count)
 
@@ -185,7 +185,7 @@ def publishing(file_name: str = "c") -> UseCase[int]:
     return lambda context: publish(context, files=[file_name])
 
 
-def accepted_ids(plan: Plan) -> list[int]:
+def accepted_ids(plan: BulkPlan) -> list[int]:
     """Return the packages whose deletions were accepted."""
     assert [package.id for package in plan.accepted] == sorted(plan.deletion_ids)
     return sorted(plan.deletion_ids)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from schemas.statuses import DELETION_MOVES, FILE_MOVES, PACKAGE_MOVES
+from service.printed_values import printed
 from service.settings import Settings
-from service.shown_values import shown
 from tests.support.paths import ROOT
 from tests.support.reference_commands import commands
 from tests.support.reference_events import events
@@ -31,7 +31,7 @@ def settings() -> str:
     return table(
         ("setting", "default", "meaning"),
         (
-            (f"`{name.upper()}`", "" if field.is_required() else f"`{shown(field.default)}`", field.description or "")
+            (f"`{name.upper()}`", "" if field.is_required() else f"`{printed(field.default)}`", field.description or "")
             for name, field in Settings.model_fields.items()
         ),
     )

@@ -15,7 +15,7 @@ import aiohttp
 
 from workers.stack.files import write_private
 from workers.stack.processes import Child, Program
-from workers.stack.state import LOOPBACK, State
+from workers.stack.state import LOOPBACK, StackState
 
 BUCKET: Final = "yard"
 """The bucket that is there from the start."""
@@ -40,7 +40,7 @@ class SeaweedFS:
 
     name = "seaweedfs"
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, folder: Path, state: StackState) -> None:
         self._folder = folder / "seaweedfs"
         self._secrets = {name: state.secret(f"s3_{name}") for name in (ADMIN, READER)}
         self._ports = {
@@ -148,7 +148,7 @@ class SeaweedFS:
 @asynccontextmanager
 async def own_seaweed(folder: Path) -> AsyncGenerator[SeaweedFS]:
     """Give a server with its data below *folder*; this process, and those that it starts, may do everything there."""
-    seaweed = SeaweedFS(folder, State(folder / "seaweed.json"))
+    seaweed = SeaweedFS(folder, StackState(folder / "seaweed.json"))
     try:
         await seaweed.start()
         # As a user would.

@@ -32,7 +32,7 @@ from workers.stack.files import write_private
 from workers.stack.postgres import Postgres
 from workers.stack.processes import end_leftovers
 from workers.stack.rabbitmq import RabbitMQ, put_policies
-from workers.stack.state import State
+from workers.stack.state import StackState
 
 TEMPLATE: Final = "packyard_template"
 
@@ -80,7 +80,7 @@ async def private_servers(folder: Path | None = None) -> AsyncGenerator[PrivateS
     """Give a migrated PostgreSQL and a RabbitMQ that no other test uses; *folder* is made and removed."""
     own = folder or Path(tempfile.mkdtemp(prefix="packyard-test-"))
     own.mkdir(exist_ok=True)
-    state = State(own / "stack.json")
+    state = StackState(own / "stack.json")
     servers = PrivateServers(own, Postgres(own, state, durable=False), RabbitMQ(own, state))
     try:
         async with asyncio.TaskGroup() as group:
@@ -152,7 +152,7 @@ async def _start_and_migrate(postgres: Postgres) -> None:
 
 async def _start(folder: Path, stack: AsyncExitStack) -> Servers:
     given = {name: value for name, value in os.environ.items() if name.startswith("PACKYARD_")}  # noqa: TID251 - a run's own
-    state = State(folder / "stack.json")
+    state = StackState(folder / "stack.json")
     database_url, broker_url = given.get("PACKYARD_DATABASE_URL", ""), given.get("PACKYARD_BROKER_URL", "")
     management_url = _usual_management(broker_url)
     seaweed = SeaweedFS(folder, state)

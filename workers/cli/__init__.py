@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from service.errors import PackyardError
 from workers.runtime.output import guard_output
-from workers.runtime.signals import end_at_once, fail
+from workers.runtime.signals import end_immediately, fail
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
@@ -95,4 +95,4 @@ def main(context: click.Context, env_file: Path | None) -> None:
 def run() -> NoReturn:
     """Run the command that the process was started with, and end with its status."""
     guard_output()
-    end_at_once(main)
+    end_immediately(main)

@@ -14,7 +14,7 @@ from schemas.checks import Figures
 from service.context import open_context
 from service.infra.postgres.outages import one_line_for_outages
 from service.logs import configure_logs
-from service.storage_check.check import Plan, StorageCheck
+from service.storage_check.check import CheckPlan, StorageCheck
 from service.storage_check.findings import Finding
 from workers.cli.options import command_settings
 from workers.cli.outputs import Output, output_option
@@ -66,7 +66,7 @@ def check(context: click.Context, *, repair: bool, force: bool, verify: bool, an
 async def _check(report: "_Report", *, repair: bool, force: bool, verify: bool, anew: bool) -> None:
     settings = command_settings()
     configure_logs(settings.log_level, settings.log_format, process="check")
-    plan = Plan(
+    plan = CheckPlan(
         orphan_age=settings.orphan_age,
         quarantine_retention=settings.quarantine_retention,
         repair=repair,
@@ -77,7 +77,7 @@ async def _check(report: "_Report", *, repair: bool, force: bool, verify: bool, 
     with one_line_for_outages():
         async with open_context(settings, connections=3) as context:
             run = StorageCheck(context.database, context.store, plan)
-            with report.shown():
+            with report.displayed():
                 async with run.alone(), aclosing(run.findings()) as pieces:
                     await report.follow(pieces, run)
 
@@ -110,7 +110,7 @@ class _Report:
         return 0 if self._figures.is_clean else NOT_CLEAN
 
     @contextmanager
-    def shown(self) -> Generator[None]:
+    def displayed(self) -> Generator[None]:
         """Show how far it is, on a terminal."""
         with self._bar:
             yield
@@ -153,8 +153,8 @@ class _Report:
 
     def _sentence(self) -> str:
         figures = self._figures.model_dump()
-        told = {name: figures.pop(name) for name in ("objects", "bytes", "files")}
-        parts = [f"{count:,} {name}" for name, count in told.items()]
+        totals = {name: figures.pop(name) for name in ("objects", "bytes", "files")}
+        parts = [f"{count:,} {name}" for name, count in totals.items()]
         parts += [f"{count:,} {name.replace('_', ' ')}" for name, count in figures.items() if count]
         ending = "" if self._is_whole else " (stopped before the end)"
         verdict = "clean" if self._figures.is_clean else "not clean"

@@ -23,7 +23,7 @@ from service.infra.postgres.outages import one_line_for_outages
 from workers.cli.options import command_settings
 
 _MOST_PROBLEMS: Final = 20
-_MOST_SHOWN: Final = 100
+_MOST_PRINTED: Final = 100
 _REVOKED: Final = frozenset({"access_tokens", "deploy_tokens", "job_tokens"})
 _STANDARD_INPUT: Final = Path("-")
 
@@ -77,7 +77,7 @@ class _Review:
     def __init__(self, *, is_sure: bool, force: bool) -> None:
         self._is_sure = is_sure
         self._force = force
-        self.shown: Sequence[Change] = ()
+        self.reviewed: Sequence[Change] = ()
 
     def __call__(self, changes: Sequence[Change]) -> None:
         """Raise if somebody has to agree to the changes first; they are rolled back then."""
@@ -85,7 +85,7 @@ class _Review:
             raise StartError("the file leaves no active admin with a token: nothing is changed without --force")
         if self._is_sure or not any(change.is_asked for change in changes):
             return
-        if list(changes) != list(self.shown):
+        if list(changes) != list(self.reviewed):
             raise _ReviewedError(changes)
 
 
@@ -95,8 +95,8 @@ def _apply_asking(written: WrittenDirectory, review: _Review, *, can_ask: bool) 
         try:
             return asyncio.run(_apply(written, review))
         except _ReviewedError as error:
-            _print([str(change) for change in error.changes[:_MOST_SHOWN]], err=True)
-            if (more := len(error.changes) - _MOST_SHOWN) > 0:
+            _print([str(change) for change in error.changes[:_MOST_PRINTED]], err=True)
+            if (more := len(error.changes) - _MOST_PRINTED) > 0:
                 click.echo(f"and {more:,} more, which --dry-run prints", err=True)
             if not can_ask:
                 raise StartError(
@@ -104,7 +104,7 @@ def _apply_asking(written: WrittenDirectory, review: _Review, *, can_ask: bool) 
                     "give --yes, or --dry-run"
                 ) from None
             click.confirm("Apply these changes?", abort=True, err=True)
-            review.shown = error.changes
+            review.reviewed = error.changes
 
 
 def _preview(written: WrittenDirectory) -> list[str]:
@@ -146,8 +146,8 @@ def _report(file: Path, error: DirectoryFileError) -> None:
 
 
 def _summary(kind: str, counts: Counts) -> str:
-    gone = "revoked" if kind in _REVOKED else "removed"
+    past_tense = "revoked" if kind in _REVOKED else "removed"
     return (
         f"{kind.replace('_', ' ')}: {counts.created} created, {counts.updated} updated, "
-        f"{counts.unchanged} unchanged" + (f", {counts.removed} {gone}" if counts.removed else "")
+        f"{counts.unchanged} unchanged" + (f", {counts.removed} {past_tense}" if counts.removed else "")
     )

@@ -33,7 +33,7 @@ class _Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _Selection:
     """Which events to print, and how."""
 
     patterns: tuple[str, ...]
@@ -95,8 +95,8 @@ def tail(*, patterns: tuple[str, ...], since: datetime | None, count: int | None
     """Print events as they come, one a line, until Ctrl-C."""
     url = command_settings().broker_url.get_secret_value()
     usual = _Form.LINE if sys.stdout.isatty() else _Form.JSON
-    wish = _Wish(patterns, since, count, _Form(form or usual))
-    run_process(lambda stop: _tail(url, wish, stop))
+    selection = _Selection(patterns, since, count, _Form(form or usual))
+    run_process(lambda stop: _tail(url, selection, stop))
 
 
 @events.command()
@@ -105,34 +105,34 @@ def document() -> None:
     click.echo(to_json(event_document(version("packyard")), indent=2))
 
 
-async def _tail(url: str, wish: _Wish, stop: asyncio.Event) -> None:
+async def _tail(url: str, selection: _Selection, stop: asyncio.Event) -> None:
     try:
         async with open_broker(url, name="packyard-tail") as broker:
-            consumer = await _consumer(broker, wish)
+            consumer = await _consumer(broker, selection)
             click.echo("waiting for events", err=True)
             with stopped_by_reader(stop):
-                await _print_all(consumer, wish, stop)
+                await _print_all(consumer, selection, stop)
     except BrokerUnavailableError as error:
         raise StartError(f"PACKYARD_BROKER_URL: {str(error) or type(error).__name__}") from error
 
 
-async def _consumer(broker: Broker, wish: _Wish) -> Consumer:
-    if wish.since is not None:
-        return await broker.replayer(wish.since)
-    return await broker.subscriber(wish.patterns)
+async def _consumer(broker: Broker, selection: _Selection) -> Consumer:
+    if selection.since is not None:
+        return await broker.replayer(selection.since)
+    return await broker.subscriber(selection.patterns)
 
 
-async def _print_all(consumer: Consumer, wish: _Wish, stop: asyncio.Event) -> None:
+async def _print_all(consumer: Consumer, selection: _Selection, stop: asyncio.Event) -> None:
     printed = 0
     while not stop.is_set():
         if not await consumer.is_alive():
             raise ConnectionResetError("the broker closed the connection")
         for delivery in await consumer.take(_TAKE, within=0.5):
-            if wish.wants(delivery):
-                _print(delivery, wish.form)
+            if selection.wants(delivery):
+                _print(delivery, selection.form)
                 printed += 1
             await delivery.ack()
-            if printed == wish.count:
+            if printed == selection.count:
                 return
 
 

@@ -80,7 +80,7 @@ async def _import(descriptor: int, folder: Folder | None, progress: "_Progress")
                 max_errors=progress.max_errors,
             )
             async with aclosing(reports):
-                with progress.shown():
+                with progress.displayed():
                     async for report in reports:
                         progress.add(report)
     progress.is_whole = not progress.has_too_many_errors
@@ -125,7 +125,7 @@ class _Progress:
         return f"imported {self._packages} packages, {self._files} files; {self._refused} lines refused{ending}"
 
     @contextmanager
-    def shown(self) -> Generator[None]:
+    def displayed(self) -> Generator[None]:
         """Show the bar as long as the import goes on."""
         with self._bar:
             yield
@@ -136,10 +136,10 @@ class _Progress:
         self._files += report.files
         self._refused += len(report.refusals)
         for refusal in report.refusals:
-            self._tell(f"{self.name}, line {refusal.line}: {refusal.reason}")
+            self._print(f"{self.name}, line {refusal.line}: {refusal.reason}")
         self._bar.update(self._task, completed=report.end, description=f"imported {self._packages} packages")
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self._bar.disable:
             click.echo(text, err=True)
         else:

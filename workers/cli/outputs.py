@@ -82,7 +82,7 @@ def _keep(output: Output) -> Callable[[click.Context, click.Parameter, bool], No
 
 
 def _read(ctx: click.Context, _param: click.Parameter, value: str | None) -> Output:
-    given: list[Output] = [*ctx.meta.get(_SHORT, ()), *([Output(value)] if value is not None else ())]
-    if len(given) > 1:
+    chosen: list[Output] = [*ctx.meta.get(_SHORT, ()), *([Output(value)] if value is not None else ())]
+    if len(chosen) > 1:
         raise click.UsageError("give one of --output, --json and the like")
-    return given[0] if given else Output.TABLE
+    return chosen[0] if chosen else Output.TABLE

@@ -14,7 +14,7 @@ from service.context import Context, open_context
 from service.infra.postgres.schema_version import wait_for_schema
 from service.logs import configure_logs
 from service.observing.liveness import Vitals
-from service.observing.servers import OF_EVERY_PROCESS, Server, Servers
+from service.observing.servers import OF_EVERY_PROCESS, ObservedServer, Servers
 from service.settings import described
 from workers.cli.options import command_settings, settings_of_file, validated
 from workers.runtime.signals import run_process
@@ -111,7 +111,7 @@ def _run(
 
     async def run(stop: asyncio.Event) -> None:
         log.info("process_started", pid=os.getpid())
-        servers = Servers(OF_EVERY_PROCESS | {Server.BROKER} if needs_broker else OF_EVERY_PROCESS)
+        servers = Servers(OF_EVERY_PROCESS | {ObservedServer.BROKER} if needs_broker else OF_EVERY_PROCESS)
         async with open_context(settings, vitals=Vitals(stop), servers=servers) as context, monitored(context):
             await body(context, stop)
 

@@ -30,7 +30,7 @@ ACTOR: Final = Actor(user_id=None, credential=Credential.COMMAND_LINE)
 _Result = TypeVar("_Result")
 
 
-def carry_out(
+def run_use_case(
     use_case: Callable[[Context], Awaitable[_Result]], *, missing: str = "there is no such deletion"
 ) -> _Result:
     """Carry out a use case with the settings of the running command; *missing* says what a 404 means here.

@@ -43,7 +43,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TableStyle:
     """How values are written: for the eye, or exactly."""
 
     is_wide: bool = False
@@ -51,7 +51,7 @@ class Look:
     """How many columns the terminal has; None where there is none."""
 
     @classmethod
-    def of_output(cls, *, is_wide: bool, err: bool = False) -> "Look":
+    def of_output(cls, *, is_wide: bool, err: bool = False) -> "TableStyle":
         """Return how values are written to standard output, or to standard error."""
         console = Console(stderr=err)
         return cls(is_wide, console.width if console.is_terminal else None)
@@ -83,31 +83,31 @@ def print_table(
     At a terminal a row keeps to one line: columns are left out, and free text is cut. A wide table has every column,
     and like one without a terminal, nothing cut.
     """
-    look = Look.of_output(is_wide=is_wide, err=err)
-    cells = [[look.cell(value) for value in row] for row in rows]
+    style = TableStyle.of_output(is_wide=is_wide, err=err)
+    cells = [[style.cell(value) for value in row] for row in rows]
     if not cells:
         click.echo(nothing, err=err)
         return
-    if look.is_tight:
+    if style.is_tight:
         # A column without any value is useless, and would take the place of one that has some.
         used = [at for at, column in enumerate(columns) if not column.rank or any(row[at] for row in cells)]
         columns, cells = [columns[at] for at in used], [[row[at] for at in used] for row in cells]
     widths = [max(map(cell_len, [column.name, *taken])) for column, *taken in zip(columns, *cells, strict=True)]
-    shown = fitting(columns, widths, look)
+    visible = fitting(columns, widths, style)
     console = Console(stderr=err)
     head = [column.name for column in columns]
     for number, row in enumerate([head, *cells]):
-        line = _GAP.join(_cell(row[at], width, columns[at]) for at, width in shown.items()).rstrip()
+        line = _GAP.join(_cell(row[at], width, columns[at]) for at, width in visible.items()).rstrip()
         # Not as markup: a name may resemble it.
         console.print(Text(line, _HEAD if number == 0 else ""), soft_wrap=True)
 
 
 def print_fields(values: Mapping[str, object], *, is_wide: bool = False) -> None:
     """Print names and values, a line each; what is None as `-`."""
-    look = Look.of_output(is_wide=is_wide)
+    style = TableStyle.of_output(is_wide=is_wide)
     width = max(map(len, values))
     for name, value in values.items():
-        click.echo(f"{name:{width}}  {look.cell(value) or '-'}")
+        click.echo(f"{name:{width}}  {style.cell(value) or '-'}")
 
 
 def written(value: object) -> str:
@@ -142,15 +142,15 @@ def distance(moment: datetime, *, now: datetime) -> str:
     return "now"
 
 
-def fitting(columns: Sequence[Column], widths: Sequence[int], look: Look) -> dict[int, int]:
+def fitting(columns: Sequence[Column], widths: Sequence[int], style: TableStyle) -> dict[int, int]:
     """Return which columns are shown, and how wide: position -> width."""
-    shown = {at: widths[at] for at, column in enumerate(columns) if look.is_wide or not column.is_extra}
-    if look.is_wide or look.width is None:
-        return shown
-    least = {at: min(width, _LEAST_OF_TEXT) if columns[at].is_text else width for at, width in shown.items()}
-    while _total(least) > look.width and any(columns[at].rank for at in least):
+    visible = {at: widths[at] for at, column in enumerate(columns) if style.is_wide or not column.is_extra}
+    if style.is_wide or style.width is None:
+        return visible
+    least = {at: min(width, _LEAST_OF_TEXT) if columns[at].is_text else width for at, width in visible.items()}
+    while _total(least) > style.width and any(columns[at].rank for at in least):
         del least[max(least, key=lambda at: columns[at].rank)]
-    left = look.width - _total(least)
+    left = style.width - _total(least)
     for at in [at for at in least if columns[at].is_text]:
         more = max(0, min(left, widths[at] - least[at]))
         least[at] += more

@@ -33,9 +33,9 @@ def up(given: dict[str, str] | None, data_dir: Path, port: int | None, demo_file
     A server that PACKYARD_DATABASE_URL or PACKYARD_BROKER_URL names is used and not started.
     """
     from workers.stack.files import own_folder  # noqa: PLC0415 - other commands start without the stack
-    from workers.stack.session import Session  # noqa: PLC0415
+    from workers.stack.session import StackSession  # noqa: PLC0415
 
     folder = data_dir.resolve()
     with own_folder(folder):
-        session = Session(folder, port=port, defaults=given or {}, demo_files=demo_files if demo else None)
+        session = StackSession(folder, port=port, defaults=given or {}, demo_files=demo_files if demo else None)
         run_process(session.run)

@@ -46,11 +46,11 @@ _SHARES: Final = MappingProxyType(
 )
 _TAKE_WITHIN_S: Final = 0.5
 _WATCH_EVERY: Final = timedelta(seconds=1)
-_LOOK_AFTER_EVERY: Final = timedelta(seconds=15)
-_LOOKS_A_LEASE: Final = 2
+_NEGLECTED_EVERY: Final = timedelta(seconds=15)
+_CHECKS_IN_A_LEASE: Final = 2
 """So often, since a claim that lapsed has to be taken over before another two leases are over."""
 
-_NEGLECTED_AT_ONCE: Final = 100
+_NEGLECTED_LIMIT: Final = 100
 _PAUSE: Final = timedelta(seconds=1)
 
 
@@ -65,7 +65,7 @@ async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Eve
     # Claims that lapsed are taken over without the broker, too.
     await together(
         _take_commands(context, lanes, stop),
-        reopen_until(stop, lambda: _look_after_neglected(context, lanes, stop)),
+        reopen_until(stop, lambda: _take_neglected(context, lanes, stop)),
         _warn_of_kept_bytes(context),
     )
 
@@ -89,11 +89,11 @@ async def _warn_of_kept_bytes(context: Context) -> None:
         )
 
 
-async def _look_after_neglected(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
+async def _take_neglected(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
     """Fetch from the database what the queues do not bring, or not in time: one of them is long, or broken for good."""
-    every = min(_LOOK_AFTER_EVERY, context.settings.lease / _LOOKS_A_LEASE)
+    every = min(_NEGLECTED_EVERY, context.settings.lease / _CHECKS_IN_A_LEASE)
     while not stop.is_set():
-        ids = await destroying.neglected(context.database, lanes, limit=_NEGLECTED_AT_ONCE)
+        ids = await destroying.neglected(context.database, lanes, limit=_NEGLECTED_LIMIT)
         if ids:
             log.warning("neglected_deletions_fetched", deletions=len(ids))
             await _carry_out(context, ids, stop)

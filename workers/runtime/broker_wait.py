@@ -14,7 +14,7 @@ from service.errors import BrokerAwayError
 from service.infra.postgres.waiting import repeat_until_done
 from service.infra.rabbitmq.broker import Broker, open_broker, require_broker
 from service.infra.rabbitmq.consuming import BrokerUnavailableError
-from service.observing.servers import Server
+from service.observing.servers import ObservedServer
 from service.settings import Settings
 from workers.runtime.loops import wait_for_any
 from workers.runtime.signals import until_stopped
@@ -34,7 +34,7 @@ async def use_broker(context: Context, *, name: str) -> AsyncGenerator[tuple[Bro
     Raises:
         BrokerUnavailableError: one of these, when the broker cannot be reached, refuses, or goes away.
     """
-    with context.servers.in_use(Server.BROKER, *BrokerUnavailableError) as note:
+    with context.servers.in_use(ObservedServer.BROKER, *BrokerUnavailableError) as note:
         async with open_broker(context.settings.broker_url.get_secret_value(), name=name) as broker:
             note()
             yield broker, note

@@ -10,11 +10,11 @@ from typing import NoReturn, TypeAlias
 
 from workers.runtime.output import READER_GONE, OutputFailedError, ReaderGoneError
 
-Body: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
+Work: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 """The work of a process; ends soon after the event that it is given is set."""
 
 
-def run_process(body: Body) -> None:
+def run_process(body: Work) -> None:
     """Run *body* until it ends; SIGTERM or SIGINT sets its event, a second one ends it immediately."""
     asyncio.run(_until_stopped(body))
 
@@ -32,7 +32,7 @@ async def until_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]) 
         running.result()
 
 
-def end_at_once(command: Callable[[], object]) -> NoReturn:
+def end_immediately(command: Callable[[], object]) -> NoReturn:
     """Run *command* and end the process with its status, without taking the interpreter down.
 
     All is closed and written by then. Threads of the object store's library may call back for a moment after their
@@ -58,7 +58,7 @@ def fail(reason: str) -> NoReturn:
     sys.exit(1)
 
 
-async def _until_stopped(body: Body) -> None:
+async def _until_stopped(body: Work) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -21,7 +21,7 @@ async def stand_by(lock: AdvisoryLock, stop: asyncio.Event, *, process: str, bea
     watch = _HolderWatch(lock, process)
     while not stop.is_set() and not await lock.acquire():
         beat()
-        await watch.look()
+        await watch.check()
         await wait_for_any(stop, within=_POLL)
 
 
@@ -32,14 +32,14 @@ class _HolderWatch:
         self._lock = lock
         self._process = process
         self._clock = asyncio.get_running_loop().time
-        self._active_at = self._next_look = self._clock()
+        self._active_at = self._next_check = self._clock()
         self._has_said_so = False
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Check, if the last check was long enough ago."""
-        if self._clock() < self._next_look:
+        if self._clock() < self._next_check:
             return
-        self._next_look = self._clock() + self._lock.missed_s / 6
+        self._next_check = self._clock() + self._lock.missed_s / 6
         holder = await self._lock.holder()
         if holder is not None and holder.silent_s is not None:
             self._active_at = self._clock() - holder.silent_s

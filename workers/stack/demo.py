@@ -30,11 +30,11 @@ from workers.stack.demo_packages import (
     made_packages,
 )
 from workers.stack.demo_tokens import DemoTokens
-from workers.stack.plan import Plan
+from workers.stack.plan import StackPlan
 from workers.stack.reporter import Reporter
 
 _PROTECTION: Final = Path(__file__).with_name("demo-protection.yaml")
-_SHOWN_PROJECT: Final = 100
+_TOUR_PROJECT: Final = 100
 _GRACE_PROJECT: Final = 101
 _PROTECTED: Final = ("@orchard/worm", "1.0.0")
 """The package whose deletion fails, since it is protected after the deletion was accepted."""
@@ -45,7 +45,7 @@ _CALLER: Final = "demo-maintainer-token"
 class Demo:
     """Fills the instance of *plan* once, and explains what can be done with it."""
 
-    def __init__(self, plan: Plan, reporter: Reporter, environment_file: Path) -> None:
+    def __init__(self, plan: StackPlan, reporter: Reporter, environment_file: Path) -> None:
         self._plan = plan
         self._reporter = reporter
         self._environment_file = environment_file
@@ -112,12 +112,12 @@ class Demo:
         token = self._tokens[_CALLER]
         try:
             async with self._session(token) as session:
-                *look, delete, see, undo = _tour(self._plan.base_url, token, *await _sample(session))
+                *read, delete, see, undo = _tour(self._plan.base_url, token, *await _sample(session))
         except (aiohttp.ClientError, LookupError):  # somebody's own instance, or one that is empty by now
             return [("is it well?", f"curl {self._plan.base_url}/-/ready"), watch, stop]
         failed = ("what failed, and can be retried", f"{program} deletions list --state failed")
         holds = ("what is on hold, so that nothing of it is deleted", f"{program} deletions holds")
-        return [*look, watch, delete, see, undo, failed, holds, stop]
+        return [*read, watch, delete, see, undo, failed, holds, stop]
 
 
 async def _bring_in(context: Context, packages: Iterable[Package], *, folder: Folder | None = None) -> int:
@@ -142,12 +142,12 @@ async def _protect(context: Context) -> None:
     )
     query = "SELECT id FROM package WHERE project_id = $1 AND (name, version) = ($2, $3) AND status = 'default'"
     async with context.database.transaction() as connection:
-        package_id = await connection.fetchval(query, _SHOWN_PROJECT, *_PROTECTED)
+        package_id = await connection.fetchval(query, _TOUR_PROJECT, *_PROTECTED)
         if package_id is not None:
             await accepting.delete_package(
                 Within(connection),
                 origin,
-                project_id=_SHOWN_PROJECT,
+                project_id=_TOUR_PROJECT,
                 package_id=package_id,
                 unmodified_since=None,
                 resend=context.settings.resend,
@@ -167,7 +167,7 @@ async def _sample(session: aiohttp.ClientSession) -> tuple[dict[str, Any], list[
 
     A real package with several versions is preferred.
     """
-    listing = f"projects/{_SHOWN_PROJECT}/packages"
+    listing = f"projects/{_TOUR_PROJECT}/packages"
     packages = await _list(session, f"{listing}?order_by=version&per_page=100")
     real = [package for package in packages if package["package_type"] == "generic"] or packages
     names = [package["name"] for package in real]
@@ -189,22 +189,22 @@ def _tour(
     base_url: str, token: str, package: dict[str, Any], files: Sequence[dict[str, Any]], restored: int
 ) -> list[tuple[str, str]]:
     curl = f"curl -s -H 'PRIVATE-TOKEN: {token}'"
-    packages = f"{base_url}/api/v4/projects/{_SHOWN_PROJECT}/packages"
+    packages = f"{base_url}/api/v4/projects/{_TOUR_PROJECT}/packages"
     juice = f"{base_url}/api/v4/projects/{_GRACE_PROJECT}"
-    shown = f"{packages}/{package['id']}"
+    address = f"{packages}/{package['id']}"
     first = files[0]
     target = f"/tmp/{first['file_name']}"  # noqa: S108 - the caller's own choice to copy
-    content = f"{shown}/package_files/{first['id']}/download"
+    content = f"{address}/package_files/{first['id']}/download"
     asked = f"D=$({curl} -X DELETE -H 'Prefer: respond-async' {juice}/packages/{restored} | cut -d'\"' -f4)"
     return [
         ("list the packages of a project", f"{curl} '{packages}?package_name={package['name']}&order_by=version'"),
-        (f"show {package['name']} {package['version']}", f"{curl} {shown}"),
-        ("list its files", f"{curl} {shown}/package_files"),
+        (f"show {package['name']} {package['version']}", f"{curl} {address}"),
+        ("list its files", f"{curl} {address}/package_files"),
         (
             "download one and compare its checksum",
             f"{curl} -o {target} {content} && echo '{first['file_sha256']}  {target}' | sha256sum -c",
         ),
-        ("delete the package", f"{curl} -i -X DELETE {shown}"),
+        ("delete the package", f"{curl} -i -X DELETE {address}"),
         (
             "list what is being destroyed (soon over: this project has no grace)",
             f"{curl} '{packages}?status=pending_destruction'",

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.directory_file.applying import WrittenDirectory, known_tokens, parse_directory
 from service.infra.postgres.database import Database
-from workers.stack.state import State
+from workers.stack.state import StackState
 
 _DIRECTORY: Final = Path(__file__).with_name("demo.yaml")
 _WORDS: Final = "demo-"
@@ -15,7 +15,7 @@ _WORDS: Final = "demo-"
 class DemoTokens:
     """Which token each user of the demo has in this run."""
 
-    def __init__(self, state: State, *, is_exposed: bool) -> None:
+    def __init__(self, state: StackState, *, is_exposed: bool) -> None:
         """Draw tokens by chance when the API *is_exposed*; they are kept in *state* for the next run."""
         self._text = _DIRECTORY.read_text(encoding="utf-8")
         self._state = state

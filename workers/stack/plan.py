@@ -13,11 +13,11 @@ from service.settings import Settings, load_settings
 from service.sockets import bind_sockets, local_authority, reason_of
 from workers.stack.postgres import Postgres
 from workers.stack.rabbitmq import RabbitMQ
-from workers.stack.state import State, free_port
+from workers.stack.state import StackState, free_port
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StackPlan:
     """The settings as variables and as values; a server that is None was given, and is not ours to start."""
 
     folder: Path
@@ -27,7 +27,7 @@ class Plan:
     rabbitmq: RabbitMQ | None
     health_ports: Mapping[str, int]
     """The health ports of processes that have no other port."""
-    state: State
+    state: StackState
 
     @property
     def is_exposed(self) -> bool:
@@ -47,23 +47,23 @@ class Plan:
         return f"http://{local_authority(self.settings.host, port)}"
 
 
-def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, str] | None = None) -> Plan:
+def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, str] | None = None) -> StackPlan:
     """Read what the environment gives (and *defaults* below it), and fill in the rest from *folder*.
 
     Raises:
         StartError: a setting is wrong, the port is taken, or a server's programs are not installed.
     """
-    given = layered(defaults or {})
-    chosen = port if port is not None else _port(given)
-    environment = given | {"PACKYARD_PORT": str(chosen or free_port())}
+    variables = layered(defaults or {})
+    chosen = port if port is not None else _port(variables)
+    environment = variables | {"PACKYARD_PORT": str(chosen or free_port())}
     environment.setdefault("PACKYARD_STORAGE_URL", (folder / "objects").as_uri())
     # Wrong settings are reported before anything is made; the addresses of our own servers are not known yet.
     early = _read(environment, database_url="postgresql://", broker_url="amqp://")
     environment.setdefault("PACKYARD_EXTERNAL_URL", f"http://{local_authority(early.host, early.port)}")
-    given_servers = {name.removesuffix("_FILE") for name in given}
-    state = State(folder / "stack.json")
-    postgres = None if "PACKYARD_DATABASE_URL" in given_servers else Postgres(folder, state)
-    rabbitmq = None if "PACKYARD_BROKER_URL" in given_servers else RabbitMQ(folder, state)
+    named_servers = {name.removesuffix("_FILE") for name in variables}
+    state = StackState(folder / "stack.json")
+    postgres = None if "PACKYARD_DATABASE_URL" in named_servers else Postgres(folder, state)
+    rabbitmq = None if "PACKYARD_BROKER_URL" in named_servers else RabbitMQ(folder, state)
     if postgres:
         environment["PACKYARD_DATABASE_URL"] = postgres.url()
     if rabbitmq:
@@ -71,7 +71,7 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
     settings = _read(environment)
     _require_free(settings)
     health_ports = {name: state.port(f"health_{name}") for name in ("relay", "work", "schedule")}
-    return Plan(folder, environment, settings, postgres, rabbitmq, health_ports, state)
+    return StackPlan(folder, environment, settings, postgres, rabbitmq, health_ports, state)
 
 
 def _require_free(settings: Settings) -> None:
@@ -103,8 +103,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _port(given: Mapping[str, str]) -> int:
-    text = given.get("PACKYARD_PORT", str(Settings.model_fields["port"].default))
+def _port(variables: Mapping[str, str]) -> int:
+    text = variables.get("PACKYARD_PORT", str(Settings.model_fields["port"].default))
     if not text.isdecimal():
         raise StartError("PACKYARD_PORT is wrong: should be a number")
     return int(text)

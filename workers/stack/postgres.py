@@ -16,7 +16,7 @@ from service.errors import StartError
 from service.infra.postgres.database import open_database
 from workers.stack.files import make_traversable
 from workers.stack.processes import Account, Child, Program, inherited
-from workers.stack.state import LOOPBACK, State
+from workers.stack.state import LOOPBACK, StackState
 
 _USER: Final = "packyard"
 _ACCOUNT: Final = "embedded_postgres"
@@ -30,7 +30,7 @@ class Postgres:
 
     name = "postgres"
 
-    def __init__(self, folder: Path, state: State, *, durable: bool = True) -> None:
+    def __init__(self, folder: Path, state: StackState, *, durable: bool = True) -> None:
         self._folder = folder / "postgres"
         self._password = state.secret("postgres")
         self._port = state.port("postgres")

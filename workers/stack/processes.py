@@ -13,10 +13,10 @@ from typing import Final
 
 import psutil
 
-MARK: Final = "YARD_STACK"
+PROCESS_MARK: Final = "YARD_STACK"
 """The variable that every child carries: the data folder that it belongs to."""
 
-_FOREIGN: Final = ("PACKYARD_", "PG", "RABBITMQ_", "ERL_", MARK)
+_FOREIGN: Final = ("PACKYARD_", "PG", "RABBITMQ_", "ERL_", PROCESS_MARK)
 _LARGEST_LOG: Final = 10_000_000
 _POLL_S: Final = 0.05
 
@@ -77,7 +77,7 @@ class Child:
             self.log_start = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - the programs are ours
                 program.arguments,
-                env={**inherited(), **program.environment, MARK: str(program.folder)},
+                env={**inherited(), **program.environment, PROCESS_MARK: str(program.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -172,7 +172,7 @@ def _descendants(pid: int) -> list[psutil.Process]:
 
 def _belongs(process: psutil.Process, folder: Path) -> bool:
     with suppress(psutil.Error, OSError):
-        if process.environ().get(MARK) == str(folder):
+        if process.environ().get(PROCESS_MARK) == str(folder):
             return True
         # PostgreSQL writes its title over its environment; its working folder identifies it as well.
         return process.name() == "postgres" and Path(process.cwd()).is_relative_to(folder)

@@ -16,7 +16,7 @@ from schemas.messages.topology import POLICIES
 from service.errors import StartError
 from workers.stack.files import write_private
 from workers.stack.processes import Child, Program
-from workers.stack.state import LOOPBACK, State
+from workers.stack.state import LOOPBACK, StackState
 
 _USER: Final = "packyard"
 _COOKIE_BYTES: Final = 32
@@ -41,7 +41,7 @@ class RabbitMQ:
 
     name = "rabbitmq"
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, folder: Path, state: StackState) -> None:
         self._folder = folder / "rabbitmq"
         self._password = state.secret("rabbitmq")
         self._cookie = state.secret("erlang_cookie", size=_COOKIE_BYTES)

@@ -16,7 +16,7 @@ from workers.stack.reporter import Reporter
 from workers.stack.yard import Yard
 
 
-class Session:
+class StackSession:
     """The body of the process; without *demo_files* an empty instance stays empty."""
 
     def __init__(self, folder: Path, *, port: int | None, defaults: Mapping[str, str], demo_files: Path | None) -> None:

@@ -26,7 +26,7 @@ class _Known(BaseModel):
     secrets: dict[str, str] = {}
 
 
-class State:
+class StackState:
     """Ports and passwords under names, kept in a file that only its owner may read."""
 
     def __init__(self, path: Path) -> None:

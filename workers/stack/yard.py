@@ -15,7 +15,7 @@ from service.infra.postgres.migrations.run import migrate
 from service.infra.rabbitmq.broker import require_broker
 from workers.runtime.loops import together
 from workers.stack.files import ENVIRONMENT, write_private
-from workers.stack.plan import Plan, check_database
+from workers.stack.plan import StackPlan, check_database
 from workers.stack.processes import Child, Program
 from workers.stack.reporter import Reporter
 
@@ -48,7 +48,7 @@ class Running(Protocol):
 class Process:
     """One of Packyard's own processes."""
 
-    def __init__(self, name: str, plan: Plan) -> None:
+    def __init__(self, name: str, plan: StackPlan) -> None:
         self.name = name
         self.log = plan.folder / "logs" / f"{name}.log"
         command = [sys.executable, "-m", "workers.cli", name]
@@ -76,7 +76,7 @@ class Process:
 class Yard:
     """A stack as planned: started, kept, stopped."""
 
-    def __init__(self, plan: Plan, reporter: Reporter) -> None:
+    def __init__(self, plan: StackPlan, reporter: Reporter) -> None:
         self._plan = plan
         self._reporter = reporter
         self._servers: list[Running] = [server for server in (plan.postgres, plan.rabbitmq) if server]
@@ -133,7 +133,7 @@ class Yard:
         else:
             await check_database(self._plan.settings)
         await asyncio.to_thread(migrate, self._plan.settings.database_url.get_secret_value())
-        self._say_ready("PostgreSQL", began, given=self._plan.postgres is None)
+        self._say_ready("PostgreSQL", began, is_external=self._plan.postgres is None)
 
     async def _open_broker(self) -> None:
         began = time.monotonic()
@@ -141,7 +141,7 @@ class Yard:
             await self._plan.rabbitmq.start()
         else:
             await require_broker(self._plan.settings.broker_url.get_secret_value())
-        self._say_ready("RabbitMQ", began, given=self._plan.rabbitmq is None)
+        self._say_ready("RabbitMQ", began, is_external=self._plan.rabbitmq is None)
 
     async def _ready(self) -> None:
         began = time.monotonic()
@@ -157,7 +157,7 @@ class Yard:
         finally:
             for end in ends:
                 end.cancel()
-        self._say_ready("API", began, given=False)
+        self._say_ready("API", began, is_external=False)
 
     def _check(self, ends: Sequence["asyncio.Future[int]"]) -> None:
         for process, end in zip(self._processes, ends, strict=True):
@@ -179,8 +179,8 @@ class Yard:
             except StartError as error:
                 self._reporter.say(str(error))
 
-    def _say_ready(self, name: str, began: float, *, given: bool) -> None:
-        which = "as given by the environment" if given else f"ready after {time.monotonic() - began:.1f} s"
+    def _say_ready(self, name: str, began: float, *, is_external: bool) -> None:
+        which = "as given by the environment" if is_external else f"ready after {time.monotonic() - began:.1f} s"
         self._reporter.say(f"  {name:<11} {which}")
 
 

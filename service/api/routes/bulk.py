@@ -14,7 +14,7 @@ from service.access import access
 from service.access.callers import Caller
 from service.api.routes.origins import actor_of, origin_of
 from service.deletions import bulk, undoing
-from service.deletions.bulk import Plan, Wanted
+from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.errors import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 from service.events import outbox
@@ -183,7 +183,7 @@ async def _show(request: web.Request, connection: Connection, project_ids: Colle
     return reply(batch_entity(rows, batch_id=batch_id, base=_place(request)))
 
 
-def _reply_to_bulk(request: web.Request, plan: Plan, *, batch_id: UUID | None) -> StoredAnswer:
+def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | None) -> StoredAnswer:
     status = 200 if batch_id is None else 202
     base = _place(request)
     # Lines have room for packages only.

@@ -15,7 +15,7 @@ from schemas.names import AccessLevel
 from service.access import access
 from service.api.routes.origins import actor_of
 from service.deletions import accepting, undoing
-from service.deletions.accepting import Listed
+from service.deletions.accepting import DeletionPage
 from service.deletions.entities import deletion_entity
 from service.errors import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
 from service.http.addresses import external_url
@@ -205,7 +205,7 @@ def _reply(request: web.Request, deletion: Record, level: AccessLevel) -> web.Re
 
 
 def _reply_listed(
-    request: web.Request, listed: Listed, query: DeletionListing, levels: Mapping[int, AccessLevel]
+    request: web.Request, listed: DeletionPage, query: DeletionListing, levels: Mapping[int, AccessLevel]
 ) -> web.Response:
     entities = [_entity(request, row, levels[row["project_id"]]) for row in listed.rows]
     return reply_part(request, entities, query, by_cursor({"next": listed.next_cursor}))

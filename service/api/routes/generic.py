@@ -100,7 +100,7 @@ async def _upload(request: web.Request) -> web.Response:
         project=found.project,
         target=_target(request),
         status=query.status,
-        body=uploads.Body(
+        body=uploads.UploadBody(
             _body(request),
             announced=request.content_length,
             checksums=checksums,

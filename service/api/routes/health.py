@@ -45,4 +45,4 @@ async def ready(request: web.Request) -> web.Response:
 @metric_routes.get("/-/metrics", answers=Answer(200, media=Media.TEXT))
 async def show_metrics(_request: web.Request) -> web.Response:
     """Answer with all that this process counts and measures, in the text format of Prometheus."""
-    return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
+    return web.Response(body=metrics.exposition(), headers={"Content-Type": metrics.EXPOSITION_TYPE})

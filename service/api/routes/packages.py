@@ -13,7 +13,7 @@ from service.access import access
 from service.api.entities.packages import file_entity, package_entity, pipeline_entity, version_entity
 from service.api.routes.origins import origin_of_visit
 from service.catalogue import packages
-from service.catalogue.packages import Listed
+from service.catalogue.packages import PackagePage
 from service.deletions import accepting
 from service.deletions.entities import deletion_entity, deletion_url
 from service.deletions.rows.accepting import Deletion
@@ -207,7 +207,7 @@ async def delete_package_file(request: web.Request) -> web.Response:
 def _reply_listed(
     request: web.Request,
     entities: list[Package],
-    listed: Listed,
+    listed: PackagePage,
     query: ProjectPackageListing | GroupPackageListing,
 ) -> web.Response:
     if query.is_keyset and query.cursor:

@@ -20,7 +20,7 @@ _MERGED: Final = """
          ORDER BY {order_within} LIMIT {limit} + {offset}) p"""
 """Each project gives its first rows in the wanted order, as its indexes have them; only those are merged."""
 
-_AT_ONCE: Final = "package p WHERE p.project_id = ANY({projects}) AND {conditions}"
+_SINGLE_SCAN: Final = "package p WHERE p.project_id = ANY({projects}) AND {conditions}"
 """Searches all projects in one scan. Where few rows match, the index on names finds them. Merging pages of the projects
 would not save work far down: the same offset would have to be read in each project."""
 
@@ -69,7 +69,7 @@ def _page_parts(
         "offset": values.place(listing.offset, "bigint"),
     }
     is_merged = len(project_ids) == 1 or (not listing.package_name and listing.offset < _DEEP)
-    return {**parts, "source": (_MERGED if is_merged else _AT_ONCE).format_map(parts)}
+    return {**parts, "source": (_MERGED if is_merged else _SINGLE_SCAN).format_map(parts)}
 
 
 class Selection(Protocol):

@@ -26,7 +26,7 @@ class Miscount:
 
     project_id: int
     package_type: str
-    told: dict[str, int]
+    kept: dict[str, int]
     expected: dict[str, int]
     package_id: int | None = None
     """The package whose own figures they are."""
@@ -58,7 +58,7 @@ async def miscounted_packages(connection: Connection, *, after: int, limit: int)
         Miscount(
             row["project_id"],
             row["package_type"],
-            told={"files": row["shown_files"], "bytes": row["shown_bytes"]},
+            kept={"files": row["shown_files"], "bytes": row["shown_bytes"]},
             expected={"files": row["files"], "bytes": row["bytes"]},
             package_id=row["id"],
             package=" ".join(filter(None, (row["name"], row["version"]))),
@@ -80,7 +80,7 @@ async def miscounted_projects(connection: Connection, *, mend: bool, limit: int)
         Miscount(
             row["project_id"],
             row["package_type"],
-            told={name: row[f"told_{name}"] for name in _OF_PROJECTS},
+            kept={name: row[f"kept_{name}"] for name in _OF_PROJECTS},
             expected={name: row[name] for name in _OF_PROJECTS},
         )
         for row in rows

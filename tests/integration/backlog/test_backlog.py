@@ -18,7 +18,7 @@ from tests.support.catalogue import delete, publish, query
 
 async def _gauges(context: Context) -> dict[str, float]:
     """Return each gauge of the backlog, by its name and the values of its labels."""
-    backlog = await Backlog.look_up(context.database)
+    backlog = await Backlog.read(context.database)
     return {
         " ".join([family.name.removeprefix("packyard_"), *sample.labels.values()]): sample.value
         for family in backlog.gauges()
@@ -48,16 +48,20 @@ async def test_only_what_a_worker_could_take_is_due(filled: Context) -> None:
         deletion = await delete(filled, await publish(filled, version=version.replace(" ", "-")))
         await query(filled, f"UPDATE deletion SET {change} WHERE id = $1", deletion.id)  # noqa: S608 - our own text
 
-    told = await _gauges(filled)
+    exported = await _gauges(filled)
 
-    assert {state: told[f"deletions {state}"] for state in ("queued", "grace", "retrying", "destroying")} == {
+    assert {state: exported[f"deletions {state}"] for state in ("queued", "grace", "retrying", "destroying")} == {
         "queued": 2,
         "grace": 2,
         "retrying": 1,
         "destroying": 2,
     }
-    assert (told["deletions_due interactive"], told["deletions_due bulk"], told["deletions_held"]) == (2, 1, 1)
-    assert 90 <= told["deletion_oldest_pending_seconds"] < 120
+    assert (exported["deletions_due interactive"], exported["deletions_due bulk"], exported["deletions_held"]) == (
+        2,
+        1,
+        1,
+    )
+    assert 90 <= exported["deletion_oldest_pending_seconds"] < 120
 
 
 async def test_the_outbox_is_as_late_as_its_oldest_message(filled: Context) -> None:
@@ -65,11 +69,11 @@ async def test_the_outbox_is_as_late_as_its_oldest_message(filled: Context) -> N
     await query(filled, "UPDATE outbox SET recorded_at = now() - interval '75 s' WHERE kind = 'event'")
     await query(filled, "UPDATE outbox SET published_at = now() WHERE kind = 'command'")
 
-    told = await _gauges(filled)
+    exported = await _gauges(filled)
 
-    assert (told["outbox_unpublished event"], told["outbox_unpublished command"]) == (1, 0)
-    assert 75 <= told["outbox_lag_seconds event"] < 100
-    assert told["outbox_lag_seconds command"] == 0
+    assert (exported["outbox_unpublished event"], exported["outbox_unpublished command"]) == (1, 0)
+    assert 75 <= exported["outbox_lag_seconds event"] < 100
+    assert exported["outbox_lag_seconds command"] == 0
 
 
 async def test_figures_are_told_by_who_looks_and_not_when_they_are_old(filled: Context) -> None:
@@ -77,9 +81,9 @@ async def test_figures_are_told_by_who_looks_and_not_when_they_are_old(filled: C
     watch = Watch(filled.database, clock=lambda: now)
     name = "packyard_deletions_held"
     assert REGISTRY.get_sample_value(name) is None
-    with watch.told():
+    with watch.exported():
         assert REGISTRY.get_sample_value(name) is None
-        await watch.look()
+        await watch.refresh()
         assert REGISTRY.get_sample_value(name) == 0
         now += 61
         assert REGISTRY.get_sample_value(name) is None
@@ -107,18 +111,18 @@ async def test_a_process_that_is_stuck_or_stops_says_so(filled: Context) -> None
     vitals = Vitals(stop, clock=lambda: now)
     async with TestClient(TestServer(create_app(replace(filled, vitals=vitals)))) as client:
 
-        async def told(question: str) -> tuple[int, str, str | None]:
+        async def exported(question: str) -> tuple[int, str, str | None]:
             answer = await client.get(f"/-/{question}")
             return answer.status, (await answer.json())["status"], answer.headers.get("Connection")
 
         with vitals.loop("consumers"):
             now = 1_000
-            assert await told("live") == (503, "does not turn any more: consumers", None)
-            assert await told("ready") == (200, "ok", None)
-        assert await told("live") == (200, "ok", None)
+            assert await exported("live") == (503, "does not turn any more: consumers", None)
+            assert await exported("ready") == (200, "ok", None)
+        assert await exported("live") == (200, "ok", None)
         stop.set()
-        assert await told("ready") == (503, "stopping", "close")
-        assert await told("live") == (200, "ok", "close")
+        assert await exported("ready") == (503, "stopping", "close")
+        assert await exported("live") == (200, "ok", "close")
 
 
 async def test_what_a_client_makes_up_is_no_time_series(filled: Context) -> None:

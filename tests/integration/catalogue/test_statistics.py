@@ -198,7 +198,7 @@ async def test_figures_that_are_wrong_are_found_and_mended(client: Client, fille
     await query(filled, "INSERT INTO package_statistic VALUES (101, 'npm', 1, 1, 1, 1)")
 
     wrong = await _wrong(filled)
-    assert [(one.project_id, one.package_type, one.told["files"], one.expected["files"]) for one in wrong] == [
+    assert [(one.project_id, one.package_type, one.kept["files"], one.expected["files"]) for one in wrong] == [
         (100, "generic", 7, 2),
         (101, "npm", 1, 0),
     ]
@@ -215,7 +215,7 @@ async def test_what_a_package_shows_is_mended_with_the_figures_of_its_project(cl
     assert await _figures(client) == (1, 9, 1, 10)
 
     package, project = await _wrong(filled)
-    assert (package.package_id, package.told, package.expected) == (
+    assert (package.package_id, package.kept, package.expected) == (
         package_id,
         {"files": 9, "bytes": 1},
         {"files": 2, "bytes": 10},

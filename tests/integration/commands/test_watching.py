@@ -18,7 +18,7 @@ from service.infra.postgres.database import Connection, DatabaseUnavailableError
 from tests.support.catalogue import delete, publish, query, restore
 from tests.support.commands import Commands
 from tests.support.ways import Way
-from workers.cli.deletions.watching import Sight, Watching, follow, sight_of_deletion
+from workers.cli.deletions.watching import Snapshot, Watching, follow, snapshot_of_deletion
 from workers.deleter.batch import carry_out
 
 _UNKNOWN: Final = UUID(int=7)
@@ -201,8 +201,8 @@ async def test_a_database_that_stays_away_is_given_up(
 ) -> None:
     deletion = await delete(filled, await publish(filled))
 
-    async def look(connection: Connection) -> Sight:
-        return sight_of_deletion(await accepting.show(connection, None, deletion.id))
+    async def look(connection: Connection) -> Snapshot:
+        return snapshot_of_deletion(await accepting.show(connection, None, deletion.id))
 
     async with open_database(way.url, size=1) as database:
         await way.close()

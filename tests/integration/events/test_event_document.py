@@ -92,7 +92,7 @@ async def _let_all_happen(context: Context) -> None:
     await _carry_out(context)
 
     await put(context, b"an orphan")
-    await schedule.check(context.database, context.store, context.settings)
+    await schedule.run_scheduled_check(context.database, context.store, context.settings)
 
 
 async def _take(queue: aio_pika.abc.AbstractQueue, count: int, **arguments: Any) -> list[AbstractIncomingMessage]:

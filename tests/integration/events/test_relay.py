@@ -224,11 +224,11 @@ async def test_queues_are_not_told_of_as_they_were_when_the_broker_answered(sett
     name, queue = "packyard_queue_consumers", {"queue": Lane.BULK.queue}
     async with open_broker(settings.broker_url.get_secret_value(), name="test") as broker:
         watch = QueueWatch(broker)
-        with watch.told():
-            await watch.look()
+        with watch.exported():
+            await watch.refresh()
             assert REGISTRY.get_sample_value(name, queue) == 0
             watch._within = 0
-            await watch.look()
+            await watch.refresh()
             assert REGISTRY.get_sample_value(name, queue) is None
 
 

@@ -15,7 +15,7 @@ from service.context import Context
 from service.infra.postgres import database
 from service.infra.postgres.database import open_database
 from service.infra.postgres.sessions import connecting
-from service.observing.servers import Condition, Server
+from service.observing.servers import Condition, ObservedServer
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query
 from tests.support.packages import MAINTAINER, PUBLIC
@@ -148,7 +148,7 @@ async def test_readiness_waits_for_nobody_and_says_what_the_last_ping_saw(
     loop = asyncio.get_running_loop()
 
     async def is_seen(condition: Condition) -> None:
-        while reached.servers.condition(Server.DATABASE) is not condition:
+        while reached.servers.condition(ObservedServer.DATABASE) is not condition:
             await asyncio.sleep(0.02)
         began = loop.time()
         async with api.get("/-/ready") as answer:
@@ -172,7 +172,7 @@ async def test_readiness_names_a_database_that_takes_no_writes(reached: Context,
         await connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         connection.terminate()
     async with pings.pinged(reached), asyncio.timeout(10):
-        while reached.servers.condition(Server.DATABASE) is not Condition.READ_ONLY:
+        while reached.servers.condition(ObservedServer.DATABASE) is not Condition.READ_ONLY:
             await asyncio.sleep(0.02)
         async with api.get("/-/ready") as answer:
             body = await answer.json()

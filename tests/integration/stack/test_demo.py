@@ -12,21 +12,21 @@ from service.context import Context
 from service.settings import Settings
 from tests.support.catalogue import query
 from workers.stack.demo import Demo
-from workers.stack.plan import Plan
+from workers.stack.plan import StackPlan
 from workers.stack.reporter import Reporter
-from workers.stack.state import State
+from workers.stack.state import StackState
 
 _USERS = ("root", "owner", "maintainer", "developer", "reporter", "guest", "external")
 _WELL_KNOWN = [token_digest(f"demo-{name}-token") for name in (*_USERS, "deploy")]
 
 
-def _plan(settings: Settings, folder: Path, **changed: Any) -> Plan:
+def _plan(settings: Settings, folder: Path, **changed: Any) -> StackPlan:
     settings = Settings.model_validate(settings.model_dump() | changed)
-    state = State(folder / "stack.json")
-    return Plan(folder, {}, settings, postgres=None, rabbitmq=None, health_ports={}, state=state)
+    state = StackState(folder / "stack.json")
+    return StackPlan(folder, {}, settings, postgres=None, rabbitmq=None, health_ports={}, state=state)
 
 
-async def _start(plan: Plan) -> str:
+async def _start(plan: StackPlan) -> str:
     """Do what a start of the yard does about the demo; return what it writes."""
     written = StringIO()
     demo = Demo(plan, Reporter(Console(file=written, width=200)), plan.folder / "packyard.env")

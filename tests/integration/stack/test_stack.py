@@ -18,7 +18,7 @@ from tests.support.servers import private_servers
 from workers.stack.files import own_folder, write_private
 from workers.stack.processes import Child, Program, end_leftovers, find_marked
 from workers.stack.rabbitmq import find_server
-from workers.stack.state import State, free_port
+from workers.stack.state import StackState, free_port
 
 
 @pytest.mark.parametrize("_time", [1, 2])
@@ -121,10 +121,10 @@ async def test_leftovers_are_found_by_their_mark_and_ended(tmp_path: Path) -> No
 
 
 def test_ports_and_passwords_are_kept_where_only_their_owner_can_read_them(tmp_path: Path) -> None:
-    first = State(tmp_path / "stack.json")
+    first = StackState(tmp_path / "stack.json")
     port, password = first.port("amqp"), first.secret("broker")
 
-    again = State(tmp_path / "stack.json")
+    again = StackState(tmp_path / "stack.json")
 
     assert (again.port("amqp"), again.secret("broker")) == (port, password)
     assert stat.S_IMODE((tmp_path / "stack.json").stat().st_mode) == 0o600
@@ -133,7 +133,7 @@ def test_ports_and_passwords_are_kept_where_only_their_owner_can_read_them(tmp_p
 def test_a_port_that_was_taken_meanwhile_is_chosen_anew(tmp_path: Path) -> None:
     taken = free_port()
     write_private(tmp_path / "stack.json", f'{{"ports": {{"amqp": {taken}}}, "secrets": {{}}}}')
-    state = State(tmp_path / "stack.json")
+    state = StackState(tmp_path / "stack.json")
     with socket.create_server(("127.0.0.1", taken)):
         assert state.port("amqp") != taken
 
@@ -144,7 +144,7 @@ def test_a_damaged_file_of_ports_is_named_in_one_line(tmp_path: Path, content: b
     path.write_bytes(content)
 
     with pytest.raises(StartError, match=r"^\S+/stack\.json: should be JSON with the ports") as refused:
-        State(path)
+        StackState(path)
 
     assert "\n" not in str(refused.value)
 

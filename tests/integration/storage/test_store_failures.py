@@ -18,7 +18,7 @@ from tests.support.buckets import BucketWatcher, new_prefix, open_at, sign_in, s
 from tests.support.proxy import Proxy, proxy_before
 from tests.support.seaweed import ADMIN, READER, VERSIONED, SeaweedFS
 from tests.support.servers import Servers
-from workers.stack.state import State
+from workers.stack.state import StackState
 
 _MIB: Final = 1024 * 1024
 _HASTY: Final = {"connect_timeout": "1s", "request_timeout": "2s", "retries": "1"}
@@ -143,7 +143,7 @@ async def test_a_bucket_that_is_missing_is_no_empty_one(signed_in: Servers) -> N
 
 
 async def test_a_server_that_is_down_may_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seaweed = SeaweedFS(tmp_path, State(tmp_path / "stack.json"))
+    seaweed = SeaweedFS(tmp_path, StackState(tmp_path / "stack.json"))
     try:
         await seaweed.start()
         sign_in(monkeypatch, ADMIN, seaweed.secret(ADMIN))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from schemas.names import PackageType
 from schemas.statuses import PackageStatus
-from service.importing.imports import Refusal, read_line
-from service.importing.lines import LONGEST_LINE, Line, NotNdjsonError, read_lines, read_ndjson
+from service.importing.imports import RefusedLine, read_line
+from service.importing.lines import LONGEST_IMPORT_LINE, Line, NotNdjsonError, read_lines, read_ndjson
 from service.importing.local_files import FileRefusedError, Folder
 from service.importing.rows import Candidate
 
@@ -22,7 +22,7 @@ PLAIN: dict[str, Any] = {"project": "acme/anvil", "package_type": "npm", "name":
 
 def refusal(**changes: object) -> str:
     found = read_line(Line(7, json.dumps(PLAIN | changes).encode(), 0))
-    assert isinstance(found, Refusal)
+    assert isinstance(found, RefusedLine)
     assert found.line == 7
     return found.reason
 
@@ -129,7 +129,7 @@ def test_a_generic_file_keeps_the_name_that_an_upload_gave_it(name: str) -> None
     ],
 )
 def test_what_is_no_json_object_is_refused(text: bytes | None, reason: str) -> None:
-    assert read_line(Line(3, text, 0)) == Refusal(3, reason)
+    assert read_line(Line(3, text, 0)) == RefusedLine(3, reason)
 
 
 def test_many_reasons_are_cut_short() -> None:
@@ -174,12 +174,12 @@ async def test_a_file_of_another_format_is_refused_before_its_first_line(tmp_pat
 
 async def test_a_line_that_is_too_long_is_let_go_and_the_next_one_read(tmp_path: Path) -> None:
     path = tmp_path / "lines"
-    path.write_bytes(b"x" * (LONGEST_LINE + 1) + b"\n" + b"y" * LONGEST_LINE + b"\nlast\n")
+    path.write_bytes(b"x" * (LONGEST_IMPORT_LINE + 1) + b"\n" + b"y" * LONGEST_IMPORT_LINE + b"\nlast\n")
 
     first, second, third = await lines_of(path)
 
     assert first.text is None
-    assert second.text == b"y" * LONGEST_LINE
+    assert second.text == b"y" * LONGEST_IMPORT_LINE
     assert (third.number, third.text) == (3, b"last")
 
 

@@ -2,24 +2,24 @@
 
 import pytest
 
-from service.observing.servers import OF_EVERY_PROCESS, Condition, Server, Servers
+from service.observing.servers import OF_EVERY_PROCESS, Condition, ObservedServer, Servers
 
 
 def test_a_process_is_not_ready_before_it_has_reached_every_server_that_it_needs() -> None:
-    servers = Servers(OF_EVERY_PROCESS | {Server.BROKER})
-    servers.note(Server.DATABASE, Condition.OK)
-    servers.note(Server.STORE, Condition.OK)
-    servers.note(Server.BROKER, Condition.AWAY)
+    servers = Servers(OF_EVERY_PROCESS | {ObservedServer.BROKER})
+    servers.note(ObservedServer.DATABASE, Condition.OK)
+    servers.note(ObservedServer.STORE, Condition.OK)
+    servers.note(ObservedServer.BROKER, Condition.AWAY)
 
-    assert servers.missing == {Server.BROKER}
+    assert servers.missing == {ObservedServer.BROKER}
     assert servers.conditions() == {"database": "ok", "store": "ok", "broker": "does not answer"}
 
 
 @pytest.mark.parametrize("trouble", [each for each in Condition if each is not Condition.OK])
 def test_an_outage_changes_nothing_once_a_server_was_reached(trouble: Condition) -> None:
-    servers = Servers({Server.DATABASE})
-    servers.note(Server.DATABASE, Condition.OK)
-    servers.note(Server.DATABASE, trouble)
+    servers = Servers({ObservedServer.DATABASE})
+    servers.note(ObservedServer.DATABASE, Condition.OK)
+    servers.note(ObservedServer.DATABASE, trouble)
 
     assert servers.missing == set()
     assert servers.conditions() == {"database": trouble.value}
@@ -27,13 +27,13 @@ def test_an_outage_changes_nothing_once_a_server_was_reached(trouble: Condition)
 
 @pytest.mark.parametrize(("failure", "seen"), [(OSError(), Condition.AWAY), (ValueError(), Condition.OK)])
 def test_only_a_failure_of_the_server_itself_counts_as_its_outage(failure: Exception, seen: Condition) -> None:
-    servers = Servers({Server.BROKER})
+    servers = Servers({ObservedServer.BROKER})
 
     def use() -> None:
-        with servers.in_use(Server.BROKER, OSError) as note:
+        with servers.in_use(ObservedServer.BROKER, OSError) as note:
             note()
             raise failure
 
     with pytest.raises((ExceptionGroup, ValueError)):
         use()
-    assert servers.condition(Server.BROKER) is seen
+    assert servers.condition(ObservedServer.BROKER) is seen

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ByteSize
 
 from service.errors import StartError
+from service.printed_values import printed
 from service.settings import Settings, described, load_settings
-from service.shown_values import shown
 
 _SIZE = "generic_max_file_size"
 
@@ -123,12 +123,12 @@ _DURATIONS = [name for name, field in Settings.model_fields.items() if isinstanc
 @example(duration=timedelta(days=90), size=5 * 1024**3)
 @example(duration=timedelta(milliseconds=1_500), size=1_234_567)
 def test_every_value_that_is_printed_is_one_that_is_accepted(duration: timedelta, size: int) -> None:
-    printed = {name: value for name, (value, _) in described(environment={}).items() if value != "(not set)"}
+    texts_of_all = {name: value for name, (value, _) in described(environment={}).items() if value != "(not set)"}
     plain = load_settings(environment=_COMPLETE)
-    assert load_settings(environment={**_COMPLETE, **printed}) == plain
+    assert load_settings(environment={**_COMPLETE, **texts_of_all}) == plain
 
     odd = Settings.model_validate(plain.model_dump() | dict.fromkeys(_DURATIONS, duration) | {_SIZE: ByteSize(size)})
-    texts = {f"PACKYARD_{name.upper()}": shown(getattr(odd, name)) for name in (*_DURATIONS, _SIZE)}
+    texts = {f"PACKYARD_{name.upper()}": printed(getattr(odd, name)) for name in (*_DURATIONS, _SIZE)}
 
     assert load_settings(environment={**_COMPLETE, **texts}) == odd
 
@@ -136,22 +136,22 @@ def test_every_value_that_is_printed_is_one_that_is_accepted(duration: timedelta
 def test_what_is_printed_is_short() -> None:
     durations = [timedelta(days=90), timedelta(0), timedelta(seconds=75), timedelta(milliseconds=1_500)]
 
-    assert [shown(one) for one in durations] == ["90d", "0s", "75s", "1500ms"]
-    assert [shown(ByteSize(one)) for one in (5 * 1024**3, 1_234_567, 0)] == ["5GiB", "1234567", "0"]
+    assert [printed(one) for one in durations] == ["90d", "0s", "75s", "1500ms"]
+    assert [printed(ByteSize(one)) for one in (5 * 1024**3, 1_234_567, 0)] == ["5GiB", "1234567", "0"]
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "printed"),
     [
         ("postgresql://yard:sesame@db/yard", "postgresql://yard:***@db/yard"),
         ("postgresql://yard:ses@me@db/yard", "postgresql://yard:***@db/yard"),
         ("postgresql://db/yard?user=yard&password=sesame&x=1", "postgresql://db/yard?user=yard&password=***&x=1"),
     ],
 )
-def test_secrets_are_masked_and_every_setting_has_a_meaning(url: str, shown: str) -> None:
+def test_secrets_are_masked_and_every_setting_has_a_meaning(url: str, printed: str) -> None:
     settings = described(environment={"PACKYARD_DATABASE_URL": url, "PACKYARD_PORT": "eighty"})
 
-    assert settings["PACKYARD_DATABASE_URL"][0] == shown
+    assert settings["PACKYARD_DATABASE_URL"][0] == printed
     assert settings["PACKYARD_BROKER_URL"][0] == "(not set)"
     assert settings["PACKYARD_PORT"][0] == "eighty"
     assert settings["PACKYARD_LEASE"][0] == "1m"

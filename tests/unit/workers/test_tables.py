@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.cli.tables import Column, Look, Size, distance, fitting, print_table
+from workers.cli.tables import Column, Size, TableStyle, distance, fitting, print_table
 
 _NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 
@@ -29,12 +29,12 @@ def test_a_moment_is_as_far_away_as_it_is(past: timedelta, text: str) -> None:
 @pytest.mark.parametrize(
     ("look", "size", "is_exact"),
     [
-        (Look(width=80), "1.5 MB", False),
-        (Look(), "1.5 MB", True),
-        (Look(is_wide=True, width=80), "1,500,000", True),
+        (TableStyle(width=80), "1.5 MB", False),
+        (TableStyle(), "1.5 MB", True),
+        (TableStyle(is_wide=True, width=80), "1,500,000", True),
     ],
 )
-def test_wide_is_exact(look: Look, size: str, is_exact: bool) -> None:  # noqa: FBT001 - a row of the table
+def test_wide_is_exact(look: TableStyle, size: str, is_exact: bool) -> None:  # noqa: FBT001 - a row of the table
     past = datetime.now(UTC) - timedelta(minutes=1)
 
     assert look.cell(Size(1_500_000)) == size
@@ -53,16 +53,16 @@ _COLUMNS = (
 @pytest.mark.parametrize(
     ("look", "shown"),
     [
-        (Look(), {0: 36, 1: 40, 2: 10, 3: 50}),
-        (Look(is_wide=True, width=80), {0: 36, 1: 40, 2: 10, 3: 50, 4: 36}),
-        (Look(width=142), {0: 36, 1: 40, 2: 10, 3: 50}),
-        (Look(width=120), {0: 36, 1: 40, 2: 10, 3: 28}),
-        (Look(width=80), {0: 36, 1: 30, 2: 10}),
-        (Look(width=60), {0: 36, 1: 22}),
-        (Look(width=20), {0: 36, 1: 18}),
+        (TableStyle(), {0: 36, 1: 40, 2: 10, 3: 50}),
+        (TableStyle(is_wide=True, width=80), {0: 36, 1: 40, 2: 10, 3: 50, 4: 36}),
+        (TableStyle(width=142), {0: 36, 1: 40, 2: 10, 3: 50}),
+        (TableStyle(width=120), {0: 36, 1: 40, 2: 10, 3: 28}),
+        (TableStyle(width=80), {0: 36, 1: 30, 2: 10}),
+        (TableStyle(width=60), {0: 36, 1: 22}),
+        (TableStyle(width=20), {0: 36, 1: 18}),
     ],
 )
-def test_columns_go_by_rank_and_only_text_is_cut(look: Look, shown: dict[int, int]) -> None:
+def test_columns_go_by_rank_and_only_text_is_cut(look: TableStyle, shown: dict[int, int]) -> None:
     assert fitting(_COLUMNS, [36, 40, 10, 50, 36], look) == shown
 
 

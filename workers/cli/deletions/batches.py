@@ -12,9 +12,9 @@ from service.deletions.entities import batch_entity, restoration_entity
 from service.deletions.undoing import Restoration
 from service.infra.postgres.database import Connection
 from workers.cli.deletions.output import print_batch, print_restoration
-from workers.cli.deletions.watching import FAILED, NOT_ENDED, Sight, sight_of_batch, watch
+from workers.cli.deletions.watching import FAILED, STILL_RUNNING, Snapshot, snapshot_of_batch, watch
 from workers.cli.outputs import Output, print_json, print_names
-from workers.cli.run_use_case import ACTOR, carry_out
+from workers.cli.run_use_case import ACTOR, run_use_case
 
 _MISSING: Final = "there is no deletion of such a batch"
 _MOST_HOLDS: Final = 10
@@ -27,12 +27,12 @@ def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | 
         async with context.database.connection() as connection:
             return await _find(connection, batch_id)
 
-    async def look(connection: Connection) -> Sight:
-        return sight_of_batch(*(await _find(connection, batch_id)))
+    async def read_snapshot(connection: Connection) -> Snapshot:
+        return snapshot_of_batch(*(await _find(connection, batch_id)))
 
-    status = watch(look, within=within, missing=_MISSING) if is_watched else 0
-    if status != NOT_ENDED:
-        print_batch(*carry_out(find, missing=_MISSING), output)
+    status = watch(read_snapshot, within=within, missing=_MISSING) if is_watched else 0
+    if status != STILL_RUNNING:
+        print_batch(*run_use_case(find, missing=_MISSING), output)
     return status
 
 
@@ -42,7 +42,7 @@ def restore_batch(batch_id: UUID, *, output: Output) -> int:
     def undo(context: Context) -> Awaitable[Restoration]:
         return undoing.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
 
-    restoration = carry_out(undo, missing=_MISSING)
+    restoration = run_use_case(undo, missing=_MISSING)
     if output is Output.JSON:
         print_json(restoration_entity(restoration, batch_id=batch_id))
     elif output is Output.NAME:

@@ -19,7 +19,7 @@ from service.access import access
 from service.access.callers import OPERATOR
 from service.context import Context
 from service.deletions import bulk
-from service.deletions.bulk import Plan, Wanted
+from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import bulk_entity, planned_lines
 from service.deletions.rows.accepting import Origin
 from service.errors import StartError
@@ -31,7 +31,7 @@ from workers.cli.deletions.output import print_some
 from workers.cli.deletions.watching import FAILED, watch_options
 from workers.cli.options import TEXT, command_settings, one_of, validated
 from workers.cli.outputs import USUAL, Output, output_option, print_json, print_names, short_option
-from workers.cli.run_use_case import carry_out, find_group, find_project
+from workers.cli.run_use_case import find_group, find_project, run_use_case
 from workers.cli.tables import Column, Size, counted
 
 _KINDS: Final[Mapping[str, click.ParamType[Any]]] = {
@@ -100,18 +100,18 @@ def bulk_delete(
     At most 10,000 at a time, the oldest of those that match. On a terminal you are shown what would go, and asked.
     The exit status is 1 if a package was refused.
     """
-    wish = _read(ids, words, project=project, group=group)
+    request = _read(ids, words, project=project, group=group)
     if dry_run and is_watched:
         raise click.UsageError("--watch cannot go with --dry-run: there is nothing to watch")
     if dry_run:
-        plan = _plan(wish)
-        _print(plan, output, wish.address, batch_id=None)
+        plan = _plan(request)
+        _print(plan, output, request.address, batch_id=None)
         click.get_current_context().exit(FAILED if plan.refused else 0)
     if not is_sure:
-        wish = _confirmed(wish)
+        request = _confirmed(request)
     batch_id = outbox.new_id()
-    plan = carry_out(lambda context: _delete(context, wish, batch_id))
-    _print(plan, output, wish.address, batch_id=batch_id, is_known=not is_sure)
+    plan = run_use_case(lambda context: _delete(context, request, batch_id))
+    _print(plan, output, request.address, batch_id=batch_id, is_known=not is_sure)
     status = FAILED if plan.refused else 0
     if is_watched and plan.accepted:
         status = show_batch(batch_id, is_watched=True, within=within, output=_OF_BATCH.get(output, output)) or status
@@ -119,7 +119,7 @@ def bulk_delete(
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _Request:
     """The packages to delete, and where they are: in a project or below a group."""
 
     body: BulkDelete
@@ -151,54 +151,54 @@ class _Wish:
         return {place.id: AccessLevel.ADMIN}
 
 
-def _read(ids: Sequence[int], words: dict[str, Any], *, project: str | None, group: str | None) -> _Wish:
+def _read(ids: Sequence[int], words: dict[str, Any], *, project: str | None, group: str | None) -> _Request:
     if (project is None) == (group is None):
         raise click.UsageError("give either --project or --group")
     conditions = {name: words.pop(name) for name in GroupPackageFilter.model_fields}
-    given = {name: value for name, value in conditions.items() if value is not None and value is not False}
-    if bool(ids) == bool(given):
+    chosen = {name: value for name, value in conditions.items() if value is not None and value is not False}
+    if bool(ids) == bool(chosen):
         raise click.UsageError("give either the IDs of packages or conditions such as --package-name")
-    if project is not None and "exclude_subgroups" in given:
+    if project is not None and "exclude_subgroups" in chosen:
         raise click.UsageError("--exclude-subgroups goes with --group")
     distinct = tuple(dict.fromkeys(ids))
     if len(distinct) > MOST_PACKAGES:
         raise click.UsageError(f"at most {MOST_PACKAGES:,} packages can be deleted at a time")
     kind = BulkDelete if group is None else GroupBulkDelete
-    what = {"ids": distinct} if ids else {"filter": given}
-    return _Wish(validated(kind, {**what, **words}, name="the filter"), project, group)
+    what = {"ids": distinct} if ids else {"filter": chosen}
+    return _Request(validated(kind, {**what, **words}, name="the filter"), project, group)
 
 
-def _plan(wish: _Wish) -> Plan:
-    async def plan(context: Context) -> Plan:
+def _plan(request: _Request) -> BulkPlan:
+    async def plan(context: Context) -> BulkPlan:
         async with context.database.connection() as connection:
-            wanted = await wish.wanted(connection)
+            wanted = await request.wanted(connection)
         return await bulk.plan_deletion(context.database, wanted)
 
-    return carry_out(plan)
+    return run_use_case(plan)
 
 
-def _confirmed(wish: _Wish) -> _Wish:
+def _confirmed(request: _Request) -> _Request:
     """Show what would go and ask; return the wish for just that many packages."""
     if not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked, for standard input is no terminal: give --yes, or --dry-run")
-    plan = _plan(wish)
+    plan = _plan(request)
     _print_tables(plan, err=True)
     _print_sums(plan, batch_id=None, err=True)
     if plan.accepted:
         click.confirm(f"Delete {counted(len(plan.accepted), 'package')}?", abort=True, err=True)
-    return replace(wish, body=wish.body.model_copy(update={"expected_count": len(plan.accepted)}))
+    return replace(request, body=request.body.model_copy(update={"expected_count": len(plan.accepted)}))
 
 
-async def _delete(context: Context, wish: _Wish, batch_id: UUID) -> Plan:
+async def _delete(context: Context, request: _Request, batch_id: UUID) -> BulkPlan:
     async with context.database.connection() as connection:
-        wanted = await wish.wanted(connection)
+        wanted = await request.wanted(connection)
     origin = Origin(
         requested_by=None,
         requested_level=AccessLevel.ADMIN,
         credential=Credential.COMMAND_LINE,
         cause=Cause.BULK,
         lane=Lane.BULK,
-        reason=wish.body.reason,
+        reason=request.body.reason,
         batch_id=batch_id,
     )
     hint = f"whether they were accepted, `packyard deletions show --batch {batch_id}` tells"
@@ -213,7 +213,7 @@ async def _delete(context: Context, wish: _Wish, batch_id: UUID) -> Plan:
         raise
 
 
-def _print(plan: Plan, output: Output, address: str, *, batch_id: UUID | None, is_known: bool = False) -> None:
+def _print(plan: BulkPlan, output: Output, address: str, *, batch_id: UUID | None, is_known: bool = False) -> None:
     if output is Output.JSON:
         print_json(bulk_entity(plan, batch_id=batch_id, base=address))
     elif output in {Output.NDJSON, Output.NAME}:
@@ -229,7 +229,7 @@ def _print(plan: Plan, output: Output, address: str, *, batch_id: UUID | None, i
         _print_sums(plan, batch_id=batch_id)
 
 
-def _print_tables(plan: Plan, *, names_accepted: bool = True, is_wide: bool = False, err: bool = False) -> None:
+def _print_tables(plan: BulkPlan, *, names_accepted: bool = True, is_wide: bool = False, err: bool = False) -> None:
     if names_accepted:
         rows = [
             (str(one.id), str(one.project_id), one.package_type, one.name, one.version, one.files, Size(one.bytes))
@@ -240,7 +240,7 @@ def _print_tables(plan: Plan, *, names_accepted: bool = True, is_wide: bool = Fa
     print_some(_REFUSALS, refused, is_wide=is_wide, err=err)
 
 
-def _print_sums(plan: Plan, *, batch_id: UUID | None, err: bool = False) -> None:
+def _print_sums(plan: BulkPlan, *, batch_id: UUID | None, err: bool = False) -> None:
     verb = "would delete" if batch_id is None else "deleting"
     sizes = f"{counted(plan.files, 'file')}, {decimal(plan.bytes)}"
     line = f"{verb} {counted(len(plan.accepted), 'package')}: {sizes}"

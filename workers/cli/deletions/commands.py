@@ -17,16 +17,16 @@ from service.access.callers import OPERATOR
 from service.context import Context
 from service.deletions import accepting as use_cases
 from service.deletions import undoing
-from service.deletions.accepting import Listed
+from service.deletions.accepting import DeletionPage
 from service.infra.postgres.database import Connection, Record
 from workers.cli.deletions.batches import restore_batch, show_batch
 from workers.cli.deletions.bulk_delete import bulk_delete
 from workers.cli.deletions.holds import hold, lift, list_holds
 from workers.cli.deletions.output import print_deletion, print_deletions, resource
-from workers.cli.deletions.watching import NOT_ENDED, Sight, sight_of_deletion, watch, watch_options
+from workers.cli.deletions.watching import STILL_RUNNING, Snapshot, snapshot_of_deletion, watch, watch_options
 from workers.cli.options import TEXT, command_settings, one_of, validated
 from workers.cli.outputs import Output, output_option
-from workers.cli.run_use_case import ACTOR, carry_out, find_group, find_project
+from workers.cli.run_use_case import ACTOR, find_group, find_project, run_use_case
 from workers.cli.tables import counted, written
 
 _ONE: Final = output_option(json="Print one JSON object, as the API answers.")
@@ -61,7 +61,7 @@ def list_deletions(
     if project and group:
         raise click.UsageError("--project and --group cannot go together")
     listing: DeletionListing = validated(DeletionListing, filters, name="the list")
-    found = carry_out(lambda context: _list(context, listing, project, group, limit=limit, cursor=cursor))
+    found = run_use_case(lambda context: _list(context, listing, project, group, limit=limit, cursor=cursor))
     settings = command_settings()
     print_deletions([resource(row, settings) for row in found.rows], output)
     if found.next_cursor is not None:
@@ -101,7 +101,7 @@ def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str |
         raise click.UsageError("--rename-to is for one deletion and cannot go with --batch")
     if deletion_id is not None:
         version = validated(Restore, {"rename_to": rename_to}, name="--rename-to").rename_to
-        carry_out(lambda context: undoing.restore(context.database, deletion_id, actor=ACTOR, rename_to=version))
+        run_use_case(lambda context: undoing.restore(context.database, deletion_id, actor=ACTOR, rename_to=version))
         _show(deletion_id, output=output)
     if batch_id is not None:
         _exit(restore_batch(batch_id, output=output))
@@ -123,7 +123,7 @@ def destroy_now(
         resend = context.settings.resend
         return undoing.destroy_now(context.database, deletion_id, actor=ACTOR, resend=resend)
 
-    carry_out(end_grace)
+    run_use_case(end_grace)
     _show(deletion_id, is_watched=is_watched, within=within, output=output)
 
 
@@ -143,7 +143,7 @@ def retry(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, outp
             resend=context.settings.resend,
         )
 
-    carry_out(again)
+    run_use_case(again)
     _show(deletion_id, is_watched=is_watched, within=within, output=output)
 
 
@@ -155,7 +155,7 @@ async def _list(
     *,
     limit: int,
     cursor: str | None,
-) -> Listed:
+) -> DeletionPage:
     rows: list[Record] = []
     async with context.database.connection() as connection:
         places = await _places(connection, project, group)
@@ -166,7 +166,7 @@ async def _list(
             cursor = listed.next_cursor
             if cursor is None:
                 break
-    return Listed(rows, cursor)
+    return DeletionPage(rows, cursor)
 
 
 async def _places(connection: Connection, project: str | None, group: str | None) -> list[int] | None:
@@ -189,15 +189,15 @@ def _find(deletion_id: UUID) -> Record:
         async with context.database.connection() as connection:
             return await use_cases.show(connection, None, deletion_id)
 
-    return carry_out(find)
+    return run_use_case(find)
 
 
 def _show(deletion_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, output: Output) -> None:
-    async def look(connection: Connection) -> Sight:
-        return sight_of_deletion(await use_cases.show(connection, None, deletion_id))
+    async def read_snapshot(connection: Connection) -> Snapshot:
+        return snapshot_of_deletion(await use_cases.show(connection, None, deletion_id))
 
-    status = watch(look, within=within) if is_watched else 0
-    if status != NOT_ENDED:
+    status = watch(read_snapshot, within=within) if is_watched else 0
+    if status != STILL_RUNNING:
         print_deletion(resource(_find(deletion_id), command_settings()), output)
     _exit(status)
 

@@ -10,10 +10,10 @@ from service.deletions import holds
 from service.deletions.rows.holds import Place
 from workers.cli.options import TEXT, validated
 from workers.cli.outputs import Output, output_option, print_json, print_names
-from workers.cli.run_use_case import carry_out
+from workers.cli.run_use_case import run_use_case
 from workers.cli.tables import Column, counted, print_table, written
 
-_MOST_HOLDS: Final = 1_000
+_MOST_PRINTED: Final = 1_000
 _COLUMNS: Final = (
     Column("on hold"),
     Column("is a", rank=1),
@@ -55,23 +55,23 @@ def lift(place: str, *, is_group: bool) -> None:
 @output_option(json="Print JSON, one object a line.", name="their paths")
 def list_holds(*, output: Output) -> None:
     """Print what is on hold, and why."""
-    found = carry_out(lambda context: holds.list_holds(context.database, limit=_MOST_HOLDS + 1))
-    shown = found[:_MOST_HOLDS]
+    found = run_use_case(lambda context: holds.list_holds(context.database, limit=_MOST_PRINTED + 1))
+    printed = found[:_MOST_PRINTED]
     if output is Output.JSON:
-        for one in shown:
+        for one in printed:
             print_json(asdict(one))
     elif output is Output.NAME:
-        print_names(one.path for one in shown)
+        print_names(one.path for one in printed)
     else:
-        rows = [(one.path, one.place, str(one.id), one.reason) for one in shown]
+        rows = [(one.path, one.place, str(one.id), one.reason) for one in printed]
         print_table(_COLUMNS, rows, nothing="no holds", is_wide=output is Output.WIDE)
-    if len(found) > _MOST_HOLDS:
-        click.echo(f"there are more than these {_MOST_HOLDS:,}", err=True)
+    if len(found) > _MOST_PRINTED:
+        click.echo(f"there are more than these {_MOST_PRINTED:,}", err=True)
 
 
 def _put(reference: str, reason: str | None, *, is_group: bool) -> holds.HoldReport:
     place = Place.GROUP if is_group else Place.PROJECT
-    return carry_out(
+    return run_use_case(
         lambda context: holds.put_on_hold(context.database, place, reference, reason=reason),
         missing=f"there is no {place} {reference}",
     )

@@ -15,7 +15,7 @@ from service.settings import Settings
 from workers.cli.outputs import Output, print_json, print_names
 from workers.cli.tables import Column, Size, counted, print_fields, print_table
 
-MOST_SHOWN: Final = 50
+MOST_PRINTED: Final = 50
 """How many rows of one kind a table has; JSON has them all."""
 
 _COLUMNS: Final = (
@@ -130,9 +130,9 @@ def print_some(
     """Print a table of the first rows, and how many more there are; nothing where there is none."""
     if not rows:
         return
-    print_table(columns, rows[:MOST_SHOWN], nothing="", is_wide=is_wide, err=err)
-    if len(rows) > MOST_SHOWN:
-        click.echo(f"and {len(rows) - MOST_SHOWN:,} more", err=err)
+    print_table(columns, rows[:MOST_PRINTED], nothing="", is_wide=is_wide, err=err)
+    if len(rows) > MOST_PRINTED:
+        click.echo(f"and {len(rows) - MOST_PRINTED:,} more", err=err)
 
 
 def _acts(deletion: Deletion) -> list[tuple[object, ...]]:

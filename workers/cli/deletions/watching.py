@@ -26,10 +26,10 @@ from workers.cli.tables import written
 from workers.runtime.signals import run_process, until_stopped
 
 FAILED: Final = 1
-NOT_ENDED: Final = 3
+STILL_RUNNING: Final = 3
 """Exit statuses: a deletion failed; not all had ended when the watching did."""
 
-_LOOK_S: Final = 10
+_READ_TIMEOUT_S: Final = 10
 _PATIENCE: Final = timedelta(seconds=60)
 _SHORTEST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 5.0
@@ -39,7 +39,7 @@ _BETWEEN_LINES_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Snapshot:
     """How far deletions are: how many are in which state, and what is gone."""
 
     states: Mapping[DeletionState, int]
@@ -71,23 +71,23 @@ class Sight:
         return f"{line} ({written(self.remark)})" if self.remark else line
 
 
-Look: TypeAlias = Callable[[Connection], Awaitable[Sight]]
+ReadSnapshot: TypeAlias = Callable[[Connection], Awaitable[Snapshot]]
 
 
-def sight_of_deletion(row: Record) -> Sight:
+def snapshot_of_deletion(row: Record) -> Snapshot:
     """Return how far one deletion is."""
     state, hold = DeletionState(row["state"]), row["hold"]
     remark = f"on hold: {hold}" if hold is not None else row["last_error"]
     if state is DeletionState.GRACE and hold is None:
         remark = f"until {written(row['not_before'])}"
     done = (row["files_done"], row["files_total"], row["bytes_done"], row["bytes_total"])
-    return Sight({state: 1}, *done, remark=remark)
+    return Snapshot({state: 1}, *done, remark=remark)
 
 
-def sight_of_batch(batch: Batch, holds: Sequence[str]) -> Sight:
+def snapshot_of_batch(batch: Batch, holds: Sequence[str]) -> Snapshot:
     """Return how far a batch is."""
     done = (batch.files_done, batch.files_total, batch.bytes_done, batch.bytes_total)
-    return Sight(batch.states, *done, remark=f"on hold: {'; '.join(holds)}" if holds else None)
+    return Snapshot(batch.states, *done, remark=f"on hold: {'; '.join(holds)}" if holds else None)
 
 
 def watch_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -108,7 +108,7 @@ def watch_options(command: Callable[..., None]) -> Callable[..., None]:
     return watched(timeout(command))
 
 
-def watch(look: Look, *, within: timedelta | None, missing: str = "there is no such deletion") -> int:
+def watch(read_snapshot: ReadSnapshot, *, within: timedelta | None, missing: str = "there is no such deletion") -> int:
     """Query repeatedly until all have ended, no longer than *within*; return the exit status.
 
     SIGINT and SIGTERM end it. A database that is away for a moment is waited for.
@@ -118,11 +118,11 @@ def watch(look: Look, *, within: timedelta | None, missing: str = "there is no s
     """
     watching = Watching()
     try:
-        run_process(lambda stop: _until_stopped(stop, watching, look, within))
+        run_process(lambda stop: _until_stopped(stop, watching, read_snapshot, within))
     except NotFoundError:
         raise StartError(missing) from None
     if not watching.has_ended:
-        return NOT_ENDED
+        return STILL_RUNNING
     return FAILED if watching.has_failed else 0
 
 
@@ -137,28 +137,32 @@ def _read_timeout(ctx: click.Context, param: click.Parameter, value: str | None)
     return within
 
 
-async def _until_stopped(stop: asyncio.Event, watching: "Watching", look: Look, within: timedelta | None) -> None:
-    await until_stopped(stop, _watch(watching, look, within))
+async def _until_stopped(
+    stop: asyncio.Event, watching: "Watching", read_snapshot: ReadSnapshot, within: timedelta | None
+) -> None:
+    await until_stopped(stop, _watch(watching, read_snapshot, within))
     if stop.is_set() and not watching.has_ended:
         click.echo("stopped before the end: the deletions go on", err=True)
 
 
-async def _watch(watching: "Watching", look: Look, within: timedelta | None) -> None:
+async def _watch(watching: "Watching", read_snapshot: ReadSnapshot, within: timedelta | None) -> None:
     settings = command_settings()
     with one_line_for_outages():
         async with open_context(settings, connections=1) as context:
-            with watching.shown():
+            with watching.displayed():
                 limit = asyncio.timeout(within.total_seconds() if within else None)
                 try:
                     async with limit:
-                        await follow(context.database, watching, look)
+                        await follow(context.database, watching, read_snapshot)
                 except TimeoutError:
                     if not limit.expired():
                         raise
-                    watching.tell(f"not ended after {within}: the deletions go on")
+                    watching.print_line(f"not ended after {within}: the deletions go on")
 
 
-async def follow(database: Database, watching: "Watching", look: Look, *, patience: timedelta = _PATIENCE) -> None:
+async def follow(
+    database: Database, watching: "Watching", read_snapshot: ReadSnapshot, *, patience: timedelta = _PATIENCE
+) -> None:
     """Query until all have ended, and wait for a database that is away, but no longer than *patience*.
 
     Raises:
@@ -169,20 +173,20 @@ async def follow(database: Database, watching: "Watching", look: Look, *, patien
     while not watching.has_ended:
         began = now()
         try:
-            async with asyncio.timeout(_LOOK_S), database.connection() as connection:
-                sight = await look(connection)
+            async with asyncio.timeout(_READ_TIMEOUT_S), database.connection() as connection:
+                snapshot = await read_snapshot(connection)
         except DatabaseUnavailableError as error:
             if away_since is None:
                 away_since = began
                 waits = f"trying again for {patience.total_seconds():g} s"
-                watching.tell(f"the database is away, {waits}: {first_line(error)}")
+                watching.print_line(f"the database is away, {waits}: {first_line(error)}")
             if now() - away_since > patience.total_seconds():
                 raise
         else:
             if away_since is not None:
-                watching.tell("the database is back")
+                watching.print_line("the database is back")
             away_since = None
-            watching.show(sight, at=now())
+            watching.show(snapshot, at=now())
         if not watching.has_ended:
             await asyncio.sleep(min(max(_SHORTEST_PAUSE_S, _SHARE * (now() - began)), _LONGEST_PAUSE_S))
 
@@ -201,7 +205,7 @@ class Watching:
     """The last known state of deletions, and how it is shown on standard error."""
 
     def __init__(self) -> None:
-        self._sight: Sight | None = None
+        self._snapshot: Snapshot | None = None
         self._line_at = 0.0
         console = Console(stderr=True)
         self._bar = _TwoLines(
@@ -218,32 +222,32 @@ class Watching:
     @property
     def has_ended(self) -> bool:
         """Whether all were seen to have ended."""
-        return self._sight is not None and self._sight.has_ended
+        return self._snapshot is not None and self._snapshot.has_ended
 
     @property
     def has_failed(self) -> bool:
         """Whether one was seen to have failed."""
-        return self._sight is not None and DeletionState.FAILED in self._sight.states
+        return self._snapshot is not None and DeletionState.FAILED in self._snapshot.states
 
     @contextmanager
-    def shown(self) -> Generator[None]:
+    def displayed(self) -> Generator[None]:
         """Show the bar as long as the watching goes on."""
         with self._bar:
             yield
 
-    def show(self, sight: Sight, *, at: float) -> None:
+    def show(self, snapshot: Snapshot, *, at: float) -> None:
         """Show what is seen now; as a line only where it is another, and not too many of them."""
-        before, self._sight = self._sight, sight
-        done, total, unit = sight.progress
-        self._bar.update(self._task, completed=done, total=total, unit=unit, description=sight.sentence())
-        if not self._bar.disable or sight == before:
+        before, self._snapshot = self._snapshot, snapshot
+        done, total, unit = snapshot.progress
+        self._bar.update(self._task, completed=done, total=total, unit=unit, description=snapshot.sentence())
+        if not self._bar.disable or snapshot == before:
             return
-        is_turn = before is None or sight.has_ended or sight.states.keys() != before.states.keys()
+        is_turn = before is None or snapshot.has_ended or snapshot.states.keys() != before.states.keys()
         if is_turn or at - self._line_at >= _BETWEEN_LINES_S:
             self._line_at = at
-            click.echo(sight.sentence(), err=True)
+            click.echo(snapshot.sentence(), err=True)
 
-    def tell(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line that stays."""
         if self._bar.disable:
             click.echo(text, err=True)

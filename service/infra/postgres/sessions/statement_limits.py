@@ -15,7 +15,7 @@ _GROW_WITH_A_BATCH: Final = (
     *("lock_waking", "wake_deletions", "wake_released", "neglected_deletions", "fold_statistics"),
     *("prune_outbox", "prune_deletions", "prune_answers", "deletion_figures", "outbox_figures"),
     # A check reads every file row, page by page, and waits for uploads of the keys that it takes aside.
-    *("files_behind", "checksums_behind", "damaged_files_behind", "files_of_keys", "forget_damaged"),
+    *("files_behind", "checksums_behind", "damaged_files_behind", "files_of_keys", "delete_damaged"),
     *("lock_keys", "note_quarantined", "adopt_quarantined", "half_quarantined", "quarantined_long_ago"),
     # An import and a directory file wait for another one of their kind.
     *("lock_import", "find_taken", "find_used_ids", "find_kept_objects", "allocate_ids", "advance_ids"),

@@ -20,7 +20,7 @@ _PASSWORD: Final = re.compile(r"(?s)://([^:/@]*):.*")
 _PASSWORD_PARAMETER: Final = re.compile(r"(?i)([?&][^=&?]*password=)[^&]*")
 
 
-def shown(value: object) -> str:
+def printed(value: object) -> str:
     """Return *value* as text, with passwords in addresses masked."""
     match value:
         case None | ():
