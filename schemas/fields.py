@@ -119,7 +119,7 @@ Pattern = Annotated[str, Field(max_length=255), AfterValidator(_check_pattern)]
 Username = Annotated[str, AfterValidator(_check_username)]
 GroupPath = Annotated[str, AfterValidator(_check_path)]
 ProjectPath = Annotated[str, AfterValidator(_check_path), AfterValidator(_check_project_path)]
-Token = Annotated[SecretStr, AfterValidator(_check_token)]
+TokenText = Annotated[SecretStr, AfterValidator(_check_token)]
 Day = Annotated[date, BeforeValidator(_check_day)]
 Moment = Annotated[
     AwareDatetime,

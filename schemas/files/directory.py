@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Contract
-from schemas.fields import Day, Duration, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, Token, Username
+from schemas.fields import Day, Duration, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, TokenText, Username
 from schemas.names import DeleteLevel, DeployScope, PackageType, Role, Scope, UserState, Visibility
 
 Members = dict[Username, Role]
@@ -18,7 +18,7 @@ class AccessTokenEntry(Contract):
     """A personal access token."""
 
     name: Text
-    token: Token
+    token: TokenText
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     expires_at: Day | None = None
 
@@ -66,7 +66,7 @@ class DeployTokenEntry(Contract):
 
     name: Text
     username: Text
-    token: Token
+    token: TokenText
     scopes: Annotated[tuple[DeployScope, ...], Field(min_length=1)]
     expires_at: Day | None = None
 
@@ -86,7 +86,7 @@ class PipelineEntry(Contract):
 class JobTokenEntry(Contract):
     """The token of a CI job: it acts for its user, and its uploads carry its pipeline."""
 
-    token: Token
+    token: TokenText
     user: Username
     pipeline: PipelineEntry | None = None
 

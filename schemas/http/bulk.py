@@ -36,7 +36,7 @@ def _read_whole(value: object) -> object:
 
 
 Whole = Annotated[StrictInt, BeforeValidator(_read_whole)]
-Id = Annotated[Whole, Field(ge=1, le=2**63 - 1)]
+PackageId = Annotated[Whole, Field(ge=1, le=2**63 - 1)]
 Reason = Annotated[StrictStr, Field(max_length=_LONGEST_REASON, pattern=_NO_NUL)]
 
 
@@ -69,7 +69,7 @@ _Name = Annotated[
     AfterValidator(check_terms),
 ]
 _Ids = Annotated[
-    tuple[Id, ...],
+    tuple[PackageId, ...],
     Field(max_length=MOST_PACKAGES, json_schema_extra={"minItems": 1}),
     AfterValidator(_check_any),
 ]

@@ -10,7 +10,7 @@ from schemas.base import Contract
 
 _Position = TypeVar("_Position", bound=Contract)
 
-Id = Annotated[StrictInt, Field(ge=1, lt=2**63)]
+CursorId = Annotated[StrictInt, Field(ge=1, lt=2**63)]
 
 
 class PackagePosition(Contract):
@@ -18,13 +18,13 @@ class PackagePosition(Contract):
 
     order: StrictStr
     value: Annotated[StrictStr, Field(max_length=1_000)] | StrictInt | None
-    id: Id
+    id: CursorId
 
 
 class PipelinePosition(Contract):
     """A pipeline at the end of a page, and whether the page that is wanted comes before it or behind it."""
 
-    id: Id
+    id: CursorId
     is_before: bool = False
 
 

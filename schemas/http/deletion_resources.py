@@ -54,7 +54,7 @@ class DeletionLinks(Resource):
     destroy_now: str | None
 
 
-class Deletion(Resource):
+class DeletionResource(Resource):
     """How far getting rid of a package or file is."""
 
     id: UUID

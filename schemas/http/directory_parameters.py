@@ -38,7 +38,7 @@ def _unset_when_blank(value: object) -> object:
     return None if value == "" else value
 
 
-Id = Annotated[Annotated[int, Field(ge=-_LARGEST_ID, le=_LARGEST_ID)] | None, BeforeValidator(_read_number)]
+OptionalId = Annotated[Annotated[int, Field(ge=-_LARGEST_ID, le=_LARGEST_ID)] | None, BeforeValidator(_read_number)]
 Ids = Annotated[
     tuple[Annotated[int, Field(ge=-_LARGEST_ID, le=_LARGEST_ID)], ...],
     BeforeValidator(_read_numbers),
@@ -101,9 +101,9 @@ class ProjectListing(Paging):
     """With fewer keys."""
     archived: Choice = None
     """No project is archived, so that `true` leaves none."""
-    id_after: Id = None
+    id_after: OptionalId = None
     """Only those with a larger id."""
-    id_before: Id = None
+    id_before: OptionalId = None
     """Only those with a smaller id."""
 
     @property

@@ -97,8 +97,8 @@ PerPage = Annotated[
 """1 to 100; more counts as 100, less than 0 as the default, as in GitLab 14."""
 Flag = Annotated[bool, BeforeValidator(_read_flag), _blank_is_unset(default=False)]
 """true, 1, false and 0 in the forms that GitLab takes; blank is not set."""
-Text = Annotated[str | None, _blank_is_unset(None)]
-Search = Annotated[Text, AfterValidator(check_terms)]
+OptionalText = Annotated[str | None, _blank_is_unset(None)]
+Search = Annotated[OptionalText, AfterValidator(check_terms)]
 """Terms that must all be found; those in double quotes stay together."""
 
 
@@ -151,9 +151,9 @@ class KeysetPaging(Paging):
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"pagination", "cursor"})
 
-    pagination: Text = None
+    pagination: OptionalText = None
     """`keyset` leads on by cursor, unless there is a `page`; anything else counts for nothing."""
-    cursor: Text = None
+    cursor: OptionalText = None
     """Where the page before ended, from its `Link`; only with `pagination=keyset`."""
 
     @property
@@ -180,7 +180,7 @@ class PackageListing(KeysetPaging):
     """Only packages of this type; Terraform modules are listed only when asked for."""
     package_name: Search = None
     """Only names that contain all of these words; words in double quotes stay together."""
-    package_version: Text = None
+    package_version: OptionalText = None
     """Only this version, exactly."""
     include_versionless: Flag = False
     """Packages without a version, too."""
@@ -213,7 +213,7 @@ class FileListing(Paging):
 class PipelineListing(Query):
     """Parameters of a listing of pipelines, which is paged by cursor only."""
 
-    cursor: Text = None
+    cursor: OptionalText = None
     """Where another page ended, from its `Link`."""
     per_page: Annotated[
         Integer,
@@ -227,7 +227,7 @@ class PipelineListing(Query):
 class DeletionListing(Query):
     """Parameters of a listing of deletions, which is paged by cursor only."""
 
-    cursor: Text = None
+    cursor: OptionalText = None
     """Where the page before ended, from its `Link`."""
     per_page: PerPage = DEFAULT_PER_PAGE
     """How many on a page: 20 by default, at most 100."""
@@ -250,7 +250,7 @@ class Upload(Query):
     """`package_file` answers with the record of the file."""
 
 
-class Deletion(Query):
+class DeletionParameters(Query):
     """Parameters of a `DELETE`."""
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"reason"})

@@ -14,8 +14,8 @@ from schemas.http.deletion_resources import (
     BulkLinks,
     BulkRestoration,
     DeletedPackage,
-    Deletion,
     DeletionLinks,
+    DeletionResource,
     PlannedLine,
     PlannedPackage,
     Refusal,
@@ -32,7 +32,7 @@ from service.infra.postgres.database import Record
 NAMED_OF_DRY_RUN: Final = 1_000
 """How many packages a dry run names."""
 
-_SAME: Final = frozenset(Deletion.model_fields) - {
+_SAME: Final = frozenset(DeletionResource.model_fields) - {
     *("package", "requested_by", "destroy_after", "estimated_seconds_left", "acts", "links", "last_error", "hold"),
 }
 """The fields that a deletion's row and resource have under the same name."""
@@ -41,7 +41,7 @@ _ON_HOLD: Final = "on hold"
 """The text that readers see in place of a hold's reason."""
 
 
-def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> Deletion:
+def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> DeletionResource:
     """Return a deletion, with who asked for it and who acted on it, to a reader of that level in its project."""
     values: dict[str, Any] = {
         **{name: deletion[name] for name in _SAME},
@@ -61,7 +61,7 @@ def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> Delet
         "acts": [_act(act) for act in deletion["acts"] or ()],
         "_links": _links(deletion, base),
     }
-    return Deletion.model_validate(values)
+    return DeletionResource.model_validate(values)
 
 
 def deletion_url(base: str, project_id: int, deletion_id: UUID) -> str:

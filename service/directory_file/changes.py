@@ -8,7 +8,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 from schemas.names import AccessLevel, Visibility
-from service.directory_file.rows import Key, State, Thing
+from service.directory_file.rows import State, Thing, ThingKey
 
 _PLACES: Final = ("user", "group", "project")
 """These have an id, so that they can be renamed."""
@@ -100,7 +100,7 @@ def _change(thing: Thing, sign: str, sentence: str, *, is_asked: bool = False) -
     return Change(sign, sentence, is_asked, order=_KINDS.index(thing.kind))
 
 
-def _called(thing: Thing, state: Mapping[Key, Thing]) -> str:
+def _called(thing: Thing, state: Mapping[ThingKey, Thing]) -> str:
     """Return its kind and name, and the name of its owner if it has one: member dave of group acme."""
     own = f"{thing.kind} {thing.name}"
     if thing.owner is None:

@@ -37,7 +37,7 @@ class Found:
     """The ids of the groups from the root down: to itself for a group, to the one around it for a project."""
 
 
-class Key(NamedTuple):
+class ThingKey(NamedTuple):
     """The lasting name of a thing in the directory: its kind, and its id or the digest of a token."""
 
     kind: str
@@ -51,12 +51,12 @@ class Thing:
     kind: str
     key: str
     name: str
-    owner: Key | None
+    owner: ThingKey | None
     facts: Mapping[str, Any]
     """The values that can change, by the keys of the directory file."""
 
 
-State = Mapping[Key, Thing]
+State = Mapping[ThingKey, Thing]
 
 
 class Owner(NamedTuple):
@@ -163,11 +163,11 @@ async def find_state(
         pipeline_ids=list(pipeline_ids),
     )
     return {
-        Key(row["kind"], row["key"]): Thing(
+        ThingKey(row["kind"], row["key"]): Thing(
             kind=row["kind"],
             key=row["key"],
             name=row["name"],
-            owner=Key(row["owner_kind"], row["owner_key"]) if row["owner_kind"] else None,
+            owner=ThingKey(row["owner_kind"], row["owner_key"]) if row["owner_kind"] else None,
             facts=row["facts"],
         )
         for row in rows

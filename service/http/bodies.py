@@ -17,7 +17,7 @@ from service.errors import BadParametersError
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
 from service.idempotency.answering import StoredAnswer, answer_once
-from service.idempotency.rows import Key
+from service.idempotency.rows import RequestKey
 from service.infra.postgres.database import Sessions
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -75,7 +75,7 @@ async def answer(
     return web.Response(body=found.body, status=found.status, headers=headers)
 
 
-def _read_key(request: web.Request, caller: Caller, body: BaseModel) -> Key | None:
+def _read_key(request: web.Request, caller: Caller, body: BaseModel) -> RequestKey | None:
     text = request.headers.get(KEY_HEADER)
     if text is None:
         return None
@@ -84,4 +84,4 @@ def _read_key(request: web.Request, caller: Caller, body: BaseModel) -> Key | No
     asked = (
         f"{request.method} {request.rel_url.raw_path_qs} {request.headers.get('Accept', '')}\n{body.model_dump_json()}"
     )
-    return Key(f"user {caller.user_id}", text, text_digest(asked))
+    return RequestKey(f"user {caller.user_id}", text, text_digest(asked))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from service.errors import ConflictError, KeyReusedError
 from service.idempotency import rows as idempotency_rows
-from service.idempotency.rows import Key
+from service.idempotency.rows import RequestKey
 from service.infra.postgres.database import Sessions, Within
 
 
@@ -26,7 +26,9 @@ class StoredAnswer:
     """It was given before, and nothing was done this time."""
 
 
-async def answer_once(database: Sessions, key: Key, act: Callable[[Sessions], Awaitable[StoredAnswer]]) -> StoredAnswer:
+async def answer_once(
+    database: Sessions, key: RequestKey, act: Callable[[Sessions], Awaitable[StoredAnswer]]
+) -> StoredAnswer:
     """Return what was answered under the key, or *act* and keep the answer, in one transaction.
 
     Raises:

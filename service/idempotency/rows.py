@@ -10,7 +10,7 @@ from service.infra.postgres.database import Connection, execute, fetch, fetch_ro
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class RequestKey:
     """The name that a client gives one of its requests."""
 
     caller: str
@@ -30,13 +30,13 @@ class KeptAnswer:
     body: bytes
 
 
-async def lock(connection: Connection, key: Key) -> bool:
+async def lock(connection: Connection, key: RequestKey) -> bool:
     """Lock the key until the transaction ends; return False if another transaction has locked it."""
     (row,) = await fetch(connection, "lock_answer", caller=key.caller, key=key.key)
     return bool(row["is_ours"])
 
 
-async def find(connection: Connection, key: Key) -> KeptAnswer | None:
+async def find(connection: Connection, key: RequestKey) -> KeptAnswer | None:
     """Return the answer that was given under the key."""
     row = await fetch_row(connection, "find_answer", caller=key.caller, key=key.key)
     if row is None:
@@ -45,7 +45,7 @@ async def find(connection: Connection, key: Key) -> KeptAnswer | None:
 
 
 async def keep(
-    connection: Connection, key: Key, *, status: int, media: str, headers: Mapping[str, str], body: bytes
+    connection: Connection, key: RequestKey, *, status: int, media: str, headers: Mapping[str, str], body: bytes
 ) -> None:
     """Keep an answer under a held key."""
     await execute(

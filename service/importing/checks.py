@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 from service.importing import rows as import_rows
 from service.importing.local_files import FileRefusedError, Folder
-from service.importing.rows import Candidate, Identity, Known
+from service.importing.rows import Identity, ImportCandidate, Known
 from service.infra.postgres.database import Connection
 
 
-async def check_candidates(connection: Connection, candidates: Sequence[Candidate], *, folder: Folder | None) -> None:
+async def check_candidates(
+    connection: Connection, candidates: Sequence[ImportCandidate], *, folder: Folder | None
+) -> None:
     """Give each candidate its project and users, and a refusal to those that cannot go in.
 
     Of two candidates that want the same, the first gets it.
@@ -24,7 +26,7 @@ async def check_candidates(connection: Connection, candidates: Sequence[Candidat
             claims.add(candidate)
 
 
-async def _resolve(connection: Connection, candidates: Sequence[Candidate]) -> None:
+async def _resolve(connection: Connection, candidates: Sequence[ImportCandidate]) -> None:
     projects = await import_rows.find_projects(connection, {c.package.project.lower() for c in candidates})
     usernames = {name.lower() for candidate in candidates for name in _usernames(candidate)}
     users = await import_rows.find_users(connection, usernames) if usernames else {}
@@ -38,13 +40,13 @@ async def _resolve(connection: Connection, candidates: Sequence[Candidate]) -> N
                 candidate.refusal = candidate.refusal or f"there is no user {name}"
 
 
-def _usernames(candidate: Candidate) -> Iterator[str]:
+def _usernames(candidate: ImportCandidate) -> Iterator[str]:
     if candidate.package.creator:
         yield candidate.package.creator
     yield from (pipeline.user for pipeline in candidate.package.pipelines if pipeline.user)
 
 
-def _file_objection(candidate: Candidate, folder: Folder | None) -> str | None:
+def _file_objection(candidate: ImportCandidate, folder: Folder | None) -> str | None:
     for position, file in enumerate(candidate.package.files):
         if file.path is None:
             continue
@@ -67,7 +69,7 @@ class _Claims:
     pipeline_projects: dict[int, int] = field(default_factory=dict)
     identities: set[Identity] = field(default_factory=set)
 
-    def objections(self, candidate: Candidate) -> Iterator[str]:
+    def objections(self, candidate: ImportCandidate) -> Iterator[str]:
         package, identity = candidate.package, candidate.identity
         if package.id in self.known.package_ids or package.id in self.package_ids:
             yield f"the package id {package.id} is taken"
@@ -81,7 +83,7 @@ class _Claims:
             if owner not in {None, candidate.project_id}:
                 yield f"pipelines[{position}].id: pipeline {pipeline.id} belongs to another project"
 
-    def add(self, candidate: Candidate) -> None:
+    def add(self, candidate: ImportCandidate) -> None:
         package = candidate.package
         if package.id:
             self.package_ids.add(package.id)

@@ -16,7 +16,7 @@ from service.importing import rows as import_rows
 from service.importing.checks import check_candidates
 from service.importing.lines import LONGEST_IMPORT_LINE, Line
 from service.importing.local_files import FileRefusedError, Folder, read_file, read_text
-from service.importing.rows import Candidate
+from service.importing.rows import ImportCandidate
 from service.infra.postgres.database import Database
 from service.infra.postgres.outages import REFUSED_ROWS
 from service.infra.postgres.repeating import repeated
@@ -85,12 +85,12 @@ async def _batches(lines: AsyncIterable[Line]) -> AsyncGenerator[list[Line]]:
         yield batch
 
 
-def read_line(line: Line) -> Candidate | RefusedLine:
+def read_line(line: Line) -> ImportCandidate | RefusedLine:
     """Hold one line against the contract."""
     if line.text is None:
         return RefusedLine(line.number, f"is longer than {LONGEST_IMPORT_LINE} bytes")
     try:
-        return Candidate(line.number, ImportedPackage.model_validate_json(line.text.removeprefix(BOM_UTF8)))
+        return ImportCandidate(line.number, ImportedPackage.model_validate_json(line.text.removeprefix(BOM_UTF8)))
     except ValidationError as error:
         sentences = [problem.sentence() for problem in problems_of(error)]
     if (more := len(sentences) - _MOST_PROBLEMS) > 0:
@@ -114,7 +114,7 @@ class _Batch:
     async def run(self, lines: Sequence[Line]) -> BatchReport:
         read = [read_line(line) for line in lines]
         refusals = [found for found in read if isinstance(found, RefusedLine)]
-        candidates = [found for found in read if isinstance(found, Candidate)]
+        candidates = [found for found in read if isinstance(found, ImportCandidate)]
         async with self._database.connection() as connection:
             await check_candidates(connection, candidates, folder=self._folder)
         last = self._last(lines, [*refusals, *_refused(candidates)])
@@ -141,12 +141,12 @@ class _Batch:
         number = sorted(refusal.line for refusal in refusals)[self._max_errors]
         return next(line for line in lines if line.number == number)
 
-    async def _write_all(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    async def _write_all(self, candidates: Sequence[ImportCandidate]) -> list[ImportCandidate]:
         await self._put_files([candidate for candidate in candidates if not candidate.refusal])
         await self._write([candidate for candidate in candidates if not candidate.refusal])
         return [candidate for candidate in candidates if not candidate.refusal]
 
-    async def _put_files(self, candidates: Sequence[Candidate]) -> None:
+    async def _put_files(self, candidates: Sequence[ImportCandidate]) -> None:
         waiting = iter(
             [(candidate, position) for candidate in candidates for position in range(len(candidate.package.files))]
         )
@@ -169,7 +169,7 @@ class _Batch:
         if failures:
             raise failures[0]
 
-    async def _put_file(self, candidate: Candidate, position: int) -> None:
+    async def _put_file(self, candidate: ImportCandidate, position: int) -> None:
         key = new_key(candidate.project_id)
         self._keys.append(key)
         chunks = self._open(candidate.package.files[position])
@@ -180,7 +180,7 @@ class _Batch:
             return read_text(file.content or "")
         return read_file(self._folder.find(file.path))
 
-    async def _write(self, candidates: Sequence[Candidate]) -> None:
+    async def _write(self, candidates: Sequence[ImportCandidate]) -> None:
         # The checks cannot foresee writes of other sessions; such a conflict costs one line and not its batch.
         if not candidates:
             return
@@ -196,7 +196,7 @@ class _Batch:
             await self._write(candidates[middle:])
 
     @repeated
-    async def _insert(self, candidates: Sequence[Candidate]) -> None:
+    async def _insert(self, candidates: Sequence[ImportCandidate]) -> None:
         async with self._database.transaction() as connection:
             await import_rows.insert(connection, candidates)
 
@@ -220,5 +220,5 @@ class _Batch:
             log.warning("objects_left", count=left)
 
 
-def _refused(candidates: Sequence[Candidate]) -> list[RefusedLine]:
+def _refused(candidates: Sequence[ImportCandidate]) -> list[RefusedLine]:
     return [RefusedLine(candidate.number, candidate.refusal) for candidate in candidates if candidate.refusal]

@@ -25,7 +25,7 @@ _INSERT: Final = {
 
 
 @dataclass(slots=True)
-class Candidate:
+class ImportCandidate:
     """A line that may still go in: its package, where it belongs, and the objects of its files."""
 
     number: int
@@ -67,7 +67,7 @@ async def find_users(connection: Connection, usernames: Iterable[str]) -> dict[s
     return {row["username"]: row["id"] for row in rows}
 
 
-async def find_known(connection: Connection, candidates: Sequence[Candidate]) -> Known:
+async def find_known(connection: Connection, candidates: Sequence[ImportCandidate]) -> Known:
     """Return what is in the way of these candidates, whose projects are known."""
     packages = [candidate.package for candidate in candidates]
     pipelines = {pipeline.id for package in packages for pipeline in package.pipelines}
@@ -88,7 +88,7 @@ async def find_kept_objects(database: Database, keys: Sequence[str]) -> set[str]
         return {row["storage_key"] for row in await fetch(connection, "find_kept_objects", keys=keys)}
 
 
-async def insert(connection: Connection, candidates: Sequence[Candidate]) -> None:
+async def insert(connection: Connection, candidates: Sequence[ImportCandidate]) -> None:
     """Write the packages of a batch with everything they have; ids follow the order of the lines."""
     await execute(connection, "lock_import")
     package_ids = await complete_ids(connection, "package", [c.package.id for c in candidates])
@@ -100,7 +100,7 @@ async def insert(connection: Connection, candidates: Sequence[Candidate]) -> Non
     await _insert_files(connection, numbered)
 
 
-async def _insert_pipelines(connection: Connection, numbered: Sequence[tuple[int, Candidate]]) -> None:
+async def _insert_pipelines(connection: Connection, numbered: Sequence[tuple[int, ImportCandidate]]) -> None:
     pipelines = {row["id"]: row for _, candidate in numbered for row in _pipeline_rows(candidate)}
     if not pipelines:
         return
@@ -113,7 +113,7 @@ async def _insert_pipelines(connection: Connection, numbered: Sequence[tuple[int
     await _insert(connection, "builds", builds)
 
 
-async def _insert_files(connection: Connection, numbered: Sequence[tuple[int, Candidate]]) -> None:
+async def _insert_files(connection: Connection, numbered: Sequence[tuple[int, ImportCandidate]]) -> None:
     files = [
         (package_id, file, candidate.objects[position])
         for package_id, candidate in numbered
@@ -161,7 +161,7 @@ async def _find_taken(connection: Connection, identities: Sequence[Identity]) ->
     return frozenset(identities[row["place"]] for row in rows)
 
 
-def _package_row(package_id: int, candidate: Candidate) -> dict[str, Any]:
+def _package_row(package_id: int, candidate: ImportCandidate) -> dict[str, Any]:
     package, conan = candidate.package, candidate.package.conan
     plain = {"package_type", "name", "version", "status", "created_at", "last_downloaded_at"}
     return {
@@ -174,7 +174,7 @@ def _package_row(package_id: int, candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _pipeline_rows(candidate: Candidate) -> Iterable[dict[str, Any]]:
+def _pipeline_rows(candidate: ImportCandidate) -> Iterable[dict[str, Any]]:
     for pipeline in candidate.package.pipelines:
         yield {
             "project_id": candidate.project_id,

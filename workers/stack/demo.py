@@ -24,7 +24,7 @@ from workers.stack.demo_packages import (
     ARCHIVE,
     CIDER,
     JUICE,
-    Package,
+    SmallPackage,
     as_lines,
     downloaded_packages,
     made_packages,
@@ -120,7 +120,7 @@ class Demo:
         return [*read, watch, delete, see, undo, failed, holds, stop]
 
 
-async def _bring_in(context: Context, packages: Iterable[Package], *, folder: Folder | None = None) -> int:
+async def _bring_in(context: Context, packages: Iterable[SmallPackage], *, folder: Folder | None = None) -> int:
     lines = as_lines(packages)  # what an earlier run brought in is refused, and counts for nothing
     return sum(
         [

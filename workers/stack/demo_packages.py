@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from service.importing.lines import Line
 
-Package = dict[str, Any]
+SmallPackage = dict[str, Any]
 """A package as an import file says it."""
 
 APPLES: Final = "orchard/apples"
@@ -39,7 +39,7 @@ _FILES: Final = {
 }
 
 
-def made_packages() -> Iterator[Package]:
+def made_packages() -> Iterator[SmallPackage]:
     """Give small packages of each kind in several versions; what is in their files is one line of text."""
     day = _FIRST_DAY
     for project, kind, names in _MADE:
@@ -49,9 +49,9 @@ def made_packages() -> Iterator[Package]:
                 yield _made(project, kind, name, version, day)
 
 
-def downloaded_packages(folder: Path) -> list[Package]:
+def downloaded_packages(folder: Path) -> list[SmallPackage]:
     """Return a generic package for each version of a distribution in the folder, with all its files there."""
-    found: dict[tuple[str, str], Package] = {}
+    found: dict[tuple[str, str], SmallPackage] = {}
     for path in sorted(path for path in folder.glob("*") if path.name.endswith(_ENDINGS)):
         name, version = _name_and_version(path.name)
         package = {
@@ -66,13 +66,13 @@ def downloaded_packages(folder: Path) -> list[Package]:
     return [*found.values()]
 
 
-async def as_lines(packages: Iterable[Package]) -> AsyncIterator[Line]:
+async def as_lines(packages: Iterable[SmallPackage]) -> AsyncIterator[Line]:
     """Give packages as the lines of an import file."""
     for number, package in enumerate(packages, start=1):
         yield Line(number, json.dumps(package).encode(), end=number)
 
 
-def _made(project: str, kind: str, name: str, version: str, day: datetime) -> Package:
+def _made(project: str, kind: str, name: str, version: str, day: datetime) -> SmallPackage:
     base = name.rpartition("/")[2]
     words = {"base": base, "module": base.replace("-", "_"), "version": version}
     return {

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from schemas.base import Contract
 from schemas.http.bulk import Nothing, Restore
-from schemas.http.deletion_resources import Deletion
+from schemas.http.deletion_resources import DeletionResource
 from schemas.http.parameters import DeletionListing
 from schemas.names import AccessLevel
 from service.access import access
@@ -35,7 +35,7 @@ _PROJECT: Final = "/api/v4/projects/{id}/deletions"
 _ID: Final = "/{deletion_id:(?!bulk_restore$)[^/]+}"
 _DELETION: Final = _PROJECT + "/{deletion_id}"
 _RULES: Final = {"deletion_id": UUID_RULE}
-_LIST: Final = Answer(200, list[Deletion], headers=("Link",))
+_LIST: Final = Answer(200, list[DeletionResource], headers=("Link",))
 _HELD: Final = DeletionHeldError("an audit is under way")
 _CHANGING: Final = (*PROJECT_REFUSALS, NotFoundError, MovedProjectWriteError)
 
@@ -62,7 +62,10 @@ async def list_group_deletions(request: web.Request) -> web.Response:
 
 
 @routes.get(
-    _PROJECT + _ID, path_rules=_RULES, answers=(one(Deletion), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError)
+    _PROJECT + _ID,
+    path_rules=_RULES,
+    answers=(one(DeletionResource), MOVED),
+    refusals=(*PROJECT_REFUSALS, NotFoundError),
 )
 async def show_deletion(request: web.Request) -> web.Response:
     """Show how far a deletion is."""
@@ -76,7 +79,7 @@ async def show_deletion(request: web.Request) -> web.Response:
     path_rules=_RULES,
     body=Restore,
     takes_key=True,
-    answers=one(Deletion),
+    answers=one(DeletionResource),
     refusals=(*_CHANGING, ConflictError("the deletion is succeeded and cannot be restored any more"), KeyReusedError),
 )
 async def restore_deletion(request: web.Request) -> web.Response:
@@ -101,7 +104,7 @@ async def restore_deletion(request: web.Request) -> web.Response:
     path_rules=_RULES,
     body=Nothing,
     takes_key=True,
-    answers=one(Deletion),
+    answers=one(DeletionResource),
     refusals=(
         *_CHANGING,
         ConflictError("the deletion is queued, only a failed one can be retried"),
@@ -132,7 +135,7 @@ async def retry_deletion(request: web.Request) -> web.Response:
     path_rules=_RULES,
     body=Nothing,
     takes_key=True,
-    answers=one(Deletion),
+    answers=one(DeletionResource),
     refusals=(
         *_CHANGING,
         ConflictError("the deletion is succeeded and waits for no grace"),
@@ -160,7 +163,7 @@ async def destroy_deletion_now(request: web.Request) -> web.Response:
 @routes.get(
     "/api/v4/groups/{id}/deletions" + _ID,
     path_rules=_RULES,
-    answers=one(Deletion),
+    answers=one(DeletionResource),
     refusals=(*GROUP_REFUSALS, NotFoundError),
     carriers=PERSONAL,
 )
@@ -196,7 +199,7 @@ async def _answer_changed(
     return await answer(request, found.caller, body, act)
 
 
-def _entity(request: web.Request, deletion: Record, level: AccessLevel) -> Deletion:
+def _entity(request: web.Request, deletion: Record, level: AccessLevel) -> DeletionResource:
     return deletion_entity(deletion, base=external_url(request), level=level)
 
 

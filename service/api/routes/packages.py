@@ -4,9 +4,14 @@ from typing import Final
 
 from aiohttp import web
 
-from schemas.http.deletion_resources import Deletion as DeletionResource
-from schemas.http.parameters import Deletion as DeletionParameters
-from schemas.http.parameters import FileListing, GroupPackageListing, PipelineListing, ProjectPackageListing
+from schemas.http.deletion_resources import DeletionResource
+from schemas.http.parameters import (
+    DeletionParameters,
+    FileListing,
+    GroupPackageListing,
+    PipelineListing,
+    ProjectPackageListing,
+)
 from schemas.http.resources import Package, PackageFile, Pipeline
 from schemas.names import AccessLevel
 from service.access import access

@@ -22,7 +22,7 @@ _Row = TypeVar("_Row", bound=Dataclass)
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class NamedQuery:
     """A query as a `.sql` file has it: the text has $1, $2 and so on in the places of the *parameters*."""
 
     file: Path
@@ -48,14 +48,14 @@ def whole_row(table: str) -> Callable[[type[_Row]], type[_Row]]:
 
 
 @cache
-def named_query(name: str) -> Query:
+def named_query(name: str) -> NamedQuery:
     """Return the query of that name.
 
     Raises:
         KeyError: there is none, or nothing has said what the columns of its whole row are.
     """
     query = _QUERIES[name]
-    return Query(query.file, _WHOLE_ROW.sub(_written_out, query.text), query.parameters)
+    return NamedQuery(query.file, _WHOLE_ROW.sub(_written_out, query.text), query.parameters)
 
 
 def query_names() -> frozenset[str]:
@@ -86,8 +86,8 @@ def _written_out(found: re.Match[str]) -> str:
     return _columns[found[1]].format(alias=found[2])
 
 
-def _read_all() -> Mapping[str, Query]:
-    queries: dict[str, Query] = {}
+def _read_all() -> Mapping[str, NamedQuery]:
+    queries: dict[str, NamedQuery] = {}
     for file in sorted(_SERVICE.rglob("*.sql")):
         if _MIGRATIONS in file.parents:
             continue
@@ -98,11 +98,11 @@ def _read_all() -> Mapping[str, Query]:
     return queries
 
 
-def _read(file: Path) -> dict[str, Query]:
+def _read(file: Path) -> dict[str, NamedQuery]:
     found: Any = aiosql.from_path(file, "asyncpg", mandatory_parameters=False)
     # The library makes a function of each query. Its signature has the parameters in the order of their places.
     functions = {name: getattr(found, name) for name in found.available_queries if not name.endswith("_cursor")}
-    return {name: Query(file, _with_statuses(made.sql), _parameters(made)) for name, made in functions.items()}
+    return {name: NamedQuery(file, _with_statuses(made.sql), _parameters(made)) for name, made in functions.items()}
 
 
 def _parameters(function: Any) -> tuple[str, ...]:

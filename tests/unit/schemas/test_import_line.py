@@ -15,7 +15,7 @@ from schemas.statuses import PackageStatus
 from service.importing.imports import RefusedLine, read_line
 from service.importing.lines import LONGEST_IMPORT_LINE, Line, NotNdjsonError, read_lines, read_ndjson
 from service.importing.local_files import FileRefusedError, Folder
-from service.importing.rows import Candidate
+from service.importing.rows import ImportCandidate
 
 PLAIN: dict[str, Any] = {"project": "acme/anvil", "package_type": "npm", "name": "left-pad"}
 
@@ -27,9 +27,9 @@ def refusal(**changes: object) -> str:
     return found.reason
 
 
-def accepted(**changes: object) -> Candidate:
+def accepted(**changes: object) -> ImportCandidate:
     found = read_line(Line(7, json.dumps(PLAIN | changes).encode(), 0))
-    assert isinstance(found, Candidate)
+    assert isinstance(found, ImportCandidate)
     return found
 
 

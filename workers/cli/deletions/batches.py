@@ -12,7 +12,7 @@ from service.deletions.entities import batch_entity, restoration_entity
 from service.deletions.undoing import Restoration
 from service.infra.postgres.database import Connection
 from workers.cli.deletions.output import print_batch, print_restoration
-from workers.cli.deletions.watching import FAILED, STILL_RUNNING, Snapshot, snapshot_of_batch, watch
+from workers.cli.deletions.watching import SOME_FAILED, STILL_RUNNING, Snapshot, snapshot_of_batch, watch
 from workers.cli.outputs import Output, print_json, print_names
 from workers.cli.run_use_case import ACTOR, run_use_case
 
@@ -49,7 +49,7 @@ def restore_batch(batch_id: UUID, *, output: Output) -> int:
         print_names(deletion.id for deletion in restoration.restored)
     else:
         print_restoration(restoration, is_wide=output is Output.WIDE)
-    return FAILED if restoration.refused else 0
+    return SOME_FAILED if restoration.refused else 0
 
 
 async def _find(connection: Connection, batch_id: UUID) -> tuple[Batch, Sequence[str]]:

@@ -28,7 +28,7 @@ from service.infra.postgres.database import Connection
 from service.infra.postgres.outages import one_line_for_outages
 from workers.cli.deletions.batches import show_batch
 from workers.cli.deletions.output import print_some
-from workers.cli.deletions.watching import FAILED, watch_options
+from workers.cli.deletions.watching import SOME_FAILED, watch_options
 from workers.cli.options import TEXT, command_settings, one_of, validated
 from workers.cli.outputs import USUAL, Output, output_option, print_json, print_names, short_option
 from workers.cli.run_use_case import find_group, find_project, run_use_case
@@ -106,13 +106,13 @@ def bulk_delete(
     if dry_run:
         plan = _plan(request)
         _print(plan, output, request.address, batch_id=None)
-        click.get_current_context().exit(FAILED if plan.refused else 0)
+        click.get_current_context().exit(SOME_FAILED if plan.refused else 0)
     if not is_sure:
         request = _confirmed(request)
     batch_id = outbox.new_id()
     plan = run_use_case(lambda context: _delete(context, request, batch_id))
     _print(plan, output, request.address, batch_id=batch_id, is_known=not is_sure)
-    status = FAILED if plan.refused else 0
+    status = SOME_FAILED if plan.refused else 0
     if is_watched and plan.accepted:
         status = show_batch(batch_id, is_watched=True, within=within, output=_OF_BATCH.get(output, output)) or status
     click.get_current_context().exit(status)

@@ -6,7 +6,7 @@ from typing import Final
 import click
 from rich.filesize import decimal
 
-from schemas.http.deletion_resources import Act, Batch, Deletion, Requester
+from schemas.http.deletion_resources import Act, Batch, DeletionResource, Requester
 from schemas.names import AccessLevel
 from service.deletions.entities import deletion_entity
 from service.deletions.undoing import Restoration
@@ -46,13 +46,13 @@ _STATES: Final = (Column("state"), Column("deletions", is_number=True))
 _REFUSALS: Final = (Column("deletion"), Column("refused because", is_text=True))
 
 
-def resource(row: Record, settings: Settings) -> Deletion:
+def resource(row: Record, settings: Settings) -> DeletionResource:
     """Return a deletion just as the API has it for an admin; without EXTERNAL_URL, its links are paths."""
     base = str(settings.external_url or "").rstrip("/")
     return deletion_entity(row, base=base, level=AccessLevel.ADMIN)
 
 
-def print_deletions(deletions: Sequence[Deletion], output: Output) -> None:
+def print_deletions(deletions: Sequence[DeletionResource], output: Output) -> None:
     """Print a list of deletions."""
     if output is Output.NAME:
         print_names(deletion.id for deletion in deletions)
@@ -64,7 +64,7 @@ def print_deletions(deletions: Sequence[Deletion], output: Output) -> None:
         print_table(_COLUMNS, rows, nothing="no deletions", is_wide=output is Output.WIDE)
 
 
-def print_deletion(deletion: Deletion, output: Output) -> None:
+def print_deletion(deletion: DeletionResource, output: Output) -> None:
     """Print one deletion, with who asked what of it when, and with which kind of credential."""
     if not output.is_for_people:
         print_deletions([deletion], output)
@@ -135,7 +135,7 @@ def print_some(
         click.echo(f"and {len(rows) - MOST_PRINTED:,} more", err=err)
 
 
-def _acts(deletion: Deletion) -> list[tuple[object, ...]]:
+def _acts(deletion: DeletionResource) -> list[tuple[object, ...]]:
     asked = (deletion.requested_at, _who(deletion.requested_by), "delete", deletion.credential, deletion.reason)
     return [asked, *map(_act, deletion.acts)]
 
@@ -154,11 +154,11 @@ def _gone(done: int, total: int, *, is_wide: bool) -> str:
     return f"{decimal(done)} of {decimal(total)} gone"
 
 
-def _name(deletion: Deletion) -> str:
+def _name(deletion: DeletionResource) -> str:
     return f"{deletion.package.name} {deletion.package.version or ''}".strip()
 
 
-def _cells(deletion: Deletion) -> list[object]:
+def _cells(deletion: DeletionResource) -> list[object]:
     name = _name(deletion)
     return [
         deletion.id,

@@ -25,7 +25,7 @@ from workers.cli.options import command_settings, validated
 from workers.cli.tables import written
 from workers.runtime.signals import run_process, until_stopped
 
-FAILED: Final = 1
+SOME_FAILED: Final = 1
 STILL_RUNNING: Final = 3
 """Exit statuses: a deletion failed; not all had ended when the watching did."""
 
@@ -123,7 +123,7 @@ def watch(read_snapshot: ReadSnapshot, *, within: timedelta | None, missing: str
         raise StartError(missing) from None
     if not watching.has_ended:
         return STILL_RUNNING
-    return FAILED if watching.has_failed else 0
+    return SOME_FAILED if watching.has_failed else 0
 
 
 def _read_timeout(ctx: click.Context, param: click.Parameter, value: str | None) -> timedelta | None:
