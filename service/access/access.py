@@ -7,8 +7,8 @@ from schemas.names import AccessLevel, Credential, DeployScope, Visibility
 from service.access import rows as access_rows
 from service.access.callers import Caller
 from service.access.rows import Group, Project, ReadableProject
-from service.errors import ForbiddenError, GroupNotFoundError, JobTokenRefusedError, ProjectNotFoundError
 from service.infra.postgres.database import Connection
+from service.refusals import ForbiddenError, GroupNotFoundError, JobTokenRefusedError, ProjectNotFoundError
 
 _Place = TypeVar("_Place", Project, Group)
 

@@ -8,14 +8,8 @@ from schemas.names import Credential, Scope, UserState
 from service.access import rows as access_rows
 from service.access.rows import Token
 from service.access.tokens import token_digest
-from service.errors import (
-    BlockedUserError,
-    RefusedError,
-    TokenExpiredError,
-    TokenRevokedError,
-    UnauthorizedError,
-)
 from service.infra.postgres.database import Connection
+from service.refusals import BlockedUserError, RefusedError, TokenExpiredError, TokenRevokedError, UnauthorizedError
 
 READING_SCOPES: Final = frozenset({Scope.API, Scope.READ_API})
 WRITING_SCOPES: Final = frozenset({Scope.API})

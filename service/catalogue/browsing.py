@@ -16,9 +16,9 @@ from service.catalogue.rows.browsing import Viewer
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
 from service.catalogue.rows.users import TokenRow, UserRow
-from service.errors import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
 from service.infra.postgres.database import Connection
 from service.infra.postgres.pages import Slice
+from service.refusals import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
 
 _MOST_PROJECTS_IN_GROUP: Final = GroupProjectsListing(order_by=ProjectOrderBy.ID, per_page=MAX_PER_PAGE)
 

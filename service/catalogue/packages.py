@@ -18,9 +18,9 @@ from service.access.callers import Caller
 from service.access.rows import Group, Project, ReadableProject
 from service.catalogue.rows import packages as package_rows
 from service.catalogue.rows.package_orders import position_of
-from service.errors import BadParametersError, FileNotFoundInPackageError, NotFoundError, PackageNotPresentableError
 from service.infra.postgres.database import Connection, Record
 from service.infra.postgres.pages import Slice
+from service.refusals import BadParametersError, FileNotFoundInPackageError, NotFoundError, PackageNotPresentableError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
 from service.catalogue.rows.uploads import UploadedFileRow
-from service.errors import BadRequestError, ConflictError, DatabaseAwayError, PreconditionFailedError, RefusedError
+from service.errors import DatabaseAwayError
 from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, conflicts
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import ObjectStore, StoredObject, new_key
 from service.observing import metrics
+from service.refusals import BadRequestError, ConflictError, PreconditionFailedError, RefusedError
 
 _ASK_AGAIN_S: Final = 2.0
 _TOO_LARGE: Final = "File is too large"

@@ -13,7 +13,10 @@ from service.deletions import events as deletion_events
 from service.deletions.rows import accepting as accepting_rows
 from service.deletions.rows import viewing as viewing_rows
 from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
-from service.errors import (
+from service.events import outbox
+from service.infra.postgres.database import Connection, Record, Sessions
+from service.infra.postgres.repeating import repeated
+from service.refusals import (
     BadParametersError,
     DeletionHeldError,
     DeletionProtectedError,
@@ -21,9 +24,6 @@ from service.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
-from service.events import outbox
-from service.infra.postgres.database import Connection, Record, Sessions
-from service.infra.postgres.repeating import repeated
 
 
 @dataclass(frozen=True, slots=True)

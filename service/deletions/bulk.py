@@ -14,7 +14,9 @@ from service.deletions.rows import accepting as accepting_rows
 from service.deletions.rows import bulk as bulk_rows
 from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
 from service.deletions.rows.bulk import Candidate
-from service.errors import (
+from service.events import outbox
+from service.infra.postgres.database import Connection, Record, Sessions, interferences
+from service.refusals import (
     ConflictError,
     DeletionHeldError,
     DeletionProtectedError,
@@ -22,8 +24,6 @@ from service.errors import (
     NotFoundError,
     OutboxBehindError,
 )
-from service.events import outbox
-from service.infra.postgres.database import Connection, Record, Sessions, interferences
 
 _PORTION: Final = 500
 """How many deletions one statement writes; between two, other requests have their turn."""

@@ -19,10 +19,10 @@ from service.deletions import events as deletion_events
 from service.deletions.rows import destroying as destroying_rows
 from service.deletions.rows.accepting import Deletion
 from service.deletions.rows.destroying import MarkedFile, Progress
-from service.errors import DeletionProtectedError
 from service.events import outbox
 from service.infra.postgres.database import Connection, Database
 from service.infra.postgres.repeating import repeated
+from service.refusals import DeletionProtectedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from service.deletions.rows import holds as hold_rows
 from service.deletions.rows.holds import Hold, Place
-from service.errors import NotFoundError
 from service.infra.postgres.database import Sessions
 from service.infra.postgres.repeating import repeated
+from service.refusals import NotFoundError
 
 
 @dataclass(frozen=True, slots=True)

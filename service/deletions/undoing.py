@@ -14,10 +14,10 @@ from service.deletions import events as deletion_events
 from service.deletions.rows import undoing as undoing_rows
 from service.deletions.rows.accepting import Deletion
 from service.deletions.rows.undoing import Actor, Obstacle
-from service.errors import BadParametersError, ConflictError, DeletionHeldError, NotFoundError
 from service.events import outbox
 from service.infra.postgres.database import Connection, Sessions, conflicts, interferences
 from service.infra.postgres.repeating import repeated
+from service.refusals import BadParametersError, ConflictError, DeletionHeldError, NotFoundError
 
 _TAKEN: Final = "the same name and version has been published again"
 _REASONS: Final[Mapping[Obstacle, str]] = MappingProxyType(

@@ -13,12 +13,12 @@ from schemas.base import Contract
 from schemas.problems import problems_of
 from service.access.callers import Caller
 from service.access.tokens import text_digest
-from service.errors import BadParametersError
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
 from service.idempotency.answering import StoredAnswer, answer_once
 from service.idempotency.rows import RequestKey
 from service.infra.postgres.database import Sessions
+from service.refusals import BadParametersError, UnservedError
 
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotency-Replayed"
@@ -34,7 +34,7 @@ async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
 
     Raises:
         BadParametersError: it is not what it has to be; each problem names its place and the rule.
-        web.HTTPRequestTimeout: it does not come.
+        UnservedError: it does not come.
     """
     if request[OPERATION].body is not kind:
         raise TypeError(f"{request[OPERATION].path} is documented with another body than {kind.__name__}")
@@ -43,7 +43,7 @@ async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
         async with asyncio.timeout(patience):
             written = await request.read()
     except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+        raise UnservedError(web.HTTPRequestTimeout.status_code) from None
     try:
         found = from_json(written) if written.strip() else {}
     except ValueError:

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from service.errors import BadParametersError
+from service.refusals import BadParametersError
 
 LENGTHS: Final = MappingProxyType({"md5": 16, "sha1": 20, "sha256": 32})
 """Algorithm -> bytes of its checksums."""

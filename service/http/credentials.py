@@ -13,6 +13,7 @@ from service.access.callers import PresentedToken
 from service.http.forms import read_form
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION, Carrier
+from service.refusals import UnservedError
 
 _BEARER: Final = "bearer "
 _BASIC: Final = "basic "
@@ -25,7 +26,7 @@ async def presented_tokens(request: web.Request) -> Sequence[PresentedToken]:
     """Return the credentials that the request carries where its operation reads one; the first good one counts.
 
     Raises:
-        web.HTTPRequestTimeout: the body of a DELETE, which might hold one, does not come.
+        UnservedError: the body of a DELETE, which might hold one, does not come.
     """
     operation = request[OPERATION]
     found = list(_tokens_in(request, operation.carriers, request.query))
@@ -36,7 +37,7 @@ async def presented_tokens(request: web.Request) -> Sequence[PresentedToken]:
             async with asyncio.timeout(patience):
                 form = await read_form(request)
         except TimeoutError:
-            raise web.HTTPRequestTimeout from None
+            raise UnservedError(web.HTTPRequestTimeout.status_code) from None
         found = list(_tokens_in(request, _parameters_of(operation.carriers), form))
     return found
 

@@ -10,17 +10,16 @@ from urllib.parse import quote, unquote
 import structlog
 from aiohttp import ETag, web
 
-from service.errors import NotFoundError, ObjectMissingError, PackyardError, StorageRefusedError
+from service.errors import ObjectMissingError, PackyardError, StorageRefusedError
 from service.http.caching import is_known
 from service.http.keys import CONTEXT, DOWNLOADS, REQUEST_ID
-from service.http.ranges import Part, wanted_part
-from service.http.replies import reply
+from service.http.ranges import Part, RangeUnsatisfiableError, wanted_part
 from service.infra.postgres.database import Record
+from service.refusals import NotFoundError
 
 _ADDRESS_VALID_FOR: Final = timedelta(minutes=5)
 _FOUND: Final = 302
 _PARTIAL: Final = 206
-_UNSATISFIABLE: Final = 416
 _AWKWARD: Final = re.compile(r"[^A-Za-z0-9 !#$&()+,.;=@\[\]^_`{}~-]")
 """Characters between double quotes that some clients do not take literally."""
 
@@ -32,6 +31,7 @@ async def send_file(request: web.Request, file: Record) -> web.StreamResponse:
 
     Raises:
         NotFoundError: the object went away before its first byte was sent.
+        RangeUnsatisfiableError: the part that was asked for is beyond the end of the file.
     """
     sha256 = file["sha256"].hex()
     response = web.StreamResponse(
@@ -49,8 +49,7 @@ async def send_file(request: web.Request, file: Record) -> web.StreamResponse:
     part = wanted_part(request, size=whole.size, tag=sha256) or whole
     if part != whole:
         if not part.is_satisfiable:
-            headers = {"Content-Range": part.content_range}
-            return reply({"error": "416 Range Not Satisfiable"}, status=_UNSATISFIABLE, headers=headers)
+            raise RangeUnsatisfiableError(part.content_range)
         response.set_status(_PARTIAL)
         response.headers["Content-Range"] = part.content_range
     response.content_length = part.end - part.start

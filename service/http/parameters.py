@@ -13,8 +13,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from schemas.base import Query
-from service.errors import BadParametersError
 from service.http.operations import OPERATION
+from service.refusals import BadParametersError
 
 _UNREADABLE: Final = "is invalid"
 _OUT_OF_LIST: Final = "does not have a valid value"

@@ -6,7 +6,18 @@ from typing import Final
 
 from aiohttp import web
 
+from service.refusals import UnservedError
+
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+
+
+class RangeUnsatisfiableError(UnservedError):
+    """The file has no such byte."""
+
+    def __init__(self, content_range: str) -> None:
+        """Keep the header that gives the size of the file."""
+        super().__init__(web.HTTPRequestRangeNotSatisfiable.status_code)
+        self.content_range = content_range
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,12 @@ from schemas.names import AccessLevel, Credential
 from service.access import access
 from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of
 from service.access.rows import Group, Project
-from service.errors import (
+from service.http.addresses import external_url
+from service.http.credentials import presented_tokens
+from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS
+from service.http.operations import OPERATION, READING, AnyRefusal, Carrier
+from service.infra.postgres.database import Connection
+from service.refusals import (
     ForbiddenError,
     GroupNotFoundError,
     InsufficientScopeError,
@@ -21,11 +26,6 @@ from service.errors import (
     ProjectNotFoundError,
     UnauthorizedError,
 )
-from service.http.addresses import external_url
-from service.http.credentials import presented_tokens
-from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS
-from service.http.operations import OPERATION, READING, AnyRefusal, Carrier
-from service.infra.postgres.database import Connection
 
 PROJECT_REFUSALS: Final[tuple[AnyRefusal, ...]] = (
     ProjectNotFoundError,

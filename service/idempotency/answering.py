@@ -7,10 +7,10 @@ refused, and so is the same request while the first one runs. A refusal is not k
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from service.errors import ConflictError, KeyReusedError
 from service.idempotency import rows as idempotency_rows
 from service.idempotency.rows import RequestKey
 from service.infra.postgres.database import Sessions, Within
+from service.refusals import ConflictError, KeyReusedError
 
 
 @dataclass(frozen=True, slots=True)

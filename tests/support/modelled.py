@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from service.context import Context
 from service.deletions import destroying
-from service.errors import RefusedError
 from service.infra.storage.folder.store import open_folder
+from service.refusals import RefusedError
 from tests.support.catalogue import objects_in, query
 from tests.support.model import GONE, Model, Thing, unfinished
 from tests.support.races import OK

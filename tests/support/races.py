@@ -18,8 +18,8 @@ from service.deletions.holds import HoldReport
 from service.deletions.rows.accepting import Deletion
 from service.deletions.rows.holds import Place
 from service.deletions.undoing import Restoration
-from service.errors import RefusedError
 from service.infra.postgres.database import Connection, Database
+from service.refusals import RefusedError
 from tests.support.catalogue import (
     Selected,
     delete,

@@ -11,16 +11,10 @@ from service.access.callers import OPERATOR
 from service.access.rows import Group, Project
 from service.context import Context, open_context
 from service.deletions.rows.undoing import Actor
-from service.errors import (
-    DeletionHeldError,
-    GroupNotFoundError,
-    NotFoundError,
-    ProjectNotFoundError,
-    RefusedError,
-    StartError,
-)
+from service.errors import StartError
 from service.infra.postgres.database import Connection
 from service.infra.postgres.outages import one_line_for_outages
+from service.refusals import DeletionHeldError, GroupNotFoundError, NotFoundError, ProjectNotFoundError, RefusedError
 from workers.cli.options import command_settings
 from workers.cli.tables import written
 from workers.runtime.signals import run_process, until_stopped

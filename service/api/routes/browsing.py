@@ -28,7 +28,6 @@ from service.api.entities.users import token_entity, user_entity
 from service.catalogue import browsing
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
-from service.errors import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
 from service.http.addresses import external_url
 from service.http.operations import MOVED, PERSONAL, Routes, one, page_of
 from service.http.paging import reply_page, reply_part
@@ -36,6 +35,7 @@ from service.http.parameters import read_query
 from service.http.replies import reply
 from service.http.visits import caller_visit, project_of
 from service.infra.postgres.pages import Slice
+from service.refusals import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
 
 routes = Routes("Users, projects and groups", carriers=PERSONAL)
 

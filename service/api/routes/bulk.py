@@ -16,7 +16,6 @@ from service.api.routes.origins import actor_of, origin_of
 from service.deletions import bulk, undoing
 from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
-from service.errors import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 from service.events import outbox
 from service.http.addresses import external_url
 from service.http.bodies import answer, read_body
@@ -32,6 +31,7 @@ from service.http.visits import (
 )
 from service.idempotency.answering import StoredAnswer
 from service.infra.postgres.database import Connection, Sessions
+from service.refusals import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
 

@@ -17,7 +17,6 @@ from service.api.routes.origins import actor_of
 from service.deletions import accepting, undoing
 from service.deletions.accepting import DeletionPage
 from service.deletions.entities import deletion_entity
-from service.errors import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
 from service.http.addresses import external_url
 from service.http.bodies import answer, read_body
 from service.http.keys import CONTEXT, LOG_FIELDS
@@ -28,6 +27,7 @@ from service.http.replies import dumped, reply
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, group_visit, project_visit
 from service.idempotency.answering import StoredAnswer
 from service.infra.postgres.database import Record, Sessions
+from service.refusals import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
 

@@ -14,13 +14,6 @@ from service.access import access
 from service.api.entities.packages import uploaded_entity
 from service.catalogue import packages, uploads
 from service.catalogue.uploads import GenericFile
-from service.errors import (
-    BadRequestError,
-    ConflictError,
-    MovedProjectWriteError,
-    NotFoundError,
-    PreconditionFailedError,
-)
 from service.http.addresses import external_url
 from service.http.checksums import read_checksums
 from service.http.downloads import send_file
@@ -30,6 +23,14 @@ from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PA
 from service.http.parameters import read_path, read_query
 from service.http.replies import reply
 from service.http.visits import PROJECT_REFUSALS, project_visit
+from service.refusals import (
+    BadRequestError,
+    ConflictError,
+    MovedProjectWriteError,
+    NotFoundError,
+    PreconditionFailedError,
+    UnservedError,
+)
 
 routes = Routes("Generic packages", carriers=OF_PACKAGE_MANAGERS)
 
@@ -140,7 +141,7 @@ async def _body(request: web.Request) -> AsyncIterator[bytes]:
             async with asyncio.timeout_at(due):
                 chunk = await anext(chunks, b"")
         except TimeoutError:
-            raise web.HTTPRequestTimeout from None
+            raise UnservedError(web.HTTPRequestTimeout.status_code) from None
         if not chunk:
             return
         progress += len(chunk)

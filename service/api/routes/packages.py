@@ -22,15 +22,6 @@ from service.catalogue.packages import PackagePage
 from service.deletions import accepting
 from service.deletions.entities import deletion_entity, deletion_url
 from service.deletions.rows.accepting import Deletion
-from service.errors import (
-    DeletionHeldError,
-    DeletionProtectedError,
-    FileNotFoundInPackageError,
-    MovedProjectWriteError,
-    NotFoundError,
-    PackageNotPresentableError,
-    PreconditionFailedError,
-)
 from service.http.addresses import external_url
 from service.http.downloads import send_file
 from service.http.keys import CONTEXT, LOG_FIELDS
@@ -51,6 +42,15 @@ from service.http.paging import by_cursor, reply_page, reply_part
 from service.http.parameters import prefers_async, read_path, read_query, read_request, read_unmodified_since
 from service.http.replies import no_content, reply
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.refusals import (
+    DeletionHeldError,
+    DeletionProtectedError,
+    FileNotFoundInPackageError,
+    MovedProjectWriteError,
+    NotFoundError,
+    PackageNotPresentableError,
+    PreconditionFailedError,
+)
 
 routes = Routes("Packages", carriers=OF_PROJECT)
 

@@ -9,20 +9,19 @@ from uuid import uuid4
 import structlog
 from aiohttp import hdrs, web
 
-from service.errors import DatabaseAwayError, RefusedError, StorageUnavailableError
+from service.errors import DatabaseAwayError, StorageUnavailableError
 from service.http.caching import cache_control
 from service.http.expect_continue import hang_up_unless_it_came
 from service.http.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.http.operations import OPERATION, Carrier, Handler
-from service.http.replies import COMMON_HEADERS, reply, reply_text
+from service.http.ranges import RangeUnsatisfiableError
+from service.http.refusing import refusal_of, refuse
+from service.http.replies import COMMON_HEADERS, reply_text
 from service.observing import metrics
+from service.refusals import InternalError, RefusedError, UnauthorizedError
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CLIENT_CLOSED: Final = 499
-_UNAUTHORIZED: Final = 401
-_UNAVAILABLE: Final = 503
-_PAUSE_S: Final = 5
-"""After how many seconds a client should try again what an outage has prevented."""
 _METHODS: Final = hdrs.METH_ALL - {hdrs.METH_ANY}
 
 log = structlog.get_logger()
@@ -82,43 +81,35 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _answer(request: web.Request, error: Exception) -> web.Response:
-    match error:
-        case RefusedError():
-            headers = {**_challenge(request, error.status), **_pause(error)}
-            answer = reply(error.body(), status=error.status, headers=headers)
-        case web.HTTPMethodNotAllowed():
-            answer = reply({"error": "405 Not Allowed"}, status=405, headers={"Allow": error.headers["Allow"]})
-        case web.HTTPMovedPermanently():
-            text = f"This resource has been moved permanently to {error.location}"
-            answer = reply_text(text, status=301, headers={"Location": str(error.location)})
-        case StorageUnavailableError() | DatabaseAwayError():
-            event = "storage_unavailable" if isinstance(error, StorageUnavailableError) else "database_unavailable"
-            log.error(event, request_id=request[REQUEST_ID], reason=str(error))
-            body = {"message": "503 Service Unavailable"}
-            answer = reply(body, status=_UNAVAILABLE, headers={"Retry-After": str(_PAUSE_S)})
-        case web.RequestPayloadError():
-            answer = reply({"error": "400 Bad Request"}, status=400)
-            answer.force_close()
-        case web.HTTPException():
-            answer = reply({"error": f"{error.status} {error.reason}"}, status=error.status)
-        case _:
-            log.error("request_failed", request_id=request[REQUEST_ID], exc_info=error)
-            answer = reply({"message": "500 Internal Server Error"}, status=500)
-    if answer.status == _UNAVAILABLE:
-        # A new connection may lead to another process, which can answer.
+    if isinstance(error, web.HTTPMovedPermanently):
+        text = f"This resource has been moved permanently to {error.location}"
+        return reply_text(text, status=error.status, headers={"Location": str(error.location)})
+    refusal = refusal_of(error)
+    _log(request, error, refusal)
+    answer = refuse(refusal, _challenge(request, refusal.status))
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        answer.headers["Allow"] = error.headers["Allow"]
+    if isinstance(error, RangeUnsatisfiableError):
+        answer.headers["Content-Range"] = error.content_range
+    if isinstance(error, web.RequestPayloadError):
         answer.force_close()
     return answer
+
+
+def _log(request: web.Request, error: Exception, refusal: RefusedError) -> None:
+    if isinstance(error, StorageUnavailableError):
+        log.error("storage_unavailable", request_id=request[REQUEST_ID], reason=str(error))
+    elif isinstance(error, DatabaseAwayError):
+        log.error("database_unavailable", request_id=request[REQUEST_ID], reason=str(error))
+    elif isinstance(refusal, InternalError):
+        log.error("request_failed", request_id=request[REQUEST_ID], exc_info=error)
 
 
 def _challenge(request: web.Request, status: int) -> Mapping[str, str]:
     # Package managers show their credentials only when they are asked to.
     operation = request.get(OPERATION)
-    is_asked = status == _UNAUTHORIZED and operation is not None and Carrier.BASIC in operation.carriers
+    is_asked = status == UnauthorizedError.status and operation is not None and Carrier.BASIC in operation.carriers
     return {"WWW-Authenticate": 'Basic realm="GitLab Packages Registry"'} if is_asked else {}
-
-
-def _pause(error: RefusedError) -> Mapping[str, str]:
-    return {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -13,12 +13,12 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from service.access.tokens import token_digest
-from service.errors import TooManyRequestsError
 from service.http.addresses import client_address
 from service.http.keys import CREDENTIAL_OWNER
 from service.http.operations import Handler
-from service.http.replies import reply_text
+from service.http.refusing import refuse
 from service.ip_addresses import Network, subscriber
+from service.refusals import TooManyRequestsError
 
 LIMIT_HEADERS: Final = (
     "Retry-After",
@@ -78,8 +78,8 @@ class RateLimit:
             address, credential = self._address(request), _credential(request)
             observed = self._count(self._known.get(credential, address))
             if observed > self._limit:
-                headers = {**self._headers(observed), "Retry-After": str(math.ceil(self._window.ends - now) or 1)}
-                return reply_text(TooManyRequestsError.text, status=TooManyRequestsError.status, headers=headers)
+                left_s = math.ceil(self._window.ends - now) or 1
+                return refuse(TooManyRequestsError(left_s), self._headers(observed))
             response = await handler(request)
             self._learn(credential, request.get(CREDENTIAL_OWNER), address, refused=response.status == _UNAUTHORIZED)
             if not response.prepared:

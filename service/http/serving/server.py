@@ -15,8 +15,10 @@ from service.errors import StartError
 from service.http.caching import NOT_TO_BE_KEPT
 from service.http.expect_continue import without_unknown
 from service.http.operations import READING
-from service.http.replies import COMMON_HEADERS, reply
+from service.http.refusing import refuse
+from service.http.replies import COMMON_HEADERS
 from service.http.serving.framing import MOST_WAITING, HeadTooLongError, Parser
+from service.refusals import InternalError, RefusedError, UnservedError
 from service.sockets import bind_sockets, reason_of, url_authority
 
 LONGEST_REQUEST_LINE: Final = 8_192
@@ -25,7 +27,6 @@ LONGEST_FIELD: Final = 16_384
 """Bytes of one header field; a parser's error names the limit, which shows which of the two was exceeded."""
 _HEADERS: Final = {**COMMON_HEADERS, "Cache-Control": NOT_TO_BE_KEPT}
 _POLL_S: Final = 0.05
-_TEXTS: Final = {400: "400 Bad Request", 414: "414 URI Too Long", 431: "431 Request Header Fields Too Large"}
 
 log = structlog.get_logger()
 
@@ -76,13 +77,13 @@ class ClientConnection(web.RequestHandler):
         """Answer a request that could not be read, or whose handler broke outside all of ours, and hang up."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun")
-        if status == web.HTTPInternalServerError.status_code:
+        refusal: RefusedError = InternalError()
+        if status == refusal.status:
             log.error("request_failed", exc_info=exc)
-            answer = reply({"message": "500 Internal Server Error"}, status=status, headers=_HEADERS)
         else:
-            status = _status_of(exc)
-            log.info("request_unreadable", status=status, reason=type(exc).__name__)
-            answer = reply({"error": _TEXTS[status]}, status=status, headers=_HEADERS)
+            refusal = UnservedError(_status_of(exc))
+            log.info("request_unreadable", status=refusal.status, reason=type(exc).__name__)
+        answer = refuse(refusal, _HEADERS)
         answer.force_close()
         return answer
 

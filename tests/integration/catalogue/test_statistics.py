@@ -14,8 +14,8 @@ from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES, FileStatus, Package
 from service.catalogue import statistics
 from service.catalogue.rows.statistics import Miscount
 from service.context import Context
-from service.errors import ConflictError, NotFoundError
 from service.infra.postgres.database import interferences
+from service.refusals import ConflictError, NotFoundError
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, delete_file, publish, query, restore
 from tests.support.packages import (

@@ -13,14 +13,8 @@ from schemas.statuses import DeletionState, FileStatus, PackageStatus
 from service.context import Context, open_context
 from service.deletions import accepting, destroying
 from service.deletions.rows.accepting import Deletion
-from service.errors import (
-    ConflictError,
-    DeletionProtectedError,
-    FileNotFoundInPackageError,
-    NotFoundError,
-    StartError,
-    StorageUnavailableError,
-)
+from service.errors import StartError, StorageUnavailableError
+from service.refusals import ConflictError, DeletionProtectedError, FileNotFoundInPackageError, NotFoundError
 from tests.support.catalogue import (
     delete,
     delete_file,

@@ -7,7 +7,7 @@ import pytest
 
 from service.context import Context
 from service.deletions import bulk
-from service.errors import OutboxBehindError
+from service.refusals import OutboxBehindError
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete_many, publish, query, status_of
 from tests.support.packages import API, MAINTAINER, PUBLIC, json_of

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.errors import BadRequestError, ObjectMissingError
+from service.errors import ObjectMissingError
 from service.infra.storage.bucket.store import memory_store
 from service.infra.storage.interface import DELETE_CHUNK, ObjectStore, StoredObject, new_key
+from service.refusals import BadRequestError
 from tests.support.buckets import new_prefix, open_at, sign_in_as_admin, stream
 from tests.support.servers import Servers
 

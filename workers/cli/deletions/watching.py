@@ -18,9 +18,10 @@ from schemas.fields import Duration
 from schemas.http.deletion_resources import Batch
 from schemas.statuses import ENDED, DeletionState
 from service.context import open_context
-from service.errors import NotFoundError, StartError, first_line
+from service.errors import StartError, first_line
 from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, Record
 from service.infra.postgres.outages import one_line_for_outages
+from service.refusals import NotFoundError
 from workers.cli.options import command_settings, validated
 from workers.cli.tables import written
 from workers.runtime.signals import run_process, until_stopped

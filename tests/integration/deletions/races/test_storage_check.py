@@ -11,11 +11,11 @@ import pytest
 
 from schemas.checks import Figures
 from service.context import Context
-from service.errors import ConflictError
 from service.importing.imports import BatchReport, import_packages
 from service.importing.lines import Line
 from service.importing.local_files import Folder
 from service.infra.storage.interface import ObjectInfo, StoredObject
+from service.refusals import ConflictError
 from service.storage_check.comparison import Piece
 from service.storage_check.findings import Judge, Tally
 from service.storage_check.quarantine import Quarantine

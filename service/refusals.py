@@ -1,0 +1,248 @@
+"""Requests that are refused, each with its HTTP status and GitLab's exact body: the one place of these texts.
+
+The document of the API takes them from here, and `service.http.refusing` answers with them.
+"""
+
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import ClassVar, Final
+
+from typing_extensions import override
+
+from service.errors import PackyardError
+
+
+class RefusedError(PackyardError):
+    """A request that is answered with a status of its own and one of GitLab's two body shapes."""
+
+    status: int
+    text: ClassVar[str]
+    """The sentence of the body, with a place for each of the error's arguments."""
+    key: ClassVar[str] = "message"
+    """The key of the sentence in the body: `error` where Grape, GitLab's framework, refuses by itself."""
+    retry_after_s: int | None = None
+    """After how many seconds to ask again; None where time alone changes nothing."""
+
+    def body(self) -> dict[str, str]:
+        """Return the JSON body, to the letter of GitLab's."""
+        return {self.key: self.text.format(*self.args)}
+
+
+class UnservedError(RefusedError):
+    """A request that the server itself refuses, before or beside every rule of the catalogue."""
+
+    text = "{} {}"
+    key = "error"
+
+    _SENTENCES: Final = MappingProxyType(
+        {
+            400: "Bad Request",
+            405: "Not Allowed",
+            408: "Request Timeout",
+            413: "Request Entity Too Large",
+            414: "URI Too Long",
+            416: "Range Not Satisfiable",
+            431: "Request Header Fields Too Large",
+        }
+    )
+
+    def __init__(self, status: int) -> None:
+        """Refuse with that status; one without a sentence of GitLab's gets the library's."""
+        super().__init__(status, self._SENTENCES.get(status) or HTTPStatus(status).phrase)
+        self.status = status
+
+
+class InternalError(RefusedError):
+    """A fault of ours."""
+
+    status = 500
+    text = "500 Internal Server Error"
+
+
+class OutageError(RefusedError):
+    """A server that the request needs is away."""
+
+    status = 503
+    text = "503 Service Unavailable"
+    retry_after_s = 5
+
+
+class BadParametersError(RefusedError):
+    """Parameters that cannot be read, or are not among the allowed values; one sentence each."""
+
+    status = 400
+    text = "{}"
+    key = "error"
+
+    def __init__(self, *sentences: str) -> None:
+        """Keep the sentences in their order, each once."""
+        super().__init__(", ".join(dict.fromkeys(sentences)))
+
+
+class BadRequestError(RefusedError):
+    """A request that the application finds wrong, with the reason."""
+
+    status = 400
+    text = "400 Bad request - {}"
+
+
+class UnauthorizedError(RefusedError):
+    """The token is unknown, or the route demands a user."""
+
+    status = 401
+    text = "401 Unauthorized"
+
+
+class TokenExpiredError(RefusedError):
+    """The token was good once."""
+
+    status = 401
+    text = "Token is expired. You can either do re-authorization or token refresh."
+
+    @override
+    def body(self) -> dict[str, str]:
+        """Return the OAuth shape."""
+        return {"error": "invalid_token", "error_description": self.text}
+
+
+class TokenRevokedError(TokenExpiredError):
+    """The token was taken back."""
+
+    text = "Token was revoked. You have to re-authorize from the user."
+
+
+class ForbiddenError(RefusedError):
+    """The caller can see it, but may not do that."""
+
+    status = 403
+    text = "403 Forbidden"
+
+
+class BlockedUserError(ForbiddenError):
+    """The token's user is blocked."""
+
+    text = "403 Forbidden - Your account has been blocked."
+
+
+class InsufficientScopeError(ForbiddenError):
+    """The token's scopes do not cover the request."""
+
+    text = "The request requires higher privileges than provided by the access token."
+
+    @override
+    def body(self) -> dict[str, str]:
+        """Return the OAuth shape."""
+        return {"error": "insufficient_scope", "error_description": self.text, "scope": "api read_api"}
+
+
+class JobTokenRefusedError(ForbiddenError):
+    """The project does not let in the jobs of that other one.
+
+    The arguments are the full paths of both.
+    """
+
+    text = "403 Forbidden - Authentication by CI/CD job token not allowed from {} to {}."
+
+
+class DeletionProtectedError(ForbiddenError):
+    """A protection rule of the project demands a higher level."""
+
+    text = "403 Forbidden - Package is deletion protected."
+
+
+class DeletionHeldError(ForbiddenError):
+    """A hold keeps everything in the project from being deleted."""
+
+    text = "403 Forbidden - Deletions are on hold: {}"
+
+
+class NotFoundError(RefusedError):
+    """No such record, or none that may be addressed in its status."""
+
+    status = 404
+    text = "404 Not found"
+
+
+class PageNotFoundError(NotFoundError):
+    """There is nothing under that path."""
+
+    text = "404 Not Found"
+    key = "error"
+
+
+class FileNotFoundInPackageError(NotFoundError):
+    """No such file in that package; GitLab writes this one with a capital F."""
+
+    text = "404 Not Found"
+
+
+class PackagesDisabledError(NotFoundError):
+    """Packages are switched off for the whole instance; GitLab writes this one with a capital F."""
+
+    text = "404 Not Found"
+
+
+class PackageNotPresentableError(NotFoundError):
+    """The package is there, but its status has no page of details, hence no pipelines; the wording is GitLab's."""
+
+    text = "404 Package not found Not Found"
+
+
+class ProjectNotFoundError(NotFoundError):
+    """The project is unknown, or not visible to the caller."""
+
+    text = "404 Project Not Found"
+
+
+class GroupNotFoundError(NotFoundError):
+    """The group is unknown, or not visible to the caller."""
+
+    text = "404 Group Not Found"
+
+
+class MovedProjectWriteError(RefusedError):
+    """Under its old path a project can only be read."""
+
+    status = 405
+    text = "Non GET methods are not allowed for moved projects"
+
+
+class ConflictError(RefusedError):
+    """The record is not in a state in which that can be done."""
+
+    status = 409
+    text = "409 Conflict: {}"
+
+
+class PreconditionFailedError(RefusedError):
+    """The record was changed after the moment that the caller named, or is there though it should be new."""
+
+    status = 412
+    text = "412 Precondition Failed"
+
+
+class KeyReusedError(RefusedError):
+    """The Idempotency-Key was used for another request before."""
+
+    status = 422
+    text = "422 Unprocessable Entity - the Idempotency-Key was used for another request"
+
+
+class TooManyRequestsError(RefusedError):
+    """The caller asks more often than the limit allows; the body is this text, and no JSON."""
+
+    status = 429
+    text = "Retry later"
+
+    def __init__(self, retry_after_s: int = 1) -> None:
+        """Let the caller ask again after so many seconds."""
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+
+class OutboxBehindError(RefusedError):
+    """No command has reached the broker for long: what was accepted waits already, and many more are not taken."""
+
+    status = 503
+    text = "503 Service Unavailable - the broker is away: try again later, or delete single packages"
+    retry_after_s = 60
