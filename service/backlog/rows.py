@@ -1,19 +1,53 @@
-"""Figures about our own tables, cheap however long these are."""
+"""Rows of figures about our own tables, cheap however long these are."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from schemas.messages.outgoing import Kind
-from service.infra.postgres.database import Connection, Record, fetch
+from schemas.names import Lane
+from schemas.statuses import DeletionState
+from service.infra.postgres.database import Connection, fetch
+from service.infra.postgres.records import row_reader
 
 MOST: Final = 200_000
 """How many rows of a kind are counted; if there are more, the figures are lower bounds."""
 
 
-async def deletions(connection: Connection) -> list[Record]:
-    """Return, by state and lane: how many deletions, held ones, due ones, and the age of the oldest due one in s."""
-    return await fetch(connection, "deletion_figures", limit=MOST)
+@dataclass(frozen=True, slots=True)
+class DeletionFiguresRow:
+    """Unfinished deletions of one state and lane."""
+
+    state: DeletionState
+    lane: Lane
+    deletions: int
+    held: int
+    """How many of them a hold stops."""
+    due: int
+    """How many of them wait for a worker."""
+    oldest_due: float | None
+    """For how many seconds the oldest of these has waited."""
 
 
-async def outbox(connection: Connection) -> list[Record]:
-    """Return, by kind: how many messages are unpublished, and the age of the oldest in s."""
-    return await fetch(connection, "outbox_figures", limit=MOST, kinds=list(Kind))
+@dataclass(frozen=True, slots=True)
+class OutboxFiguresRow:
+    """Unpublished messages of one kind."""
+
+    kind: Kind
+    unpublished: int
+    lag: float | None
+    """For how many seconds the oldest has been in the outbox."""
+
+
+_deletion_figures: Final = row_reader(DeletionFiguresRow)
+_outbox_figures: Final = row_reader(OutboxFiguresRow)
+
+
+async def deletions(connection: Connection) -> list[DeletionFiguresRow]:
+    """Return the figures of unfinished deletions by state and lane."""
+    return [_deletion_figures(record) for record in await fetch(connection, "deletion_figures", limit=MOST)]
+
+
+async def outbox(connection: Connection) -> list[OutboxFiguresRow]:
+    """Return the figures of unpublished messages by kind."""
+    records = await fetch(connection, "outbox_figures", limit=MOST, kinds=list(Kind))
+    return [_outbox_figures(record) for record in records]

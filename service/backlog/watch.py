@@ -10,7 +10,8 @@ from typing import Final, Self
 from schemas.names import Lane
 from schemas.statuses import ENDED, DeletionState
 from service.backlog import rows as backlog_rows
-from service.infra.postgres.database import Database, Record
+from service.backlog.rows import DeletionFiguresRow, OutboxFiguresRow
+from service.infra.postgres.database import Database
 from service.observing import metrics
 
 _EVERY_S: Final = 5.0
@@ -21,8 +22,8 @@ _TOO_OLD_S: Final = 60.0
 class Backlog:
     """The waiting work: deletions by state and lane, and messages by kind."""
 
-    deletions: Sequence[Record]
-    outbox: Sequence[Record]
+    deletions: Sequence[DeletionFiguresRow]
+    outbox: Sequence[OutboxFiguresRow]
 
     @classmethod
     async def read(cls, database: Database) -> Self:
@@ -32,48 +33,52 @@ class Backlog:
 
     def gauges(self) -> metrics.MetricFamilies:
         """Return the figures under their public names."""
-        by_state = dict.fromkeys(sorted(set(DeletionState) - ENDED), 0)
-        by_lane = dict.fromkeys(Lane, 0)
-        for row in self.deletions:
-            by_state[row["state"]] += row["deletions"]
-            by_lane[Lane(row["lane"])] += row["due"]
-        oldest = max((row["oldest_due"] or 0.0 for row in self.deletions), default=0.0)
-        yield metrics.gauges(
-            "packyard_deletions",
-            "Deletions that are not finished",
-            ("state",),
-            [((state,), count) for state, count in by_state.items()],
-        )
-        yield metrics.gauges(
-            "packyard_deletions_due",
-            "Deletions that wait for a worker now",
-            ("lane",),
-            [((lane,), count) for lane, count in by_lane.items()],
-        )
-        yield metrics.gauges(
-            "packyard_deletions_held",
-            "Deletions that a hold keeps from going on",
-            (),
-            [((), sum(row["held"] for row in self.deletions))],
-        )
-        yield metrics.gauges(
-            "packyard_deletion_oldest_pending_seconds",
-            "How long the oldest deletion that waits for a worker has been due",
-            (),
-            [((), oldest)],
-        )
-        yield metrics.gauges(
-            "packyard_outbox_unpublished",
-            "Messages in the outbox that the broker has not confirmed",
-            ("kind",),
-            [((row["kind"],), row["unpublished"]) for row in self.outbox],
-        )
-        yield metrics.gauges(
-            "packyard_outbox_lag_seconds",
-            "How long the oldest of those has been in the outbox",
-            ("kind",),
-            [((row["kind"],), row["lag"] or 0.0) for row in self.outbox],
-        )
+        yield from _gauges_of_deletions(self.deletions)
+        yield from _gauges_of_outbox(self.outbox)
+
+
+def _gauges_of_deletions(rows: Sequence[DeletionFiguresRow]) -> metrics.MetricFamilies:
+    by_state = dict.fromkeys(sorted(set(DeletionState) - ENDED), 0)
+    by_lane = dict.fromkeys(Lane, 0)
+    for row in rows:
+        by_state[row.state] += row.deletions
+        by_lane[row.lane] += row.due
+    oldest = max((row.oldest_due or 0.0 for row in rows), default=0.0)
+    yield metrics.gauges(
+        "packyard_deletions",
+        "Deletions that are not finished",
+        ("state",),
+        [((state,), count) for state, count in by_state.items()],
+    )
+    yield metrics.gauges(
+        "packyard_deletions_due",
+        "Deletions that wait for a worker now",
+        ("lane",),
+        [((lane,), count) for lane, count in by_lane.items()],
+    )
+    held = sum(row.held for row in rows)
+    yield metrics.gauges("packyard_deletions_held", "Deletions that a hold keeps from going on", (), [((), held)])
+    yield metrics.gauges(
+        "packyard_deletion_oldest_pending_seconds",
+        "How long the oldest deletion that waits for a worker has been due",
+        (),
+        [((), oldest)],
+    )
+
+
+def _gauges_of_outbox(rows: Sequence[OutboxFiguresRow]) -> metrics.MetricFamilies:
+    yield metrics.gauges(
+        "packyard_outbox_unpublished",
+        "Messages in the outbox that the broker has not confirmed",
+        ("kind",),
+        [((row.kind,), row.unpublished) for row in rows],
+    )
+    yield metrics.gauges(
+        "packyard_outbox_lag_seconds",
+        "How long the oldest of those has been in the outbox",
+        ("kind",),
+        [((row.kind,), row.lag or 0.0) for row in rows],
+    )
 
 
 class Watch:

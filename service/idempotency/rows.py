@@ -1,12 +1,14 @@
-"""Answers that a client may ask for again, by whom they were given and under which key."""
+"""Rows of answers that a client may ask for again, by whom they were given and under which key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from pydantic_core import to_json
 
 from service.infra.postgres.database import Connection, execute, fetch, fetch_row
+from service.infra.postgres.records import row_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class RequestKey:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class StoredAnswerRow:
     """An answer as it was given, and to what."""
 
     request_digest: bytes
@@ -30,18 +32,19 @@ class KeptAnswer:
     body: bytes
 
 
+_stored_answer: Final = row_reader(StoredAnswerRow)
+
+
 async def lock(connection: Connection, key: RequestKey) -> bool:
     """Lock the key until the transaction ends; return False if another transaction has locked it."""
     (row,) = await fetch(connection, "lock_answer", caller=key.caller, key=key.key)
     return bool(row["is_ours"])
 
 
-async def find(connection: Connection, key: RequestKey) -> KeptAnswer | None:
+async def find(connection: Connection, key: RequestKey) -> StoredAnswerRow | None:
     """Return the answer that was given under the key."""
-    row = await fetch_row(connection, "find_answer", caller=key.caller, key=key.key)
-    if row is None:
-        return None
-    return KeptAnswer(row["request_digest"], row["status"], row["media"], row["headers"], row["body"])
+    record = await fetch_row(connection, "find_answer", caller=key.caller, key=key.key)
+    return None if record is None else _stored_answer(record)
 
 
 async def keep(

@@ -1,4 +1,4 @@
-"""Holding storage and database against each other, and putting right what can be."""
+"""Comparing storage and database, and putting right what can be."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, asynccontextmanager

@@ -1,4 +1,4 @@
-"""Two streams in the same order, held against each other piece by piece: what is in storage, and what rows say."""
+"""Two streams in the same order, compared piece by piece: what is in storage, and what rows say."""
 
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from service.infra.storage.interface import ObjectInfo
-from service.storage_check.rows import FileRow
+from service.storage_check.rows import FileObject
 
 
 class _Keyed(Protocol):
@@ -25,12 +25,12 @@ class Piece:
     bytes: int = 0
     files: int = 0
     without_file: list[ObjectInfo] = field(default_factory=list)
-    without_object: list[FileRow] = field(default_factory=list)
+    without_object: list[FileObject] = field(default_factory=list)
     of_other_size: list[ObjectInfo] = field(default_factory=list)
 
 
 async def compare(
-    objects: AsyncIterator[Sequence[ObjectInfo]], files: AsyncIterator[Sequence[FileRow]]
+    objects: AsyncIterator[Sequence[ObjectInfo]], files: AsyncIterator[Sequence[FileObject]]
 ) -> AsyncGenerator[Piece]:
     """Give in pieces the keys that are on one side only, or differ in size; each side comes by key, in pages.
 
@@ -70,7 +70,7 @@ class _Side(Generic[_T]):
         return taken
 
 
-def _compared(objects: Sequence[ObjectInfo], files: Sequence[FileRow]) -> Piece:
+def _compared(objects: Sequence[ObjectInfo], files: Sequence[FileObject]) -> Piece:
     piece = Piece(objects=len(objects), bytes=sum(found.size for found in objects), files=len(files))
     unmatched = {found.key: found for found in objects}
     for file in files:

@@ -24,7 +24,7 @@ DELETE FROM quarantined_object WHERE storage_key = ANY(:keys::text[]);
 
 -- name: half_quarantined
 -- Finds objects that were noted, but not moved by the process that noted them.
-SELECT q.storage_key, q.size FROM quarantined_object q
+SELECT q.storage_key AS key, q.size FROM quarantined_object q
  WHERE q.moved_at IS NULL AND q.storage_key > :position
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.storage_key = q.storage_key)
  ORDER BY q.storage_key LIMIT :limit;
@@ -32,7 +32,7 @@ SELECT q.storage_key, q.size FROM quarantined_object q
 -- name: quarantined_long_ago
 -- Leaves out objects to which a file refers, as after a return to an older state of the database. Those are to be put
 -- back.
-SELECT q.storage_key, q.size FROM quarantined_object q
+SELECT q.storage_key AS key, q.size FROM quarantined_object q
  WHERE q.moved_at < now() - :retention::interval AND q.storage_key > :position
    AND NOT EXISTS (SELECT FROM package_file f WHERE f.storage_key = q.storage_key)
  ORDER BY q.storage_key LIMIT :limit;

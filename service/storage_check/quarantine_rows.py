@@ -3,8 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from service.infra.postgres.database import Connection, execute, fetch
+from service.infra.postgres.records import row_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,9 @@ class Quarantined:
 
     key: str
     size: int
+
+
+_quarantined: Final = row_reader(Quarantined)
 
 
 async def note(connection: Connection, objects: Mapping[str, int]) -> set[str]:
@@ -44,13 +49,13 @@ async def delete(connection: Connection, keys: Collection[str]) -> None:
 async def half_done(connection: Connection, position: str, *, limit: int) -> list[Quarantined]:
     """Return what was noted, but perhaps not moved, by key."""
     rows = await fetch(connection, "half_quarantined", position=position, limit=limit)
-    return [Quarantined(row["storage_key"], row["size"]) for row in rows]
+    return [_quarantined(row) for row in rows]
 
 
 async def expired(connection: Connection, position: str, *, retention: timedelta, limit: int) -> list[Quarantined]:
     """Return what has been in quarantine for longer than that and no file refers to, by key."""
     rows = await fetch(connection, "quarantined_long_ago", position=position, retention=retention, limit=limit)
-    return [Quarantined(row["storage_key"], row["size"]) for row in rows]
+    return [_quarantined(row) for row in rows]
 
 
 async def known(connection: Connection, keys: Collection[str]) -> set[str]:

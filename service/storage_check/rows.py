@@ -1,18 +1,19 @@
-"""The queries of a check of the storage."""
+"""Rows that a check of the storage reads and writes."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from service.infra.postgres.database import Connection, Database, Record, execute, fetch
+from service.infra.postgres.database import Connection, Database, execute, fetch
+from service.infra.postgres.records import row_reader
 
 _PAGE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class FileRow:
-    """The key and the size in bytes of a file, as its row has them."""
+class FileObject:
+    """The object that a file row refers to: its key, and its size in bytes."""
 
     key: str
     size: int
@@ -32,7 +33,7 @@ class CheckedFile:
     project_id: int
     package_type: str
     package: str
-    is_going: bool = False
+    is_going: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,11 @@ class Reading:
     failure: str | None = None
 
 
-async def files(database: Database) -> AsyncGenerator[Sequence[FileRow]]:
+_file_object: Final = row_reader(FileObject)
+_checked_file: Final = row_reader(CheckedFile)
+
+
+async def files(database: Database) -> AsyncGenerator[Sequence[FileObject]]:
     """Give all file rows in the order of their keys, in pages, each of its own moment."""
     position = ""
     while True:
@@ -51,20 +56,21 @@ async def files(database: Database) -> AsyncGenerator[Sequence[FileRow]]:
             rows = await fetch(connection, "files_behind", position=position, limit=_PAGE)
         if not rows:
             return
-        yield [FileRow(row["storage_key"], row["size"]) for row in rows]
-        position = rows[-1]["storage_key"]
+        page = [_file_object(row) for row in rows]
+        yield page
+        position = page[-1].key
 
 
-async def checksums_behind(connection: Connection, position: str, *, limit: int) -> list[tuple[FileRow, bytes]]:
+async def checksums_behind(connection: Connection, position: str, *, limit: int) -> list[tuple[FileObject, bytes]]:
     """Return the next files with their SHA-256, in the order of their keys."""
     rows = await fetch(connection, "checksums_behind", position=position, limit=limit)
-    return [(FileRow(row["storage_key"], row["size"]), row["sha256"]) for row in rows]
+    return [(_file_object(row), row["sha256"]) for row in rows]
 
 
 async def files_of(connection: Connection, keys: Collection[str]) -> dict[str, CheckedFile]:
     """Return the file rows that refer to these keys now."""
     rows = await fetch(connection, "files_of_keys", keys=list(keys))
-    return {row["storage_key"]: _checked(row, is_going=row["is_going"]) for row in rows}
+    return {row["key"]: _checked_file(row) for row in rows}
 
 
 async def delete_damaged(connection: Connection) -> None:
@@ -86,7 +92,7 @@ async def note_damaged(connection: Connection, found: Mapping[str, Reading]) -> 
 async def damaged_behind(connection: Connection, position: str, *, limit: int) -> list[tuple[CheckedFile, Reading]]:
     """Return damaged files and what was read of their objects, as far as they are still there, by key."""
     rows = await fetch(connection, "damaged_files_behind", position=position, limit=limit)
-    return [(_checked(row), Reading(row["found"], row["reason"])) for row in rows]
+    return [(_checked_file(row), Reading(row["found"], row["reason"])) for row in rows]
 
 
 async def verification(connection: Connection) -> tuple[str | None, int]:
@@ -109,19 +115,3 @@ async def last_check(connection: Connection) -> tuple[datetime, datetime]:
 async def note_check(connection: Connection, moment: datetime) -> None:
     """Note that a check that began at *moment* is done."""
     await execute(connection, "note_check", moment=moment)
-
-
-def _checked(row: Record, *, is_going: bool = False) -> CheckedFile:
-    return CheckedFile(
-        key=row["storage_key"],
-        size=row["size"],
-        sha256=row["sha256"],
-        package_file_id=row["id"],
-        file_name=row["file_name"],
-        status=row["status"],
-        package_id=row["package_id"],
-        project_id=row["project_id"],
-        package_type=row["package_type"],
-        package=" ".join(filter(None, (row["name"], row["version"]))),
-        is_going=is_going,
-    )

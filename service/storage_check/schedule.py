@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import structlog
 
+from schemas.checks import Figures
 from schemas.messages.events import StorageChecked
 from service.events import outbox
 from service.infra.postgres.database import Database
@@ -13,6 +14,7 @@ from service.observing import metrics
 from service.settings import Settings
 from service.storage_check import rows as checking_rows
 from service.storage_check.check import CheckPlan, StorageCheck
+from service.storage_check.findings import Finding
 
 log = structlog.get_logger()
 
@@ -55,24 +57,32 @@ async def run_scheduled_check(database: Database, store: ObjectStore, settings: 
     async with run.alone(), aclosing(run.findings()) as pieces:
         async for found in pieces:
             for finding in found:
-                metrics.ORPHANS_FOUND.labels(finding.kind).inc()
-                log.warning(
-                    "storage_finding",
-                    finding=finding.kind,
-                    key=finding.key,
-                    project_id=finding.file.project_id if finding.file else finding.project_id,
-                    detail=finding.detail,
-                    outcome=finding.outcome,
-                )
+                _report(finding)
+    await _announce(database, run.figures, began=began, repaired=plan.repair)
+
+
+def _report(finding: Finding) -> None:
+    metrics.ORPHANS_FOUND.labels(finding.kind).inc()
+    log.warning(
+        "storage_finding",
+        finding=finding.kind,
+        key=finding.key,
+        project_id=finding.file.project_id if finding.file else finding.project_id,
+        detail=finding.detail,
+        outcome=finding.outcome,
+    )
+
+
+async def _announce(database: Database, figures: Figures, *, began: datetime, repaired: bool) -> None:
     fact = StorageChecked(
         check_id=outbox.new_id(),
         started_at=began,
         finished_at=datetime.now(UTC),
-        repaired=plan.repair,
-        clean=run.figures.is_clean,
-        figures=run.figures,
+        repaired=repaired,
+        clean=figures.is_clean,
+        figures=figures,
     )
     async with database.transaction() as connection:
         await checking_rows.note_check(connection, began)
         await outbox.append(connection, [outbox.event(fact)])
-    log.info("storage_checked", clean=fact.clean, repaired=fact.repaired, **fact.figures.model_dump())
+    log.info("storage_checked", clean=fact.clean, repaired=fact.repaired, **figures.model_dump())

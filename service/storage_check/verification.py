@@ -11,7 +11,7 @@ from service.errors import ObjectMissingError, StorageRefusedError, StorageUnava
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import ObjectStore
 from service.storage_check import rows as checking_rows
-from service.storage_check.rows import FileRow, Reading
+from service.storage_check.rows import FileObject, Reading
 
 _PAGE: Final = 200
 _READS: Final = 4
@@ -54,7 +54,7 @@ async def verify(database: Database, store: ObjectStore, *, anew: bool = False) 
         await checking_rows.note_verified(connection, None, verified=verified)
 
 
-async def _verify_page(database: Database, store: ObjectStore, page: list[tuple[FileRow, bytes]]) -> Verified:
+async def _verify_page(database: Database, store: ObjectStore, page: list[tuple[FileObject, bytes]]) -> Verified:
     expected = {file.key: checksum for file, checksum in page}
     found = await bounded_map(expected, lambda key: _read(store, key), limit=_READS)
     compared = {key: reading for key, reading in found.items() if reading != _ABSENT}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.infra.storage.interface import ObjectInfo
 from service.storage_check.comparison import Piece, compare
-from service.storage_check.rows import FileRow
+from service.storage_check.rows import FileObject
 
 _T = TypeVar("_T")
 _MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,7 +26,7 @@ async def _pieces(elements: Sequence[_T], lengths: Sequence[int]) -> AsyncIterat
     yield elements[start:]
 
 
-async def _compared(objects: AsyncIterator[Sequence[ObjectInfo]], files: AsyncIterator[Sequence[FileRow]]) -> Piece:
+async def _compared(objects: AsyncIterator[Sequence[ObjectInfo]], files: AsyncIterator[Sequence[FileObject]]) -> Piece:
     whole = Piece()
     async for piece in compare(objects, files):
         whole.objects += piece.objects
@@ -44,7 +44,7 @@ def test_what_is_on_one_side_only_or_differs_is_found_whatever_the_pieces_are(
 ) -> None:
     # In the order of bytes, as stores list and the database sorts.
     left = [ObjectInfo(key, objects[key], _MOMENT) for key in sorted(objects, key=str.encode)]
-    right = [FileRow(key, files[key]) for key in sorted(files, key=str.encode)]
+    right = [FileObject(key, files[key]) for key in sorted(files, key=str.encode)]
 
     whole = asyncio.run(_compared(_pieces(left, object_lengths), _pieces(right, file_lengths)))
 
@@ -61,7 +61,7 @@ def test_a_store_that_lists_in_another_order_hides_nothing(
     objects: list[str], files: list[str], lengths: list[int]
 ) -> None:
     left = [ObjectInfo(key, 1, _MOMENT) for key in objects]
-    right = [FileRow(key, 1) for key in files]
+    right = [FileObject(key, 1) for key in files]
 
     whole = asyncio.run(_compared(_pieces(left, lengths), _pieces(right, lengths)))
 

@@ -19,7 +19,7 @@ from service.refusals import ConflictError
 from service.storage_check.comparison import Piece
 from service.storage_check.findings import Judge, Tally
 from service.storage_check.quarantine import Quarantine
-from service.storage_check.rows import FileRow
+from service.storage_check.rows import FileObject
 from tests.support.catalogue import delete, objects_in, publish, query
 from tests.support.checks import AT_ONCE, DAY, check, key_of, put, quarantined, told
 from tests.support.races import EITHER_END, about_to_end, begun_waiting, held_open, publishing
@@ -56,7 +56,7 @@ async def test_an_upload_that_committed_after_its_object_was_seen_is_no_finding(
 async def test_an_upload_whose_object_came_after_the_listing_is_no_finding(filled: Context) -> None:
     key = await key_of(filled, await publish(filled))
 
-    assert await _judged(filled, Piece(without_object=[FileRow(key, 5)])) == ([], Figures())
+    assert await _judged(filled, Piece(without_object=[FileObject(key, 5)])) == ([], Figures())
 
 
 @EITHER_END
@@ -154,7 +154,7 @@ async def test_a_deletion_that_ended_between_listing_and_rows_is_no_finding(fill
     await worker.record(filled)
 
     assert await _judged(filled, Piece(without_file=[seen])) == ([], Figures())
-    assert await _judged(filled, Piece(without_object=[FileRow(key, 5)])) == ([], Figures())
+    assert await _judged(filled, Piece(without_object=[FileObject(key, 5)])) == ([], Figures())
     assert await _judged(filled, Piece(of_other_size=[seen])) == ([], Figures())
 
 
