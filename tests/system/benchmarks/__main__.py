@@ -4,7 +4,6 @@ Absolute figures depend on the machine and on what else it does; compare ratios.
 """
 
 import argparse
-import asyncio
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from service import event_loop
 from tests.system.benchmarks.bulk import measure_bulk
 from tests.system.benchmarks.singly import measure_singly
 from tests.system.benchmarks.yard import open_bench
@@ -32,4 +32,4 @@ async def main(*, bulk: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="tests.system.benchmarks")
     parser.add_argument("--bulk", type=int, default=10_000, help="how many packages bulk_delete deletes")
-    asyncio.run(main(bulk=parser.parse_args().bulk))
+    event_loop.run(main(bulk=parser.parse_args().bulk))
