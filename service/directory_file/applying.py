@@ -194,8 +194,8 @@ async def _find_too_visible(connection: Connection, file: DirectoryFile) -> list
     locations |= {project.path.lower(): ("projects", i, "path") for i, project in enumerate(file.projects)}
     return [
         Problem(
-            locations.get(row["path"].lower()) or locations[row["parent_path"].lower()],
-            "{path} is {visibility}, but {parent_path} around it is {parent_visibility}".format_map(row),
+            locations.get(row.path.lower()) or locations[row.parent_path.lower()],
+            f"{row.path} is {row.visibility}, but {row.parent_path} around it is {row.parent_visibility}",
         )
         for row in await directory_rows.find_too_visible(connection, list(locations))
     ]
