@@ -11,20 +11,17 @@ from pydantic_core import PydanticCustomError
 
 from schemas.base import Query
 from schemas.names import PackageType
+from schemas.searching import Sort, check_terms
 from schemas.statuses import DeletionState, PackageStatus
 
 MAX_PER_PAGE: Final = 100
 DEFAULT_PER_PAGE: Final = 20
 _FURTHEST: Final = 2**62
 """An offset that no list reaches, and that PostgreSQL still adds to."""
-_MOST_TERMS: Final = 50
-"""Each is searched for in every name, so the cost of a search grows with their number."""
 _TRUE: Final = ("1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES", "Y")
 _FALSE: Final = ("0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N")
 _FLAGS: Final = MappingProxyType({**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
 """The texts that GitLab's API reads as a boolean."""
-_QUOTED: Final = re.compile(r'(?<![^ ])"[^"]+"(?![^ ])')
-"""Any other quote is an ordinary character, as in GitLab."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,1000}")
 
 
@@ -67,24 +64,6 @@ def _check_short_page(value: int) -> int:
     return value
 
 
-def search_terms(text: str) -> list[str]:
-    """Split a fuzzy search into terms, each once; text in double quotes, with blanks around, stays one term."""
-    words = " ".join(text.split())
-    quoted = [term[1:-1] for term in _QUOTED.findall(words)]
-    return list(dict.fromkeys([*_QUOTED.sub("", words).split(), *quoted]))
-
-
-def check_terms(text: str | None) -> str | None:
-    """Return the text of a search.
-
-    Raises:
-        ValueError: it has too many words.
-    """
-    if text is not None and len(search_terms(text)) > _MOST_TERMS:
-        raise ValueError(f"should be at most {_MOST_TERMS} different words")
-    return text
-
-
 Integer = Annotated[int, BeforeValidator(read_integer)]
 Page = Annotated[Integer, _blank_is_unset(1), AfterValidator(_read_page)]
 """From 1 on; what is below counts as 1, as in GitLab 14."""
@@ -100,13 +79,6 @@ Flag = Annotated[bool, BeforeValidator(_read_flag), _blank_is_unset(default=Fals
 OptionalText = Annotated[str | None, _blank_is_unset(None)]
 Search = Annotated[OptionalText, AfterValidator(check_terms)]
 """Terms that must all be found; those in double quotes stay together."""
-
-
-class Sort(StrEnum):
-    """The direction of an order."""
-
-    ASC = "asc"
-    DESC = "desc"
 
 
 class OrderBy(StrEnum):

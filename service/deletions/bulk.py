@@ -15,6 +15,7 @@ from service.deletions.rows import bulk as bulk_rows
 from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
 from service.deletions.rows.bulk import Candidate
 from service.events import outbox
+from service.ids import new_id
 from service.infra.postgres.database import Connection, Record, Sessions, interferences
 from service.refusals import (
     ConflictError,
@@ -146,7 +147,7 @@ async def _accept(
     accepted: dict[int, Deletion] = {}
     for start in range(0, len(packages), _PORTION):
         to_delete = [
-            PackageToDelete(package.id, package.status, package.level, outbox.new_id(), outbox.new_id())
+            PackageToDelete(package.id, package.status, package.level, new_id(), new_id())
             for package in packages[start : start + _PORTION]
         ]
         deletions = await accepting_rows.insert_for_packages(connection, origin, to_delete, resend=resend)

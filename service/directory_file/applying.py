@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.files.directory import DirectoryFile, GroupEntry, ProjectEntry, UserEntry
 from schemas.files.directory_checks import repetitions
 from schemas.problems import Location, Problem, problems_of
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.directory_file import moves as places
 from service.directory_file import rows as directory_rows
 from service.directory_file import validation as objections

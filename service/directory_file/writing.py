@@ -12,8 +12,8 @@ from schemas.files.directory import (
     ProjectEntry,
     UserEntry,
 )
-from service.access.tokens import token_digest
 from service.deletions.rows import holds as hold_rows
+from service.digests import token_digest
 from service.directory_file import rows as directory_rows
 from service.directory_file.moves import Names, Placement, place_groups, place_projects
 from service.directory_file.rows import Counts, Found, Rows

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 from schemas.base import Contract
 from schemas.problems import problems_of
 from service.access.callers import Caller
-from service.access.tokens import text_digest
+from service.digests import text_digest
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
 from service.idempotency.answering import StoredAnswer, answer_once

@@ -18,7 +18,8 @@ from service.directory_file.changes import Change
 from service.errors import PackyardError, StartError
 from service.importing.imports import import_packages
 from service.importing.local_files import Folder
-from service.infra.postgres.database import Database, Within, open_database
+from service.infra.postgres.database import Database, Within
+from service.infra.postgres.pool import open_database
 from workers.stack.demo_packages import (
     APPLES,
     ARCHIVE,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.environment import PREFIX, layered
 from service.errors import StartError
-from service.infra.postgres.database import open_database
+from service.infra.postgres.pool import open_database
 from service.settings import Settings, load_settings
 from service.sockets import bind_sockets, local_authority, reason_of
 from workers.stack.postgres import Postgres

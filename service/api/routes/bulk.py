@@ -16,7 +16,6 @@ from service.api.routes.origins import actor_of, origin_of
 from service.deletions import bulk, undoing
 from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
-from service.events import outbox
 from service.http.addresses import external_url
 from service.http.bodies import answer, read_body
 from service.http.keys import CONTEXT, LOG_FIELDS
@@ -30,6 +29,7 @@ from service.http.visits import (
     project_visit,
 )
 from service.idempotency.answering import StoredAnswer
+from service.ids import new_id
 from service.infra.postgres.database import Connection, Sessions
 from service.refusals import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 
@@ -154,7 +154,7 @@ async def _delete(
     async def act(database: Sessions) -> StoredAnswer:
         if body.dry_run:
             return _reply_to_bulk(request, await bulk.plan_deletion(database, wanted), batch_id=None)
-        batch_id = outbox.new_id()
+        batch_id = new_id()
         request[LOG_FIELDS]["batch_id"] = str(batch_id)
         origin = origin_of(request, caller, cause=Cause.BULK, lane=Lane.BULK, reason=body.reason, batch_id=batch_id)
         settings = request.app[CONTEXT].settings

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.http.addresses import client_address
 from service.http.keys import CREDENTIAL_OWNER
 from service.http.operations import Handler
