@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang);
 # with the argument `tests` also what the tests use: clients (Node with npm, and curl), openssl, a library for false clocks,
-# PgBouncer, iptables (with it servers fall silent), and promtool, which comes with Prometheus.
+# PgBouncer, wrk (load on an HTTP server), iptables (with it servers fall silent), and promtool of Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -35,6 +35,7 @@ if [ "${1:-}" = tests ]; then
     command -v npm >/dev/null || missing="$missing npm"
     command -v curl >/dev/null || missing="$missing curl"
     command -v openssl >/dev/null || missing="$missing openssl"
+    command -v wrk >/dev/null || missing="$missing wrk"
     command -v promtool >/dev/null || missing="$missing prometheus"
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
     # Linux only; elsewhere the tests say that no server fell silent, and no clock was wrong.
