@@ -1,4 +1,4 @@
-# What a developer, a user and CI do; each target says in one line what it is for.
+# The targets for developers, users and CI; each one has a line of help.
 PORT ?= 8080
 DATA ?= .packyard
 PYTHON ?= python3
@@ -38,8 +38,7 @@ check: setup ## Format, lint, types, import contracts, documents
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.support.prose
-	$(BIN)/python -m tests.support.prose --docstrings service workers schemas
+	$(BIN)/python -m tests.support.prose ':!tests'
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder dummy --doctree-dir .venv/doctrees docs .venv/site
 
 faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)

@@ -19,7 +19,7 @@ from service.http.serving.rate_limit import RateLimit
 from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
 
 _LARGEST_BODY: Final = 1024 * 1024
-"""Of a body that is read as a whole; uploads are streamed."""
+"""The limit of a body that is read as a whole; uploads are streamed."""
 _FINISH_WITHIN_S: Final = 18.0
 """How long requests may still take that were under way when it was time to stop."""
 _CUT_WITHIN_S: Final = 1.0

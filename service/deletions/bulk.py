@@ -117,7 +117,7 @@ async def progress_of(
 
 
 async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> Sequence[str]:
-    """Return why deletions of a batch do not go on, as far as holds stop them: at most so many reasons."""
+    """Return the reasons of the holds that stop deletions of a batch, at most *limit*."""
     return await bulk_rows.holds_on(connection, batch_id, limit=limit)
 
 

@@ -114,7 +114,7 @@ async def apply_directory(
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """The directory at one moment, as far as a file can change it."""
+    """The part of the directory that a file can change, at one moment."""
 
     state: directory_rows.State
     admins: Sequence[int]

@@ -98,7 +98,7 @@ class _Reader:
         for key, value in node.value:
             name = self._key(key, location)
             if name in values:
-                self.problems.append((_line(key), Problem((*location, name), "the key stands here twice")))
+                self.problems.append((_line(key), Problem((*location, name), "the key is here twice")))
             values[name] = self.read(value, (*location, name), around=_line(key))
         return values
 

@@ -58,7 +58,9 @@ def schedule() -> None:
 
 
 @click.command()
-@click.option("--wait", "patience", help="Migrate nothing: wait for so long, such as 10m, until another has done it.")
+@click.option(
+    "--wait", "patience", help="Migrate nothing: wait up to this time, such as 10m, until another process has migrated."
+)
 def migrate(patience: str | None) -> None:
     """Bring the database to the newest version of the schema."""
     if patience is not None:

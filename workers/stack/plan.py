@@ -31,7 +31,7 @@ class StackPlan:
 
     @property
     def is_exposed(self) -> bool:
-        """Whether others than users of this machine can reach the API, as far as the settings show it."""
+        """Whether other machines can reach the API, by the settings."""
         hosts = [*self.settings.host]
         if self.settings.external_url is not None:
             hosts.append(self.settings.external_url.host or "")

@@ -95,7 +95,7 @@ async def bulk_delete_in_group(request: web.Request) -> web.Response:
     takes_key=True,
 )
 async def bulk_restore_in_project(request: web.Request) -> web.Response:
-    """Undo the deletions of a batch, as far as each of them can be undone."""
+    """Undo each deletion of a batch that can still be undone."""
     async with project_visit(request) as (connection, found):
         await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
     body = await read_body(request, BulkRestore)
@@ -111,7 +111,7 @@ async def bulk_restore_in_project(request: web.Request) -> web.Response:
     takes_key=True,
 )
 async def bulk_restore_in_group(request: web.Request) -> web.Response:
-    """Undo the deletions of a batch below a group, as far as each of them can be undone."""
+    """Undo each deletion of a batch below a group that can still be undone."""
     async with group_visit(request) as (connection, caller, group):
         access.require_credential(caller)
         levels = await access.project_levels(connection, caller, group)

@@ -81,7 +81,7 @@ def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
 @output_option(*_OUTPUTS, json="Print one JSON object, as the API answers.", name="the ids of packages that go")
 @short_option(
     Output.NDJSON,
-    "Print every package, one JSON object a line; standard error tells the batch, and how many more match.",
+    "Print every package, one JSON object a line. Standard error has the batch, and how many more match.",
 )
 def bulk_delete(
     *,
@@ -201,7 +201,7 @@ async def _delete(context: Context, request: _Request, batch_id: UUID) -> BulkPl
         reason=request.body.reason,
         batch_id=batch_id,
     )
-    hint = f"whether they were accepted, `packyard deletions show --batch {batch_id}` tells"
+    hint = f"`packyard deletions show --batch {batch_id}` reports whether they were accepted"
     try:
         with one_line_for_outages():
             return await bulk.delete_packages(context.database, origin, wanted, resend=context.settings.resend)
