@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service import event_loop
+from service.api.routes.downloads import DOWNLOADS
 from service.app import create_app
 from service.context import Context
-from service.http.keys import DOWNLOADS
 from service.infra.rabbitmq.broker import open_broker
 from service.infra.rabbitmq.publishing import Publisher
 from tests.support.filled_databases import FilledDatabases
