@@ -7,7 +7,7 @@ from uuid import UUID
 
 from schemas.http import cursors
 from schemas.http.cursors import DeletionPosition
-from schemas.http.parameters import DeletionListing
+from schemas.http.deletion_parameters import DeletionListing
 from service.deletions import counters
 from service.deletions import events as deletion_events
 from service.deletions.rows import accepting as accepting_rows

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from schemas.base import Contract
 from schemas.http.bulk import Nothing, Restore
+from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.deletion_resources import DeletionResource
-from schemas.http.parameters import DeletionListing
 from schemas.names import AccessLevel
 from service.access import access
 from service.api.routes.origins import actor_of

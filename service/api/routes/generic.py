@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from schemas import generic_names
-from schemas.http.parameters import Upload
+from schemas.http.package_parameters import Upload
 from schemas.http.resources import Message, UploadedFile
 from schemas.names import AccessLevel
 from service.access import access

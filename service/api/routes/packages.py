@@ -4,14 +4,9 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.http.deletion_parameters import DeletionParameters
 from schemas.http.deletion_resources import DeletionResource
-from schemas.http.parameters import (
-    DeletionParameters,
-    FileListing,
-    GroupPackageListing,
-    PipelineListing,
-    ProjectPackageListing,
-)
+from schemas.http.package_parameters import FileListing, GroupPackageListing, PipelineListing, ProjectPackageListing
 from schemas.http.resources import Package, PackageFile, Pipeline
 from schemas.names import AccessLevel
 from service.access import access
