@@ -1,27 +1,32 @@
 """The HTTP application, and its life as a process."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiohttp import web
 
 from service.api.routes import browsing, bulk, deletions, documentation, generic, health, packages, statistics
-from service.api.routes.downloads import note_downloads
+from service.catalogue.downloads import DownloadNotes
 from service.context import Context
 from service.http.caching import tag_answers
-from service.http.keys import CONTEXT, OPERATIONS
+from service.http.keys import CONTEXT, DOWNLOADS, OPERATIONS
 from service.http.serving.cross_origin import CrossOrigin
 from service.http.serving.middlewares import add_headers, identify, translate_errors
 from service.http.serving.rate_limit import RateLimit
 from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
+from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
+from service.web.app import add_pages
 
 _LARGEST_BODY: Final = 1024 * 1024
-"""The limit of a body that is read as a whole; uploads are streamed."""
+"""Of a body that is read as a whole; uploads are streamed."""
 _FINISH_WITHIN_S: Final = 18.0
 """How long requests may still take that were under way when it was time to stop."""
 _CUT_WITHIN_S: Final = 1.0
 """How long it may take to cut off those that were not over by then."""
+_LAST_NOTES_S: Final = 5.0
 
 ROUTES: Final = (
     generic.routes,
@@ -45,18 +50,31 @@ def create_app(context: Context) -> web.Application:
     cors = CrossOrigin(settings.cors_origins)
     limit = RateLimit(settings.rate_limit, settings.rate_limit_period, proxies=settings.trusted_proxies)
     app = web.Application(
-        middlewares=[identify, cors.answer_preflight, limit.throttle, tag_answers, translate_errors],
+        middlewares=[identify, cors.answer_preflight, limit.throttle, tag_answers, translate_errors, *PAGE_MIDDLEWARES],
         client_max_size=_LARGEST_BODY,
     )
     app[CONTEXT] = context
-    note_downloads(app, context.database)
+    app[DOWNLOADS] = DownloadNotes(context.database)
+    app.cleanup_ctx.append(_note_downloads)
     served = [routes for routes in ROUTES if routes is not health.metric_routes or settings.health_port is None]
     app[OPERATIONS] = tuple(operation for routes in served for operation in routes.operations)
     for routes in served:
         routes.add_to(app)
+    add_pages(app)
     app.on_response_prepare.append(add_headers)
     app.on_response_prepare.append(cors.add_headers)
     return app
+
+
+async def _note_downloads(app: web.Application) -> AsyncGenerator[None]:
+    writing = asyncio.create_task(app[DOWNLOADS].keep_writing())
+    yield
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_NOTES_S):
+            await app[DOWNLOADS].write()
 
 
 def create_runner(context: Context) -> Runner:

@@ -124,6 +124,12 @@ class BlockedUserError(ForbiddenError):
     text = "403 Forbidden - Your account has been blocked."
 
 
+class ForeignFormError(ForbiddenError):
+    """A page of ours did not send the form, or sent it too late."""
+
+    text = "403 Forbidden - the form was not sent from this page, or the page is too old: load it again"
+
+
 class InsufficientScopeError(ForbiddenError):
     """The token's scopes do not cover the request."""
 

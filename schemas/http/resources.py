@@ -141,7 +141,7 @@ class Readiness(Status):
     """Whether a process can do its work, and what the last ping saw of each server that it needs."""
 
     servers: dict[str, str]
-    """Each of `database`, `store` and `broker` that the process needs: `ok`, or the fault."""
+    """`database`, `store` and `broker`, as far as the process needs them: `ok`, or what is wrong."""
 
 
 class Message(Resource):

@@ -17,7 +17,7 @@ SELECT 'deploy_token', t.id, t.scopes, t.expires_at, t.revoked_at, t.project_id,
  WHERE t.digest = :digest;
 
 -- name: find_project_by_id
--- lets_job_in: the project is the job's own, or has the job's project in its allowlist. Only jobs need it.
+-- lets_job_in: the project is the job's own, or has the job's project in its allowlist; of no account for other callers.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false AS is_moved,
        coalesce((SELECT max(m.access_level) FROM membership m
                    WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level,
@@ -76,3 +76,16 @@ SELECT p.id, p.path, p.packages_enabled,
         OR EXISTS (SELECT FROM membership m
                     WHERE m.user_id = :user_id AND m.access_level >= :reader_level
                       AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))));
+
+-- name: readable_everywhere
+-- All projects whose packages the caller may read, and where they are switched on.
+SELECT p.id, p.path, p.packages_enabled,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
+  FROM project p JOIN directory_group g ON g.id = p.group_id
+ WHERE p.packages_enabled
+   AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
+        OR EXISTS (SELECT FROM membership m
+                    WHERE m.user_id = :user_id AND m.access_level >= :reader_level
+                      AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))))
+ ORDER BY p.id LIMIT :limit;

@@ -7,7 +7,7 @@ from typing import Final
 from schemas.names import Credential, Scope, UserState
 from service.access import rows as access_rows
 from service.access.rows import Token
-from service.digests import token_digest
+from service.access.tokens import token_digest
 from service.infra.postgres.database import Connection
 from service.refusals import BlockedUserError, RefusedError, TokenExpiredError, TokenRevokedError, UnauthorizedError
 
@@ -69,6 +69,15 @@ async def caller_of(connection: Connection, presented: PresentedToken) -> Caller
         if presented.counts_when_bad:
             raise
         return ANONYMOUS
+
+
+def caller_of_token(token: Token | None) -> Caller:
+    """Return the caller of a user's own token that was found by other means than its text.
+
+    Raises:
+        UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: it is good for nothing now.
+    """
+    return _caller(_good(token, PresentedToken("", frozenset({Credential.PERSONAL_ACCESS_TOKEN}))))
 
 
 def _good(token: Token | None, presented: PresentedToken) -> Token:

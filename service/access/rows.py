@@ -47,7 +47,7 @@ class Project:
     """The ids of the groups around it, from the root down."""
     level: AccessLevel
     lets_job_in: bool
-    """Whether the caller's job may write here; not read for other callers."""
+    """Whether the caller's job may write here; of no account where the caller is no job."""
     is_moved: bool
     """It was asked for by a path that it had before."""
     holds_membership: ClassVar[bool] = False
@@ -81,7 +81,8 @@ class ReadableProject:
     level: AccessLevel
 
 
-_token: Final = row_reader(Token)
+read_token: Final = row_reader(Token)
+"""Makes a token of a record that has the columns of `find_credential`."""
 _project: Final = row_reader(Project)
 _group: Final = row_reader(Group)
 _readable: Final = row_reader(ReadableProject)
@@ -90,7 +91,7 @@ _readable: Final = row_reader(ReadableProject)
 async def find_token(connection: Connection, digest: bytes) -> Token | None:
     """Return the token with that digest."""
     record = await fetch_row(connection, "find_credential", digest=digest)
-    return None if record is None else _token(record)
+    return None if record is None else read_token(record)
 
 
 async def find_project(
@@ -133,6 +134,22 @@ async def readable_projects(
         is_insider=is_insider,
         exclude_subgroups=exclude_subgroups,
         reader_level=AccessLevel.REPORTER,
+    )
+    return {record["id"]: _readable(record) for record in records}
+
+
+async def readable_everywhere(
+    connection: Connection, *, user_id: int | None, is_admin: bool, is_insider: bool, limit: int
+) -> dict[int, ReadableProject]:
+    """Return, by id, at most *limit* of all projects whose packages the caller may read, where they are switched on."""
+    records = await fetch(
+        connection,
+        "readable_everywhere",
+        user_id=user_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        reader_level=AccessLevel.REPORTER,
+        limit=limit,
     )
     return {record["id"]: _readable(record) for record in records}
 

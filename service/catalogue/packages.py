@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.http import cursors
 from schemas.http.cursors import PackagePosition, PipelinePosition
-from schemas.http.package_parameters import (
+from schemas.http.parameters import (
     FileListing,
     GroupPackageListing,
     PackageListing,
@@ -66,8 +66,20 @@ async def show(connection: Connection, project: Project, package_id: int) -> tup
     Raises:
         NotFoundError: it is not in the project, or its status cannot be addressed.
     """
-    package = await _find(connection, project, package_id)
+    package = await find(connection, project, package_id)
     return package, await package_rows.other_versions(connection, package)
+
+
+async def find(connection: Connection, project: Project, package_id: int) -> Record:
+    """Return the package alone.
+
+    Raises:
+        NotFoundError: it is not in the project, or its status cannot be addressed.
+    """
+    package = await package_rows.find_package(connection, project_id=project.id, package_id=package_id)
+    if package is None:
+        raise NotFoundError
+    return package
 
 
 async def list_files(connection: Connection, project: Project, package_id: int, listing: FileListing) -> Slice:
@@ -76,7 +88,7 @@ async def list_files(connection: Connection, project: Project, package_id: int, 
     Raises:
         NotFoundError: the package is not in the project, or its status cannot be addressed.
     """
-    await _find(connection, project, package_id)
+    await find(connection, project, package_id)
     return await package_rows.list_files(connection, package_id=package_id, listing=listing)
 
 
@@ -90,7 +102,7 @@ async def list_pipelines(
         PackageNotPresentableError: the package is in `error`.
         BadParametersError: the cursor is not one of ours.
     """
-    package = await _find(connection, project, package_id)
+    package = await find(connection, project, package_id)
     if package["status"] == PackageStatus.ERROR:
         raise PackageNotPresentableError
     position = cursors.decoded(listing.cursor, PipelinePosition) if listing.cursor else None
@@ -125,7 +137,7 @@ async def find_file(connection: Connection, project: Project, package_id: int, p
         NotFoundError: the package is not in the project, or its status cannot be addressed.
         FileNotFoundInPackageError: the file is not one of the package, or cannot be downloaded.
     """
-    await _find(connection, project, package_id)
+    await find(connection, project, package_id)
     file = await package_rows.find_file(connection, package_id=package_id, package_file_id=package_file_id)
     if file is None:
         raise FileNotFoundInPackageError
@@ -164,13 +176,6 @@ async def _part(connection: Connection, project_ids: Sequence[int], listing: Pac
     if found is None:
         raise BadParametersError("cursor is invalid")
     return found
-
-
-async def _find(connection: Connection, project: Project, package_id: int) -> Record:
-    package = await package_rows.find_package(connection, project_id=project.id, package_id=package_id)
-    if package is None:
-        raise NotFoundError
-    return package
 
 
 def _beside(pipelines: Sequence[Record], *, is_before: bool) -> str | None:

@@ -35,7 +35,7 @@ class Finding:
     kind: FindingKind
     key: str | None = None
     size: int | None = None
-    """The bytes of the object."""
+    """Of the object, in bytes."""
     modified: datetime | None = None
     file: CheckedFile | None = None
     project_id: int | None = None

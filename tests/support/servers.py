@@ -25,7 +25,6 @@ import aiohttp
 import asyncpg
 import psutil
 
-from service import event_loop
 from service.infra.postgres.migrations.run import migrate
 from tests.support.paths import ROOT
 from tests.support.seaweed import ADMIN, READER, SeaweedFS
@@ -246,4 +245,4 @@ async def _guard(folder: Path, watched: int) -> None:
 
 
 if __name__ == "__main__":
-    event_loop.run(_guard(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(_guard(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,4 +1,4 @@
-"""Rows of the projects that a viewer may know of."""
+"""Rows of projects, as far as one viewer may know of them."""
 
 from dataclasses import dataclass
 from datetime import datetime

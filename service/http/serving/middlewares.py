@@ -115,7 +115,8 @@ def _challenge(request: web.Request, status: int) -> Mapping[str, str]:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what every answer carries, before its headers are sent."""
     response.headers.update(COMMON_HEADERS)
-    response.headers["Cache-Control"] = cache_control(request, response)
+    # A page's asset has a digest in its name and says itself how long it may be kept.
+    response.headers.setdefault("Cache-Control", cache_control(request, response))
     if REQUEST_ID in request:
         response.headers["X-Request-Id"] = request[REQUEST_ID]
     if request.app[CONTEXT].vitals.is_stopping:

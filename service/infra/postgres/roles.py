@@ -29,7 +29,7 @@ class DatabaseRole(StrEnum):
     SCALER = "scaler"
 
 
-CREDENTIALS: Final = frozenset({"access_token", "deploy_token", "job_token"})
+CREDENTIALS: Final = frozenset({"access_token", "deploy_token", "job_token", "web_key", "web_session"})
 """Tables that identify a caller; only the API and operators can read them."""
 
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "INSERT", "UPDATE", "DELETE"
@@ -46,6 +46,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "kept_answer": (_ADD,),
             "outbox": (_ADD,),
             "package_statistic_change": (_ADD,),
+            "web_session": (_ADD, _CHANGE, _REMOVE),
         },
         DatabaseRole.RELAY: {"outbox": (_CHANGE,), "instance": (_CHANGE,)},
         DatabaseRole.WORKER: {

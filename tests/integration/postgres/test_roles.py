@@ -18,7 +18,7 @@ import pytest
 from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
 from schemas.names import Lane
 from service.errors import StartError
-from service.infra.postgres.pool import open_database
+from service.infra.postgres.database import open_database
 from service.infra.postgres.roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
 from service.infra.postgres.schema_version import wait_for_schema
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
@@ -35,7 +35,7 @@ _TABLES: Final = frozenset(
         "directory_user", "instance", "job_token", "job_token_allowance", "kept_answer", "membership", "outbox",
         "package", "package_build", "package_file", "package_file_build", "package_statistic",
         "package_statistic_change", "package_tag", "pipeline", "project", "project_alias", "protection_rule",
-        "quarantined_object", "schema_version", "storage_check",
+        "quarantined_object", "schema_version", "storage_check", "web_key", "web_session",
     }
 )  # fmt: skip
 """A table that is new needs an answer to who may write to it, and whether it is about credentials."""

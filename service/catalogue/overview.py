@@ -1,0 +1,86 @@
+"""Reading what pages show beside a listing: figures of projects, other versions of a package, people."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from schemas.names import PackageType
+from schemas.statuses import PackageStatus
+from service.infra.postgres.database import Connection, fetch, fetch_row
+from service.infra.postgres.records import row_reader
+
+_COUNTED: Final = 10_000
+"""Other versions beyond these are not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFigures:
+    """How much a project has."""
+
+    project_id: int
+    packages: int
+    files: int
+    logical_bytes: int
+    physical_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SiblingVersion:
+    """A package of the same name and type."""
+
+    id: int
+    version: str | None
+    status: PackageStatus
+    created_at: datetime
+    total: int
+    """How many such packages there are, this one among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user as others see it."""
+
+    id: int
+    username: str
+    name: str
+
+
+_read_figures: Final = row_reader(ProjectFigures)
+_read_version: Final = row_reader(SiblingVersion)
+_read_person: Final = row_reader(Person)
+
+
+async def figures_of(connection: Connection, project_ids: Collection[int]) -> dict[int, ProjectFigures]:
+    """Return the figures of these projects by id; a project that never had a package has none."""
+    rows = await fetch(connection, "figures_of_projects", project_ids=list(project_ids))
+    return {row["project_id"]: _read_figures(row) for row in rows}
+
+
+async def newest_versions(
+    connection: Connection, *, project_id: int, package_type: PackageType, name: str, limit: int
+) -> Sequence[SiblingVersion]:
+    """Return the newest displayable packages of that name and type."""
+    rows = await fetch(
+        connection,
+        "newest_versions",
+        project_id=project_id,
+        package_type=package_type,
+        name=name,
+        counted=_COUNTED,
+        limit=limit,
+    )
+    return [_read_version(row) for row in rows]
+
+
+async def people(connection: Connection, ids: Collection[int]) -> dict[int, Person]:
+    """Return the users with these ids."""
+    rows = await fetch(connection, "find_people", ids=list(ids)) if ids else []
+    return {row["id"]: _read_person(row) for row in rows}
+
+
+async def package_of_file(connection: Connection, package_file_id: int) -> int | None:
+    """Return the id of the package that has the file, in whatever project."""
+    row = await fetch_row(connection, "package_of_file", package_file_id=package_file_id)
+    found: int | None = row["package_id"] if row else None
+    return found

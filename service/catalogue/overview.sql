@@ -1,0 +1,28 @@
+-- What pages show beside a listing.
+
+-- name: figures_of_projects
+SELECT project_id, sum(packages)::bigint AS packages, sum(files)::bigint AS files,
+       sum(logical_bytes)::bigint AS logical_bytes, sum(physical_bytes)::bigint AS physical_bytes
+  FROM (SELECT project_id, packages, files, logical_bytes, physical_bytes
+          FROM package_statistic WHERE project_id = ANY(:project_ids::bigint[])
+         UNION ALL
+        SELECT project_id, packages, files, logical_bytes, physical_bytes
+          FROM package_statistic_change WHERE project_id = ANY(:project_ids::bigint[])) figures
+ GROUP BY project_id;
+
+-- name: newest_versions
+-- The newest packages of the same name and type, and how many there are: at most as many as are counted.
+WITH others AS (
+    SELECT p.id, p.version, p.status, p.created_at FROM package p
+     WHERE p.project_id = :project_id AND p.package_type = :package_type AND p.name = :name
+       AND p.status IN statuses(DISPLAYABLE)
+     LIMIT :counted
+)
+SELECT o.id, o.version, o.status, o.created_at, count(*) OVER () AS total
+  FROM others o ORDER BY o.created_at DESC, o.id DESC LIMIT :limit;
+
+-- name: find_people
+SELECT id, username, name FROM directory_user WHERE id = ANY(:ids::bigint[]);
+
+-- name: package_of_file
+SELECT package_id FROM package_file WHERE id = :package_file_id;

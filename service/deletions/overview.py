@@ -1,0 +1,50 @@
+"""Reading what pages show of deletions beside the deletions themselves."""
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from schemas.names import PackageType
+from schemas.statuses import DeletionState
+from service.infra.postgres.database import Connection, fetch, fetch_row
+
+COUNTED: Final = 1_000
+"""Deletions in one state are counted up to this number."""
+
+
+async def count_states(connection: Connection, project_ids: Collection[int] | None) -> Mapping[DeletionState, int]:
+    """Return how many deletions of these projects (None: of all) are in each state, up to `COUNTED` and one."""
+    rows = await fetch(
+        connection,
+        "count_deletion_states",
+        states=[state.value for state in DeletionState],
+        project_ids=None if project_ids is None else list(project_ids),
+        counted=COUNTED + 1,
+    )
+    return {DeletionState(row["state"]): row["deletions"] for row in rows}
+
+
+async def under_way(connection: Connection, *, project_id: int, package_id: int) -> UUID | None:
+    """Return the deletion of the package that has not ended, if there is one."""
+    row = await fetch_row(connection, "deletion_under_way", project_id=project_id, package_id=package_id)
+    found: UUID | None = row["id"] if row else None
+    return found
+
+
+async def of_file_under_way(connection: Connection, *, project_id: int, package_file_id: int) -> UUID | None:
+    """Return the deletion of the file by itself that has not ended, if there is one."""
+    row = await fetch_row(connection, "file_deletion_under_way", project_id=project_id, package_file_id=package_file_id)
+    found: UUID | None = row["id"] if row else None
+    return found
+
+
+async def grace_for(
+    connection: Connection, *, project_id: int, package_type: PackageType, default: timedelta
+) -> timedelta:
+    """Return how long a deletion of such a package could be undone; *default* where nothing around it says."""
+    (row,) = await fetch(
+        connection, "grace_of_package_type", project_id=project_id, package_type=package_type, grace=default
+    )
+    grace: timedelta = row["grace"]
+    return grace

@@ -1,0 +1,22 @@
+-- What pages show of deletions beside the deletions themselves.
+
+-- name: count_deletion_states
+-- Counts each state up to a limit; an index holds all that has not succeeded.
+SELECT s.state, c.deletions
+  FROM unnest(:states::text[]) AS s (state) CROSS JOIN LATERAL (
+    SELECT count(*) AS deletions FROM (
+        SELECT FROM deletion d
+         WHERE d.state = s.state AND (:project_ids::bigint[] IS NULL OR d.project_id = ANY(:project_ids::bigint[]))
+         LIMIT :counted) counted) c;
+
+-- name: deletion_under_way
+-- The deletion of the whole package that has not ended.
+SELECT id FROM deletion
+ WHERE package_id = :package_id AND project_id = :project_id AND package_file_id IS NULL AND finished_at IS NULL;
+
+-- name: file_deletion_under_way
+SELECT id FROM deletion
+ WHERE package_file_id = :package_file_id AND project_id = :project_id AND finished_at IS NULL;
+
+-- name: grace_of_package_type
+SELECT grace_of(:project_id::bigint, :package_type::text, :grace::interval) AS grace;

@@ -1,0 +1,35 @@
+"""The pages in an application: their routes beside those of the API, and errors as pages."""
+
+from typing import Final
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from service.http.keys import CONTEXT
+from service.web import assets
+from service.web.errors import show_errors
+from service.web.keys import ATTEMPTS
+from service.web.routes import acts, deletions, groups, home, packages, projects, sign_in
+from service.web.sessions.attempts import Attempts
+
+MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
+"""The middlewares of pages, to be the innermost ones."""
+
+_ROUTES: Final = (
+    assets.routes,
+    home.routes,
+    sign_in.routes,
+    acts.routes,
+    packages.routes,
+    deletions.routes,
+    groups.routes,
+    projects.routes,
+)
+"""Where two addresses match, the first counts."""
+
+
+def add_pages(app: web.Application) -> None:
+    """Serve the pages in *app*, beside what it serves already."""
+    app[ATTEMPTS] = Attempts(app[CONTEXT].settings.trusted_proxies)
+    for routes in _ROUTES:
+        routes.add_to(app)

@@ -1,0 +1,96 @@
+"""Numbers, sizes and moments as people read them, with the exact value beside."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from babel import Locale
+from babel.dates import format_datetime, format_timedelta
+from babel.numbers import format_decimal
+from markupsafe import Markup
+
+_STEP: Final = 1_000
+_UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_TENTHS_BELOW: Final = 100
+_SHORT_DIGEST: Final = 12
+_STATUS: Final = re.compile(r"^\d{3} [A-Za-z]+(?: [a-z]+)?(?: - |$)")
+
+
+class Formats:
+    """The filters of the templates, in one language."""
+
+    def __init__(self, locale: Locale, ngettext: Callable[[str, str, int], str]) -> None:
+        """Write as that locale does; *ngettext* translates a text that has a plural."""
+        self._locale = locale
+        self._ngettext = ngettext
+
+    @property
+    def filters(self) -> MappingProxyType[str, Callable[..., object]]:
+        """The filters by name."""
+        return MappingProxyType(
+            {
+                "count": self.count,
+                "size": self.size,
+                "plain_size": self.plain_size,
+                "ago": self.ago,
+                "clock": self.clock,
+                "span": self.span,
+                "digest": digest,
+                "refusal": refusal,
+                "credential": credential,
+            }
+        )
+
+    def count(self, number: int) -> str:
+        """Return a whole number with separators."""
+        return str(format_decimal(number, locale=self._locale))
+
+    def plain_size(self, size: int) -> str:
+        """Return a number of bytes in the unit that fits, such as 1.2 MB."""
+        value, unit = float(size), 0
+        while value >= _STEP and unit < len(_UNITS) - 1:
+            value /= _STEP
+            unit += 1
+        pattern = "#,##0.#" if unit and value < _TENTHS_BELOW else "#,##0"
+        return f"{format_decimal(value, pattern, locale=self._locale)} {_UNITS[unit]}"
+
+    def size(self, size: int) -> Markup:
+        """Return a number of bytes in the unit that fits, with the exact number in its title."""
+        exact = self._ngettext("%(num)s byte", "%(num)s bytes", size) % {"num": self.count(size)}
+        return Markup('<data value="{}" title="{}">{}</data>').format(size, exact, self.plain_size(size))
+
+    def ago(self, moment: datetime) -> Markup:
+        """Return a moment as the time since then or until then, with the moment itself in its title."""
+        words = format_timedelta(moment - datetime.now(UTC), add_direction=True, locale=self._locale)
+        return self._time(moment, words)
+
+    def clock(self, moment: datetime) -> Markup:
+        """Return a moment as date and time of day."""
+        return self._time(moment, format_datetime(moment, "d MMM y, HH:mm 'UTC'", locale=self._locale))
+
+    def span(self, seconds: float) -> str:
+        """Return a length of time in the unit that fits."""
+        return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self._locale))
+
+    def _time(self, moment: datetime, words: str) -> Markup:
+        moment = moment.astimezone(UTC)
+        exact = format_datetime(moment, "d MMMM y, HH:mm:ss 'UTC'", locale=self._locale)
+        machine = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(machine, exact, words)
+
+
+def digest(text: str) -> Markup:
+    """Return the beginning of a checksum, with all of it in its title."""
+    return Markup('<code class="digest" title="{}">{}</code>').format(text, text[:_SHORT_DIGEST])
+
+
+def refusal(text: str) -> str:
+    """Return the words of a refusal without the status that the API puts before them."""
+    return _STATUS.sub("", text)
+
+
+def credential(kind: str) -> str:
+    """Return the kind of a credential in words."""
+    return kind.replace("_", " ")

@@ -1,0 +1,133 @@
+"""The pages of deletions: one by itself, and those of a project, a group or everywhere."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from schemas.http.parameters import DeletionListing
+from schemas.statuses import DeletionState
+from service.access.callers import Caller
+from service.access.rows import ReadableProject
+from service.deletions import accepting
+from service.deletions import overview as deletion_overview
+from service.deletions.accepting import DeletionPage
+from service.infra.postgres.database import Connection
+from service.refusals import BadParametersError
+from service.web.deletions import DeletionView, deletion_view, readable_places, rights_of, views_in
+from service.web.parameters import read_listing, read_uuid, with_parameters
+from service.web.rendering import render
+from service.web.routing import GROUP, PROJECT, PageRoutes
+from service.web.views import PlaceView, group_place, project_place
+from service.web.visits import group_visit, project_visit, visit
+
+routes = PageRoutes()
+
+DELETION: Final = PROJECT + "/-/deletions/{deletion_id:[0-9a-fA-F-]+}"
+
+_ORDER: Final = (
+    DeletionState.QUEUED,
+    DeletionState.GRACE,
+    DeletionState.DESTROYING,
+    DeletionState.RETRYING,
+    DeletionState.FAILED,
+    DeletionState.SUCCEEDED,
+    DeletionState.RESTORED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StateTab:
+    """One state: how many deletions are in it, and the address of the list of them."""
+
+    state: DeletionState
+    deletions: int
+    address: str
+    is_current: bool
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more than were counted."""
+        return self.deletions > deletion_overview.COUNTED
+
+
+@routes.page(DELETION)
+async def show_deletion(request: web.Request) -> web.Response:
+    """Show how far a deletion is."""
+    async with project_visit(request) as (connection, found):
+        row = await accepting.show(connection, [found.project.id], read_uuid(request, "deletion_id"))
+    view = deletion_view(row, project_path=found.project.path, rights=rights_of(found.caller, found.level))
+    return render(request, "deletion.html", place=project_place(found.project), deletion=view, notice=None)
+
+
+@routes.page(PROJECT + "/-/deletions")
+async def list_in_project(request: web.Request) -> web.Response:
+    """Show the deletions of a project, newest first."""
+    async with project_visit(request) as (connection, found):
+        project = found.project
+        places = {project.id: ReadableProject(project.id, project.path, project.packages_enabled, found.level)}
+        return await _list(request, connection, found.caller, places, place=project_place(project))
+
+
+@routes.page(GROUP + "/-/deletions")
+async def list_in_group(request: web.Request) -> web.Response:
+    """Show the deletions of the projects below a group, newest first."""
+    async with group_visit(request) as (connection, caller, group):
+        readable = await readable_places(connection, caller)
+        places = {number: place for number, place in readable.items() if _is_below(place.path, group.path)}
+        return await _list(request, connection, caller, places, place=group_place(group))
+
+
+@routes.page("/-/deletions")
+async def list_everywhere(request: web.Request) -> web.Response:
+    """Show the deletions of all projects that the caller may read, newest first."""
+    async with visit(request) as (connection, caller):
+        places = await readable_places(connection, caller)
+        return await _list(request, connection, caller, places, place=None)
+
+
+async def _list(
+    request: web.Request,
+    connection: Connection,
+    caller: Caller,
+    places: Mapping[int, ReadableProject],
+    *,
+    place: PlaceView | None,
+) -> web.Response:
+    ids: Collection[int] | None = None if place is None and caller.is_admin else places
+    listing = read_listing(request, DeletionListing)
+    listed = await _first_if_lost(connection, ids, listing)
+    counts = await deletion_overview.count_states(connection, ids)
+    tabs = [
+        StateTab(
+            state,
+            counts[state],
+            with_parameters(request, state=state.value, cursor=None),
+            is_current=listing.state is state,
+        )
+        for state in _ORDER
+    ]
+    views: list[DeletionView] = views_in(listed.rows, places, caller)
+    return render(
+        request,
+        "deletions.html",
+        place=place,
+        deletions=views,
+        listing=listing,
+        tabs=tabs,
+        all_address=with_parameters(request, state=None, cursor=None),
+        next_address=with_parameters(request, cursor=listed.next_cursor) if listed.next_cursor else None,
+        first_address=with_parameters(request, cursor=None) if listing.cursor else None,
+    )
+
+
+async def _first_if_lost(connection: Connection, ids: Collection[int] | None, listing: DeletionListing) -> DeletionPage:
+    try:
+        return await accepting.list_newest(connection, ids, listing)
+    except BadParametersError:
+        return await accepting.list_newest(connection, ids, listing.model_copy(update={"cursor": None}))
+
+
+def _is_below(project_path: str, group_path: str) -> bool:
+    return project_path.lower().startswith(f"{group_path.lower()}/")

@@ -1,0 +1,93 @@
+"""The page of a group: what is in it, and the packages of all projects below it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from schemas.http.directory_parameters import GroupListing, GroupProjectsListing, ProjectOrderBy
+from schemas.http.parameters import MAX_PER_PAGE, GroupPackageListing, Sort
+from schemas.names import AccessLevel
+from schemas.statuses import ENDED
+from service.access import access
+from service.access.callers import WRITING_SCOPES, Caller
+from service.access.rows import Group
+from service.catalogue import browsing, overview, packages, statistics
+from service.catalogue.overview import ProjectFigures
+from service.catalogue.packages import PackagePage
+from service.catalogue.rows.groups import Depth, GroupRow
+from service.catalogue.rows.projects import ProjectRow
+from service.deletions import overview as deletion_overview
+from service.infra.postgres.database import Connection
+from service.refusals import GroupNotFoundError, ProjectNotFoundError
+from service.web.listings import first_if_lost, package_list, read_packages
+from service.web.rendering import render, see_other
+from service.web.routing import GROUP, NAME, PageRoutes
+from service.web.views import group_place, package_view
+from service.web.visits import group_visit, visit
+
+routes = PageRoutes()
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The direct content of a group; the figures are those of projects whose packages the caller may read."""
+
+    subgroups: Sequence[GroupRow]
+    projects: Sequence[ProjectRow]
+    figures: Mapping[int, ProjectFigures]
+    levels: Mapping[int, AccessLevel]
+    """The caller's level in each project below the group that the caller may read."""
+
+
+@routes.page(GROUP)
+async def show_group(request: web.Request) -> web.Response:
+    """Show a group."""
+    paths: dict[int, str] = {}
+    async with group_visit(request) as (connection, caller, group):
+        inside = await _look_inside(connection, caller, group)
+
+        async def read(wanted: GroupPackageListing) -> PackagePage:
+            listed, readable = await packages.list_in_group(connection, caller, group, wanted)
+            paths.update({number: project.path for number, project in readable.items()})
+            return listed
+
+        listing = read_packages(request, GroupPackageListing)
+        listed = await first_if_lost(listing, read)
+        figures = await statistics.of_group(connection, caller, group)
+        states = await deletion_overview.count_states(connection, inside.levels)
+    may_write = bool(caller.scopes & WRITING_SCOPES)
+    return render(
+        request,
+        "group.html",
+        place=group_place(group),
+        list=package_list(request, listing, listed, figures),
+        packages=[package_view(row, project_path=paths[row["project_id"]]) for row in listed.slice.rows],
+        inside=inside,
+        states=states,
+        under_way=sum(states[state] for state in states if state not in ENDED),
+        may_delete=may_write and any(level >= AccessLevel.MAINTAINER for level in inside.levels.values()),
+    )
+
+
+@routes.page(NAME)
+async def show_name(request: web.Request) -> web.Response:
+    """Lead from the short address of a group to its page."""
+    async with visit(request) as (connection, caller):
+        try:
+            group = await access.visible_group(connection, caller, request.match_info["path"])
+        except GroupNotFoundError:
+            raise ProjectNotFoundError from None
+    if group.path.lower() != request.match_info["path"].lower():
+        raise ProjectNotFoundError
+    return see_other(request, f"/groups/{group.path}")
+
+
+async def _look_inside(connection: Connection, caller: Caller, group: Group) -> Inside:
+    wanted = GroupListing.model_validate({"per_page": MAX_PER_PAGE, "all_available": "true"})
+    subgroups = await browsing.list_groups(connection, caller, wanted, group=group, depth=Depth.CHILDREN)
+    listing = GroupProjectsListing(order_by=ProjectOrderBy.PATH, sort=Sort.ASC, per_page=MAX_PER_PAGE)
+    projects = await browsing.list_projects(connection, caller, listing, group=group)
+    levels = await access.project_levels(connection, caller, group)
+    shown = [row.id for row in projects.rows if row.id in levels]
+    return Inside(subgroups.rows, projects.rows, await overview.figures_of(connection, shown), levels)

@@ -1,0 +1,64 @@
+"""The home page: what this is, what there is, what is being deleted."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from schemas.http.directory_parameters import AllProjectsListing, GroupListing, ProjectOrderBy
+from schemas.http.parameters import DeletionListing, Sort
+from schemas.statuses import DeletionState
+from service.access.callers import Caller
+from service.access.rows import ReadableProject
+from service.catalogue import browsing, overview
+from service.deletions import accepting
+from service.infra.postgres.database import Connection
+from service.web.deletions import DeletionView, readable_places, views_in
+from service.web.parameters import read_listing, with_parameters
+from service.web.rendering import render
+from service.web.routing import PageRoutes
+from service.web.visits import visit
+
+routes = PageRoutes()
+
+_NEWEST: Final = 8
+_FAILED: Final = 5
+_GROUPS: Final = 50
+
+
+@routes.page("/")
+async def show_home(request: web.Request) -> web.Response:
+    """Show what the caller may read."""
+    async with visit(request) as (connection, caller):
+        listing = read_listing(
+            request, AllProjectsListing, order_by=ProjectOrderBy.PATH, sort=Sort.ASC, search_namespaces=True
+        )
+        projects = await browsing.list_projects(connection, caller, listing)
+        groups = await browsing.list_groups(connection, caller, GroupListing.model_validate({"per_page": _GROUPS}))
+        places = await readable_places(connection, caller)
+        shown = [row.id for row in projects.rows if row.id in places]
+        figures = await overview.figures_of(connection, shown)
+        newest = await _newest(connection, caller, places, per_page=_NEWEST)
+        failed = await _newest(connection, caller, places, per_page=_FAILED, state=DeletionState.FAILED)
+    return render(
+        request,
+        "home.html",
+        listing=listing,
+        projects=projects,
+        groups=[row for row in groups.rows if row.parent_id is None],
+        figures=figures,
+        readable=places,
+        newest=newest,
+        failed=failed,
+        first_address=with_parameters(request, page=None) if listing.page > 1 else None,
+        next_address=with_parameters(request, page=listing.page + 1) if projects.has_more else None,
+    )
+
+
+async def _newest(
+    connection: Connection, caller: Caller, places: Mapping[int, ReadableProject], **listing: object
+) -> list[DeletionView]:
+    wanted = DeletionListing.model_validate(listing)
+    ids = None if caller.is_admin else places
+    listed = await accepting.list_newest(connection, ids, wanted)
+    return views_in(listed.rows, places, caller)

@@ -1,0 +1,38 @@
+"""The page of a project: its packages, and what is being deleted in it."""
+
+from aiohttp import web
+
+from schemas.http.parameters import ProjectPackageListing
+from schemas.statuses import ENDED
+from service.catalogue import packages, statistics
+from service.deletions import overview as deletion_overview
+from service.web.deletions import Rights, rights_of
+from service.web.listings import first_if_lost, package_list, read_packages
+from service.web.rendering import render
+from service.web.routing import PROJECT, PageRoutes
+from service.web.views import package_view, project_place
+from service.web.visits import project_visit
+
+routes = PageRoutes()
+
+
+@routes.page(PROJECT)
+async def show_project(request: web.Request) -> web.Response:
+    """Show the packages of a project."""
+    async with project_visit(request) as (connection, found):
+        listing = read_packages(request, ProjectPackageListing)
+        listed = await first_if_lost(
+            listing, lambda wanted: packages.list_in_project(connection, found.project, wanted)
+        )
+        figures = await statistics.of_project(connection, found.project)
+        states = await deletion_overview.count_states(connection, [found.project.id])
+    return render(
+        request,
+        "project.html",
+        place=project_place(found.project),
+        list=package_list(request, listing, listed, figures),
+        packages=[package_view(row, project_path=found.project.path) for row in listed.slice.rows],
+        states=states,
+        under_way=sum(states[state] for state in states if state not in ENDED),
+        may_delete=rights_of(found.caller, found.level) >= Rights.CHANGE,
+    )

@@ -1,0 +1,1 @@
+"""Signing in with a browser: sessions, their cookie, and forms that only our own pages can send."""

@@ -1,0 +1,29 @@
+-- name: open_web_session!
+INSERT INTO web_session (digest, user_id, token_id) VALUES (:digest, :user_id, :token_id);
+
+-- name: find_web_session
+-- Finds a session that has not ended, with its token and user as they are now. is_stale: its use should be noted again.
+SELECT 'personal_access_token' AS kind, t.id, t.scopes, t.expires_at, t.revoked_at,
+       NULL::bigint AS project_id, NULL::bigint AS pipeline_id, NULL::text AS login,
+       u.id AS user_id, u.username, u.admin AS is_admin, u.external AS is_external, u.state AS user_state,
+       s.last_used_at < now() - interval '1 minute' AS is_stale
+  FROM web_session s JOIN access_token t ON t.id = s.token_id JOIN directory_user u ON u.id = s.user_id
+ WHERE s.digest = :digest AND s.last_used_at > now() - :idle::interval AND s.created_at > now() - :longest::interval;
+
+-- name: note_web_session!
+UPDATE web_session SET last_used_at = now() WHERE digest = :digest;
+
+-- name: close_web_session!
+DELETE FROM web_session WHERE digest = :digest;
+
+-- name: close_web_sessions_of_user!
+DELETE FROM web_session WHERE user_id = :user_id;
+
+-- name: prune_web_sessions!
+DELETE FROM web_session WHERE digest IN (
+    SELECT digest FROM web_session
+     WHERE last_used_at <= now() - :idle::interval OR created_at <= now() - :longest::interval
+     LIMIT :limit FOR UPDATE SKIP LOCKED);
+
+-- name: find_web_key
+SELECT key FROM web_key;

@@ -1,0 +1,89 @@
+// What pages can do with scripts; each works without them.
+
+// A link that opens a dialog in place of the page it leads to.
+for (const link of document.querySelectorAll("[data-dialog]")) {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    document.getElementById(link.dataset.dialog).showModal();
+  });
+}
+for (const button of document.querySelectorAll("dialog [data-close]")) {
+  button.addEventListener("click", (event) => {
+    event.preventDefault();
+    button.closest("dialog").close();
+  });
+}
+
+// A form is sent once, however often its button is pressed; going back in the history makes it new.
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.sent) event.preventDefault();
+  else if (event.target.method === "post") event.target.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});
+
+// Time that is left, in the words of the page: [data-ends] holds the moment, its template the text.
+const span = (seconds) => {
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const [unit, length] = units.find(([, size]) => seconds >= size * 1.5) ?? units[3];
+  const style = { style: "unit", unit, unitDisplay: "short" };
+  return new Intl.NumberFormat(document.documentElement.lang, style).format(Math.max(0, Math.round(seconds / length)));
+};
+const countDown = () => {
+  for (const element of document.querySelectorAll("[data-ends]")) {
+    element.textContent = span((Date.parse(element.dataset.ends) - Date.now()) / 1000);
+  }
+};
+setInterval(countDown, 1000);
+countDown();
+
+// A part of the page that the server renders anew when something has changed. A hidden tab closes its stream, since a
+// browser opens only six connections to a host.
+for (const part of document.querySelectorAll("[data-live]")) {
+  let stream;
+  const show = (text) => {
+    const focused = document.activeElement?.id;
+    part.innerHTML = text;
+    if (focused) document.getElementById(focused)?.focus();
+    countDown();
+  };
+  const open = () => {
+    if (stream || part.dataset.over) return;
+    stream = new EventSource(part.dataset.live);
+    stream.addEventListener("part", (event) => show(event.data));
+    stream.addEventListener("over", (event) => {
+      if (event.data) show(event.data);
+      part.dataset.over = "yes";
+      close();
+    });
+  };
+  const close = () => {
+    stream?.close();
+    stream = undefined;
+  };
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
+  if (!document.hidden) open();
+}
+
+// Keys: / goes to the search, j and k move through the rows, Enter opens one, ? shows these.
+const rows = [...document.querySelectorAll("tbody tr:has(a.name)")];
+let at = -1;
+document.addEventListener("keydown", (event) => {
+  const inField = event.target.closest("input, textarea, select, dialog, [contenteditable]");
+  if (inField || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/") {
+    const search = document.querySelector("input[type=search]");
+    if (search) {
+      event.preventDefault();
+      search.focus();
+    }
+  } else if ((event.key === "j" || event.key === "k") && rows.length) {
+    at = Math.min(rows.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)));
+    rows[at].querySelector("a.name").focus();
+  } else if (event.key === "?") {
+    document.getElementById("keys")?.showModal();
+  }
+});

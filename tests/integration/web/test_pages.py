@@ -1,0 +1,192 @@
+"""What the pages show, to whom, and that nothing of the API changes for them."""
+
+from typing import Final
+
+import pytest
+
+from schemas.statuses import PackageStatus
+from service.context import Context
+from tests.support.browsing import Browser, browsing
+from tests.support.catalogue import delete, publish, query
+from tests.support.packages import MAINTAINER
+
+_MARKUP: Final = '<script>alert("x")</script>'
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/json, text/html;q=0.9", ""])
+@pytest.mark.parametrize("path", ["/", "/acme/open", "/groups/acme", "/-/deletions", "/-/sign_in", "/nothing/here"])
+async def test_clients_that_do_not_prefer_html_get_what_they_got_before(
+    stranger: Browser, path: str, accept: str
+) -> None:
+    answer = await stranger.get(path, Accept=accept)
+
+    assert (answer.status, answer.text) == (404, '{"error":"404 Not Found"}')
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/v4", "/api/v4/nothing", "/api/v4/projects/acme%2Fopen", "/api/v4/version", "/-/live"]
+)
+async def test_the_api_answers_browsers_as_everybody_else(stranger: Browser, path: str) -> None:
+    browser, client = await stranger.get(path), await stranger.get(path, Accept="*/*")
+
+    assert (browser.status, browser.text) == (client.status, client.text)
+    assert browser.headers["Content-Type"] == client.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("path", ["/", "/acme/open", "/groups/acme", "/-/deletions", "/acme/open/-/deletions"])
+async def test_every_page_has_the_strict_policy_and_is_kept_by_nobody(stranger: Browser, path: str) -> None:
+    page = await stranger.get(path)
+
+    assert (page.status, page.headers["Cache-Control"], page.headers["Vary"]) == (200, "no-store", "Accept, Cookie")
+    policy = page.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert page.text.count("<h1") == 1
+
+
+async def test_an_asset_has_its_digest_in_its_name_and_may_be_kept_for_ever(stranger: Browser) -> None:
+    sheet = next(part for part in (await stranger.get("/")).text.split('"') if part.endswith(".css"))
+    found = await stranger.get(sheet, Accept="text/css,*/*;q=0.1")
+
+    assert (found.status, found.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
+    assert found.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert (await stranger.get("/-/assets/site.css")).status == 404
+
+
+async def test_each_web_path_of_the_api_leads_to_a_page_of_the_package(filled: Context, maintainer: Browser) -> None:
+    package_id = await publish(filled, name="tool", version="2.0", files=("tool.tgz", "notes.txt"))
+    listed = await maintainer.get("/api/v4/projects/100/packages?package_name=tool", Accept="*/*", **MAINTAINER)
+    (web_path,) = {part for part in listed.text.split('"') if part.startswith("/acme/open/-/")}
+    page = await maintainer.get(web_path)
+
+    assert web_path == f"/acme/open/-/packages/{package_id}"
+    assert page.status == 200
+    for words in ("tool 2.0", "available", "tool.tgz", "notes.txt", "2 files", "Mary Maintainer"):
+        assert words in page.words
+
+
+@pytest.mark.parametrize(
+    "token", ["", "guest-token", "stranger-token", "external-token", "insider-token", "guest-owner-token", "root-token"]
+)
+async def test_a_page_is_there_exactly_where_the_api_lists_packages(filled: Context, token: str) -> None:
+    places = [
+        "acme/open",
+        "acme/inside",
+        "acme/labs/anvil",
+        "acme/off",
+        "secret/vault",
+        "secret/hers",
+        "house/hall",
+        "a/b",
+    ]
+    async with browsing(filled, external_url=None) as browser:
+        if token:
+            await browser.sign_in(token)
+        headers = {"PRIVATE-TOKEN": token} if token else {}
+        addresses = [f"/api/v4/projects/{path.replace('/', '%2F')}/packages" for path in places]
+        answers = [await browser.get(address, Accept="*/*", **headers) for address in addresses]
+        pages = [await browser.get(f"/{path}") for path in places]
+
+    assert [page.status for page in pages] == [200 if answer.status == 200 else 404 for answer in answers]
+
+
+async def test_a_page_that_is_hidden_looks_as_one_that_is_not_there(stranger: Browser) -> None:
+    hidden, missing = await stranger.get("/secret/vault"), await stranger.get("/secret/other")
+
+    assert hidden.status == missing.status == 404
+    assert hidden.text.replace("vault", "other") == missing.text.replace(
+        missing.headers["X-Request-Id"], hidden.headers["X-Request-Id"]
+    )
+
+
+async def test_the_home_page_names_no_figures_of_packages_that_the_reader_may_not_read(filled: Context) -> None:
+    await publish(filled, project_id=200, content=b"x" * 4_321)
+    async with browsing(filled, external_url=None) as browser:
+        await browser.sign_in("guest-owner-token")
+        page = await browser.get("/")
+
+    assert "secret/vault" in page.words
+    assert "4.3 kB" not in page.words
+
+
+async def test_a_moved_project_leads_on(filled: Context, stranger: Browser) -> None:
+    await query(filled, "INSERT INTO project_alias (path, project_id) VALUES ('acme/before', 100)")
+    answer = await stranger.get("/acme/before/-/deletions?state=failed")
+
+    assert (answer.status, answer.headers["Location"]) == (301, "/acme/open/-/deletions?state=failed")
+
+
+async def test_a_package_that_is_being_deleted_leads_to_its_deletion(filled: Context, stranger: Browser) -> None:
+    package_id = await publish(filled, name="going")
+    deletion = await delete(filled, package_id)
+    answer = await stranger.get(f"/acme/open/-/packages/{package_id}")
+
+    assert (answer.status, answer.headers["Location"]) == (303, f"/acme/open/-/deletions/{deletion.id}")
+    assert "Queued" in (await stranger.get(answer.headers["Location"])).words
+
+
+async def test_a_download_is_stored_and_never_shown(filled: Context, maintainer: Browser) -> None:
+    package_id = await publish(
+        filled, name="site", files=("index.html",), content=b"<script>1</script>", project_id=200
+    )
+    page = await maintainer.get(f"/secret/vault/-/packages/{package_id}")
+    path = next(part for part in page.text.split('"') if part.endswith("/download"))
+    file = await maintainer.get(path)
+    async with browsing(filled, external_url=None) as other:
+        refused = await other.get(path)
+
+    assert (file.status, file.text) == (200, "<script>1</script>")
+    assert file.headers["Content-Type"] == "application/octet-stream"
+    assert file.headers["Content-Disposition"] == 'attachment; filename="index.html"'
+    assert file.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in file.headers["Content-Security-Policy"]
+    assert refused.status == 404
+
+
+@pytest.mark.parametrize("number", ["0", "99999999999999999999999999", "9223372036854775808", "007"])
+async def test_numbers_that_no_row_can_have_are_not_found(stranger: Browser, number: str) -> None:
+    for path in (f"/acme/open/-/packages/{number}", f"/acme/open/-/package_files/{number}/download"):
+        assert (await stranger.get(path)).status == 404
+    assert (await stranger.get("/acme/open/-/deletions/0-0-0")).status == 404
+
+
+@pytest.mark.parametrize(
+    "query_text", ["status=nonsense&sort=up&order_by=colour&cursor=x&per_page=0", "package_type=%00", "cursor=%FF"]
+)
+async def test_parameters_that_mean_nothing_count_for_nothing(
+    filled: Context, stranger: Browser, query_text: str
+) -> None:
+    await publish(filled, name="still-here")
+    page = await stranger.get(f"/acme/open?{query_text}")
+
+    assert (page.status, "still-here" in page.words) == (200, True)
+
+
+async def test_names_of_others_are_text_and_never_markup(filled: Context, maintainer: Browser) -> None:
+    package_id = await publish(filled, name="plain", status=PackageStatus.DEFAULT)
+    await query(filled, "UPDATE package SET name = $2, version = $2 WHERE id = $1", package_id, _MARKUP)
+    await query(filled, "UPDATE package_file SET file_name = $2 WHERE package_id = $1", package_id, f"\u202e{_MARKUP}")
+    path = f"/acme/open/-/packages/{package_id}"
+    shown = [(await maintainer.get(page)).text for page in ("/acme/open", path, f"{path}/delete")]
+    answer = await maintainer.submit(path, f"{path}/delete", reason=_MARKUP)
+    shown += [(await maintainer.get(page)).text for page in (answer.headers["Location"], "/-/deletions", "/")]
+
+    for text in shown:
+        assert _MARKUP not in text
+        assert "&lt;script&gt;" in text
+
+
+@pytest.mark.usefixtures("database_of_its_own")
+async def test_a_database_that_is_away_is_a_page_that_says_so(filled: Context, stranger: Browser) -> None:
+    await query(filled, "ALTER TABLE project RENAME TO project_away")
+    await query(
+        filled,
+        """CREATE FUNCTION refuse() RETURNS boolean LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'gone' USING ERRCODE = '57P03'; END $$""",
+    )
+    await query(filled, "CREATE VIEW project AS SELECT * FROM project_away WHERE refuse()")
+    page = await stranger.get("/acme/open")
+
+    assert (page.status, page.headers["Retry-After"]) == (503, "5")
+    assert "Accepted deletions are safe" in page.words
