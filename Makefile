@@ -1,9 +1,12 @@
-# What a developer, a user and CI do; each target says in one line what it is for.
+# The targets for developers, users and CI; each one has a line of help.
 PORT ?= 8080
 DATA ?= .packyard
 PYTHON ?= python3
 DELETIONS ?= 20000
-BULK ?= 10000
+SIZE ?= 10k,1m
+ONLY ?=
+AGAINST ?=
+BENCH_DATA ?= .packyard-bench
 OBJECTS ?= 20000
 MINUTES ?= 15
 STORE ?= disk
@@ -35,8 +38,7 @@ check: setup ## Format, lint, types, import contracts, documents
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.support.prose
-	$(BIN)/python -m tests.support.prose --docstrings service workers schemas
+	$(BIN)/python -m tests.support.prose ':!tests'
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder dummy --doctree-dir .venv/doctrees docs .venv/site
 
 faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
@@ -52,8 +54,9 @@ image-check: setup ## Build the image without Docker (as root, with buildah), an
 	deploy/local/build-image.sh .image
 	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/system/image
 
-bench: setup ## Measure: make bench BULK=100000
-	$(BIN)/python -m tests.system.benchmarks --bulk '$(BULK)'
+bench: setup system-of-tests ## Measure beside bare references: make bench SIZE=10k,1m,10m ONLY=list,bulk AGAINST=earlier.json
+	$(BIN)/python -m tests.system.benchmarks --folder '$(BENCH_DATA)' --sizes '$(SIZE)' --only '$(ONLY)' \
+		$(if $(AGAINST),--against '$(AGAINST)') $(if $(ONLY),,--plots docs/operations/plots)
 
 clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed ## Make .clients: GitLab clients for the tests
 
@@ -79,7 +82,7 @@ docs-reference: setup ## Write anew the parts of docs/ that are made from the co
 	$(BIN)/python -m tests.support.reference
 
 clean: ## Remove what the targets made, the data of `make run` too
-	rm -rf .venv $(CLIENTS) $(CHECKERS) .demo .image '$(DATA)'
+	rm -rf .venv $(CLIENTS) $(CHECKERS) .demo .image '$(DATA)' '$(BENCH_DATA)'
 	rm -rf docs/site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 
 system:

@@ -1,18 +1,16 @@
 """The HTTP application, and its life as a process."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import suppress
 from typing import Final
 
 import structlog
 from aiohttp import web
 
 from service.api.routes import browsing, bulk, deletions, documentation, generic, health, packages, statistics
-from service.catalogue.downloads import DownloadNotes
 from service.context import Context
+from service.downloads import note_downloads
 from service.http.caching import tag_answers
-from service.http.keys import CONTEXT, DOWNLOADS, OPERATIONS
+from service.http.keys import CONTEXT, OPERATIONS
 from service.http.serving.cross_origin import CrossOrigin
 from service.http.serving.middlewares import add_headers, identify, translate_errors
 from service.http.serving.rate_limit import RateLimit
@@ -21,12 +19,11 @@ from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
 from service.web.app import add_pages
 
 _LARGEST_BODY: Final = 1024 * 1024
-"""Of a body that is read as a whole; uploads are streamed."""
+"""The limit of a body that is read as a whole; uploads are streamed."""
 _FINISH_WITHIN_S: Final = 18.0
 """How long requests may still take that were under way when it was time to stop."""
 _CUT_WITHIN_S: Final = 1.0
 """How long it may take to cut off those that were not over by then."""
-_LAST_NOTES_S: Final = 5.0
 
 ROUTES: Final = (
     generic.routes,
@@ -54,8 +51,7 @@ def create_app(context: Context) -> web.Application:
         client_max_size=_LARGEST_BODY,
     )
     app[CONTEXT] = context
-    app[DOWNLOADS] = DownloadNotes(context.database)
-    app.cleanup_ctx.append(_note_downloads)
+    note_downloads(app, context.database)
     served = [routes for routes in ROUTES if routes is not health.metric_routes or settings.health_port is None]
     app[OPERATIONS] = tuple(operation for routes in served for operation in routes.operations)
     for routes in served:
@@ -64,17 +60,6 @@ def create_app(context: Context) -> web.Application:
     app.on_response_prepare.append(add_headers)
     app.on_response_prepare.append(cors.add_headers)
     return app
-
-
-async def _note_downloads(app: web.Application) -> AsyncGenerator[None]:
-    writing = asyncio.create_task(app[DOWNLOADS].keep_writing())
-    yield
-    writing.cancel()
-    with suppress(asyncio.CancelledError):
-        await writing
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_NOTES_S):
-            await app[DOWNLOADS].write()
 
 
 def create_runner(context: Context) -> Runner:

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError, first_line
-from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch, open_database
+from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.schema_version import require_current_schema
 from service.infra.storage.interface import ObjectStore
 from service.infra.storage.opening import open_store

@@ -1,114 +1,29 @@
-"""The settings: what they are called, what they mean, and which values they take."""
+"""The settings: what they are called, and what they mean."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ByteSize,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    IPvAnyNetwork,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
 
 from schemas.fields import Duration
 from service.environment import FILE, PREFIX, layered
 from service.errors import StartError
-from service.ip_addresses import Network, plain_network
 from service.printed_values import printed
-from service.secret_files import SecretFile, has_readable_hosts
-
-_TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
-_ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("should be more than 0")
-    return value
-
-
-def _read_list(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in origins):
-        raise ValueError("should be *, or origins such as https://app.example.com with commas between them")
-    return origins
-
-
-def _check_times(text: str) -> str:
-    if text != "never" and not all(_TIME_OF_DAY.fullmatch(part.strip()) for part in text.split(",")):
-        raise ValueError("should be never, or times of the day such as 03:00 with commas between them")
-    return text
-
-
-def _check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
-    bare = tuple(host.removeprefix("[").removesuffix("]") for host in hosts)
-    if not all(_is_address(host) or (_HOST.fullmatch(host) and not _is_number(host)) for host in bare):
-        raise ValueError("should be addresses or host names without ports, such as 0.0.0.0,:: with commas between them")
-    return tuple(dict.fromkeys(bare))
-
-
-def _is_number(host: str) -> bool:
-    """Return whether a URL would take *host* for an IPv4 address: its last part is a number."""
-    return host.rstrip(".").rpartition(".")[2].isdigit()
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _plain_networks(networks: tuple[Network, ...]) -> tuple[Network, ...]:
-    return tuple(map(plain_network, networks))
-
-
-def _scheme_in(*schemes: str) -> AfterValidator:
-    def check(value: SecretStr | str) -> SecretStr | str:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if not text.startswith(tuple(f"{scheme}://" for scheme in schemes)):
-            raise ValueError("should begin with " + " or ".join(f"{scheme}://" for scheme in schemes))
-        if not has_readable_hosts(text):
-            raise ValueError("should have a host, perhaps with a port; percent-encode what is special in a password")
-        return value
-
-    return AfterValidator(check)
-
-
-PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-
-
-class LogFormat(StrEnum):
-    """How a log line is written."""
-
-    JSON = "json"
-    CONSOLE = "console"
-
-
-class LogLevel(StrEnum):
-    """The least severe line that is written."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
+from service.secret_files import SecretFile
+from service.setting_values import (
+    Hosts,
+    LogFormat,
+    LogLevel,
+    Networks,
+    Origins,
+    Port,
+    PositiveDuration,
+    TimesOfDay,
+    scheme_in,
+)
 
 
 class Settings(BaseModel):
@@ -119,32 +34,30 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
 
-    database_url: Annotated[SecretStr, _scheme_in("postgresql", "postgres")]
+    database_url: Annotated[SecretStr, scheme_in("postgresql", "postgres")]
     """The PostgreSQL database (15 or later) that holds everything but bytes: postgresql://user:password@host/name."""
 
-    broker_url: Annotated[SecretStr, _scheme_in("amqp", "amqps")]
+    broker_url: Annotated[SecretStr, scheme_in("amqp", "amqps")]
     """The RabbitMQ virtual host: amqp://user:password@host:5672/vhost."""
 
-    management_url: Annotated[SecretStr, _scheme_in("http", "https")] | None = None
+    management_url: Annotated[SecretStr, scheme_in("http", "https")] | None = None
     """RabbitMQ's management API, http://user:password@host:15672/vhost; only `packyard roles broker` uses it."""
 
-    storage_url: Annotated[str, _scheme_in("file", "s3", "gs", "az")]
+    storage_url: Annotated[str, scheme_in("file", "s3", "gs", "az")]
     """Where objects are kept: file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."""
 
     external_url: HttpUrl | None = None
     """The address under which clients reach the API; links in answers begin with it. Without it, they begin as the
     client's request did."""
 
-    host: Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_read_list), AfterValidator(_check_hosts)] = (
-        "127.0.0.1",
-    )
+    host: Hosts = ("127.0.0.1",)
     """The addresses or host names on which a process listens, with commas between them; :: alone is every address,
     IPv4 and IPv6."""
 
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    port: Port = 8080
     """The port on which the API listens; 0 takes a free one."""
 
-    health_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    health_port: Port | None = None
     """A port on which every process answers /-/live, /-/ready and /-/metrics, at HOST; 0 takes a free one. With it the
     API's own port has no /-/metrics; without it only the API answers, on its own port."""
 
@@ -163,9 +76,7 @@ class Settings(BaseModel):
     rate_limit_period: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
     """The period of the rate limit."""
 
-    trusted_proxies: Annotated[
-        tuple[IPvAnyNetwork, ...], BeforeValidator(_read_list), AfterValidator(_plain_networks)
-    ] = ()
+    trusted_proxies: Networks = ()
     """Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, such as 10.0.0.0/8, with commas
     between them."""
 
@@ -173,7 +84,7 @@ class Settings(BaseModel):
     """How long a client may take to send a request's header, or the next piece of its body. Idle connections are also
     closed after this time."""
 
-    cors_origins: Annotated[tuple[str, ...], BeforeValidator(_read_list), AfterValidator(_check_origins)] = ()
+    cors_origins: Origins = ()
     """Web origins whose scripts may use the API, with commas between them, or *; none by default."""
 
     grace_period: Duration = timedelta(0)
@@ -226,7 +137,7 @@ class Settings(BaseModel):
     storage_delete_rate: Annotated[int, Field(ge=0)] = 0
     """How many objects one worker removes in a second; 0 is no limit."""
 
-    check_times: Annotated[str, AfterValidator(_check_times)] = "03:00"
+    check_times: TimesOfDay = "03:00"
     """The times of day (UTC) at which the scheduler compares storage and database, such as 03:00 or 01:30,13:30. The
     value `never` turns that off."""
 

@@ -77,7 +77,7 @@ async def relay_once(context: Context, publisher: Publisher, kind: Kind) -> int:
 
 async def _compete(context: Context, stop: asyncio.Event) -> None:
     async with context.database.lock(ProcessLock.RELAY) as lock:
-        with context.vitals.loop("stand-by of the relay") as beat:
+        with context.vitals.loop("standby of the relay") as beat:
             await stand_by(lock, stop, process="relay", beat=beat)
         if not stop.is_set():
             await _relay(context, stop)

@@ -44,7 +44,7 @@ if ! in_store pull --quiet "$base" >/dev/null 2>&1; then
 fi
 
 echo "Building on $base, see $folder/build.log"
-# A proxy that this machine's pip has to trust stands before the builder's, too.
+# The pip of the builder needs the same certificate of a proxy as the pip of this machine.
 [ -z "${PIP_CERT:-}" ] || set -- --volume "$PIP_CERT:/etc/ssl/certs/ca-certificates.crt:ro"
 in_store build "$@" --isolation chroot --format docker --pull-never --ignorefile deploy/Dockerfile.dockerignore \
     --build-arg PYTHON_IMAGE="$base" --file deploy/Dockerfile --tag localhost/packyard . >"$folder/build.log" 2>&1 ||

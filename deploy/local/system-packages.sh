@@ -1,7 +1,7 @@
 #!/bin/sh
-# Make sure that this machine has what pip cannot install: Python's venv and RabbitMQ (with Erlang);
-# with the argument `tests` also what the tests use: clients (Node with npm, and curl), openssl, a library for false clocks,
-# PgBouncer, iptables (with it servers fall silent), and promtool, which comes with Prometheus.
+# Make sure that this machine has the programs that pip cannot install: Python's venv and RabbitMQ (with Erlang).
+# The argument `tests` adds clients (Node with npm, and curl), openssl, PgBouncer and a library for false clocks. It also
+# adds wrk (load on an HTTP server), iptables (it makes servers fall silent), and promtool, a part of Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -35,6 +35,7 @@ if [ "${1:-}" = tests ]; then
     command -v npm >/dev/null || missing="$missing npm"
     command -v curl >/dev/null || missing="$missing curl"
     command -v openssl >/dev/null || missing="$missing openssl"
+    command -v wrk >/dev/null || missing="$missing wrk"
     command -v promtool >/dev/null || missing="$missing prometheus"
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
     # Linux only; elsewhere the tests say that no server fell silent, and no clock was wrong.
@@ -66,7 +67,7 @@ if [ ! -e "$policy" ]; then
     $as_root chmod 755 "$policy"
 fi
 # Runs apt-get, and waits up to five minutes for another one: a machine that has just started often updates itself.
-# apt waits for the lock of dpkg when it is told to, but never for those of its lists and archives.
+# apt can wait for the lock of dpkg, but never for the locks of its lists and archives.
 apt_get() {
     tries=60
     until said=$($as_root env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" 2>&1); do

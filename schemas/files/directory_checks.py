@@ -33,7 +33,7 @@ def _repeated(places: Iterable[tuple[Location, object]]) -> Iterator[Problem]:
     first: dict[object, Location] = {}
     for location, value in places:
         if (before := first.setdefault(value, location)) is not location:
-            yield Problem(location, f"stands already at {written(before)}")
+            yield Problem(location, f"is already at {written(before)}")
 
 
 def _tokens(file: DirectoryFile) -> Iterator[tuple[Location, str]]:

@@ -126,6 +126,6 @@ def _distinct_ids(key: str, ids: Iterable[int]) -> set[int]:
     seen: set[int] = set()
     for number in ids:
         if number in seen:
-            raise ValueError(f"{key}: the id {number} stands there twice")
+            raise ValueError(f"{key}: the id {number} is listed twice")
         seen.add(number)
     return seen

@@ -17,8 +17,8 @@ from pydantic import (
 
 from schemas.base import Contract
 from schemas.fields import Moment
-from schemas.http.parameters import check_terms, search_terms
 from schemas.names import PackageType
+from schemas.searching import check_terms, search_terms
 from schemas.statuses import DISPLAYABLE, PackageStatus
 
 MOST_PACKAGES: Final = 10_000

@@ -79,11 +79,11 @@ class DeletionResource(Resource):
     last_error: str | None
     """Why it did not continue. Maintainers read the store's own message; others read only the kind of error."""
     hold: str | None
-    """Why it does not go on, where a hold on its project stops it. Readers below maintainer get `on hold`."""
+    """The reason of the hold on its project that stops it. Readers below maintainer get `on hold`."""
     destroy_after: Timestamp | None
     """The end of the grace; null in any other state."""
     estimated_seconds_left: int | None
-    """Until the last byte is gone, at the pace so far, or until the grace ends; null where that is unknown."""
+    """The time until the last byte is gone, at the current pace, or until the grace ends; null if unknown."""
     finished_at: Timestamp | None
     restored_as: str | None
     """The version under which the package came back, where it is not its own."""

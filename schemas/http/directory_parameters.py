@@ -15,8 +15,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from schemas.base import Query
-from schemas.http.parameters import Flag, Paging, Search, Sort, read_integer
+from schemas.http.parameters import Flag, Paging, Search, read_integer
 from schemas.names import Visibility
+from schemas.searching import Sort
 
 _LARGEST_ID: Final = 2**63 - 1
 _MOST_IDS: Final = 100

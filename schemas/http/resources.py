@@ -141,7 +141,7 @@ class Readiness(Status):
     """Whether a process can do its work, and what the last ping saw of each server that it needs."""
 
     servers: dict[str, str]
-    """`database`, `store` and `broker`, as far as the process needs them: `ok`, or what is wrong."""
+    """Each of `database`, `store` and `broker` that the process needs: `ok`, or the fault."""
 
 
 class Message(Resource):

@@ -14,12 +14,12 @@ _BINDING_VERSION: Final = "0.3.0"
 _PERSISTENT: Final = 2
 _HEADERS: Final = "CloudEventHeaders"
 _DESCRIPTION: Final = """\
-What Packyard tells of deletions and of its storage: CloudEvents 1.0 as JSON, with the attributes once more as headers.
+Packyard publishes events of deletions and of its storage: CloudEvents 1.0 as JSON. Headers repeat the attributes.
 
-Bind a queue of your own to the exchange with the routing keys that you want, or read the log from any moment of the
-last days. Every committed change gives its event at least once, always with the same `id` and the same bytes: drop what
-you have seen by `source` and `id`, and what is older than what you know by `aggversion`. New optional fields may come,
-so take no notice of those that you do not know; a change that breaks gets another version in the type.
+Bind a queue of your own to the exchange with the routing keys that you want. Or read the log from any moment of the
+last days. Every committed change gives its event at least once, always with the same `id` and the same bytes. Drop
+events that you have seen, by `source` and `id`, and events that are older than your state, by `aggversion`. New
+optional fields may come, so ignore fields that you do not know. A breaking change gets another version in the type.
 
 The AMQP properties repeat some attributes: `message-id` is `id`, `type` is `type`, `correlation-id` is `correlationid`;
 `app-id` is `packyard`.\
@@ -27,7 +27,7 @@ The AMQP properties repeat some attributes: `message-id` is `id`, `type` is `typ
 _CHANNELS: Final[Mapping[str, tuple[type[Event], str]]] = MappingProxyType(
     {
         "deletions": (DeletionEvent, "Deletions of packages and files, step by step."),
-        "storage": (StorageChecked, "What a check of the storage has found."),
+        "storage": (StorageChecked, "The findings of a check of the storage."),
     }
 )
 """Each channel has the events of one base class; their routing keys begin alike."""
@@ -129,8 +129,8 @@ def _log_channel() -> Json:
     return {
         "address": queue.name,
         "description": (
-            "All events of the last days, a stream: reading removes nothing, any number of consumers may begin at any"
-            " moment (`x-stream-offset`), and each needs a prefetch and has to acknowledge."
+            "All events of the last days, as a stream. Reading removes nothing, and any number of consumers may begin"
+            " at any moment (`x-stream-offset`). Each needs a prefetch and has to acknowledge."
         ),
         "messages": _messages(EVENTS),
         "bindings": _bindings(

@@ -17,7 +17,7 @@ SELECT 'deploy_token', t.id, t.scopes, t.expires_at, t.revoked_at, t.project_id,
  WHERE t.digest = :digest;
 
 -- name: find_project_by_id
--- lets_job_in: the project is the job's own, or has the job's project in its allowlist; of no account for other callers.
+-- lets_job_in: the project is the job's own, or has the job's project in its allowlist. Only jobs need it.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false AS is_moved,
        coalesce((SELECT max(m.access_level) FROM membership m
                    WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level,

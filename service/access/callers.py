@@ -7,7 +7,7 @@ from typing import Final
 from schemas.names import Credential, Scope, UserState
 from service.access import rows as access_rows
 from service.access.rows import Token
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.infra.postgres.database import Connection
 from service.refusals import BlockedUserError, RefusedError, TokenExpiredError, TokenRevokedError, UnauthorizedError
 

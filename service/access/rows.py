@@ -47,7 +47,7 @@ class Project:
     """The ids of the groups around it, from the root down."""
     level: AccessLevel
     lets_job_in: bool
-    """Whether the caller's job may write here; of no account where the caller is no job."""
+    """Whether the caller's job may write here; not read for other callers."""
     is_moved: bool
     """It was asked for by a path that it had before."""
     holds_membership: ClassVar[bool] = False

@@ -1,4 +1,4 @@
--- What pages show beside a listing.
+-- Figures, versions and people that pages show beside a listing.
 
 -- name: figures_of_projects
 SELECT project_id, sum(packages)::bigint AS packages, sum(files)::bigint AS files,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.http import cursors
 from schemas.http.cursors import PackagePosition, PipelinePosition
-from schemas.http.parameters import (
+from schemas.http.package_parameters import (
     FileListing,
     GroupPackageListing,
     PackageListing,

@@ -1,11 +1,8 @@
 """The figures of projects: what their listings show, and what is still in storage."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Final
 
-from service.access import access
-from service.access.callers import Caller
-from service.access.rows import Group, Project
 from service.catalogue.rows import statistics as statistic_rows
 from service.catalogue.rows.statistics import Miscount, StatisticsRow
 from service.infra.postgres.database import Connection, Database
@@ -14,15 +11,9 @@ _PAGE: Final = 500
 _MOST_PROJECTS: Final = 10_000
 
 
-async def of_project(connection: Connection, project: Project) -> list[StatisticsRow]:
-    """Return the project's figures, one row for each type of package."""
-    return await statistic_rows.statistics(connection, [project.id])
-
-
-async def of_group(connection: Connection, caller: Caller, group: Group) -> list[StatisticsRow]:
-    """Return the figures of those projects below a group that show the caller theirs, added up."""
-    levels = await access.project_levels(connection, caller, group)
-    return await statistic_rows.statistics(connection, list(levels))
+async def of_projects(connection: Connection, project_ids: Iterable[int]) -> list[StatisticsRow]:
+    """Return the figures of the projects, added up: one row for each type of package."""
+    return await statistic_rows.statistics(connection, list(project_ids))
 
 
 async def fold(database: Database, *, limit: int) -> int:

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from schemas.http import cursors
 from schemas.http.cursors import DeletionPosition
-from schemas.http.parameters import DeletionListing
+from schemas.http.deletion_parameters import DeletionListing
 from service.deletions import counters
 from service.deletions import events as deletion_events
 from service.deletions.rows import accepting as accepting_rows
 from service.deletions.rows import viewing as viewing_rows
 from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
 from service.events import outbox
+from service.ids import new_id
 from service.infra.postgres.database import Connection, Record, Sessions
 from service.infra.postgres.repeating import repeated
 from service.refusals import (
@@ -54,9 +55,7 @@ async def delete_package(
     async with database.transaction() as connection:
         package = await _lock_package(connection, origin, project_id, package_id)
         _check_unmodified(package, unmodified_since)
-        to_delete = PackageToDelete(
-            package_id, package["status"], origin.requested_level, outbox.new_id(), outbox.new_id()
-        )
+        to_delete = PackageToDelete(package_id, package["status"], origin.requested_level, new_id(), new_id())
         (deletion,) = await accepting_rows.insert_for_packages(connection, origin, [to_delete], resend=resend)
         await _announce(connection, deletion)
     counters.requested([deletion])
@@ -92,7 +91,7 @@ async def delete_package_file(
             connection,
             origin,
             package_file_id=package_file_id,
-            new_ids=(outbox.new_id(), outbox.new_id()),
+            new_ids=(new_id(), new_id()),
             resend=resend,
         )
         await _announce(connection, deletion)

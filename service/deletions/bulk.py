@@ -15,6 +15,7 @@ from service.deletions.rows import bulk as bulk_rows
 from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
 from service.deletions.rows.bulk import Candidate
 from service.events import outbox
+from service.ids import new_id
 from service.infra.postgres.database import Connection, Record, Sessions, interferences
 from service.refusals import (
     ConflictError,
@@ -116,7 +117,7 @@ async def progress_of(
 
 
 async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> Sequence[str]:
-    """Return why deletions of a batch do not go on, as far as holds stop them: at most so many reasons."""
+    """Return the reasons of the holds that stop deletions of a batch, at most *limit*."""
     return await bulk_rows.holds_on(connection, batch_id, limit=limit)
 
 
@@ -146,7 +147,7 @@ async def _accept(
     accepted: dict[int, Deletion] = {}
     for start in range(0, len(packages), _PORTION):
         to_delete = [
-            PackageToDelete(package.id, package.status, package.level, outbox.new_id(), outbox.new_id())
+            PackageToDelete(package.id, package.status, package.level, new_id(), new_id())
             for package in packages[start : start + _PORTION]
         ]
         deletions = await accepting_rows.insert_for_packages(connection, origin, to_delete, resend=resend)

@@ -18,7 +18,7 @@ def taken_over(claims: int) -> None:
 
 
 def destroyed(chunks: Iterable[tuple[Deletion, int, int]]) -> None:
-    """Count what is gone: of each deletion so many files of so many bytes."""
+    """Count removed files and bytes of each deletion: (deletion, files, bytes)."""
     for deletion, files, size in chunks:
         metrics.FILES_DESTROYED.labels(deletion.package_type, deletion.cause).inc(files)
         metrics.BYTES_RECLAIMED.labels(deletion.package_type, deletion.cause).inc(size)

@@ -291,7 +291,7 @@ RETURNING d.id, d.lane, d.held, d.attempts > 0 AS was_attempted;
 
 -- name: neglected_deletions
 -- First come claims that lapsed, since their commands may wait behind many others. Then come deletions that were sent
--- for twice in vain, since the queue between the scheduler and the workers is broken. Deletions under a hold are left
+-- for twice without a result, since the queue between the scheduler and the workers is broken. Deletions under a hold are left
 -- out: they would be found again and again, in place of others.
 (SELECT id FROM deletion
   WHERE state IN statuses(CLAIMED) AND lease_until < now() AND lane = ANY(:lanes::text[])

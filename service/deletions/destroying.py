@@ -27,7 +27,7 @@ from service.refusals import DeletionProtectedError
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt did not come to its end; *pause* until the next one, None when there is none."""
+    """The reason why an attempt failed; *pause* is the time until the next one, None when there is none."""
 
     reason: str
     pause: timedelta | None
@@ -56,8 +56,8 @@ async def claim(
 ) -> dict[UUID, Deletion]:
     """Claim what is due and under no hold, mark its packages and files, and return what may be destroyed now.
 
-    Of several, only those are claimed that were never attempted before. A deletion fails instead if a rule protects its
-    package by now. It also fails if it has no attempt left, because its workers died in the middle.
+    A call with several ids claims only those that were never attempted before. A deletion fails instead if a rule
+    protects its package by now. It also fails if it has no attempt left, because its workers died in the middle.
 
     Where `removal_began_at` is None, no object can have been removed, and the deletion can still be restored. A worker
     that gives such a claim back says whether that is still so.

@@ -75,7 +75,7 @@ def batch_url(base: str, batch_id: UUID | None) -> str:
 
 
 def seconds_left(deletion: Record, *, now: datetime) -> int | None:
-    """Estimate how long a deletion will take: at its pace so far, or until its grace ends; None if that is unknown."""
+    """Estimate how long a deletion will take: at its current pace, or until its grace ends; None if unknown."""
     done: int = deletion["files_done"]
     total: int = deletion["files_total"]
     began: datetime | None = deletion["removal_began_at"]

@@ -1,4 +1,4 @@
--- What pages show of deletions beside the deletions themselves.
+-- Counts and beginnings of deletions that pages show beside the deletions themselves.
 
 -- name: count_deletion_states
 -- Counts each state up to a limit; an index holds all that has not succeeded.

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from schemas.files.directory import DirectoryFile, GroupEntry, ProjectEntry, UserEntry
 from schemas.files.directory_checks import repetitions
 from schemas.problems import Location, Problem, problems_of
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.directory_file import moves as places
 from service.directory_file import rows as directory_rows
 from service.directory_file import validation as objections
@@ -114,7 +114,7 @@ async def apply_directory(
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """The directory at one moment, as far as a file can change it."""
+    """The part of the directory that a file can change, at one moment."""
 
     state: directory_rows.State
     admins: Sequence[int]
@@ -194,8 +194,8 @@ async def _find_too_visible(connection: Connection, file: DirectoryFile) -> list
     locations |= {project.path.lower(): ("projects", i, "path") for i, project in enumerate(file.projects)}
     return [
         Problem(
-            locations.get(row["path"].lower()) or locations[row["parent_path"].lower()],
-            "{path} is {visibility}, but {parent_path} around it is {parent_visibility}".format_map(row),
+            locations.get(row.path.lower()) or locations[row.parent_path.lower()],
+            f"{row.path} is {row.visibility}, but {row.parent_path} around it is {row.parent_visibility}",
         )
         for row in await directory_rows.find_too_visible(connection, list(locations))
     ]

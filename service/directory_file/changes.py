@@ -3,12 +3,12 @@
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from typing_extensions import override
 
 from schemas.names import AccessLevel, Visibility
-from service.directory_file.rows import State, Thing, ThingKey
+from service.directory_file.rows import Fact, State, Thing, ThingKey
 
 _PLACES: Final = ("user", "group", "project")
 """These have an id, so that they can be renamed."""
@@ -83,17 +83,23 @@ def _changed(old: Thing, new: Thing, before: State) -> Iterator[Change]:
             yield _fact(old, _called(old, before), name, value, new.facts[name])
 
 
-def _fact(thing: Thing, called: str, name: str, old: Any, new: Any) -> Change:
+def _fact(thing: Thing, called: str, name: str, old: Fact, new: Fact) -> Change:
     if isinstance(new, Hashable) and (taken := _TAKEN.get((name, new))) is not None:
         return _change(thing, "!", taken.format(called), is_asked=True)
     if name == "deletion_hold":
         sign, sentence = ("-", f"hold of {called}: {old}") if new is None else ("!", f"puts {called} on hold: {new}")
         return _change(thing, sign, sentence, is_asked=True)
     described = f"{called}: {name} {_written(name, old)} -> {_written(name, new)}"
-    if (name == "role" and new < old) or (name == "visibility" and _OPENNESS.index(new) < _OPENNESS.index(old)):
+    if _is_lowered(name, old, new):
         return _change(thing, "!", f"lowers {described}", is_asked=True)
     # An earlier expiry or fewer scopes are as good as a revocation.
     return _change(thing, "~", described, is_asked=thing.kind in _TOKENS)
+
+
+def _is_lowered(name: str, old: Fact, new: Fact) -> bool:
+    if name == "visibility":
+        return _OPENNESS.index(Visibility(str(new))) < _OPENNESS.index(Visibility(str(old)))
+    return name == "role" and isinstance(new, int) and isinstance(old, int) and new < old
 
 
 def _change(thing: Thing, sign: str, sentence: str, *, is_asked: bool = False) -> Change:
@@ -120,10 +126,10 @@ def _details(thing: Thing) -> str:
     return f" ({', '.join(details)})" if details else ""
 
 
-def _written(name: str, value: Any) -> str:
+def _written(name: str, value: Fact) -> str:
     if value is None or value == {}:
         return "none"
-    if name in _LEVELS:
+    if name in _LEVELS and isinstance(value, int):
         return AccessLevel(value).name.lower()
     several = [f"{key} {one}" for key, one in value.items()] if isinstance(value, dict) else value
     if isinstance(several, list):

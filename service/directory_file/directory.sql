@@ -8,22 +8,22 @@ SELECT pg_advisory_xact_lock(hashtextextended('packyard.directory', 0));
 SELECT '' ~ ('^(?:' || :pattern::text || ')$');
 
 -- name: find_users
-SELECT id, username FROM directory_user
+SELECT id, username AS name, ARRAY[]::bigint[] AS ancestry FROM directory_user
  WHERE lower(username) = ANY(:usernames::text[]) OR id = ANY(:ids::bigint[]);
 
 -- name: find_groups
-SELECT id, path, ancestry FROM directory_group
+SELECT id, path AS name, ancestry FROM directory_group
  WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[]) OR ancestry && :around::bigint[];
 
 -- name: find_projects
-SELECT p.id, p.path, g.ancestry FROM project p JOIN directory_group g ON g.id = p.group_id
+SELECT p.id, p.path AS name, g.ancestry FROM project p JOIN directory_group g ON g.id = p.group_id
  WHERE p.id IN (SELECT id FROM project WHERE lower(path) = ANY(:paths::text[]) OR id = ANY(:ids::bigint[])
                  UNION
                 SELECT id FROM project
                  WHERE group_id IN (SELECT id FROM directory_group WHERE ancestry && :around::bigint[]));
 
 -- name: find_tokens
-SELECT 'user' AS owner, u.id AS owner_id, u.username AS name, t.digest
+SELECT 'user' AS kind, u.id, u.username AS name, t.digest
   FROM access_token t JOIN directory_user u ON u.id = t.user_id
  WHERE t.digest = ANY(:digests::bytea[])
  UNION ALL

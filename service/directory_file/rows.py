@@ -1,12 +1,14 @@
-"""The directory in the database: what of it is there, and writing a kind of it in one statement."""
+"""Rows of the directory: what of it is there, and writing a kind of it in one statement."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
-from service.infra.postgres.database import Connection, Record, execute, fetch
+from schemas.names import Visibility
+from service.infra.postgres.database import Connection, execute, fetch
 from service.infra.postgres.outages import InvalidPatternError
+from service.infra.postgres.records import Record, row_reader
 
 _SET_ASIDE: Final = {"users": "set_aside_users", "groups": "set_aside_groups", "projects": "set_aside_projects"}
 _STORE: Final = {
@@ -23,7 +25,10 @@ _STORE_OF_PROJECTS: Final = {
     "protection_rules": "store_protection_rules",
 }
 
-Rows = Sequence[Mapping[str, Any]]
+Fact: TypeAlias = str | int | list[str] | dict[str, str] | None
+"""A value as JSON has it: a role is a number, grace periods are texts by type of package."""
+
+Rows = Sequence[Mapping[str, object]]
 """The rows of one kind that are to be written, as JSON has them."""
 
 
@@ -52,19 +57,30 @@ class Thing:
     key: str
     name: str
     owner: ThingKey | None
-    facts: Mapping[str, Any]
+    facts: Mapping[str, Fact]
     """The values that can change, by the keys of the directory file."""
 
 
 State = Mapping[ThingKey, Thing]
 
 
-class Owner(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Owner:
     """The owner of a token."""
 
     kind: str
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooVisible:
+    """A group or project that is more visible than the group around it."""
+
+    path: str
+    visibility: Visibility
+    parent_path: str
+    parent_visibility: Visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,11 @@ class Counts:
     removed: int
 
 
+_found: Final = row_reader(Found)
+_owner: Final = row_reader(Owner)
+_too_visible: Final = row_reader(TooVisible)
+
+
 async def lock(connection: Connection) -> None:
     """Wait until nobody else applies a directory file, and keep others waiting until the transaction ends."""
     await execute(connection, "lock_directory")
@@ -85,7 +106,7 @@ async def lock(connection: Connection) -> None:
 async def find_users(connection: Connection, usernames: Iterable[str], ids: Iterable[int]) -> list[Found]:
     """Find users by name in lower case, or by id."""
     rows = await fetch(connection, "find_users", usernames=list(usernames), ids=list(ids))
-    return [Found(row["id"], row["username"]) for row in rows]
+    return [_found(row) for row in rows]
 
 
 async def find_groups(
@@ -107,7 +128,7 @@ async def find_projects(
 async def find_token_owners(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, Owner]:
     """Return whose the known ones of these tokens are, revoked ones too."""
     rows = await fetch(connection, "find_tokens", digests=list(digests))
-    return {row["digest"]: Owner(row["owner"], row["owner_id"], row["name"]) for row in rows}
+    return {row["digest"]: _owner(row) for row in rows}
 
 
 async def exchange_tokens(connection: Connection, digests: Mapping[bytes, bytes]) -> None:
@@ -133,9 +154,9 @@ async def why_unreadable(connection: Connection, pattern: str) -> str | None:
     return None
 
 
-async def find_too_visible(connection: Connection, paths: Sequence[str]) -> list[Record]:
+async def find_too_visible(connection: Connection, paths: Sequence[str]) -> list[TooVisible]:
     """Return what, among these and the groups' children, is more visible than the group around it."""
-    return await fetch(connection, "find_too_visible", paths=paths)
+    return [_too_visible(row) for row in await fetch(connection, "find_too_visible", paths=paths)]
 
 
 async def find_state(
@@ -162,16 +183,7 @@ async def find_state(
         project_ids=list(project_ids),
         pipeline_ids=list(pipeline_ids),
     )
-    return {
-        ThingKey(row["kind"], row["key"]): Thing(
-            kind=row["kind"],
-            key=row["key"],
-            name=row["name"],
-            owner=ThingKey(row["owner_kind"], row["owner_key"]) if row["owner_kind"] else None,
-            facts=row["facts"],
-        )
-        for row in rows
-    }
+    return {ThingKey(row["kind"], row["key"]): _thing(row) for row in rows}
 
 
 async def count_admins(connection: Connection) -> tuple[int, int]:
@@ -226,5 +238,6 @@ def _counts(rows: Rows, answer: Sequence[Record]) -> Counts:
     return Counts(created, updated, unchanged=len(rows) - created - updated, removed=removed)
 
 
-def _found(row: Record) -> Found:
-    return Found(row["id"], row["path"], tuple(row["ancestry"]))
+def _thing(row: Record) -> Thing:
+    owner = ThingKey(row["owner_kind"], row["owner_key"]) if row["owner_kind"] else None
+    return Thing(row["kind"], row["key"], row["name"], owner, row["facts"])

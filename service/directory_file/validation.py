@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from schemas.fields import DEEPEST
 from schemas.files.directory import DirectoryFile
 from schemas.problems import Location, Problem
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.directory_file.moves import Names, parent_of
 from service.directory_file.rows import Found, Owner
 

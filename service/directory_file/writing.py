@@ -1,7 +1,7 @@
 """Writing a directory file that nothing objects to: each kind in its turn, parents before children."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from schemas.files.directory import (
     AccessTokenEntry,
@@ -12,16 +12,16 @@ from schemas.files.directory import (
     ProjectEntry,
     UserEntry,
 )
-from service.access.tokens import token_digest
 from service.deletions.rows import holds as hold_rows
+from service.digests import token_digest
 from service.directory_file import rows as directory_rows
 from service.directory_file.moves import Names, Placement, place_groups, place_projects
-from service.directory_file.rows import Counts, Found
+from service.directory_file.rows import Counts, Found, Rows
 from service.directory_file.validation import Existing
 from service.infra.postgres.database import Connection
 from service.infra.postgres.ids import complete_ids
 
-Row = dict[str, Any]
+Row = dict[str, object]
 
 _GROUP_COLUMNS: Final = {"name", "visibility", "generic_duplicates_allowed", "generic_duplicate_exception_regex"}
 
@@ -190,10 +190,10 @@ class _Writing:
         await self._store("deletion_rules", rows)
         await hold_rows.wake_released(self._connection)
 
-    async def _store(self, kind: str, rows: Sequence[Row]) -> None:
+    async def _store(self, kind: str, rows: Rows) -> None:
         self.counts[kind] = await directory_rows.store(self._connection, kind, rows)
 
-    async def _store_of_projects(self, kind: str, rows: Sequence[Row], *, project_ids: Sequence[int]) -> None:
+    async def _store_of_projects(self, kind: str, rows: Rows, *, project_ids: Sequence[int]) -> None:
         self.counts[kind] = await directory_rows.store_of_projects(
             self._connection, kind, rows, project_ids=project_ids
         )

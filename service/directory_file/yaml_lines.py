@@ -6,7 +6,7 @@ The contract decides whether a text is a number, a date or a truth value. A name
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -34,7 +34,7 @@ class YamlError(PackyardError):
 class Document:
     """The data of a YAML document, and the line of each part."""
 
-    data: Any
+    data: object
     _root: Node | None
 
     def line(self, location: Location) -> int:
@@ -78,7 +78,7 @@ class _Reader:
     problems: list[tuple[int, Problem]] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
 
-    def read(self, node: Node, location: Location, *, around: int = 1) -> Any:
+    def read(self, node: Node, location: Location, *, around: int = 1) -> object:
         if rule := self._refusal(node, location):
             # An alias is the same node as its target, so its own line is not known.
             line = around if id(node) in self.seen else _line(node)
@@ -93,12 +93,12 @@ class _Reader:
             self.read(child, (*location, position), around=_line(node)) for position, child in enumerate(node.value)
         ]
 
-    def _read_mapping(self, node: MappingNode, location: Location) -> dict[str, Any]:
-        values: dict[str, Any] = {}
+    def _read_mapping(self, node: MappingNode, location: Location) -> dict[str, object]:
+        values: dict[str, object] = {}
         for key, value in node.value:
             name = self._key(key, location)
             if name in values:
-                self.problems.append((_line(key), Problem((*location, name), "the key stands here twice")))
+                self.problems.append((_line(key), Problem((*location, name), "the key is here twice")))
             values[name] = self.read(value, (*location, name), around=_line(key))
         return values
 

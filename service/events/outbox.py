@@ -5,21 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from schemas.messages.cloud_events import enveloped
 from schemas.messages.commands import Delete
 from schemas.messages.events import Event
 from schemas.messages.outgoing import Entry, Kind, Outgoing
 from schemas.names import Lane
+from service.ids import new_id
 from service.infra.postgres.database import Connection, execute, fetch
 
 _UNPUBLISHED: Final = {Kind.COMMAND: "unpublished_commands", Kind.EVENT: "number_events"}
-
-
-def new_id() -> UUID:
-    """Make an id that sorts by time (UUIDv7)."""
-    return uuid7()
 
 
 def command(lane: Lane, deletion_ids: Sequence[UUID]) -> Outgoing:

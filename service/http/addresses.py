@@ -18,7 +18,7 @@ _SCHEMES: Final = frozenset({"http", "https"})
 def client_address(request: web.Request, proxies: Sequence[Network]) -> Address | None:
     """Return the address of the client: the nearest one in X-Forwarded-For that is not one of *proxies*.
 
-    A client may write into that header what it likes; a trusted proxy appends to the right of it. An entry that is no
+    A client may write anything into that header; a trusted proxy appends to the right of it. An entry that is no
     address counts for the proxy that appended it. None: the peer has no IP address.
     """
     nearest = read_address(request.remote or "")

@@ -12,10 +12,11 @@ from pydantic_core import from_json
 from schemas.base import Contract
 from schemas.problems import problems_of
 from service.access.callers import Caller
-from service.access.tokens import text_digest
+from service.digests import text_digest
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
-from service.idempotency.answering import StoredAnswer, answer_once
+from service.idempotency import answering
+from service.idempotency.answering import StoredAnswer
 from service.idempotency.rows import RequestKey
 from service.infra.postgres.database import Sessions
 from service.refusals import BadParametersError, UnservedError
@@ -57,8 +58,8 @@ async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
         raise BadParametersError(*sentences[:_MOST_PROBLEMS]) from None
 
 
-async def answer(
-    request: web.Request, caller: Caller, body: BaseModel, act: Callable[[Sessions], Awaitable[StoredAnswer]]
+async def answer_once(
+    request: web.Request, caller: Caller, body: BaseModel, act: Callable[[Sessions], Awaitable[web.Response]]
 ) -> web.Response:
     """Answer with what *act* answers; under an Idempotency-Key, with what it answered the first time.
 
@@ -69,10 +70,24 @@ async def answer(
     """
     database = request.app[CONTEXT].database
     key = _read_key(request, caller, body)
-    found = await act(database) if key is None else await answer_once(database, key, act)
+    if key is None:
+        return await act(database)
+
+    async def act_and_store(sessions: Sessions) -> StoredAnswer:
+        return _stored(await act(sessions))
+
+    found = await answering.answer_once(database, key, act_and_store)
     repeated = {REPLAYED_HEADER: "true"} if found.is_repeated else {}
     headers = {"Content-Type": found.media, **found.headers, **repeated}
     return web.Response(body=found.body, status=found.status, headers=headers)
+
+
+def _stored(response: web.Response) -> StoredAnswer:
+    headers = dict(response.headers)
+    media = headers.pop("Content-Type")
+    if not isinstance(response.body, bytes):
+        raise TypeError("an answer that is kept has its body in memory")
+    return StoredAnswer(response.status, media, response.body, headers)
 
 
 def _read_key(request: web.Request, caller: Caller, body: BaseModel) -> RequestKey | None:

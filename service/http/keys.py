@@ -4,11 +4,9 @@ from typing import Final
 
 from aiohttp import web
 
-from service.catalogue.downloads import DownloadNotes
 from service.context import Context
 
 CONTEXT: Final = web.AppKey("context", Context)
-DOWNLOADS: Final = web.AppKey("downloads", DownloadNotes)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
 """Fields that a handler adds to the request's one log line."""

@@ -1,9 +1,9 @@
 """The caller of a request: from the request's credentials to a caller, a project and a permission."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
@@ -57,6 +57,19 @@ class Visit:
         return access.may_delete(self.caller, self.project)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The projects that a request is about, one or those of a group, each with the caller's level in it."""
+
+    caller: Caller
+    levels: Mapping[int, AccessLevel]
+    """Level by the id of the project."""
+
+
+ScopeVisit: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, Scope]]]
+"""Either `project_scope` or `group_scope`: a handler that takes one serves both."""
+
+
 @asynccontextmanager
 async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller]]:
     """Give a connection and the caller, who may be anonymous.
@@ -108,6 +121,20 @@ async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
         group = await access.visible_group(connection, caller, request.match_info["id"])
         access.require_group_read(caller, group)
         yield connection, caller, group
+
+
+@asynccontextmanager
+async def project_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, Scope]]:
+    """Give a connection and the one project of the request, as `project_visit` does."""
+    async with project_visit(request) as (connection, found):
+        yield connection, Scope(found.caller, {found.project.id: found.level})
+
+
+@asynccontextmanager
+async def group_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, Scope]]:
+    """Give a connection and the projects of a group whose packages the caller may read, as `group_visit` does."""
+    async with group_visit(request) as (connection, caller, group):
+        yield connection, Scope(caller, await access.project_levels(connection, caller, group))
 
 
 async def project_of(request: web.Request, connection: Connection, caller: Caller) -> Project:

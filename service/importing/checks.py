@@ -14,7 +14,7 @@ async def check_candidates(
 ) -> None:
     """Give each candidate its project and users, and a refusal to those that cannot go in.
 
-    Of two candidates that want the same, the first gets it.
+    If two candidates want the same, the first gets it.
     """
     await _resolve(connection, candidates)
     candidates = [candidate for candidate in candidates if not candidate.refusal]

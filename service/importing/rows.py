@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from schemas.files.imports import ImportedFile, ImportedPackage
 from schemas.statuses import INSTALLABLE
@@ -133,7 +133,7 @@ async def _insert_files(connection: Connection, numbered: Sequence[tuple[int, Im
     await _insert(connection, "file_builds", builds)
 
 
-async def _insert(connection: Connection, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+async def _insert(connection: Connection, kind: str, rows: Sequence[Mapping[str, object]]) -> None:
     if rows:
         await execute(connection, _INSERT[kind], rows=json.dumps(rows))
 
@@ -161,7 +161,7 @@ async def _find_taken(connection: Connection, identities: Sequence[Identity]) ->
     return frozenset(identities[row["place"]] for row in rows)
 
 
-def _package_row(package_id: int, candidate: ImportCandidate) -> dict[str, Any]:
+def _package_row(package_id: int, candidate: ImportCandidate) -> dict[str, object]:
     package, conan = candidate.package, candidate.package.conan
     plain = {"package_type", "name", "version", "status", "created_at", "last_downloaded_at"}
     return {
@@ -174,7 +174,7 @@ def _package_row(package_id: int, candidate: ImportCandidate) -> dict[str, Any]:
     }
 
 
-def _pipeline_rows(candidate: ImportCandidate) -> Iterable[dict[str, Any]]:
+def _pipeline_rows(candidate: ImportCandidate) -> Iterable[dict[str, object]]:
     for pipeline in candidate.package.pipelines:
         yield {
             "project_id": candidate.project_id,
@@ -183,7 +183,7 @@ def _pipeline_rows(candidate: ImportCandidate) -> Iterable[dict[str, Any]]:
         }
 
 
-def _file_row(file: ImportedFile, stored: StoredObject) -> dict[str, Any]:
+def _file_row(file: ImportedFile, stored: StoredObject) -> dict[str, object]:
     return {
         "file_name": file.file_name,
         "size": stored.size,

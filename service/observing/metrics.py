@@ -119,7 +119,7 @@ STORAGE_PUT_DURATION: Final = Histogram(
 
 ORPHANS_FOUND: Final = Counter(
     "packyard_orphans_found",
-    "What the scheduler's checks of the storage found, by kind: orphaned objects, and all else that does not agree",
+    "Findings of the scheduler's checks of the storage, by kind: orphaned objects, and all other differences",
     ("kind",),
     registry=REGISTRY,
 )
@@ -139,7 +139,7 @@ CONSUMER_UP: Final = Gauge(
     "packyard_consumer_up", "Whether this worker takes from the queue", ("queue",), registry=REGISTRY
 )
 ACTIVE: Final = Gauge(
-    "packyard_active", "Whether this process is the one that works, or stands by", ("process",), registry=REGISTRY
+    "packyard_active", "1 in the process that works, 0 in one on standby", ("process",), registry=REGISTRY
 )
 LOOP_LAG: Final = Gauge(
     "packyard_event_loop_lag_seconds", "How late the event loop last was with what was due", registry=REGISTRY

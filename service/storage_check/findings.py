@@ -35,7 +35,7 @@ class Finding:
     kind: FindingKind
     key: str | None = None
     size: int | None = None
-    """Of the object, in bytes."""
+    """The bytes of the object."""
     modified: datetime | None = None
     file: CheckedFile | None = None
     project_id: int | None = None

@@ -23,7 +23,7 @@ _MOVES: Final = 8
 
 
 class Quarantine:
-    """The place for objects that nobody misses, so far."""
+    """The place for objects without a file; they are kept there for a while in case something needs them."""
 
     def __init__(self, database: Database, store: ObjectStore) -> None:
         """Take the database and the store of this instance."""

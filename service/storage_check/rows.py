@@ -90,7 +90,7 @@ async def note_damaged(connection: Connection, found: Mapping[str, Reading]) -> 
 
 
 async def damaged_behind(connection: Connection, position: str, *, limit: int) -> list[tuple[CheckedFile, Reading]]:
-    """Return damaged files and what was read of their objects, as far as they are still there, by key."""
+    """Return damaged files that are still there, with the reading of their objects, by key."""
     rows = await fetch(connection, "damaged_files_behind", position=position, limit=limit)
     return [(_checked_file(row), Reading(row["found"], row["reason"])) for row in rows]
 

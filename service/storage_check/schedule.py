@@ -8,6 +8,7 @@ import structlog
 from schemas.checks import Figures
 from schemas.messages.events import StorageChecked
 from service.events import outbox
+from service.ids import new_id
 from service.infra.postgres.database import Database
 from service.infra.storage.interface import ObjectStore
 from service.observing import metrics
@@ -75,7 +76,7 @@ def _report(finding: Finding) -> None:
 
 async def _announce(database: Database, figures: Figures, *, began: datetime, repaired: bool) -> None:
     fact = StorageChecked(
-        check_id=outbox.new_id(),
+        check_id=new_id(),
         started_at=began,
         finished_at=datetime.now(UTC),
         repaired=repaired,

@@ -6,8 +6,9 @@ from typing import Final, TypeVar
 
 from aiohttp import web
 
-from schemas.http.parameters import OrderBy, PackageListing, Sort
+from schemas.http.package_parameters import OrderBy, PackageListing
 from schemas.names import PackageType
+from schemas.searching import Sort
 from schemas.statuses import PackageStatus
 from service.catalogue.packages import PackagePage
 from service.catalogue.rows.statistics import StatisticsRow

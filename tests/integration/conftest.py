@@ -12,9 +12,10 @@ from aio_pika.abc import AbstractChannel
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from service import event_loop
 from service.app import create_app
 from service.context import Context
-from service.http.keys import DOWNLOADS
+from service.downloads import DOWNLOADS
 from service.infra.rabbitmq.broker import open_broker
 from service.infra.rabbitmq.publishing import Publisher
 from tests.support.filled_databases import FilledDatabases
@@ -37,7 +38,7 @@ def filled_databases(servers: Servers, tmp_path_factory: pytest.TempPathFactory)
     """Databases whose directory is filled."""
     made = FilledDatabases(servers, tmp_path_factory.mktemp("filling"))
     yield made
-    asyncio.run(made.aclose())
+    event_loop.run(made.aclose())
 
 
 @pytest.fixture

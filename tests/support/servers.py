@@ -25,6 +25,7 @@ import aiohttp
 import asyncpg
 import psutil
 
+from service import event_loop
 from service.infra.postgres.migrations.run import migrate
 from tests.support.paths import ROOT
 from tests.support.seaweed import ADMIN, READER, SeaweedFS
@@ -245,4 +246,4 @@ async def _guard(folder: Path, watched: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_guard(Path(sys.argv[1]), int(sys.argv[2])))
+    event_loop.run(_guard(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,6 +1,5 @@
 """`packyard directory`: who may do what."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final, NoReturn
 
 import click
 
+from service import event_loop
 from service.context import open_catalogue
 from service.directory_file.applying import (
     DirectoryFileError,
@@ -93,7 +93,7 @@ def _apply_asking(written: WrittenDirectory, review: _Review, *, can_ask: bool) 
     """Apply the file; ask again if the changes are no more those that were shown."""
     while True:
         try:
-            return asyncio.run(_apply(written, review))
+            return event_loop.run(_apply(written, review))
         except _ReviewedError as error:
             _print([str(change) for change in error.changes[:_MOST_PRINTED]], err=True)
             if (more := len(error.changes) - _MOST_PRINTED) > 0:
@@ -112,7 +112,7 @@ def _preview(written: WrittenDirectory) -> list[str]:
         raise _ReviewedError(changes)
 
     try:
-        asyncio.run(_apply(written, refuse))
+        event_loop.run(_apply(written, refuse))
     except _ReviewedError as error:
         return [str(change) for change in error.changes]
     raise AssertionError("a preview is rolled back")

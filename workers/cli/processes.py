@@ -10,6 +10,7 @@ import structlog
 
 from schemas.fields import Duration
 from schemas.names import Lane
+from service import event_loop
 from service.context import Context, open_context
 from service.infra.postgres.schema_version import wait_for_schema
 from service.logs import configure_logs
@@ -57,14 +58,16 @@ def schedule() -> None:
 
 
 @click.command()
-@click.option("--wait", "patience", help="Migrate nothing: wait for so long, such as 10m, until another has done it.")
+@click.option(
+    "--wait", "patience", help="Migrate nothing: wait up to this time, such as 10m, until another process has migrated."
+)
 def migrate(patience: str | None) -> None:
     """Bring the database to the newest version of the schema."""
     if patience is not None:
         within: timedelta = validated(Duration, patience, name="--wait")
         settings = command_settings()
         configure_logs(settings.log_level, settings.log_format, process="migrate")
-        version = asyncio.run(wait_for_schema(settings.database_url, patience=within))
+        version = event_loop.run(wait_for_schema(settings.database_url, patience=within))
         click.echo(f"the database is at schema version {version} or newer")
         return
     from service.infra.postgres.migrations.run import migrate as migrate_database  # noqa: PLC0415 - alembic is slow to load
@@ -89,7 +92,7 @@ def wait(patience: str, *, with_broker: bool) -> None:
     within: timedelta = validated(Duration, patience, name="--for")
     settings = command_settings()
     configure_logs(settings.log_level, settings.log_format, process="wait")
-    asyncio.run(wait_for_servers(settings, patience=within, with_broker=with_broker))
+    event_loop.run(wait_for_servers(settings, patience=within, with_broker=with_broker))
     click.echo("the servers can be used")
 
 

@@ -1,12 +1,12 @@
 """Least rights: what an operator runs once, and the chart at each install and upgrade."""
 
-import asyncio
 import re
 from pathlib import Path
 from typing import Final
 
 import click
 
+from service import event_loop
 from service.errors import StartError
 from workers.cli.options import command_settings
 
@@ -69,7 +69,7 @@ def broker(prefix: str, subscribers: tuple[str, ...], folder: Path | None) -> No
         raise StartError("PACKYARD_MANAGEMENT_URL is not set")
     passwords = _read_passwords(folder)
     named = {who.removeprefix(SUBSCRIBER) for who in passwords if who.startswith(SUBSCRIBER)}
-    lines = asyncio.run(
+    lines = event_loop.run(
         set_up_broker(
             url.get_secret_value(), prefix=prefix, passwords=passwords, subscribers=sorted({*subscribers, *named})
         )

@@ -113,7 +113,7 @@ def print_fields(values: Mapping[str, object], *, is_wide: bool = False) -> None
 def written(value: object) -> str:
     """Write a value for people: None as nothing, a moment to the second, a number in groups of three digits.
 
-    Of text, nothing is left that would move a terminal's cursor or break a line.
+    Text loses everything that would move a terminal's cursor or break a line.
     """
     if value is None:
         return ""

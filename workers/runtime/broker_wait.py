@@ -59,7 +59,7 @@ async def wait_for_servers(settings: Settings, *, patience: timedelta, with_brok
 
 
 async def wait_for_broker(settings: Settings, stop: asyncio.Event, *, within: timedelta = _LONGEST_WAIT) -> None:
-    """Return when the broker can be used, or *stop* is set; each try in vain is logged, with ever longer pauses.
+    """Return when the broker can be used, or *stop* is set; each failed try is logged, with ever longer pauses.
 
     Raises:
         BrokerAwayError: it was still away after that time.

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn, TypeAlias
 
+from service import event_loop
 from workers.runtime.output import READER_GONE, OutputFailedError, ReaderGoneError
 
 Work: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
@@ -16,7 +17,7 @@ Work: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 
 def run_process(body: Work) -> None:
     """Run *body* until it ends; SIGTERM or SIGINT sets its event, a second one ends it immediately."""
-    asyncio.run(_until_stopped(body))
+    event_loop.run(_until_stopped(body))
 
 
 async def until_stopped(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:

@@ -18,7 +18,8 @@ from service.directory_file.changes import Change
 from service.errors import PackyardError, StartError
 from service.importing.imports import import_packages
 from service.importing.local_files import Folder
-from service.infra.postgres.database import Database, Within, open_database
+from service.infra.postgres.database import Database, Within
+from service.infra.postgres.pool import open_database
 from workers.stack.demo_packages import (
     APPLES,
     ARCHIVE,
@@ -71,7 +72,7 @@ class Demo:
         commands, drawn = await self._commands(), await self._drawn_tokens()
         self._reporter.heading(f"Packyard is ready: {self._plan.base_url}")
         if drawn:
-            self._reporter.heading("Others can reach this yard, so the demo's tokens were drawn by chance:")
+            self._reporter.heading("Other machines can reach this instance, so the demo has random tokens:")
             for owner, token in drawn:
                 self._reporter.say(f"  {owner:<8} {token}")
         self._reporter.commands(commands)
@@ -89,7 +90,9 @@ class Demo:
             count += await _bring_in(context, found, folder=Folder(files))
             downloaded.touch()
         elif not downloaded.exists():
-            self._reporter.say(f"there are no packages for the demo in {files}: the yard has only those made for it")
+            self._reporter.say(
+                f"there are no packages for the demo in {files}: the instance has only those made for it"
+            )
         if count:
             self._reporter.say(f"  {'Demo':<11} {count} packages published")
 

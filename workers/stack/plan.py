@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.environment import PREFIX, layered
 from service.errors import StartError
-from service.infra.postgres.database import open_database
+from service.infra.postgres.pool import open_database
 from service.settings import Settings, load_settings
 from service.sockets import bind_sockets, local_authority, reason_of
 from workers.stack.postgres import Postgres
@@ -31,7 +31,7 @@ class StackPlan:
 
     @property
     def is_exposed(self) -> bool:
-        """Whether others than users of this machine can reach the API, as far as the settings show it."""
+        """Whether other machines can reach the API, by the settings."""
         hosts = [*self.settings.host]
         if self.settings.external_url is not None:
             hosts.append(self.settings.external_url.host or "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from service.errors import StartError
-from service.infra.postgres.database import open_database
+from service.infra.postgres.pool import open_database
 from workers.stack.files import make_traversable
 from workers.stack.processes import Account, Child, Program, inherited
 from workers.stack.state import LOOPBACK, StackState

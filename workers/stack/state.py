@@ -17,7 +17,7 @@ from workers.stack.files import write_private
 LOOPBACK: Final = "127.0.0.1"
 
 _PORTS: Final = range(10_000, 32_768)
-"""Below those that Linux takes for outgoing connections."""
+"""Ports below the range that Linux takes for outgoing connections."""
 _TRIES: Final = 500
 
 

@@ -1,7 +1,7 @@
 {{/*
-A Deployment of one process. Takes a dict of:
-  root, component (its name), values (its part of the values), database, broker (its keys in the Secrets),
-  args, and as it needs them env, ports, and scaled (whether something else decides on the replicas)
+A Deployment of one process. Takes a dict of root, component (its name), values (its part of the values),
+  database and broker (its keys in the Secrets), and args.
+  Optional are env, ports, and scaled (whether an autoscaler decides on the replicas).
 */}}
 {{- define "packyard.deployment" -}}
 {{- $root := .root -}}
@@ -115,7 +115,7 @@ spec:
             httpGet: {path: /-/live, port: health}
             periodSeconds: 10
             timeoutSeconds: 5
-          # It asks no server: once ready, a pod stays so through an outage, and answers 503 with Retry-After meanwhile.
+          # It asks no server: once ready, a pod stays ready through an outage, and answers 503 with Retry-After.
           readinessProbe:
             httpGet: {path: /-/ready, port: health}
             periodSeconds: 5

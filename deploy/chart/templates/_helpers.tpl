@@ -42,7 +42,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{/* Where the address of a server stands for one process: takes root, server, key and made (the Secret of this chart). */}}
+{{/* The Secret with the address of a server for one process: takes root, server, key and made (the Secret of this chart). */}}
 {{- define "packyard.secretName" -}}
 {{- (index .root.Values .server).existingSecret | default (printf "%s-%s" (include "packyard.fullname" .root) (.made | default "addresses")) }}
 {{- end }}
@@ -52,7 +52,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if $server.existingSecret }}{{ index $server.keys .key }}{{ else if eq .key "management" }}management{{ else }}{{ .server }}{{ end }}
 {{- end }}
 
-{{/* Its own addresses and no others, as files: a password that is rotated is read anew, and no environment tells it. */}}
+{{/* Its own addresses and no others, as files: a rotated password is read again, and no environment variable shows it. */}}
 {{- define "packyard.addresses" -}}
 {{- $root := .root -}}
 {{- $made := .made -}}
@@ -80,7 +80,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - name: PACKYARD_BROKER_URL_FILE
   value: /run/addresses/broker
 {{- else }}
-# It never talks to the broker, so it is not told how.
+# It never talks to the broker, so it gets no address of it.
 - name: PACKYARD_BROKER_URL
   value: amqp://unused.invalid
 {{- end }}
@@ -116,7 +116,7 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
-{{/* Credentials of the object store, for whoever reads or writes objects. */}}
+{{/* Credentials of the object store, for each process that reads or writes objects. */}}
 {{- define "packyard.storageCredentials" -}}
 {{- with .Values.storage.credentialsSecret }}
 envFrom:

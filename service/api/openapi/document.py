@@ -128,7 +128,9 @@ def _key_header() -> Json:
 
 
 def _checksum_header() -> Json:
-    header = _header("X-Checksum-SHA256", "What the file has to be, in hexadecimal; 400 when it is not.")
+    header = _header(
+        "X-Checksum-SHA256", "The SHA-256 that the file must have, in hexadecimal; 400 when it has another."
+    )
     header["schema"] |= {"pattern": "^[0-9A-Fa-f]{64}$"}
     return header
 

@@ -14,8 +14,8 @@ from schemas.http.directory_parameters import (
 )
 from schemas.http.directory_resources import BasicProject, GroupResource, GroupWithProjects, ProjectResource
 from schemas.http.instance_resources import AgentServer, CurrentToken, CurrentUser, Metadata, Version
-from schemas.http.parameters import Sort
 from schemas.names import Scope
+from schemas.searching import Sort
 from service.access import access
 from service.access.callers import READING_SCOPES, Caller
 from service.api.entities.directory import (

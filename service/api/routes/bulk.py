@@ -16,9 +16,8 @@ from service.api.routes.origins import actor_of, origin_of
 from service.deletions import bulk, undoing
 from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
-from service.events import outbox
 from service.http.addresses import external_url
-from service.http.bodies import answer, read_body
+from service.http.bodies import answer_once, read_body
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
 from service.http.parameters import UUID_RULE, read_path
@@ -29,7 +28,7 @@ from service.http.visits import (
     group_visit,
     project_visit,
 )
-from service.idempotency.answering import StoredAnswer
+from service.ids import new_id
 from service.infra.postgres.database import Connection, Sessions
 from service.refusals import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 
@@ -95,7 +94,7 @@ async def bulk_delete_in_group(request: web.Request) -> web.Response:
     takes_key=True,
 )
 async def bulk_restore_in_project(request: web.Request) -> web.Response:
-    """Undo the deletions of a batch, as far as each of them can be undone."""
+    """Undo each deletion of a batch that can still be undone."""
     async with project_visit(request) as (connection, found):
         await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
     body = await read_body(request, BulkRestore)
@@ -111,7 +110,7 @@ async def bulk_restore_in_project(request: web.Request) -> web.Response:
     takes_key=True,
 )
 async def bulk_restore_in_group(request: web.Request) -> web.Response:
-    """Undo the deletions of a batch below a group, as far as each of them can be undone."""
+    """Undo each deletion of a batch below a group that can still be undone."""
     async with group_visit(request) as (connection, caller, group):
         access.require_credential(caller)
         levels = await access.project_levels(connection, caller, group)
@@ -151,10 +150,10 @@ async def _delete(
     what = body.filter if body.filter is not None else tuple(dict.fromkeys(body.ids or ()))
     wanted = Wanted(what, levels, body.expected_count)
 
-    async def act(database: Sessions) -> StoredAnswer:
+    async def act(database: Sessions) -> web.Response:
         if body.dry_run:
             return _reply_to_bulk(request, await bulk.plan_deletion(database, wanted), batch_id=None)
-        batch_id = outbox.new_id()
+        batch_id = new_id()
         request[LOG_FIELDS]["batch_id"] = str(batch_id)
         origin = origin_of(request, caller, cause=Cause.BULK, lane=Lane.BULK, reason=body.reason, batch_id=batch_id)
         settings = request.app[CONTEXT].settings
@@ -162,18 +161,18 @@ async def _delete(
         plan = await bulk.delete_packages(database, origin, wanted, resend=settings.resend)
         return _reply_to_bulk(request, plan, batch_id=batch_id)
 
-    return await answer(request, caller, body, act)
+    return await answer_once(request, caller, body, act)
 
 
 async def _restore(request: web.Request, caller: Caller, body: BulkRestore, project_ids: list[int]) -> web.Response:
-    async def act(database: Sessions) -> StoredAnswer:
+    async def act(database: Sessions) -> web.Response:
         restoration = await undoing.restore_batch(
             database, body.batch_id, actor=actor_of(request, caller), project_ids=project_ids
         )
         entity = restoration_entity(restoration, batch_id=body.batch_id)
-        return StoredAnswer(200, Media.JSON, to_json(dumped(entity)))
+        return reply(entity)
 
-    return await answer(request, caller, body, act)
+    return await answer_once(request, caller, body, act)
 
 
 async def _show(request: web.Request, connection: Connection, project_ids: Collection[int]) -> web.Response:
@@ -183,7 +182,7 @@ async def _show(request: web.Request, connection: Connection, project_ids: Colle
     return reply(batch_entity(rows, batch_id=batch_id, base=_place(request)))
 
 
-def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | None) -> StoredAnswer:
+def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | None) -> web.Response:
     status = 200 if batch_id is None else 202
     base = _place(request)
     # Lines have room for packages only.
@@ -192,9 +191,9 @@ def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | Non
         headers |= {_BATCH_ID: str(batch_id), "Link": f'<{batch_url(base, batch_id)}>; rel="status"'}
     if Media.NDJSON in request.headers.get("Accept", "").lower():
         lines = b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan))
-        return StoredAnswer(status, Media.NDJSON, lines, headers)
+        return web.Response(body=lines, status=status, headers={**headers, "Content-Type": Media.NDJSON})
     entity = bulk_entity(plan, batch_id=batch_id, base=base)
-    return StoredAnswer(status, Media.JSON, to_json(dumped(entity)), headers)
+    return reply(entity, status=status, headers=headers)
 
 
 def _place(request: web.Request) -> str:

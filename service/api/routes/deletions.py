@@ -5,12 +5,11 @@ from typing import Final
 from uuid import UUID
 
 from aiohttp import web
-from pydantic_core import to_json
 
 from schemas.base import Contract
 from schemas.http.bulk import Nothing, Restore
+from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.deletion_resources import DeletionResource
-from schemas.http.parameters import DeletionListing
 from schemas.names import AccessLevel
 from service.access import access
 from service.api.routes.origins import actor_of
@@ -18,14 +17,13 @@ from service.deletions import accepting, undoing
 from service.deletions.accepting import DeletionPage
 from service.deletions.entities import deletion_entity
 from service.http.addresses import external_url
-from service.http.bodies import answer, read_body
+from service.http.bodies import answer_once, read_body
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
+from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Routes, one
 from service.http.paging import by_cursor, reply_part
 from service.http.parameters import UUID_RULE, read_deletion_id, read_query
-from service.http.replies import dumped, reply
+from service.http.replies import reply
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, group_visit, project_visit
-from service.idempotency.answering import StoredAnswer
 from service.infra.postgres.database import Record, Sessions
 from service.refusals import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
 
@@ -190,13 +188,13 @@ async def _answer_changed(
     body: Contract,
     change: Callable[[Sessions], Awaitable[object]],
 ) -> web.Response:
-    async def act(database: Sessions) -> StoredAnswer:
+    async def act(database: Sessions) -> web.Response:
         await change(database)
         async with database.connection() as connection:
             row = await accepting.show(connection, [found.project.id], deletion_id)
-        return StoredAnswer(200, Media.JSON, to_json(dumped(_entity(request, row, found.level))))
+        return _reply(request, row, found.level)
 
-    return await answer(request, found.caller, body, act)
+    return await answer_once(request, found.caller, body, act)
 
 
 def _entity(request: web.Request, deletion: Record, level: AccessLevel) -> DeletionResource:

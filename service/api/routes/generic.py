@@ -7,16 +7,16 @@ from typing import Final
 from aiohttp import web
 
 from schemas import generic_names
-from schemas.http.parameters import Upload
+from schemas.http.package_parameters import Upload
 from schemas.http.resources import Message, UploadedFile
 from schemas.names import AccessLevel
 from service.access import access
 from service.api.entities.packages import uploaded_entity
 from service.catalogue import packages, uploads
 from service.catalogue.uploads import GenericFile
+from service.downloads import send_file
 from service.http.addresses import external_url
 from service.http.checksums import read_checksums
-from service.http.downloads import send_file
 from service.http.expect_continue import let_body_come
 from service.http.keys import CONTEXT
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PACKAGE_MANAGERS, Answer, Routes, one

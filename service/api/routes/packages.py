@@ -4,14 +4,9 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.http.deletion_parameters import DeletionParameters
 from schemas.http.deletion_resources import DeletionResource
-from schemas.http.parameters import (
-    DeletionParameters,
-    FileListing,
-    GroupPackageListing,
-    PipelineListing,
-    ProjectPackageListing,
-)
+from schemas.http.package_parameters import FileListing, GroupPackageListing, PipelineListing, ProjectPackageListing
 from schemas.http.resources import Package, PackageFile, Pipeline
 from schemas.names import AccessLevel
 from service.access import access
@@ -22,8 +17,8 @@ from service.catalogue.packages import PackagePage
 from service.deletions import accepting
 from service.deletions.entities import deletion_entity, deletion_url
 from service.deletions.rows.accepting import Deletion
+from service.downloads import send_file
 from service.http.addresses import external_url
-from service.http.downloads import send_file
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.operations import (
     ADDRESS,

@@ -9,7 +9,7 @@ from service.catalogue import statistics
 from service.catalogue.rows.statistics import StatisticsRow
 from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Routes, one
 from service.http.replies import reply
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, ScopeVisit, group_scope, project_scope
 
 routes = Routes("Statistics", carriers=OF_PROJECT)
 
@@ -19,9 +19,7 @@ routes = Routes("Statistics", carriers=OF_PROJECT)
 )
 async def show_project_statistics(request: web.Request) -> web.Response:
     """Show how many packages, files and bytes a project has."""
-    async with project_visit(request) as (connection, found):
-        rows = await statistics.of_project(connection, found.project)
-    return reply(_entity(rows))
+    return await _show(request, project_scope)
 
 
 @routes.get(
@@ -32,8 +30,12 @@ async def show_project_statistics(request: web.Request) -> web.Response:
 )
 async def show_group_statistics(request: web.Request) -> web.Response:
     """Show how many packages, files and bytes a group has, in the projects whose packages the caller may read."""
-    async with group_visit(request) as (connection, caller, group):
-        rows = await statistics.of_group(connection, caller, group)
+    return await _show(request, group_scope)
+
+
+async def _show(request: web.Request, visit: ScopeVisit) -> web.Response:
+    async with visit(request) as (connection, scope):
+        rows = await statistics.of_projects(connection, scope.levels)
     return reply(_entity(rows))
 
 

@@ -1,4 +1,4 @@
-"""Rows of groups, as far as one viewer may know of them."""
+"""Rows of the groups that a viewer may know of."""
 
 from dataclasses import dataclass
 from datetime import datetime

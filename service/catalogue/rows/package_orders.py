@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from schemas.http.cursors import PackagePosition
-from schemas.http.parameters import OrderBy, PackageListing, Sort
+from schemas.http.package_parameters import OrderBy, PackageListing
+from schemas.searching import Sort
 from service.infra.postgres import composing
 from service.infra.postgres.composing import Values, direction
 from service.infra.postgres.database import Record

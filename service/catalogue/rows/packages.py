@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from schemas.http.cursors import PackagePosition
-from schemas.http.parameters import FileListing, PackageListing
+from schemas.http.package_parameters import FileListing, PackageListing
 from schemas.names import PackageType
 from schemas.statuses import DISPLAYABLE, DISPLAYABLE_FILES, FileStatus, PackageStatus
 from service.catalogue.rows import package_orders

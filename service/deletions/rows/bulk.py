@@ -55,7 +55,7 @@ async def plan(
 ) -> Candidates:
     """Return the packages in these projects (id -> the caller's level) that are *wanted*, by ids or by a filter.
 
-    They are held until the transaction ends if *lock* is set. Of more than 10,000, the oldest are taken.
+    They are locked until the transaction ends if *lock* is set. If there are more than 10,000, the oldest are taken.
     """
     values = Values()
     projects = values.place(list(levels), "bigint[]")

@@ -32,13 +32,13 @@ class Actor:
 
 
 async def lock(connection: Connection, deletion_id: UUID) -> Deletion | None:
-    """Return the deletion, held until the transaction ends."""
+    """Return the deletion, locked until the transaction ends."""
     row = await fetch_row(connection, "lock_deletion", id=deletion_id)
     return read(row) if row else None
 
 
 async def lock_batch(connection: Connection, batch_id: UUID, project_ids: Collection[int] | None) -> list[Deletion]:
-    """Return the deletions of a batch in these projects (None: in all), held until the transaction ends."""
+    """Return the deletions of a batch in these projects (None: in all), locked until the transaction ends."""
     places = None if project_ids is None else list(project_ids)
     rows = await fetch(connection, "lock_deletions_of_batch", batch_id=batch_id, project_ids=places)
     return [read(row) for row in rows]

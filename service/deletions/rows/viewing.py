@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
-from schemas.http.parameters import DeletionListing
+from schemas.http.deletion_parameters import DeletionListing
 from service.infra.postgres.composing import Values, containing
 from service.infra.postgres.database import Connection, Record, fetch_composed
 from service.infra.postgres.pages import Slice

@@ -12,7 +12,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.http.addresses import client_address
 from service.http.keys import CREDENTIAL_OWNER
 from service.http.operations import Handler
@@ -34,7 +34,7 @@ _NAME: Final = "throttle_api"
 _SERVED: Final = "/api/"
 _UNAUTHORIZED: Final = 401
 _MOST_CALLERS: Final = 100_000
-"""Beyond these, all others share one count, and no more credentials are remembered: memory is bounded."""
+"""The number of callers with a count of their own. All others share one, so that memory is bounded."""
 _OTHERS: Final = "others"
 _NOWHERE: Final = "nowhere"
 """Counts those who come without an address, as through a socket in a folder."""
@@ -49,7 +49,7 @@ class _Window:
 
 
 class RateLimit:
-    """At most so many requests of one caller in a period.
+    """Allows each caller a number of requests in a period.
 
     Credentials that were good before are counted by their identity, and all other requests by address. Invented
     credentials, and those that a route does not read, therefore do not bypass the limit. Strangers at the same address

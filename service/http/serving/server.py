@@ -101,7 +101,7 @@ class Runner(web.AppRunner):
     """Serves an application over such connections."""
 
     async def finish(self, *, within: float) -> None:
-        """Take no more connections, and return when every request is answered, or after so many seconds.
+        """Take no more connections, and return when every request is answered, or after *within* seconds.
 
         The library's own way of ending drops what still comes of a body, so that uploads could not be finished.
         """

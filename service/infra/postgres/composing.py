@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.http.parameters import Sort, search_terms
+from schemas.searching import Sort, search_terms
 
 
 class Values:

@@ -8,9 +8,8 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 
 import asyncpg
 from pydantic import SecretStr
-from pydantic_core import from_json
 
-from service.errors import DatabaseAwayError, DatabaseReadOnlyError, StartError, TransactionLostError, first_line
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError, TransactionLostError
 from service.infra.postgres import records
 from service.infra.postgres.queries import named_query
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
@@ -18,7 +17,6 @@ from service.infra.postgres.sessions.connecting import Purpose, Session, connect
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.sessions.kept import USUAL_PULSE, AdvisoryLock, Listening, Pulse
 from service.infra.postgres.sessions.statement_limits import STATEMENT_LIMITS_S
-from service.infra.postgres.sessions.suitability import require_suitable
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = records.Record
@@ -30,7 +28,6 @@ _ACQUIRE_TIMEOUT_S: Final = 8
 """How long it may take to get a connection, a new one if need be."""
 _CLEAN_UP_TIMEOUT_S: Final = 2
 """How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
-_CLOSE_TIMEOUT_S: Final = 5
 _RENEW_EVERY_S: Final = 5
 """How often all connections are renewed at most: those who only read need not connect again for each refused write."""
 
@@ -204,66 +201,6 @@ class Database:
         if now - self._renewed_at >= _RENEW_EVERY_S:
             self._renewed_at = now
             await self._pool.expire_connections()
-
-
-@asynccontextmanager
-async def open_database(
-    url: str | SecretStr, *, size: int = 10, pulse: Pulse = USUAL_PULSE
-) -> AsyncGenerator[Database]:
-    """Open a pool of at most *size* connections; each new one goes to where a secret *url* leads by then.
-
-    Sessions that listen or hold a lock are watched with *pulse*.
-
-    Raises:
-        StartError: the server cannot be reached, refuses us, or has no such database.
-    """
-    is_suitable = False
-
-    async def prove(session: Session) -> None:
-        nonlocal is_suitable
-        if not is_suitable:
-            await require_suitable(session, url)
-        is_suitable = True
-
-    async def connect_again(*_address: Any, **options: Any) -> Session:
-        return await connect(url, Purpose.POOL, prove=prove, **options)
-
-    try:
-        pool = await asyncpg.create_pool(
-            connect=connect_again,
-            connection_class=Session,
-            # The first connection shows what is wrong; the pool would log each try to keep one through an outage.
-            init_size=1,
-            min_size=0,
-            max_size=size,
-            init=_read_jsonb,
-            reset=_leave_as_it_is,
-        )
-    except (*DatabaseUnavailableError, *DRIVER_ERRORS, ValueError) as error:
-        reason = first_line(error)  # without details and hints
-        raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
-    try:
-        yield Database(pool, url, pulse)
-    finally:
-        await _close(pool)
-
-
-async def _read_jsonb(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text")
-
-
-async def _leave_as_it_is(_connection: object) -> None:
-    # No code of ours changes a session, so we save the round trip that would reset it. An open transaction is
-    # still rolled back.
-    pass
-
-
-async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    try:
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
 
 
 def conflicts() -> tuple[type[Exception], ...]:

@@ -7,7 +7,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from service.errors import StartError
-from service.infra.postgres.database import Database, open_database
+from service.infra.postgres.database import Database
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.waiting import repeat_until_done
 
 VERSIONS: Final = Path(__file__).parent / "migrations" / "versions"

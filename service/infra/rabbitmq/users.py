@@ -54,7 +54,7 @@ USERS: Final[Mapping[str, UserRights]] = {
     # It may ask for the queues of this virtual host alone; `monitoring` would show every connection of the broker.
     "scaler": UserRights(tags="management"),
 }
-"""Of each process that talks to the broker; API and scheduler do not."""
+"""The rights of each process that talks to the broker; API and scheduler do not."""
 
 
 def subscriber_rights(name: str) -> UserRights:

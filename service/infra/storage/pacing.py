@@ -1,4 +1,4 @@
-"""How much the processes ask of the object store: so many chunks at a time, so many objects in a second."""
+"""Limits on the use of the object store: chunks at the same time, and objects in a second."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from schemas.http.parameters import DeletionListing
+from schemas.http.deletion_parameters import DeletionListing
 from schemas.statuses import DeletionState
 from service.access.callers import Caller
 from service.access.rows import ReadableProject

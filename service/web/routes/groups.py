@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from schemas.http.directory_parameters import GroupListing, GroupProjectsListing, ProjectOrderBy
-from schemas.http.parameters import MAX_PER_PAGE, GroupPackageListing, Sort
+from schemas.http.package_parameters import GroupPackageListing
+from schemas.http.parameters import MAX_PER_PAGE
 from schemas.names import AccessLevel
+from schemas.searching import Sort
 from schemas.statuses import ENDED
 from service.access import access
 from service.access.callers import WRITING_SCOPES, Caller
@@ -54,7 +56,7 @@ async def show_group(request: web.Request) -> web.Response:
 
         listing = read_packages(request, GroupPackageListing)
         listed = await first_if_lost(listing, read)
-        figures = await statistics.of_group(connection, caller, group)
+        figures = await statistics.of_projects(connection, inside.levels)
         states = await deletion_overview.count_states(connection, inside.levels)
     may_write = bool(caller.scopes & WRITING_SCOPES)
     return render(

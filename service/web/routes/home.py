@@ -5,8 +5,9 @@ from typing import Final
 
 from aiohttp import web
 
+from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.directory_parameters import AllProjectsListing, GroupListing, ProjectOrderBy
-from schemas.http.parameters import DeletionListing, Sort
+from schemas.searching import Sort
 from schemas.statuses import DeletionState
 from service.access.callers import Caller
 from service.access.rows import ReadableProject

@@ -6,13 +6,13 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from schemas.http.parameters import FileListing
+from schemas.http.package_parameters import FileListing
 from schemas.names import PackageType
 from service.access.rows import Project
 from service.catalogue import overview, packages
 from service.catalogue.overview import Person, SiblingVersion
 from service.deletions import overview as deletion_overview
-from service.http.downloads import send_file
+from service.downloads import send_file
 from service.infra.postgres.database import Connection, Record
 from service.infra.postgres.pages import Slice
 from service.refusals import NotFoundError

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from schemas.http.parameters import ProjectPackageListing
+from schemas.http.package_parameters import ProjectPackageListing
 from schemas.statuses import ENDED
 from service.catalogue import packages, statistics
 from service.deletions import overview as deletion_overview
@@ -24,7 +24,7 @@ async def show_project(request: web.Request) -> web.Response:
         listed = await first_if_lost(
             listing, lambda wanted: packages.list_in_project(connection, found.project, wanted)
         )
-        figures = await statistics.of_project(connection, found.project)
+        figures = await statistics.of_projects(connection, [found.project.id])
         states = await deletion_overview.count_states(connection, [found.project.id])
     return render(
         request,

@@ -14,7 +14,7 @@ from service.refusals import TooManyRequestsError
 _MOST_FAILURES: Final = 10
 _PERIOD_S: Final = 60.0
 _MOST_ADDRESSES: Final = 10_000
-"""Beyond these, all others share one count: memory is bounded."""
+"""All other addresses share one count, so that memory is bounded."""
 _OTHERS: Final = "others"
 
 

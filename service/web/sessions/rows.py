@@ -5,7 +5,7 @@ from typing import Final
 
 from service.access import rows as access_rows
 from service.access.rows import Token
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.infra.postgres.database import Connection, execute, fetch, fetch_row
 
 IDLE: Final = timedelta(hours=12)

@@ -14,7 +14,8 @@ import pytest
 
 from service.context import Context
 from service.deletions import accepting
-from service.infra.postgres.database import Connection, DatabaseUnavailableError, open_database
+from service.infra.postgres.database import Connection, DatabaseUnavailableError
+from service.infra.postgres.pool import open_database
 from tests.support.catalogue import delete, publish, query, restore
 from tests.support.commands import Commands
 from tests.support.ways import Way

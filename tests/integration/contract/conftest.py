@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
 from service.context import Context
-from service.infra.postgres.database import Database, open_database
+from service.infra.postgres.database import Database
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.roles import DatabaseRole
 from service.settings import Settings, load_settings
 from tests.integration.conftest import Client

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from service.access.tokens import token_digest
+from service.digests import token_digest
 from service.directory_file.applying import apply_directory, read_directory
-from service.infra.postgres.database import open_database
+from service.infra.postgres.pool import open_database
 from tests.support.directories import Directory
 from tests.unit.schemas.test_directory_file import EXAMPLE
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.names import AccessLevel
 from service.access.rows import find_group, find_project
-from service.infra.postgres.database import open_database
+from service.infra.postgres.pool import open_database
 from tests.support.directories import Directory
 
 TREE = """

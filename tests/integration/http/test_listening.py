@@ -64,7 +64,7 @@ async def test_it_listens_on_what_is_named(hosts: list[str], answering: list[str
     assert await _answering(hosts) == answering
 
 
-async def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.socket
 
     def without_ipv6(family: int = socket.AF_INET) -> socket.socket:

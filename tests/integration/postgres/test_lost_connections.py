@@ -18,7 +18,8 @@ from schemas.messages.outgoing import Entry, Kind
 from schemas.names import Lane
 from service.context import Context, open_context
 from service.errors import StartError
-from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch, open_database
+from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch
+from service.infra.postgres.pool import open_database
 from service.infra.rabbitmq.broker import open_broker
 from service.infra.rabbitmq.consuming import BrokerUnavailableError
 from service.settings import Settings

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from service.context import Context
 from service.errors import DatabaseAwayError
-from service.infra.postgres.database import fetch, open_database
+from service.infra.postgres.database import fetch
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.sessions.connecting import Purpose, connect
 from service.observing.metrics import REGISTRY
 from tests.integration.conftest import Client

@@ -18,7 +18,7 @@ import pytest
 from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
 from schemas.names import Lane
 from service.errors import StartError
-from service.infra.postgres.database import open_database
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
 from service.infra.postgres.schema_version import wait_for_schema
 from service.infra.postgres.sessions.advisory_locks import ProcessLock

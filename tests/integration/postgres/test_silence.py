@@ -13,7 +13,7 @@ from service.app import create_app
 from service.catalogue import uploads
 from service.context import Context
 from service.infra.postgres import database
-from service.infra.postgres.database import open_database
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.sessions import connecting
 from service.observing.servers import Condition, ObservedServer
 from tests.integration.conftest import Client

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 
 from service.context import Context
 from service.errors import DatabaseAwayError
-from service.infra.postgres.database import Database, open_database
+from service.infra.postgres.database import Database
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.postgres.sessions.kept import Pulse
 from service.storage_check import schedule

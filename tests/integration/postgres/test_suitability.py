@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from service.context import open_context
 from service.errors import UnsuitableDatabaseError
-from service.infra.postgres.database import open_database
 from service.infra.postgres.migrations.run import migrate
+from service.infra.postgres.pool import open_database
 from service.infra.postgres.schema_version import wait_for_schema
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.settings import Settings

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from service.access.tokens import token_digest
 from service.context import Context
+from service.digests import token_digest
 from service.settings import Settings
 from tests.support.catalogue import query
 from workers.stack.demo import Demo

@@ -1,35 +1,73 @@
-"""`make bench`: how fast the main job is, on this machine, beside bare references measured in the same run.
+"""`make bench`: measures each case beside a bare reference, by turns, in catalogues of several sizes.
 
-Absolute figures depend on the machine and on what else it does; compare ratios.
+Absolute figures depend on the machine and on what else it does; compare ratios, and the CPU of a request.
 """
 
 import argparse
-import asyncio
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
+from service import event_loop
+from tests.system.benchmarks.bench import Bench
+from tests.system.benchmarks.cases.families import CASES, FAMILIES
+from tests.system.benchmarks.figures import Result
+from tests.system.benchmarks.plots import draw_plots
+from tests.system.benchmarks.report import read_figures, show, write_json
+from tests.system.benchmarks.servers import Servers, make_catalogue, open_servers
 
-from tests.system.benchmarks.bulk import measure_bulk
-from tests.system.benchmarks.singly import measure_singly
-from tests.system.benchmarks.yard import open_bench
-
-_WIDTH: Final = 130
+SIZES: Final = MappingProxyType({"10k": 15_000, "1m": 1_000_000, "10m": 10_000_000})
+"""Name of a size -> packages of the catalogue. Each has a project of 10,000, and never less beside it than 5,000."""
 
 
-async def main(*, bulk: int) -> None:
-    """Run every measurement on a yard of its own and print a table."""
-    table = Table("what", "figure", "beside", "ratio")
-    with tempfile.TemporaryDirectory() as name:
-        async with open_bench(Path(name)) as bench:
-            await measure_singly(bench, table)
-            await measure_bulk(bench, table, bulk)
-    Console(width=_WIDTH).print(table)
+async def measure(folder: Path, sizes: Sequence[str], only: set[str], results: list[Result]) -> None:
+    """Add the results to *results* as they come, of all cases or of those that *only* names."""
+    async with open_servers(folder) as servers:
+        for size in sizes:
+            with tempfile.TemporaryDirectory(prefix="packyard-bench-") as name:
+                is_first = size == sizes[0]
+                await _measure_size(servers, size, Path(name), only, results, is_first=is_first)
+
+
+async def _measure_size(
+    servers: Servers, size: str, folder: Path, only: set[str], results: list[Result], *, is_first: bool
+) -> None:
+    bench = Bench(servers, size, SIZES[size], await make_catalogue(servers, SIZES[size]), folder)
+    for family in FAMILIES:
+        named = only & set(family.cases)
+        wanted = named or (set() if only or not (is_first or family.is_of_every_size) else set(family.cases))
+        if wanted:
+            async for result in family.measure(bench, wanted):
+                print(f"{size} {result.case}: {result.product.figure.median:,.1f} {result.unit}", flush=True)  # noqa: T201
+                results.append(result)
+
+
+def main() -> None:
+    """Run what the command line asks for; print the table even if a case fails."""
+    parser = argparse.ArgumentParser(prog="tests.system.benchmarks")
+    parser.add_argument("--sizes", default="10k,1m", help="catalogues to measure in, with commas: 10k, 1m, 10m")
+    parser.add_argument("--only", default="", help=f"cases, with commas: {', '.join(CASES)}")
+    parser.add_argument("--against", type=Path, help="the JSON of an earlier run, to compare with")
+    parser.add_argument("--json", type=Path, default=Path(".packyard-bench/latest.json"), help="where the results go")
+    parser.add_argument("--plots", type=Path, help="a folder for plots of cost against size")
+    parser.add_argument("--folder", type=Path, default=Path(".packyard-bench"), help="the servers and catalogues, kept")
+    given = parser.parse_args()
+    sizes, only = given.sizes.split(","), {name for name in given.only.split(",") if name}
+    if unknown := {*sizes} - {*SIZES} | only - {*CASES}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}")
+    earlier = read_figures(given.against) if given.against else {}
+    results: list[Result] = []
+    try:
+        event_loop.run(measure(given.folder.resolve(), sizes, only, results))
+    finally:
+        # What was measured before something went wrong, too.
+        show(results, earlier)
+        write_json(given.json, results)
+        if given.plots:
+            draw_plots(given.plots, results)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="tests.system.benchmarks")
-    parser.add_argument("--bulk", type=int, default=10_000, help="how many packages bulk_delete deletes")
-    asyncio.run(main(bulk=parser.parse_args().bulk))
+    main()

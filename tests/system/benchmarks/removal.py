@@ -18,6 +18,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from service import event_loop
 from service.infra.storage.bucket.store import BucketStore
 from service.infra.storage.interface import DELETE_CHUNK, ObjectStore, new_key
 from service.infra.storage.opening import open_store
@@ -183,4 +184,4 @@ if __name__ == "__main__":
     parser.add_argument("--objects", type=int, default=100_000, help="how many objects are removed, of each kind")
     parser.add_argument("--store", choices=STORES, help="only of this kind")
     given = parser.parse_args()
-    asyncio.run(_main(given.objects, [given.store] if given.store else STORES))
+    event_loop.run(_main(given.objects, [given.store] if given.store else STORES))

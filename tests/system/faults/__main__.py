@@ -1,12 +1,12 @@
 """`python -m tests.system.faults`: a long run under faults; prints its figures and every fault."""
 
 import argparse
-import asyncio
 import secrets
 import sys
 
 from rich.console import Console
 
+from service import event_loop
 from tests.system.faults.network import enter, why_not
 from tests.system.faults.run import Plan, Verdict, run
 from tests.system.faults.silence import run_silences, tabulate_silences
@@ -31,7 +31,7 @@ def main() -> int:
         most_seconds=60 * options.minutes,
         settling_seconds=300,
     )
-    verdict = asyncio.run(run(plan)) if plan.deletions else Verdict(0, {}, [])
+    verdict = event_loop.run(run(plan)) if plan.deletions else Verdict(0, {}, [])
     silent = _silences(options.silence)
     return int(any(verdict.breaches.values()) or bool(verdict.surprises or silent))
 
@@ -42,7 +42,7 @@ def _silences(seconds: float) -> list[str]:
     if reason := why_not():
         console.print(f"silent servers: cannot be had here: {reason}")
         return []
-    outcomes = asyncio.run(run_silences(seconds)) if seconds else []
+    outcomes = event_loop.run(run_silences(seconds)) if seconds else []
     console.print(tabulate_silences(outcomes))
     breaches = [breach for outcome in outcomes for breach in outcome.breaches]
     for breach in breaches:

@@ -1,12 +1,12 @@
 """`make scaling`: throughput with 1, 2, 4 and 8 workers, then a backlog that workers follow up and down."""
 
 import argparse
-import asyncio
 import sys
 from typing import Final
 
 from rich.console import Console
 
+from service import event_loop
 from tests.system.scaling.run import Outcome, fixed_run, private_trial, scaled_run
 
 _SIZES: Final = (1, 2, 4, 8)
@@ -37,5 +37,5 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=int, default=50, help="objects a second of each worker; 0 is no limit")
     parser.add_argument("--speed", type=float, default=20, help="how many times as fast time passes for the scaler")
     options = parser.parse_args()
-    ended = asyncio.run(main(options.deletions, options.rate, options.speed))
+    ended = event_loop.run(main(options.deletions, options.rate, options.speed))
     sys.exit(int(any((ended.lost, ended.stuck, ended.removed_twice, ended.taken_over))))

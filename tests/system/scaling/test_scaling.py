@@ -5,7 +5,8 @@ from typing import Final
 
 import pytest
 
-from service.settings import LogLevel, Settings
+from service.setting_values import LogLevel
+from service.settings import Settings
 from tests.support.servers import Servers
 from tests.system.scaling.run import open_trial, scaled_run
 

@@ -1,7 +1,6 @@
 """`make soak`: publish, delete and republish the same names and contents for some minutes; prints what came of it."""
 
 import argparse
-import asyncio
 import secrets
 import sys
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from service import event_loop
 from service.settings import load_settings
 from tests.support.seaweed import BUCKET, own_seaweed
 from tests.support.servers import private_servers
@@ -60,5 +60,5 @@ if __name__ == "__main__":
     parser.add_argument("--store", choices=["disk", "s3"], default="disk")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     options = parser.parse_args()
-    ended = asyncio.run(main(minutes=options.minutes, store=options.store, seed=options.seed))
+    ended = event_loop.run(main(minutes=options.minutes, store=options.store, seed=options.seed))
     sys.exit(int(not ended.is_well))

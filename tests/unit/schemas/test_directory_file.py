@@ -89,7 +89,7 @@ def test_every_problem_is_reported(path: Path) -> None:
 def test_a_key_that_stands_twice_is_refused(path: Path) -> None:
     text = "users:\n  - username: alice\n    username: bob\n"
 
-    assert problems(path, text) == ["line 3: users[0].username: the key stands here twice"]
+    assert problems(path, text) == ["line 3: users[0].username: the key is here twice"]
 
 
 def test_an_alias_is_refused_before_it_can_grow(path: Path) -> None:
@@ -163,23 +163,23 @@ def test_a_token_is_never_repeated_in_a_message(path: Path, token: str) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("users: [{username: alice}, {username: Alice}]", "users[1].username: stands already at users[0].username"),
-        ("users: [{username: a, id: 1}, {username: b, id: 1}]", "users[1].id: stands already at users[0].id"),
-        ("groups: [{path: a}, {path: A}]", "groups[1].path: stands already at groups[0].path"),
+        ("users: [{username: alice}, {username: Alice}]", "users[1].username: is already at users[0].username"),
+        ("users: [{username: a, id: 1}, {username: b, id: 1}]", "users[1].id: is already at users[0].id"),
+        ("groups: [{path: a}, {path: A}]", "groups[1].path: is already at groups[0].path"),
         (
             "groups: [{path: a}, {path: a/b}]\nprojects: [{path: a/b}]",
-            "projects[0].path: stands already at groups[1].path",
+            "projects[0].path: is already at groups[1].path",
         ),
         (
             "groups: [{path: a, members: {x: guest, X: owner}}]",
-            "groups[0].members.X: stands already at groups[0].members.x",
+            "groups[0].members.X: is already at groups[0].members.x",
         ),
         (
             (
                 "users:\n- {username: a, tokens: [{name: n, token: t, scopes: [api]}]}\n"
                 "- {username: b, tokens: [{name: n, token: t, scopes: [api]}]}"
             ),
-            "users[1].tokens[0].token: stands already at users[0].tokens[0].token",
+            "users[1].tokens[0].token: is already at users[0].tokens[0].token",
         ),
         (
             (
@@ -187,11 +187,11 @@ def test_a_token_is_never_repeated_in_a_message(path: Path, token: str) -> None:
                 "  - {package_name_pattern: x, package_type: npm, minimum_access_level_for_delete: owner}\n"
                 "  - {package_name_pattern: x, package_type: npm, minimum_access_level_for_delete: admin}\n"
             ),
-            "projects[0].protection_rules[1]: stands already at projects[0].protection_rules[0]",
+            "projects[0].protection_rules[1]: is already at projects[0].protection_rules[0]",
         ),
         (
             "projects: [{path: a/b, job_token_allowlist: [a/c, A/C]}]",
-            "projects[0].job_token_allowlist[1]: stands already at projects[0].job_token_allowlist[0]",
+            "projects[0].job_token_allowlist[1]: is already at projects[0].job_token_allowlist[0]",
         ),
         (
             (

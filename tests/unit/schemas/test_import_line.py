@@ -75,7 +75,7 @@ def test_every_type_and_status_can_be_imported(package_type: PackageType, status
         ),
         (
             {"pipelines": [{"id": 5, "status": "s", "ref": "r", "sha": "a"}] * 2},
-            "pipelines: the id 5 stands there twice",
+            "pipelines: the id 5 is listed twice",
         ),
         (
             {"pipelines": [{"id": 5}]},

@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.http.parameters import search_terms
+from schemas.searching import search_terms
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | 
 
 
 def restore_batch(batch_id: UUID, *, output: Output) -> int:
-    """Undo a batch as far as it can be undone, print what became of it, and return the exit status."""
+    """Undo each deletion of a batch that can be undone, print the results, and return the exit status."""
 
     def undo(context: Context) -> Awaitable[Restoration]:
         return undoing.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)

@@ -23,7 +23,7 @@ from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import bulk_entity, planned_lines
 from service.deletions.rows.accepting import Origin
 from service.errors import StartError
-from service.events import outbox
+from service.ids import new_id
 from service.infra.postgres.database import Connection
 from service.infra.postgres.outages import one_line_for_outages
 from workers.cli.deletions.batches import show_batch
@@ -81,7 +81,7 @@ def _filter_options(command: Callable[..., None]) -> Callable[..., None]:
 @output_option(*_OUTPUTS, json="Print one JSON object, as the API answers.", name="the ids of packages that go")
 @short_option(
     Output.NDJSON,
-    "Print every package, one JSON object a line; standard error tells the batch, and how many more match.",
+    "Print every package, one JSON object a line. Standard error has the batch, and how many more match.",
 )
 def bulk_delete(
     *,
@@ -109,7 +109,7 @@ def bulk_delete(
         click.get_current_context().exit(SOME_FAILED if plan.refused else 0)
     if not is_sure:
         request = _confirmed(request)
-    batch_id = outbox.new_id()
+    batch_id = new_id()
     plan = run_use_case(lambda context: _delete(context, request, batch_id))
     _print(plan, output, request.address, batch_id=batch_id, is_known=not is_sure)
     status = SOME_FAILED if plan.refused else 0
@@ -201,7 +201,7 @@ async def _delete(context: Context, request: _Request, batch_id: UUID) -> BulkPl
         reason=request.body.reason,
         batch_id=batch_id,
     )
-    hint = f"whether they were accepted, `packyard deletions show --batch {batch_id}` tells"
+    hint = f"`packyard deletions show --batch {batch_id}` reports whether they were accepted"
     try:
         with one_line_for_outages():
             return await bulk.delete_packages(context.database, origin, wanted, resend=context.settings.resend)

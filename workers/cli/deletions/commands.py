@@ -9,7 +9,8 @@ from uuid import UUID
 import click
 
 from schemas.http.bulk import Restore
-from schemas.http.parameters import MAX_PER_PAGE, DeletionListing
+from schemas.http.deletion_parameters import DeletionListing
+from schemas.http.parameters import MAX_PER_PAGE
 from schemas.names import AccessLevel, PackageType
 from schemas.statuses import DeletionState
 from service.access import access

@@ -1,6 +1,5 @@
 """Bringing a database to the newest version of the schema."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import SQLAlchemyError
 
+from service import event_loop
 from service.errors import DatabaseAwayError, StartError, first_line
 from service.infra.postgres.schema_version import newest_version
 from service.infra.postgres.sessions.connecting import open_session
@@ -29,7 +29,7 @@ def migrate(url: str, *, target: str = "head", patience: timedelta = timedelta(m
     config.set_main_option("path_separator", "os")
     config.attributes["patience_s"] = patience.total_seconds()
     config.attributes["url"] = url
-    asyncio.run(_prove(url))
+    event_loop.run(_prove(url))
     try:
         command.upgrade(config, target)
     except SQLAlchemyError as error:

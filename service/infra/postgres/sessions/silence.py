@@ -1,8 +1,7 @@
 """How long a silent server is waited for, and sockets that notice the silence by themselves."""
 
 import socket
-from asyncio import BaseTransport
-from typing import Final
+from typing import Any, Final
 
 SILENCE_S: Final = 8
 """How long a server may be silent before a connection to it counts as lost."""
@@ -21,9 +20,12 @@ _PROBING: Final = {
 """Options by name, since no system has all of them. Only Linux limits how long sent bytes may go unconfirmed."""
 
 
-def notice_silence(transport: object) -> None:
-    """Let the kernel end a TCP connection after SILENCE_S without any sign of the other side."""
-    connected = transport.get_extra_info("socket") if isinstance(transport, BaseTransport) else None
+def notice_silence(transport: Any) -> None:
+    """Let the kernel end a TCP connection after SILENCE_S without any sign of the other side.
+
+    The transports of uvloop have the methods of asyncio's, but not their classes.
+    """
+    connected = transport.get_extra_info("socket")
     if connected is None or connected.family not in {socket.AF_INET, socket.AF_INET6}:
         return
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

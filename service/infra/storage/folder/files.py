@@ -81,7 +81,7 @@ def _folder_of(key: str) -> str:
 
 
 def remove_empty(root: int, folder: str) -> None:
-    """Remove the folder, and those above it, as far as they are empty."""
+    """Remove the folder, and those above it, up to the first that is not empty."""
     with suppress(OSError):
         while folder:
             os.rmdir(folder, dir_fd=root)

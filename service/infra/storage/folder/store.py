@@ -43,7 +43,7 @@ from service.infra.storage.reading import begun
 
 _THREADS: Final = 16
 _STALE_S: Final = 24 * 3600
-"""An upload that has written nothing for so long is none any more: its process was killed."""
+"""The process of an upload was killed if the upload has written nothing for this long."""
 _FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
 _OF_THE_DISK: Final = frozenset(
     {

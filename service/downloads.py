@@ -1,8 +1,9 @@
-"""Sending the bytes of a file."""
+"""Sending the bytes of a file, and noting that it was downloaded."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
@@ -11,13 +12,17 @@ from urllib.parse import quote, unquote
 import structlog
 from aiohttp import ETag, web
 
+from service.catalogue.downloads import DownloadNotes
 from service.errors import ObjectMissingError, PackyardError, StorageRefusedError
 from service.http.caching import is_known
-from service.http.keys import CONTEXT, DOWNLOADS, REQUEST_ID
+from service.http.keys import CONTEXT, REQUEST_ID
 from service.http.ranges import Part, RangeUnsatisfiableError, wanted_part
-from service.infra.postgres.database import Record
+from service.infra.postgres.database import Database, Record
 from service.refusals import NotFoundError
 
+DOWNLOADS: Final = web.AppKey("downloads", DownloadNotes)
+
+_LAST_NOTES_S: Final = 5.0
 _ADDRESS_VALID_FOR: Final = timedelta(minutes=5)
 _FOUND: Final = 302
 _PARTIAL: Final = 206
@@ -25,6 +30,23 @@ _AWKWARD: Final = re.compile(r"[^A-Za-z0-9 !#$&()+,.;=@\[\]^_`{}~-]")
 """Characters between double quotes that some clients do not take literally."""
 
 log = structlog.get_logger()
+
+
+def note_downloads(app: web.Application, database: Database) -> None:
+    """Let the application note which packages are downloaded, and write the last notes when it ends."""
+    app[DOWNLOADS] = DownloadNotes(database)
+    app.cleanup_ctx.append(_keep_writing)
+
+
+async def _keep_writing(app: web.Application) -> AsyncGenerator[None]:
+    writing = asyncio.create_task(app[DOWNLOADS].keep_writing())
+    yield
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_NOTES_S):
+            await app[DOWNLOADS].write()
 
 
 async def send_file(

@@ -1,0 +1,79 @@
+"""Opening the pool of connections that a process works with, and closing it within a bound."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+from pydantic import SecretStr
+from pydantic_core import from_json
+
+from service.errors import StartError, first_line
+from service.infra.postgres.database import Database, DatabaseUnavailableError
+from service.infra.postgres.sessions.connecting import Purpose, Session, connect
+from service.infra.postgres.sessions.failures import DRIVER_ERRORS
+from service.infra.postgres.sessions.kept import USUAL_PULSE, Pulse
+from service.infra.postgres.sessions.suitability import require_suitable
+
+_CLOSE_TIMEOUT_S: Final = 5
+
+
+@asynccontextmanager
+async def open_database(
+    url: str | SecretStr, *, size: int = 10, pulse: Pulse = USUAL_PULSE
+) -> AsyncGenerator[Database]:
+    """Open a pool of at most *size* connections; each new one goes to where a secret *url* leads by then.
+
+    Sessions that listen or hold a lock are watched with *pulse*.
+
+    Raises:
+        StartError: the server cannot be reached, refuses us, or has no such database.
+    """
+    is_suitable = False
+
+    async def prove(session: Session) -> None:
+        nonlocal is_suitable
+        if not is_suitable:
+            await require_suitable(session, url)
+        is_suitable = True
+
+    async def connect_again(*_address: Any, **options: Any) -> Session:
+        return await connect(url, Purpose.POOL, prove=prove, **options)
+
+    try:
+        pool = await asyncpg.create_pool(
+            connect=connect_again,
+            connection_class=Session,
+            # The first connection shows what is wrong; the pool would log each try to keep one through an outage.
+            init_size=1,
+            min_size=0,
+            max_size=size,
+            init=_read_jsonb,
+            reset=_leave_as_it_is,
+        )
+    except (*DatabaseUnavailableError, *DRIVER_ERRORS, ValueError) as error:
+        reason = first_line(error)  # without details and hints
+        raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
+    try:
+        yield Database(pool, url, pulse)
+    finally:
+        await _close(pool)
+
+
+async def _read_jsonb(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text")
+
+
+async def _leave_as_it_is(_connection: object) -> None:
+    # No code of ours changes a session, so we save the round trip that would reset it. An open transaction is
+    # still rolled back.
+    pass
+
+
+async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
