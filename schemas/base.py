@@ -1,8 +1,11 @@
 """The base classes of all contracts."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
+
+Json: TypeAlias = dict[str, Any]
+"""An object of JSON whose keys no contract of ours fixes."""
 
 
 class Contract(BaseModel):

@@ -8,9 +8,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from typing_extensions import override
 
-from schemas.base import Query
-
-Json = dict[str, Any]
+from schemas.base import Json, Query
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 _BOUNDS: Final = MappingProxyType({"ge": "minimum", "le": "maximum"})

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Never, TypeVar
 
 import uvloop
 
 _Result = TypeVar("_Result")
 
 
-def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+def run(work: Coroutine[object, Never, _Result]) -> _Result:
     """Run *work* on a loop of its own, close the loop, and return the result."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work)

@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 import structlog
 from structlog.types import Processor
@@ -68,7 +68,7 @@ class ToStructlog(logging.Handler):
         """Write the line, unless it is known to say nothing."""
         if _LEFT_BEHIND in record.getMessage():
             return
-        event: MutableMapping[str, Any] = {"logger": record.name, "text": record.getMessage()}
+        event: MutableMapping[str, object] = {"logger": record.name, "text": record.getMessage()}
         if record.exc_info and record.exc_info[1] is not None:
             # We log only its kind: the text may quote a request, and with it a token.
             event["error"] = type(record.exc_info[1]).__name__

@@ -1,6 +1,6 @@
 """Bodies of requests about many packages or deletions, or about one with more than a parameter."""
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 from uuid import UUID
 
 from pydantic import (
@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.base import Contract
+from schemas.base import Contract, Json
 from schemas.fields import Moment
 from schemas.names import PackageType
 from schemas.searching import check_terms, search_terms
@@ -79,14 +79,14 @@ class _Body(Contract):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-def _say_something(schema: dict[str, Any]) -> None:
+def _say_something(schema: Json) -> None:
     conditions = [name for name, found in schema["properties"].items() if "anyOf" in found]
     for name in conditions:
         _leave_out_null(schema["properties"][name])
     schema["anyOf"] = [{"required": [name]} for name in conditions]
 
 
-def _leave_out_null(found: dict[str, Any]) -> None:
+def _leave_out_null(found: Json) -> None:
     (kind,) = (option for option in found.pop("anyOf") if option.get("type") != "null")
     found.pop("default", None)
     found |= kind
@@ -129,7 +129,7 @@ class GroupPackageFilter(PackageFilter):
     """Leave out what is in subgroups."""
 
 
-def _either(schema: dict[str, Any]) -> None:
+def _either(schema: Json) -> None:
     schema["oneOf"] = [{"required": ["ids"]}, {"required": ["filter"]}]
     for name in ("ids", "filter"):
         _leave_out_null(schema["properties"][name])

@@ -1,7 +1,7 @@
 """HTTP parameters of what shows the directory: projects and groups."""
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -114,9 +114,10 @@ class ProjectListing(Paging):
 
     @model_validator(mode="before")
     @classmethod
-    def _order_keyset_by_id(cls, values: Any) -> Any:
-        is_keyset = isinstance(values, dict) and values.get("pagination") == "keyset"
-        return {"order_by": ProjectOrderBy.ID, **values} if is_keyset else values
+    def _order_keyset_by_id(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("pagination") == "keyset":
+            return {"order_by": ProjectOrderBy.ID, **values}
+        return values
 
     @field_validator("order_by")
     @classmethod

@@ -3,14 +3,13 @@
 The outbox holds an event without `source`, `sequence` and `aggversion`; the relay adds them when it publishes.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from schemas.base import Contract
+from schemas.base import Contract, Json
 from schemas.messages.events import Event
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
@@ -52,7 +51,7 @@ class Envelope(Contract):
     """Whether a user asked for it."""
     authid: str
     """The number of that user; else `packyard`."""
-    data: Mapping[str, Any]
+    data: Json
 
 
 class Publication(Contract):
@@ -92,7 +91,7 @@ def enveloped(event: Event, *, event_id: UUID, causation_id: UUID, now: datetime
     )
 
 
-def published(body: Mapping[str, Any], *, instance_id: UUID, sequence: int) -> dict[str, Any]:
+def published(body: Json, *, instance_id: UUID, sequence: int) -> Json:
     """Complete the outbox's *body* with what is known only when it is published."""
     added = Publication(
         source=f"/instances/{instance_id}/packages-api",
@@ -102,6 +101,6 @@ def published(body: Mapping[str, Any], *, instance_id: UUID, sequence: int) -> d
     return {**body, **added.model_dump()}
 
 
-def headers(body: Mapping[str, Any]) -> dict[str, Any]:
+def headers(body: Json) -> Json:
     """Return the attributes of a CloudEvent, or a value for each such as its schema, under their names as headers."""
     return {f"{HEADER_PREFIX}{name}": value for name, value in body.items() if name not in _NO_HEADERS}

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from schemas.json_schemas import Json, Schemas, reference
+from schemas.base import Json
+from schemas.json_schemas import Schemas, reference
 from schemas.messages.cloud_events import CONTENT_TYPE, HEADER_PREFIX, CloudEvent, headers
 from schemas.messages.events import EVENTS, DeletionEvent, Event, StorageChecked
 from schemas.messages.examples import example_body, example_fact
@@ -191,7 +192,7 @@ def _messages(kinds: Sequence[type[Event]]) -> Json:
     return {name: {"$ref": f"#/components/messages/{name}"} for name in map(_message_name, kinds)}
 
 
-def _bindings(amqp: Mapping[str, Any]) -> Json:
+def _bindings(amqp: Mapping[str, object]) -> Json:
     return {"amqp": {**amqp, "bindingVersion": _BINDING_VERSION}}
 
 
@@ -199,7 +200,7 @@ def _each(words: Iterator[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def _open(schema: Any) -> Any:
+def _open(schema: object) -> object:
     """Allow more fields than this version knows: a reader that validates must not refuse fields of later versions."""
     if isinstance(schema, list):
         return [_open(element) for element in schema]

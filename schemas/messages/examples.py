@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from schemas.checks import Figures
@@ -67,7 +67,7 @@ _CHECK: Final = MappingProxyType(
     }
 )
 
-_DATA: Final[Mapping[type[Event], Mapping[str, Any]]] = MappingProxyType(
+_DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
     {
         PackageDeletionRequested: _PACKAGE,
         PackageMarkedForDestruction: {**_PACKAGE, **_GRACE},
@@ -89,7 +89,7 @@ def example_fact(kind: type[Event]) -> Event:
     return kind.model_validate(_DATA[kind])
 
 
-def example_body(kind: type[Event]) -> dict[str, Any]:
+def example_body(kind: type[Event]) -> dict[str, object]:
     """Return an event of the kind as it is published."""
     fact = example_fact(kind)
     begins = kind in {PackageDeletionRequested, PackageFileDeletionRequested}

@@ -1,12 +1,12 @@
 """Messages on their way from the outbox to the broker."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+
+from schemas.base import Json
 
 
 class Kind(StrEnum):
@@ -34,5 +34,5 @@ class Entry:
     id: UUID
     kind: Kind
     routing_key: str
-    body: Mapping[str, Any]
+    body: Json
     sequence: int | None

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from types import GenericAlias
+from typing import Final, Required, TypeAlias, TypedDict, Unpack
 
 from aiohttp import hdrs, web
 
@@ -75,7 +76,7 @@ class Answer:
     """One answer that goes well."""
 
     status: int
-    shape: Any = None
+    shape: object = None
     """The type of the JSON body: a resource, a list of resources, or what pydantic can describe."""
     media: Media = Media.JSON
     headers: tuple[str, ...] = ()
@@ -84,14 +85,14 @@ class Answer:
 PAGE_HEADERS: Final = ("Link", "X-Page", "X-Per-Page", "X-Next-Page", "X-Prev-Page", "X-Total", "X-Total-Pages")
 
 
-def one(shape: Any, *, status: int = 200) -> Answer:
+def one(shape: object, *, status: int = 200) -> Answer:
     """Answer with one resource."""
     return Answer(status, shape)
 
 
-def page_of(shape: Any) -> Answer:
+def page_of(shape: object) -> Answer:
     """Answer with a page of a list, and the headers that lead to the others."""
-    return Answer(200, list[shape], headers=PAGE_HEADERS)
+    return Answer(200, GenericAlias(list, (shape,)), headers=PAGE_HEADERS)
 
 
 MOVED: Final = Answer(301, media=Media.TEXT, headers=("Location",))
@@ -177,6 +178,26 @@ OPERATION: Final = web.RequestKey("operation", Operation)
 """The operation that a request is for."""
 
 
+class _Extras(TypedDict, total=False):
+    """The further properties of an operation, which most do without."""
+
+    query: type[Query]
+    reading_scopes: frozenset[str]
+    takes_bytes: bool
+    body: type[Contract]
+    takes_key: bool
+    path_rules: Mapping[str, str]
+    is_hidden: bool
+
+
+class _About(_Extras, total=False):
+    """The properties that a route gives its operation."""
+
+    answers: Required[Answer | Sequence[Answer]]
+    refusals: Sequence[AnyRefusal]
+    carriers: frozenset[Carrier]
+
+
 class Routes:
     """The operations of one module, in the order of their definition."""
 
@@ -186,19 +207,19 @@ class Routes:
         self._tag = tag
         self._carriers = carriers
 
-    def get(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+    def get(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
         """Serve GET, and HEAD with it."""
         return self._add("GET", path, **about)
 
-    def put(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+    def put(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
         """Serve PUT."""
         return self._add("PUT", path, **about)
 
-    def post(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+    def post(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
         """Serve POST."""
         return self._add("POST", path, **about)
 
-    def delete(self, path: str, **about: Any) -> Callable[[Handler], Handler]:
+    def delete(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
         """Serve DELETE."""
         return self._add("DELETE", path, **about)
 
@@ -216,10 +237,10 @@ class Routes:
         *,
         answers: Answer | Sequence[Answer],
         refusals: Sequence[AnyRefusal] = (),
-        **about: Any,
+        carriers: frozenset[Carrier] | None = None,
+        **extras: Unpack[_Extras],
     ) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
-            about.setdefault("carriers", self._carriers)
             self.operations.append(
                 Operation(
                     method=method,
@@ -228,7 +249,8 @@ class Routes:
                     handler=handler,
                     answers=(answers,) if isinstance(answers, Answer) else tuple(answers),
                     refusals=tuple(refusals),
-                    **about,
+                    carriers=self._carriers if carriers is None else carriers,
+                    **extras,
                 )
             )
             return handler

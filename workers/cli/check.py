@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
 import click
 from pydantic_core import to_json
@@ -174,7 +174,7 @@ def _cells(finding: Finding) -> list[object]:
     return [finding.kind.value, finding.key, name, finding.detail, outcome]
 
 
-def _object_of(finding: Finding) -> dict[str, Any]:
+def _object_of(finding: Finding) -> dict[str, object]:
     values = {name: value for name, value in asdict(finding).items() if value is not None}
     if finding.key is not None:
         values["key"] = written(finding.key)  # names that are no text are shown, not printed

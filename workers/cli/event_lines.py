@@ -1,13 +1,13 @@
 """Events as a person at a terminal reads them: one short line each."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from pydantic_core import from_json
 from rich.cells import cell_len
 from rich.filesize import decimal
 
+from schemas.base import Json
 from schemas.messages.events import TYPE_PREFIX
 from workers.cli.tables import counted, written
 
@@ -26,8 +26,8 @@ def event_line(body: bytes, *, now: datetime, width: int) -> str:
     return written(longer if deletion and cell_len(longer) <= width else line)
 
 
-def _line(event: Mapping[str, Any], now: datetime) -> str:
-    data: Mapping[str, Any] = event["data"]
+def _line(event: Json, now: datetime) -> str:
+    data: Json = event["data"]
     topic = event["type"].removeprefix(f"{TYPE_PREFIX}.").rpartition(".")[0]
     if "package_name" not in data:
         return f"{_clock(event['time'], now)} {topic}: {'clean' if data['clean'] else 'not clean'}"

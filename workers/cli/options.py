@@ -20,7 +20,7 @@ class _Text(click.ParamType[str]):
     name = "text"
 
     @override
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:

@@ -5,10 +5,11 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
+from schemas.base import Json
 from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.context import Context, open_context
 from service.deletions import accepting
@@ -165,7 +166,7 @@ def _take_nothing(changes: Sequence[Change]) -> None:
             raise StartError(f"the users here are not the demo's: it would {change}")
 
 
-async def _sample(session: aiohttp.ClientSession) -> tuple[dict[str, Any], list[dict[str, Any]], int]:
+async def _sample(session: aiohttp.ClientSession) -> tuple[Json, list[Json], int]:
     """Return the package of the tour, its files, and the id of a package with a grace.
 
     A real package with several versions is preferred.
@@ -181,16 +182,14 @@ async def _sample(session: aiohttp.ClientSession) -> tuple[dict[str, Any], list[
     return package, await _list(session, f"{listing}/{package['id']}/package_files"), restored["id"]
 
 
-async def _list(session: aiohttp.ClientSession, address: str) -> list[dict[str, Any]]:
+async def _list(session: aiohttp.ClientSession, address: str) -> list[Json]:
     async with session.get(address) as answer:
         answer.raise_for_status()
-        listed: list[dict[str, Any]] = await answer.json()
+        listed: list[Json] = await answer.json()
         return listed
 
 
-def _tour(
-    base_url: str, token: str, package: dict[str, Any], files: Sequence[dict[str, Any]], restored: int
-) -> list[tuple[str, str]]:
+def _tour(base_url: str, token: str, package: Json, files: Sequence[Json], restored: int) -> list[tuple[str, str]]:
     curl = f"curl -s -H 'PRIVATE-TOKEN: {token}'"
     packages = f"{base_url}/api/v4/projects/{_TOUR_PROJECT}/packages"
     juice = f"{base_url}/api/v4/projects/{_GRACE_PROJECT}"

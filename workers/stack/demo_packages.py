@@ -4,11 +4,12 @@ import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from schemas.base import Json
 from service.importing.lines import Line
 
-SmallPackage = dict[str, Any]
+SmallPackage = Json
 """A package as an import file says it."""
 
 APPLES: Final = "orchard/apples"

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import aiohttp
@@ -171,7 +171,7 @@ async def put_policies(management_url: str, vhost: str = "/") -> None:
     """Set the policies of the topology on a virtual host."""
     async with aiohttp.ClientSession(management_url, raise_for_status=True) as session:
         for name, policy in POLICIES.items():
-            body: dict[str, Any] = dict(policy)
+            body: dict[str, object] = dict(policy)
             await session.put(f"/api/policies/{quote(vhost, safe='')}/{name}", json=body)
 
 

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Never
 
 from workers.runtime.loops import together
 from workers.stack.demo import Demo
@@ -68,7 +68,7 @@ class StackSession:
         self._reporter.say("Packyard has stopped")
 
 
-async def _until(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+async def _until(event: asyncio.Event, work: Coroutine[object, Never, None]) -> None:
     """Wait for *work*; cancel it when *event* is set."""
     waiting = asyncio.create_task(event.wait())
     working = asyncio.create_task(work)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from schemas.base import Json
 from schemas.http.resources import (
     FileLocation,
     Links,
@@ -24,7 +25,7 @@ _LOCAL_STORE: Final = 1
 
 def package_entity(package: Record, *, base: str, project_path: str, may_delete: bool, **more: object) -> Package:
     """Return a package as a client sees it; *more* are the keys that depend on where it is shown."""
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "id": package["id"],
         "name": package["name"],
         "version": package["version"],
@@ -47,7 +48,7 @@ def package_entity(package: Record, *, base: str, project_path: str, may_delete:
 
 def version_entity(package: Record, *, base: str) -> PackageVersion:
     """Return another version of a package."""
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "id": package["id"],
         "version": package["version"],
         "created_at": package["created_at"],
@@ -61,7 +62,7 @@ def version_entity(package: Record, *, base: str) -> PackageVersion:
 
 def file_entity(file: Record, *, base: str) -> PackageFile:
     """Return a file of a package."""
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "id": file["id"],
         "package_id": file["package_id"],
         "created_at": file["created_at"],
@@ -109,7 +110,7 @@ def uploaded_entity(file: UploadedFileRow, *, url: str) -> UploadedFile:
     )
 
 
-def _user(user: Mapping[str, Any], base: str) -> User:
+def _user(user: Json, base: str) -> User:
     # Nobody is locked out for wrong passwords here: there are none.
     return User(**user, locked=False, avatar_url=None, web_url=f"{base}/{user['username']}")
 

@@ -5,7 +5,8 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Final
 
-from schemas.json_schemas import Json, Schemas
+from schemas.base import Json
+from schemas.json_schemas import Schemas
 from service.api.openapi.responses import responses_of
 from service.http.operations import Carrier, Media, Operation
 

@@ -1,8 +1,9 @@
 """An example of what a schema describes, made from the schema itself."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
+
+from schemas.base import Json
 
 _REFERENCE: Final = "#/components/schemas/"
 _MOMENT: Final = "2022-04-22T08:15:30.000Z"
@@ -40,7 +41,7 @@ _TEXTS: Final = MappingProxyType(
 )
 
 
-def example_of(schema: Mapping[str, Any], definitions: Mapping[str, Any], name: str = "") -> Any:
+def example_of(schema: Json, definitions: Json, name: str = "") -> object:
     """Return a value that fits the schema; *name* is its key."""
     match schema:
         case {"$ref": str(reference)}:
@@ -59,7 +60,7 @@ def example_of(schema: Mapping[str, Any], definitions: Mapping[str, Any], name: 
     return example
 
 
-def _scalar(schema: Mapping[str, Any], name: str) -> object:
+def _scalar(schema: Json, name: str) -> object:
     match schema:
         case {"type": "integer" | "number"}:
             example: object = 1

@@ -1,13 +1,14 @@
 """The responses of an operation in the OpenAPI document: answers, and refusals with their own texts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 
+from schemas.base import Json
 from schemas.http.errors import Fault, OAuthFault, Refused
-from schemas.json_schemas import Json, Schemas
+from schemas.json_schemas import Schemas
 from service.api.openapi.examples import example_of
 from service.http.operations import Answer, AnyRefusal, Media, Operation
 from service.refusals import (
@@ -139,7 +140,7 @@ def _fault(error: RefusedError, schemas: Schemas) -> Json:
     return {"description": body[error.key], "content": {Media.JSON.value: {"schema": schema, "example": body}}}
 
 
-def _fault_schema(bodies: Any, schemas: Schemas) -> Json:
+def _fault_schema(bodies: Iterable[Mapping[str, str]], schemas: Schemas) -> Json:
     kinds: dict[type[BaseModel], None] = {}
     for body in bodies:
         kinds[Refused if "message" in body else OAuthFault if "error_description" in body else Fault] = None

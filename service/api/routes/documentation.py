@@ -5,7 +5,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from pydantic_core import to_json
@@ -44,14 +44,14 @@ _PAGE: Final = Template("""\
 _POLICY: Final = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'self'"
 
 
-@routes.get("/api/openapi.json", answers=one(dict[str, Any]))
+@routes.get("/api/openapi.json", answers=one(dict[str, object]))
 async def show_openapi_document(request: web.Request) -> web.Response:
     """Show this document."""
     document = _document(request.app[OPERATIONS], server=path_prefix(request) or "/")
     return web.Response(body=document, content_type=Media.JSON.value)
 
 
-@routes.get("/api/asyncapi.json", answers=one(dict[str, Any]))
+@routes.get("/api/asyncapi.json", answers=one(dict[str, object]))
 async def show_event_document(_request: web.Request) -> web.Response:
     """Show what subscribers may hear over AMQP, as an AsyncAPI document."""
     return web.Response(body=_event_document(), content_type=Media.JSON.value)

@@ -31,7 +31,7 @@ class Parser(HttpRequestParser):
         self._unfinished = 0
 
     @override
-    def feed_data(self, data: bytes, *_constants: Any, **_named: Any) -> tuple[list[_Request], bool, bytes]:
+    def feed_data(self, data: bytes, *_constants: object, **_named: object) -> tuple[list[_Request], bool, bytes]:
         """Return the requests whose heads are complete, whether the protocol changes, and what is left then.
 
         Raises:

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 import asyncpg
 from pydantic import SecretStr
@@ -34,19 +34,20 @@ _RENEW_EVERY_S: Final = 5
 
 async def fetch(connection: Connection, query: str, **values: object) -> list[Record]:
     """Run the named query and return its rows."""
-    rows: list[Any] = await connection.fetch(*_with_values(query, values), timeout=STATEMENT_LIMITS_S.get(query))
-    return rows
+    text, ordered = _with_values(query, values)
+    return cast(list[Record], await connection.fetch(text, *ordered, timeout=STATEMENT_LIMITS_S.get(query)))
 
 
 async def fetch_row(connection: Connection, query: str, **values: object) -> Record | None:
     """Run the named query and return its first row, if there is one."""
-    row: Any = await connection.fetchrow(*_with_values(query, values), timeout=STATEMENT_LIMITS_S.get(query))
-    return row if row is None else cast(Record, row)
+    text, ordered = _with_values(query, values)
+    return cast(Record | None, await connection.fetchrow(text, *ordered, timeout=STATEMENT_LIMITS_S.get(query)))
 
 
 async def execute(connection: Connection, query: str, **values: object) -> int:
     """Run the named query and return how many rows it touched."""
-    return _touched(await connection.execute(*_with_values(query, values), timeout=STATEMENT_LIMITS_S.get(query)))
+    text, ordered = _with_values(query, values)
+    return _touched(await connection.execute(text, *ordered, timeout=STATEMENT_LIMITS_S.get(query)))
 
 
 async def fetch_composed(
@@ -54,17 +55,16 @@ async def fetch_composed(
 ) -> list[Record]:
     """Run a named query whose {places} are filled with *parts*, fixed fragments that hold only $1, $2… for *values*."""
     text = named_query(query).text.format_map(parts)
-    rows: list[Any] = await connection.fetch(text, *values, timeout=STATEMENT_LIMITS_S.get(query))
-    return rows
+    return cast(list[Record], await connection.fetch(text, *values, timeout=STATEMENT_LIMITS_S.get(query)))
 
 
 def _touched(tag: str) -> int:
     return int(tag.rpartition(" ")[2])
 
 
-def _with_values(name: str, values: Mapping[str, object]) -> tuple[Any, ...]:
+def _with_values(name: str, values: Mapping[str, object]) -> tuple[str, list[object]]:
     query = named_query(name)
-    return query.text, *[values[parameter] for parameter in query.parameters]
+    return query.text, [values[parameter] for parameter in query.parameters]
 
 
 class Sessions(Protocol):

@@ -38,7 +38,7 @@ async def open_database(
             await require_suitable(session, url)
         is_suitable = True
 
-    async def connect_again(*_address: Any, **options: Any) -> Session:
+    async def connect_again(*_address: object, **options: Any) -> Session:
         return await connect(url, Purpose.POOL, prove=prove, **options)
 
     try:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from inspect import signature
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import aiosql
 
@@ -99,14 +100,14 @@ def _read_all() -> Mapping[str, NamedQuery]:
 
 
 def _read(file: Path) -> dict[str, NamedQuery]:
-    found: Any = aiosql.from_path(file, "asyncpg", mandatory_parameters=False)
+    found = aiosql.from_path(file, "asyncpg", mandatory_parameters=False)
     # The library makes a function of each query. Its signature has the parameters in the order of their places.
     functions = {name: getattr(found, name) for name in found.available_queries if not name.endswith("_cursor")}
     return {name: NamedQuery(file, _with_statuses(made.sql), _parameters(made)) for name, made in functions.items()}
 
 
-def _parameters(function: Any) -> tuple[str, ...]:
-    return tuple(name for name in function.__signature__.parameters if name != "self")
+def _parameters(function: Callable[..., object]) -> tuple[str, ...]:
+    return tuple(name for name in signature(function).parameters if name != "self")
 
 
 _QUERIES: Final = _read_all()

@@ -50,7 +50,7 @@ def row_reader(kind: type[_Row]) -> Callable[[Record], _Row]:
     return read
 
 
-def _conversion(hint: Any) -> _Conversion | None:
+def _conversion(hint: object) -> _Conversion | None:
     if isinstance(hint, UnionType):
         return _unless_null([part for part in get_args(hint) if part is not NoneType])
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -60,6 +60,6 @@ def _conversion(hint: Any) -> _Conversion | None:
     return origin if origin in {tuple, frozenset} else None
 
 
-def _unless_null(parts: list[Any]) -> _Conversion | None:
+def _unless_null(parts: list[object]) -> _Conversion | None:
     convert = _conversion(parts[0]) if len(parts) == 1 else None
     return None if convert is None else lambda value: None if value is None else convert(value)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import random
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
+from typing import Final, Never, ParamSpec, TypeAlias, TypeVar
 
 import structlog
 
@@ -15,7 +15,7 @@ _LONGEST_PAUSE_S: Final = 0.1
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
-_UseCase: TypeAlias = Callable[_Arguments, Coroutine[Any, Any, _Result]]
+_UseCase: TypeAlias = Callable[_Arguments, Coroutine[object, Never, _Result]]
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import aio_pika
 import aiormq
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from schemas.messages.topology import DEAD_EXCHANGE
 
@@ -64,7 +64,7 @@ class Consumer:
         self._channel = channel
         self._waiting: asyncio.Queue[Delivery] = asyncio.Queue()
         self._tag = ""
-        self._queue: Any = None
+        self._queue: AbstractQueue | None = None
 
     async def start(self, queue_name: str, *, arguments: Mapping[str, Any] | None = None) -> None:
         """Begin to consume; *arguments* are sent to the broker beside the queue."""
@@ -75,7 +75,8 @@ class Consumer:
         """Take no more; give back what was not begun."""
         with suppress(*BrokerUnavailableError):
             async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await self._queue.cancel(self._tag)
+                if self._queue is not None:
+                    await self._queue.cancel(self._tag)
         while not self._waiting.empty():
             await self._waiting.get_nowait().give_back()
 

@@ -4,11 +4,12 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
+from schemas.base import Json
 from schemas.messages.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, POLICIES, QUEUES
 from schemas.names import Lane
 from service.errors import StartError
@@ -95,7 +96,7 @@ async def set_up_broker(
 
 async def _declare(session: aiohttp.ClientSession, vhost: str) -> None:
     for exchange in EXCHANGES:
-        body: dict[str, Any] = {"type": exchange.kind, "durable": True}
+        body: Json = {"type": exchange.kind, "durable": True}
         await session.put(f"/api/exchanges/{vhost}/{_quoted(exchange.name)}", json=body)
     for queue in QUEUES:
         body = {"durable": True, "arguments": dict(queue.arguments)}
@@ -123,16 +124,16 @@ async def _put_user(
     return f"{name}: {done}, has its rights"
 
 
-async def _user(session: aiohttp.ClientSession, address: str) -> dict[str, Any] | None:
+async def _user(session: aiohttp.ClientSession, address: str) -> Json | None:
     async with session.get(address, raise_for_status=False) as answer:
         if answer.status == _MISSING:
             return None
         answer.raise_for_status()
-        found: dict[str, Any] = await answer.json()
+        found: Json = await answer.json()
         return found
 
 
-def _tags(user: Mapping[str, Any]) -> frozenset[str]:
+def _tags(user: Json) -> frozenset[str]:
     """Return the tags of a user; before RabbitMQ 3.9 they were one text with commas."""
     tags = user["tags"]
     return frozenset(tag for tag in (tags.split(",") if isinstance(tags, str) else tags) if tag)

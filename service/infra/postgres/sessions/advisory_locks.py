@@ -53,7 +53,7 @@ SELECT CASE WHEN NOT pg_try_advisory_lock($2::int, $3::int) THEN false
 """
 """Takes both keys, since the version before knows only the key of one number. Two versions thus wait for each other.
 
-Any role can take that old key: it counts only if a session of our own role has it.
+object role can take that old key: it counts only if a session of our own role has it.
 """
 
 HOLDER: Final = """

@@ -1,7 +1,8 @@
 """How long a silent server is waited for, and sockets that notice the silence by themselves."""
 
+import asyncio
 import socket
-from typing import Any, Final
+from typing import Final
 
 SILENCE_S: Final = 8
 """How long a server may be silent before a connection to it counts as lost."""
@@ -20,7 +21,7 @@ _PROBING: Final = {
 """Options by name, since no system has all of them. Only Linux limits how long sent bytes may go unconfirmed."""
 
 
-def notice_silence(transport: Any) -> None:
+def notice_silence(transport: asyncio.BaseTransport) -> None:
     """Let the kernel end a TCP connection after SILENCE_S without any sign of the other side.
 
     The transports of uvloop have the methods of asyncio's, but not their classes.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from configparser import ConfigParser, Error
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from service.errors import StartError
 
@@ -24,6 +24,15 @@ _OTHERS: Final = (
 _DEFAULT: Final = "default"
 
 
+class ProfileKeys(TypedDict):
+    """The keys of a profile, by the names that the library gives them."""
+
+    access_key_id: str
+    secret_access_key: str
+    token: str | None
+    expires_at: datetime
+
+
 class Profile:
     """A profile of the shared files, as the library asks for credentials."""
 
@@ -32,7 +41,7 @@ class Profile:
         self._name = name
         self._files = files
 
-    def __call__(self) -> Any:
+    def __call__(self) -> ProfileKeys:
         """Return its keys.
 
         Raises:
