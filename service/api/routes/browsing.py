@@ -28,12 +28,20 @@ from service.api.entities.users import token_entity, user_entity
 from service.catalogue import browsing
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
-from service.http.addresses import external_url
-from service.http.operations import MOVED, PERSONAL, Routes, one, page_of
-from service.http.paging import reply_page, reply_part
-from service.http.parameters import read_query
-from service.http.replies import reply
-from service.http.visits import caller_visit, project_of
+from service.http import (
+    MOVED,
+    PERSONAL,
+    Routes,
+    caller_visit,
+    external_url,
+    one,
+    page_of,
+    read_query,
+    reply,
+    reply_page,
+    reply_part,
+)
+from service.http.visits import project_of
 from service.infra.postgres.pages import Slice
 from service.refusals import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
 

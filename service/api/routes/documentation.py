@@ -12,9 +12,10 @@ from pydantic_core import to_json
 
 from schemas.messages.document import event_document
 from service.api.openapi.document import openapi_document
+from service.http import NO_CREDENTIALS, Answer, Media, Routes, one
 from service.http.addresses import path_prefix
 from service.http.keys import OPERATIONS
-from service.http.operations import NO_CREDENTIALS, Answer, Media, Operation, Routes, one
+from service.http.operations import Operation
 from service.refusals import PageNotFoundError
 
 routes = Routes("Documentation", carriers=NO_CREDENTIALS)

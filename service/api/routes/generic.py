@@ -15,14 +15,22 @@ from service.api.entities.packages import uploaded_entity
 from service.catalogue import packages, uploads
 from service.catalogue.uploads import GenericFile
 from service.downloads import send_file
-from service.http.addresses import external_url
+from service.http import (
+    CONTEXT,
+    MOVED,
+    PROJECT_REFUSALS,
+    Answer,
+    Routes,
+    external_url,
+    one,
+    project_visit,
+    read_path,
+    read_query,
+    reply,
+)
 from service.http.checksums import read_checksums
 from service.http.expect_continue import let_body_come
-from service.http.keys import CONTEXT
-from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PACKAGE_MANAGERS, Answer, Routes, one
-from service.http.parameters import read_path, read_query
-from service.http.replies import reply
-from service.http.visits import PROJECT_REFUSALS, project_visit
+from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, OF_PACKAGE_MANAGERS
 from service.refusals import (
     BadRequestError,
     ConflictError,

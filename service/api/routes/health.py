@@ -3,9 +3,7 @@
 from aiohttp import web
 
 from schemas.http.resources import Readiness, Status
-from service.http.keys import CONTEXT
-from service.http.operations import NO_CREDENTIALS, Answer, Media, Routes, one
-from service.http.replies import reply
+from service.http import CONTEXT, NO_CREDENTIALS, Answer, Media, Routes, one, reply
 from service.observing import metrics
 
 routes = Routes("Health", carriers=NO_CREDENTIALS)

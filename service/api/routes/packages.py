@@ -18,25 +18,32 @@ from service.deletions import accepting
 from service.deletions.entities import deletion_entity, deletion_url
 from service.deletions.rows.accepting import Deletion
 from service.downloads import send_file
-from service.http.addresses import external_url
-from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.operations import (
-    ADDRESS,
-    DELETION_ACCEPTED,
-    FILE_BYTES,
-    FILE_PART,
+from service.http import (
+    CONTEXT,
+    GROUP_REFUSALS,
+    LOG_FIELDS,
     MOVED,
     OF_PROJECT,
     PERSONAL,
+    PROJECT_REFUSALS,
     Answer,
     Routes,
+    by_cursor,
+    external_url,
+    group_visit,
     one,
     page_of,
+    project_visit,
+    read_path,
+    read_query,
+    read_request,
+    reply,
+    reply_page,
+    reply_part,
 )
-from service.http.paging import by_cursor, reply_page, reply_part
-from service.http.parameters import prefers_async, read_path, read_query, read_request, read_unmodified_since
-from service.http.replies import no_content, reply
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE_PART
+from service.http.parameters import prefers_async, read_unmodified_since
+from service.http.replies import no_content
 from service.refusals import (
     DeletionHeldError,
     DeletionProtectedError,

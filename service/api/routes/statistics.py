@@ -7,9 +7,19 @@ from aiohttp import web
 from schemas.http.statistic_resources import PackageStatistics, TypeFigures
 from service.catalogue import statistics
 from service.catalogue.rows.statistics import StatisticsRow
-from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Routes, one
-from service.http.replies import reply
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, ScopeVisit, group_scope, project_scope
+from service.http import (
+    GROUP_REFUSALS,
+    MOVED,
+    OF_PROJECT,
+    PERSONAL,
+    PROJECT_REFUSALS,
+    Routes,
+    ScopeVisit,
+    group_scope,
+    one,
+    project_scope,
+    reply,
+)
 
 routes = Routes("Statistics", carriers=OF_PROJECT)
 
