@@ -15,6 +15,7 @@ from service.http.serving.cross_origin import CrossOrigin
 from service.http.serving.middlewares import add_headers, identify, translate_errors
 from service.http.serving.rate_limit import RateLimit
 from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
+from service.registries.pypi import routes as pypi
 from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
 from service.web.app import add_pages
 
@@ -27,6 +28,7 @@ _CUT_WITHIN_S: Final = 1.0
 
 ROUTES: Final = (
     generic.routes,
+    pypi.routes,
     packages.routes,
     bulk.routes,
     deletions.routes,

@@ -86,6 +86,13 @@ class BadRequestError(RefusedError):
     text = "400 Bad request - {}"
 
 
+class ValidationFailedError(RefusedError):
+    """A record that breaks a rule of its kind, with the rule in Rails' words."""
+
+    status = 400
+    text = "Validation failed: {}"
+
+
 class UnauthorizedError(RefusedError):
     """The token is unknown, or the route demands a user."""
 
@@ -180,6 +187,12 @@ class FileNotFoundInPackageError(NotFoundError):
     """No such file in that package; GitLab writes this one with a capital F."""
 
     text = "404 Not Found"
+
+
+class PackageNameNotFoundError(NotFoundError):
+    """No package of that name can be installed here."""
+
+    text = "404 Package Not Found"
 
 
 class PackagesDisabledError(NotFoundError):

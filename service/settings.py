@@ -70,6 +70,9 @@ class Settings(BaseModel):
     generic_max_file_size: ByteSize = ByteSize(5 * 1024**3)
     """How large an uploaded generic file may be, such as 5GiB; 0 is no limit."""
 
+    pypi_max_file_size: ByteSize = ByteSize(3 * 1024**3)
+    """How large a file of a PyPI package may be, such as 3GiB; 0 is no limit."""
+
     rate_limit: Annotated[int, Field(ge=0)] = 0
     """How many requests one caller may make within a period, in each process of the API; 0 is no limit."""
 

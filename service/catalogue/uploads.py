@@ -16,7 +16,7 @@ from service.catalogue.rows.uploads import UploadedFileRow
 from service.errors import DatabaseAwayError
 from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, conflicts
 from service.infra.postgres.repeating import repeated
-from service.infra.storage.interface import ObjectStore, StoredObject, new_key
+from service.infra.storage.interface import Check, ObjectStore, StoredObject, new_key
 from service.observing import metrics
 from service.refusals import BadRequestError, ConflictError, PreconditionFailedError, RefusedError
 
@@ -48,6 +48,8 @@ class UploadBody:
     """Algorithm (md5, sha1, sha256) -> raw checksum."""
     max_size: int = 0
     """How many there may be; 0: no limit."""
+    also: Check | None = None
+    """Checks what a package manager says of the bytes, when all have come."""
 
     def require_announced_size(self) -> None:
         """Check how large the body is going to be.
@@ -75,11 +77,13 @@ class UploadBody:
         """Compare what came with the checksums.
 
         Raises:
-            BadRequestError: it is something else.
+            RefusedError: it is something else.
         """
         for algorithm, expected in self.checksums.items():
             if getattr(stored, algorithm) != expected:
                 raise BadRequestError(f"{_OTHER_BYTES} ({algorithm})")
+        if self.also is not None:
+            self.also(stored)
 
 
 async def publish_generic(
@@ -103,9 +107,7 @@ async def publish_generic(
     """
     body.require_announced_size()
     refusal = await _refuse_duplicate(database, project, target, is_new=is_new)
-    with metrics.timed(metrics.STORAGE_PUT_DURATION):
-        stored = await store.put(new_key(project.id), body.limited(), check=body.check)
-    async with _taken_back_on_failure(database, store, stored.key):
+    async with stored_body(database, store, project.id, body) as stored:
         return await _write_rows(
             database, caller, target, stored, project_id=project.id, status=status, refusal=refusal
         )
@@ -135,19 +137,28 @@ async def _refuse_duplicate(
 
 
 @asynccontextmanager
-async def _taken_back_on_failure(database: Database, store: ObjectStore, key: str) -> AsyncGenerator[None]:
-    """Remove the object if its rows cannot be written in the block."""
+async def stored_body(
+    database: Database, store: ObjectStore, project_id: int, body: UploadBody
+) -> AsyncGenerator[StoredObject]:
+    """Store the body as a new object, for the rows that the block writes; if these fail, the object is removed.
+
+    Raises:
+        BadRequestError: the body is too large, or its bytes do not match their checksums.
+        ConflictError: somebody else wrote the same rows in this very moment.
+    """
+    with metrics.timed(metrics.STORAGE_PUT_DURATION):
+        stored = await store.put(new_key(project_id), body.limited(), check=body.check)
     try:
-        yield
+        yield stored
     except conflicts() as error:
-        await remove_unreferenced(database, store, key)
+        await remove_unreferenced(database, store, stored.key)
         raise ConflictError("Resource lock") from error
     except DatabaseAwayError:
         # The client has waited for a silent server already, and has its answer within 12 s in all.
-        await remove_unreferenced(database, store, key, within_s=_ASK_AGAIN_S)
+        await remove_unreferenced(database, store, stored.key, within_s=_ASK_AGAIN_S)
         raise
     except BaseException:
-        await remove_unreferenced(database, store, key)
+        await remove_unreferenced(database, store, stored.key)
         raise
 
 
@@ -195,13 +206,25 @@ async def _write_rows(
             connection, package_id=package_id, file_name=target.file_name
         ):
             raise refusal
-        return await _insert_file(connection, caller, target, package_id=package_id, stored=stored)
+        return await add_file(connection, caller, stored, package_id=package_id, file_name=target.file_name)
 
 
-async def _insert_file(
-    connection: Connection, caller: Caller, target: GenericFile, *, package_id: int, stored: StoredObject
+async def add_file(
+    connection: Connection,
+    caller: Caller,
+    stored: StoredObject,
+    *,
+    package_id: int,
+    file_name: str,
+    details: str | None = None,
 ) -> UploadedFileRow:
-    file = await upload_rows.insert_file(connection, package_id=package_id, file_name=target.file_name, stored=stored)
+    """Add the object as a file to the package, with the pipeline that built it; return its row.
+
+    *details* is a JSON object with the facts that a package manager needs of the file.
+    """
+    file = await upload_rows.insert_file(
+        connection, package_id=package_id, file_name=file_name, stored=stored, details=details
+    )
     if caller.pipeline_id is not None:
         await upload_rows.insert_build(connection, file, pipeline_id=caller.pipeline_id)
     return file

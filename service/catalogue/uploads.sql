@@ -28,6 +28,29 @@ WITH broken AS (
 )
 SELECT id FROM taken UNION ALL SELECT id FROM made;
 
+-- name: find_or_create_package
+-- Takes the row lock either way, so that no deletion comes between this and the file. A package of exactly that name
+-- and version comes first: of before the normal forms there may be two with the same.
+WITH found AS (
+    SELECT p.id FROM package p
+     WHERE p.project_id = :project_id AND p.package_type = :package_type
+       AND p.normal_name = normal_name(:package_type, :name)
+       AND ((p.name, p.version) = (:name, :version)
+            OR p.normal_version = normal_version(:package_type, :version))
+       AND p.status IN statuses(INSTALLABLE)
+     ORDER BY (p.name, p.version) = (:name, :version) DESC, p.id LIMIT 1 FOR UPDATE
+), taken AS (
+    UPDATE package p SET updated_at = now() FROM found WHERE p.id = found.id RETURNING p.id
+), made AS (
+    INSERT INTO package (project_id, package_type, name, version, creator_id)
+    SELECT :project_id, :package_type, :name, :version, :creator_id WHERE NOT EXISTS (SELECT FROM taken)
+        ON CONFLICT (project_id, package_type, normal_name, normal_version)
+     WHERE status IN statuses(INSTALLABLE) AND normal_name IS NOT NULL
+        DO UPDATE SET updated_at = now()
+ RETURNING id
+)
+SELECT id FROM taken UNION ALL SELECT id FROM made;
+
 -- name: find_duplicates_setting
 -- The nearest group that has a value counts, for each of the two settings.
 -- PostgreSQL reads the pattern: in a time that grows with the name, whatever the pattern is.
@@ -61,8 +84,8 @@ INSERT INTO package_file_build (package_file_id, pipeline_id) VALUES (:package_f
 
 -- name: insert_package_file
 -- A session that is in doubt about our commit waits for this lock, which we hold until the commit ends.
-INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key)
-SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key
+INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key, details)
+SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key, :details::jsonb
   FROM (SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0))) locked
 RETURNING id, package_id, file_name, status, size, sha256, created_at, updated_at;
 

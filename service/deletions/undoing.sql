@@ -31,6 +31,12 @@ SELECT id, obstacle FROM (
                            AND o.version IS NOT DISTINCT FROM coalesce(:version::text, p.version)
                            AND o.conan_username IS NOT DISTINCT FROM p.conan_username
                            AND o.conan_channel IS NOT DISTINCT FROM p.conan_channel
+                           AND o.status IN statuses(INSTALLABLE)
+                        UNION ALL
+                        SELECT FROM package o
+                         WHERE o.project_id = p.project_id AND o.package_type = p.package_type
+                           AND o.normal_name = p.normal_name
+                           AND o.normal_version = normal_version(p.package_type, coalesce(:version::text, p.version))
                            AND o.status IN statuses(INSTALLABLE))
                      THEN 'taken' END AS obstacle
       FROM deletion d

@@ -16,6 +16,8 @@ _FOR_ITS_CALLER: Final = "max-age=0, private, must-revalidate"
 The order of the words is GitLab's.
 """
 _FILE_FOR_ITS_CALLER: Final = "private, max-age=0, must-revalidate"
+_INDEX_FOR_ITS_CALLER: Final = "private, no-cache"
+"""A deletion shows at the next request. uv would not ask at all within a max-age."""
 _TAG_LENGTH: Final = 32
 _OK: Final = 200
 _READABLE: Final = frozenset({_OK, 206, 304})
@@ -26,6 +28,8 @@ def cache_control(request: web.Request, response: web.StreamResponse) -> str:
     operation = request.get(OPERATION)
     if operation is None or not operation.is_tagged or response.status not in _READABLE:
         return NOT_TO_BE_KEPT
+    if operation.is_index:
+        return _INDEX_FOR_ITS_CALLER
     return _FILE_FOR_ITS_CALLER if operation.gives_bytes else _FOR_ITS_CALLER
 
 
@@ -34,10 +38,12 @@ async def tag_answers(request: web.Request, handler: Handler) -> web.StreamRespo
     """Tag each answer that goes well, and say 304 to a client that has it; files have tags of their own."""
     response = await handler(request)
     operation = request.get(OPERATION)
-    is_tagged = operation is not None and operation.is_tagged and response.status == _OK
-    if is_tagged and isinstance(response, web.Response) and isinstance(response.body, bytes):
+    if operation is None or not operation.is_tagged or response.status != _OK:
+        return response
+    if isinstance(response, web.Response) and isinstance(response.body, bytes):
         tag = hashlib.sha256(response.body).hexdigest()[:_TAG_LENGTH]
-        response.etag = ETag(tag, is_weak=True)
+        # uv compares an index anew only by a strong tag; all other answers have a weak one, as GitLab's.
+        response.etag = ETag(tag, is_weak=not operation.is_index)
         if is_known(request, tag):
             del response.headers["Content-Type"]
             return web.Response(status=304, headers=response.headers)

@@ -68,6 +68,7 @@ class Media(StrEnum):
     NDJSON = "application/x-ndjson"
     TEXT = "text/plain"
     HTML = "text/html"
+    PYPI_JSON = "application/vnd.pypi.simple.v1+json"
     EMPTY = ""
 
 
@@ -137,6 +138,8 @@ class Operation:
     """Regular expressions for parts of the path."""
     is_hidden: bool = False
     """Not worth a word in the documentation."""
+    is_index: bool = False
+    """It shows a package manager what can be installed now: a client asks each time, and only for what changed."""
 
     @cached_property
     def plain_path(self) -> str:
@@ -188,6 +191,7 @@ class _Extras(TypedDict, total=False):
     takes_key: bool
     path_rules: Mapping[str, str]
     is_hidden: bool
+    is_index: bool
 
 
 class _About(_Extras, total=False):

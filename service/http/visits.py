@@ -118,7 +118,11 @@ async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
     """
     async with caller_visit(request) as (connection, caller):
         _require_packages(request)
-        group = await access.visible_group(connection, caller, request.match_info["id"])
+        try:
+            group = await access.visible_group(connection, caller, request.match_info["id"])
+        except GroupNotFoundError:
+            _ask_package_manager(request, caller)
+            raise
         access.require_group_read(caller, group)
         yield connection, caller, group
 
@@ -147,15 +151,22 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
     try:
         project = await access.visible_project(connection, caller, request.match_info["id"])
     except ProjectNotFoundError:
-        # Package-manager routes answer 401, so that an anonymous client sends its credentials. Others hide the project.
-        if Carrier.BASIC in request[OPERATION].carriers and caller.credential is None:
-            raise UnauthorizedError from None
+        _ask_package_manager(request, caller)
         raise
     if not project.is_moved:
         return project
     if request.method not in READING:
         raise MovedProjectWriteError
     raise web.HTTPMovedPermanently(_address_by_number(request, project))
+
+
+def _ask_package_manager(request: web.Request, caller: Caller) -> None:
+    """Answer 401 on routes of package managers, so that an anonymous client sends its credentials.
+
+    The other routes hide that something is there.
+    """
+    if Carrier.BASIC in request[OPERATION].carriers and caller.credential is None:
+        raise UnauthorizedError from None
 
 
 async def _caller(connection: Connection, presented: Sequence[PresentedToken]) -> Caller:

@@ -1,7 +1,5 @@
 """Generic packages: upload and download by name, version and file name."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
@@ -29,7 +27,7 @@ from service.http import (
     reply,
 )
 from service.http.checksums import read_checksums
-from service.http.expect_continue import let_body_come
+from service.http.incoming import incoming_body
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, OF_PACKAGE_MANAGERS
 from service.refusals import (
     BadRequestError,
@@ -37,7 +35,6 @@ from service.refusals import (
     MovedProjectWriteError,
     NotFoundError,
     PreconditionFailedError,
-    UnservedError,
 )
 
 routes = Routes("Generic packages", carriers=OF_PACKAGE_MANAGERS)
@@ -54,10 +51,6 @@ _FILE: Final = "/api/v4/projects/{id}/packages/generic/{package_name}/{package_v
 _FILE_BELOW: Final = (
     "/api/v4/projects/{id}/packages/generic/{package_name}/{package_version}/{path:(?s:.+)}/{file_name}"
 )
-_READ_CHUNK: Final = 256 * 1024
-_LEAST_PROGRESS: Final = 16 * 1024
-"""Bytes that a client has to send within the time that is waited for one of its pieces."""
-
 _UPLOADED: Final = (Answer(201, Message), one(UploadedFile))
 _UPLOADING: Final = (
     *PROJECT_REFUSALS,
@@ -110,7 +103,7 @@ async def _upload(request: web.Request) -> web.Response:
         target=_target(request),
         status=query.status,
         body=uploads.UploadBody(
-            _body(request),
+            incoming_body(request),
             announced=request.content_length,
             checksums=checksums,
             max_size=context.settings.generic_max_file_size,
@@ -134,31 +127,6 @@ async def _download(request: web.Request) -> web.StreamResponse:
             file_name=target.file_name,
         )
     return await send_file(request, file)
-
-
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
-    """Give the body as it comes; a client that sends nothing, or next to nothing, for too long is given up."""
-    # Only now, so that a refused client has not sent the file for nothing.
-    await let_body_come(request)
-    patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
-    now = asyncio.get_running_loop().time
-    chunks = request.content.iter_chunked(_READ_CHUNK)
-    due, progress = now() + patience, 0
-    while True:
-        try:
-            async with asyncio.timeout_at(due):
-                chunk = await anext(chunks, b"")
-        except TimeoutError:
-            raise UnservedError(web.HTTPRequestTimeout.status_code) from None
-        if not chunk:
-            return
-        progress += len(chunk)
-        handed_on = now()
-        yield chunk
-        # The time that the store takes is not the client's.
-        due += now() - handed_on
-        if progress >= _LEAST_PROGRESS:
-            due, progress = now() + patience, 0
 
 
 def _has_body(request: web.Request) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from schemas.names import PackageType
 from schemas.statuses import FileStatus, PackageStatus
 from service.infra.postgres.database import Connection, execute, fetch
 from service.infra.postgres.records import row_reader
@@ -56,10 +57,36 @@ async def find_or_create_generic_package(
     return package_id
 
 
+async def find_or_create_package(
+    connection: Connection,
+    *,
+    project_id: int,
+    package_type: PackageType,
+    name: str,
+    version: str,
+    creator_id: int | None,
+) -> int:
+    """Return the id of the installable package whose name and version have the same normal forms, locked.
+
+    It is for types whose names have a normal form. A package that is being deleted is passed over.
+    """
+    (row,) = await fetch(
+        connection,
+        "find_or_create_package",
+        project_id=project_id,
+        package_type=package_type,
+        name=name,
+        version=version,
+        creator_id=creator_id,
+    )
+    package_id: int = row["id"]
+    return package_id
+
+
 async def insert_file(
-    connection: Connection, *, package_id: int, file_name: str, stored: StoredObject
+    connection: Connection, *, package_id: int, file_name: str, stored: StoredObject, details: str | None = None
 ) -> UploadedFileRow:
-    """Add a file to the package and return its row."""
+    """Add a file to the package and return its row; *details* is JSON."""
     (record,) = await fetch(
         connection,
         "insert_package_file",
@@ -70,6 +97,7 @@ async def insert_file(
         sha1=stored.sha1,
         sha256=stored.sha256,
         storage_key=stored.key,
+        details=details,
     )
     return _uploaded_file(record)
 

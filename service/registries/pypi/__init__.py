@@ -1,0 +1,1 @@
+"""PyPI: what twine, uv and poetry publish, and the index that pip, uv and poetry install from."""

@@ -1,0 +1,90 @@
+"""Publishing a file of a PyPI package: the bytes first, then the rows."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from schemas.names import PackageType
+from service.access.callers import Caller
+from service.access.rows import Project
+from service.catalogue.rows import uploads as upload_rows
+from service.catalogue.uploads import UploadBody, add_file, stored_body
+from service.http.upload_forms import LARGEST_FIELDS, UploadForm
+from service.infra.postgres.database import Database
+from service.infra.postgres.repeating import repeated
+from service.infra.storage.interface import ObjectStore, StoredObject
+from service.refusals import ValidationFailedError
+from service.registries.pypi.details import Release
+
+_TAKEN = "File name has already been taken"
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """The file of a form on its way to the store; the form is complete when the last byte has come."""
+
+    form: UploadForm
+    release: Release | None = None
+    blake2_256: hashlib.blake2b = field(default_factory=lambda: hashlib.blake2b(digest_size=32))
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in self.form.bytes_of_file():
+            self.blake2_256.update(chunk)
+            yield chunk
+
+    def check(self, stored: StoredObject) -> None:
+        self.release = Release.of(self.form.fields, self.form.file_name or "")
+        self.release.check(stored, blake2_256=self.blake2_256.digest())
+
+
+async def publish(
+    database: Database,
+    store: ObjectStore,
+    *,
+    caller: Caller,
+    project: Project,
+    form: UploadForm,
+    announced: int | None,
+    max_size: int,
+) -> None:
+    """Add the file of the form to its package, which is made when it is missing.
+
+    *announced* is the size of the whole request, in bytes; *max_size* that of the largest file, 0 for any.
+
+    Raises:
+        BadParametersError, ValidationFailedError: the form breaks a rule, or the package has such a file already.
+        BadRequestError: the file is too large, or the client named the digest of other bytes.
+        ConflictError: somebody else published the same package in this very moment.
+    """
+    incoming = _Incoming(form)
+    # The request is larger than the file, by the other fields.
+    size = max(0, (announced or 0) - LARGEST_FIELDS)
+    body = UploadBody(incoming.chunks(), announced=size, max_size=max_size, also=incoming.check)
+    body.require_announced_size()
+    await form.find_file()
+    if form.fields.keys() >= {"name", "version"}:
+        # The file comes last as a rule, so a client whose fields are wrong need not send it.
+        Release.of(form.fields, form.file_name or "")
+    async with stored_body(database, store, project.id, body) as stored:
+        if incoming.release is None:
+            raise TypeError("the store did not check the object")
+        await _write_rows(database, caller, project.id, incoming.release, stored)
+
+
+@repeated
+async def _write_rows(
+    database: Database, caller: Caller, project_id: int, release: Release, stored: StoredObject
+) -> None:
+    async with database.transaction() as connection:
+        package_id = await upload_rows.find_or_create_package(
+            connection,
+            project_id=project_id,
+            package_type=PackageType.PYPI,
+            name=release.name,
+            version=release.version,
+            creator_id=caller.user_id,
+        )
+        if await upload_rows.has_file_in(connection, package_id=package_id, file_name=release.file_name):
+            raise ValidationFailedError(_TAKEN)
+        details = release.details.model_dump_json(exclude_none=True)
+        await add_file(connection, caller, stored, package_id=package_id, file_name=release.file_name, details=details)

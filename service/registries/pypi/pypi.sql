@@ -1,0 +1,34 @@
+-- name: pypi_files
+-- The newest files of one package in several projects, each project's packages in the order of their ids.
+SELECT n.project_id, n.version, n.file_name, n.size, n.sha256, n.created_at, n.requires_python
+  FROM (SELECT p.project_id, p.id AS package_id, p.version, f.id, f.file_name, f.size, f.sha256, f.created_at,
+               f.details ->> 'requires_python' AS requires_python
+          FROM package p JOIN package_file f ON f.package_id = p.id
+         WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'pypi'
+           AND p.normal_name = :normal_name AND p.status IN statuses(INSTALLABLE)
+           AND f.status IN statuses(INSTALLABLE_FILES) AND normal_name('pypi', f.file_name) LIKE :normal_name || '-%'
+         ORDER BY f.id DESC LIMIT :limit) n
+ ORDER BY n.package_id, n.id;
+
+-- name: pypi_names
+SELECT DISTINCT p.normal_name
+  FROM package p
+ WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'pypi' AND p.normal_name IS NOT NULL
+   AND p.status IN statuses(INSTALLABLE)
+   AND EXISTS (SELECT FROM package_file f
+                WHERE f.package_id = p.id AND f.status IN statuses(INSTALLABLE_FILES)
+                  AND normal_name('pypi', f.file_name) LIKE p.normal_name || '-%')
+ ORDER BY p.normal_name LIMIT :limit;
+
+-- name: pypi_file
+SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
+  FROM package p JOIN package_file f ON f.package_id = p.id
+ WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'pypi'
+   AND p.normal_name = ANY(:normal_names::text[]) AND p.status IN statuses(INSTALLABLE)
+   AND f.file_name = :file_name AND f.sha256 = :sha256 AND f.status IN statuses(INSTALLABLE_FILES)
+   AND normal_name('pypi', f.file_name) LIKE p.normal_name || '-%'
+ ORDER BY f.id DESC LIMIT 1;
+
+-- name: has_closed_project
+SELECT EXISTS (SELECT FROM project p JOIN directory_group g ON g.id = p.group_id
+                WHERE g.ancestry @> ARRAY[:group_id::bigint] AND p.visibility <> 'public') AS is_so;

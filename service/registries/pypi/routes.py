@@ -1,0 +1,206 @@
+"""PyPI: publish, and the simple index of a project or a group with its files."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from aiohttp import web
+from packaging.utils import canonicalize_name
+
+from schemas.http.resources import Message
+from schemas.names import AccessLevel
+from service.access import access
+from service.access.callers import Caller
+from service.access.rows import Group
+from service.downloads import send_file
+from service.http.addresses import external_url
+from service.http.keys import CONTEXT
+from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, OF_PACKAGE_MANAGERS, Answer, Media, Routes
+from service.http.replies import reply
+from service.http.upload_forms import UploadForm
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.infra.postgres.database import Connection, Record
+from service.refusals import (
+    BadParametersError,
+    BadRequestError,
+    ConflictError,
+    MovedProjectWriteError,
+    PackageNameNotFoundError,
+    UnauthorizedError,
+    ValidationFailedError,
+)
+from service.registries.pypi import index, publishing, rows
+from service.registries.pypi.details import possible_names
+from service.registries.pypi.index import IndexAddresses, SimpleNames, SimplePackage
+from service.registries.pypi.negotiation import JSON_TYPE, wants_json
+from service.registries.pypi.rows import IndexedFile
+
+routes = Routes("PyPI", carriers=OF_PACKAGE_MANAGERS)
+
+_PROJECT: Final = "/api/v4/projects/{id}/packages/pypi"
+_GROUP: Final = "/api/v4/groups/{id}/-/packages/pypi"
+_SHA256: Final = "[0-9A-Fa-f]{64}"
+_FILE: Final = f"/files/{{sha256:{_SHA256}}}/{{file_name}}"
+_FILE_RULES: Final = {"sha256": _SHA256}
+
+_PUBLISHING: Final = (
+    *PROJECT_REFUSALS,
+    UnauthorizedError,
+    MovedProjectWriteError,
+    BadParametersError("content is missing"),
+    ValidationFailedError("File name has already been taken"),
+    BadRequestError("File is too large"),
+    ConflictError("Resource lock"),
+)
+_PACKAGE_INDEX: Final = (Answer(200, SimplePackage, Media.PYPI_JSON), Answer(200, media=Media.HTML))
+_NAMES_INDEX: Final = (Answer(200, SimpleNames, Media.PYPI_JSON), Answer(200, media=Media.HTML))
+_DOWNLOADED: Final = (FILE_BYTES, FILE_PART, ADDRESS)
+_VARY: Final = {"Vary": "Accept"}
+_OF_PROJECT: Final = (*PROJECT_REFUSALS, PackageNameNotFoundError)
+_OF_GROUP: Final = (*GROUP_REFUSALS, PackageNameNotFoundError)
+
+
+@routes.post(_PROJECT, answers=Answer(201, Message), refusals=_PUBLISHING, takes_bytes=True)
+async def publish_pypi_file(request: web.Request) -> web.Response:
+    """Publish a wheel or a source archive: a multipart form with the file in `content`, as twine sends it."""
+    async with project_visit(request, credential_required=True) as (connection, found):
+        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
+    context = request.app[CONTEXT]
+    await publishing.publish(
+        context.database,
+        context.store,
+        caller=found.caller,
+        project=found.project,
+        form=UploadForm(request, file_field="content"),
+        announced=request.content_length,
+        max_size=context.settings.pypi_max_file_size,
+    )
+    return reply(Message(message="201 Created"), status=201)
+
+
+@routes.get(f"{_PROJECT}/simple", answers=(*_NAMES_INDEX, MOVED), refusals=PROJECT_REFUSALS, is_index=True)
+@routes.get(
+    f"{_PROJECT}/simple/", answers=(*_NAMES_INDEX, MOVED), refusals=PROJECT_REFUSALS, is_index=True, is_hidden=True
+)
+async def list_pypi_names_of_project(request: web.Request) -> web.Response:
+    """List the PyPI packages of a project."""
+    async with project_visit(request) as (connection, found):
+        names = await rows.list_names(connection, [found.project.id])
+    return _reply_names(request, found.project.path, names, _addresses_of_project(request, found.project.id))
+
+
+@routes.get(f"{_PROJECT}/simple/{{name}}", answers=(*_PACKAGE_INDEX, MOVED), refusals=_OF_PROJECT, is_index=True)
+@routes.get(
+    f"{_PROJECT}/simple/{{name}}/",
+    answers=(*_PACKAGE_INDEX, MOVED),
+    refusals=_OF_PROJECT,
+    is_index=True,
+    is_hidden=True,
+)
+async def show_pypi_index_of_project(request: web.Request) -> web.Response:
+    """Show the files of a package in a project, under any spelling of its name."""
+    name = canonicalize_name(request.match_info["name"])
+    async with project_visit(request) as (connection, found):
+        files = await rows.list_files(connection, [found.project.id], name)
+    if not files:
+        raise PackageNameNotFoundError
+    return _reply_files(request, name, files, _addresses_of_project(request, found.project.id))
+
+
+@routes.get(f"{_PROJECT}{_FILE}", answers=(*_DOWNLOADED, MOVED), refusals=_OF_PROJECT, path_rules=_FILE_RULES)
+async def download_pypi_file_of_project(request: web.Request) -> web.StreamResponse:
+    """Download a file of a PyPI package by its SHA-256 and its name."""
+    async with project_visit(request) as (connection, found):
+        file = await _find_file(request, connection, [found.project.id])
+    return await send_file(request, file)
+
+
+@routes.get(f"{_GROUP}/simple", answers=_NAMES_INDEX, refusals=GROUP_REFUSALS, is_index=True)
+@routes.get(f"{_GROUP}/simple/", answers=_NAMES_INDEX, refusals=GROUP_REFUSALS, is_index=True, is_hidden=True)
+async def list_pypi_names_of_group(request: web.Request) -> web.Response:
+    """List the PyPI packages of a group's projects."""
+    async with group_visit(request) as (connection, caller, group):
+        levels = await access.project_levels(connection, caller, group)
+        names = await rows.list_names(connection, levels)
+        await _ask_for_credentials(connection, caller, group, is_found=bool(names))
+    return _reply_names(request, group.path, names, _addresses_of_group(request, group.id))
+
+
+@routes.get(f"{_GROUP}/simple/{{name}}", answers=_PACKAGE_INDEX, refusals=_OF_GROUP, is_index=True)
+@routes.get(f"{_GROUP}/simple/{{name}}/", answers=_PACKAGE_INDEX, refusals=_OF_GROUP, is_index=True, is_hidden=True)
+async def show_pypi_index_of_group(request: web.Request) -> web.Response:
+    """Show the files of a package in a group's projects, under any spelling of its name."""
+    name = canonicalize_name(request.match_info["name"])
+    async with group_visit(request) as (connection, caller, group):
+        levels = await access.project_levels(connection, caller, group)
+        files = await rows.list_files(connection, levels, name)
+        await _ask_for_credentials(connection, caller, group, is_found=bool(files))
+    if not files:
+        raise PackageNameNotFoundError
+    return _reply_files(request, name, files, _addresses_of_group(request, group.id))
+
+
+@routes.get(f"{_GROUP}{_FILE}", answers=_DOWNLOADED, refusals=_OF_GROUP, path_rules=_FILE_RULES)
+async def download_pypi_file_of_group(request: web.Request) -> web.StreamResponse:
+    """Download a file of a PyPI package in a group by its SHA-256 and its name."""
+    async with group_visit(request) as (connection, caller, group):
+        levels = await access.project_levels(connection, caller, group)
+        file = await _find_file(request, connection, levels)
+    return await send_file(request, file)
+
+
+async def _find_file(request: web.Request, connection: Connection, project_ids: Collection[int]) -> Record:
+    file_name = request.match_info["file_name"]
+    file = await rows.find_file(
+        connection,
+        project_ids,
+        normal_names=possible_names(file_name),
+        file_name=file_name,
+        sha256=bytes.fromhex(request.match_info["sha256"]),
+    )
+    if file is None:
+        raise PackageNameNotFoundError
+    return file
+
+
+async def _ask_for_credentials(connection: Connection, caller: Caller, group: Group, *, is_found: bool) -> None:
+    """Let a client that came without a credential come again with one, where that may show it more.
+
+    Some clients ask anonymously first, and take a 404 for the last word.
+    """
+    if not is_found and caller.credential is None and await rows.has_closed_project(connection, group.id):
+        raise UnauthorizedError
+
+
+def _addresses_of_project(request: web.Request, project_id: int) -> IndexAddresses:
+    return IndexAddresses(f"{external_url(request)}/api/v4/projects/{project_id}/packages/pypi")
+
+
+def _addresses_of_group(request: web.Request, group_id: int) -> IndexAddresses:
+    return IndexAddresses(f"{external_url(request)}/api/v4/groups/{group_id}/-/packages/pypi")
+
+
+def _reply_files(
+    request: web.Request, name: str, files: Sequence[IndexedFile], addresses: IndexAddresses
+) -> web.Response:
+    if _wants_json(request):
+        return _reply_json(index.json_of_package(name, files, addresses))
+    return _reply_html(index.html_of_package(name, files, addresses))
+
+
+def _reply_names(request: web.Request, title: str, names: Sequence[str], addresses: IndexAddresses) -> web.Response:
+    if _wants_json(request):
+        return _reply_json(index.json_of_names(names))
+    return _reply_html(index.html_of_names(title, names, addresses))
+
+
+def _wants_json(request: web.Request) -> bool:
+    return wants_json(",".join(request.headers.getall("Accept", ())))
+
+
+def _reply_json(body: SimplePackage | SimpleNames) -> web.Response:
+    text = body.model_dump_json(by_alias=True, exclude_none=True)
+    return web.Response(text=text, content_type=JSON_TYPE, charset="utf-8", headers=_VARY)
+
+
+def _reply_html(text: str) -> web.Response:
+    return web.Response(text=text, content_type=Media.HTML.value, charset="utf-8", headers=_VARY)
