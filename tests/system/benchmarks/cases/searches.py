@@ -80,7 +80,7 @@ async def _measure_beside(bench: Bench, run: Running) -> Result:
             requests_per_second(searches, [], connections=_SEARCHERS, seconds=4, may_be_refused=True)
         )
         await asyncio.sleep(1)
-        busy.append(await requests_per_second(version, [], connections=4))
+        busy.append(await requests_per_second(version, [], connections=4, may_be_refused=True))
         await searching
     product, reference = ([Round(each.p99_ms or 0.0) for each in rounds] for rounds in (busy, idle))
     return Result(
