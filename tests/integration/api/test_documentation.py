@@ -1,9 +1,11 @@
 """The page of the API's document, and the document, wherever a proxy serves them."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator
 from io import BytesIO
+from uuid import uuid4
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -48,6 +50,21 @@ async def test_the_document_names_the_prefix_as_its_server(proxied: Client, pref
     document = await (await proxied.get("/api/openapi.json")).json()
 
     assert document["servers"] == [{"url": prefix.rstrip("/") or "/"}]
+
+
+async def test_other_requests_are_answered_while_the_document_is_made(filled: Context) -> None:
+    # No other test has the document of this address made.
+    context = with_settings(filled, external_url=HttpUrl(f"https://h/{uuid4().hex}"))
+    async with TestClient(TestServer(create_app(context))) as client:
+        await client.get("/-/live")
+        making = asyncio.create_task(client.get("/api/openapi.json"))
+        await asyncio.sleep(0.01)
+        await client.get("/-/live")
+        was_made = making.done()
+
+        assert (await making).status == 200
+
+    assert not was_made
 
 
 async def test_a_json_body_that_is_too_long_is_413(client: Client) -> None:

@@ -107,7 +107,7 @@ async def _wrk(target: Target, connections: int, seconds: int) -> dict[str, floa
         )
         output, _ = await process.communicate()
     lines = output.decode().strip().splitlines()
-    if process.returncode or not lines:
+    if process.returncode or not lines or not lines[-1].startswith("{"):
         raise LoadError(f"wrk ended with {process.returncode}: {output.decode()}")
     found: dict[str, float] = json.loads(lines[-1])
     return found
