@@ -2,8 +2,10 @@
 
 Of a page's blocks of shell the lines run that call curl, our own commands or the tools of PostgreSQL, or set a
 variable; only the address is another one. The page says with a comment how a line ends, such as `# 204; gone` or
-`# status 1; too late`; else it is with success. A block with a file's name after its language is that file. What needs
-a cluster or Docker, starts the installation or never ends is listed here, and all else is an error.
+`# status 1; too late`; else it is with success. A block with a file's name after its language is that file. Lines that
+need a cluster or Docker, start the installation or never end are listed here, and all others are an error.
+
+A block of text or JSON below one of shell is its output, and the real one has to be like it.
 """
 
 import re
@@ -22,6 +24,7 @@ import pytest_asyncio
 from tests.support.demo import demo_yard
 from tests.support.paths import ROOT
 from tests.support.servers import Servers
+from tests.support.shown_outputs import FENCED, is_like, shown_outputs
 from tests.support.yard import Yard
 from workers.stack.postgres import find_programs
 from workers.stack.processes import inherited
@@ -42,7 +45,6 @@ _PAGES: Final = (
 _ADDRESS: Final = "http://127.0.0.1:8080"
 _PATIENCE_S: Final = 120
 
-_FENCED: Final = re.compile(r"^( *)```(\w*)(?: ([\w.-]+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _LINE: Final = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
 _RUNS: Final = re.compile(
     r"curl |(export )?\w+=|echo |pg_dump |pg_restore |createdb "
@@ -135,9 +137,13 @@ def test_every_example_is_answered_as_it_says(page: Path, yard: Yard, tmp_path: 
     for example in examples:
         for answer in answers.get(example.number, []):
             said = f"{page}:{example.number}: {example.command}\nwas answered with {answer}: {done.stdout[-2_000:]}"
-            assert re.fullmatch(example.expected, answer), f"{said}\n{done.stderr[-2_000:]}"
-    assert done.returncode == 0, f"{done.stdout[-2_000:]}\n{done.stderr[-2_000:]}"
+            assert re.fullmatch(example.expected, answer), said
+    assert done.returncode == 0, done.stdout[-2_000:]
     assert set(answers) == {example.number for example in examples if example.answers}
+    outputs = _read_outputs(done.stdout)
+    for shown in shown_outputs(page.read_text(encoding="utf-8")):
+        output = "".join(outputs.get(number, "") for number in shown.commands)
+        assert not output or is_like(shown, output), f"{page}:{shown.line} should show:\n{output}"
 
 
 def test_an_example_that_fails_is_noticed(yard: Yard, tmp_path: Path) -> None:
@@ -150,9 +156,29 @@ def test_an_example_that_fails_is_noticed(yard: Yard, tmp_path: Path) -> None:
     assert _read_answers(tmp_path / "answers") == {1: ["404"], 2: ["404"]}
 
 
+@pytest.mark.parametrize(
+    ("block", "output", "expected"),
+    [
+        ("```text\n1 of 2\nlast: 0198c2a4-…\n```", "first\n1 of 2\nlast: 0198c2a4-48dc-7202-8631-335726b73544\n", True),
+        ("```text\n1 of 2\n```", "1 of 3\n", False),
+        ("```text\nsecond\nfirst\n```", "first\nsecond\n", False),
+        ("```text\nclean: 163 objects, 700 bytes\n```", "clean: 12 objects, 700 bytes\n", True),
+        ('```json\n[{"id":1,\n "name":"a"}]\n```', '[{"id":77,"name":"a"}]', True),
+        ('```json\n{"name":"a"}\n```', '{"name":"a","more":1}', False),
+        ('It is shortened:\n\n```json\n{"name":"a"}\n```', '{"name":"a","more":1}', True),
+        ('It is shortened:\n\n```json\n{"name":"a"}\n```', '{"name":"b","more":1}', False),
+    ],
+)
+def test_an_output_that_differs_from_the_page_is_noticed(block: str, output: str, expected: bool) -> None:  # noqa: FBT001 - a parameter
+    (shown,) = shown_outputs(f"```sh\ncommand\n```\n\n{block}\n")
+
+    assert shown.commands == range(2, 3)
+    assert is_like(shown, output) is expected
+
+
 def _examples(page: Path) -> Iterator[Example]:
     text = page.read_text(encoding="utf-8")
-    for block in _FENCED.finditer(text):
+    for block in FENCED.finditer(text):
         number = text.count("\n", 0, block.start(4)) + 1
         for line in _LINE.findall(textwrap.dedent(block[4])):
             example = Example(number, line.rstrip("\n"))
@@ -163,13 +189,14 @@ def _examples(page: Path) -> Iterator[Example]:
 
 
 def _files(page: Path) -> Iterator[tuple[str, str]]:
-    for block in _FENCED.finditer(page.read_text(encoding="utf-8")):
+    for block in FENCED.finditer(page.read_text(encoding="utf-8")):
         if block[3]:
             yield block[3], block[4]
 
 
 def _script(examples: list[Example]) -> str:
-    return _PROGRAMS + "".join(f"at={example.number}\n{example.command}\n" for example in examples)
+    lines = (f"at={example.number}; printf '\\n@%s\\n' $at\n{example.command}\n" for example in examples)
+    return _PROGRAMS + "".join(lines)
 
 
 def _run(script: str, folder: Path, settings: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
@@ -183,10 +210,17 @@ def _run(script: str, folder: Path, settings: Mapping[str, str]) -> "subprocess.
         },
         cwd=folder,
         check=False,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=_PATIENCE_S,
     )
+
+
+def _read_outputs(text: str) -> dict[int, str]:
+    """Return what each line of a script printed, by its number."""
+    _, *parts = re.split(r"^@(\d+)\n", text, flags=re.MULTILINE)
+    return {int(number): output for number, output in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def _read_answers(file: Path) -> dict[int, list[str]]:
