@@ -59,7 +59,7 @@ async def test_every_command_works_as_it_is_written(
         **{name: value for name, value in os.environ.items() if not name.startswith("PACKYARD_")},  # noqa: TID251
         **yard.environment,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # noqa: TID251 - where packyard is
-        "YARD": yard.base_url,
+        "ADDRESS": yard.base_url,
         "TOKEN": "root-token",
         **{
             place: yard.health_url(name)
