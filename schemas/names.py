@@ -108,9 +108,9 @@ class Cause(StrEnum):
 class Credential(StrEnum):
     """The kind of credential that a caller showed."""
 
-    PERSONAL_ACCESS_TOKEN = "personal_access_token"  # noqa: S105 - a kind, not a token
-    JOB_TOKEN = "job_token"  # noqa: S105 - a kind, not a token
-    DEPLOY_TOKEN = "deploy_token"  # noqa: S105 - a kind, not a token
+    PERSONAL_ACCESS_TOKEN = "personal_access_token"  # a kind, not a token
+    JOB_TOKEN = "job_token"  # a kind, not a token
+    DEPLOY_TOKEN = "deploy_token"  # a kind, not a token
     COMMAND_LINE = "command_line"
 
 

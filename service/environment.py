@@ -22,6 +22,11 @@ FILE: Final = "_FILE"
 _PLAIN: Final = re.compile(r"[^\s'\"#\\]*")
 
 
+def process_environment() -> Mapping[str, str]:
+    """Return the variables of this process, for what is none of our settings."""
+    return os.environ
+
+
 def layered(defaults: Mapping[str, str], environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables of *environment* (the process's own when None), and what only *defaults* have.
 
@@ -31,7 +36,7 @@ def layered(defaults: Mapping[str, str], environment: Mapping[str, str] | None =
         StartError: one of the two gives a setting twice, by itself and as a file.
     """
     merged: dict[str, str] = {}
-    for mapping in (defaults, os.environ if environment is None else environment):  # noqa: TID251 - the one reader
+    for mapping in (defaults, process_environment() if environment is None else environment):
         named = {name: value for name, value in mapping.items() if name.startswith(PREFIX) and value != ""}
         for name in sorted(named):
             other = _other(name)

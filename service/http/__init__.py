@@ -6,8 +6,9 @@ the rest, as checksums and ranges, and `service.http.serving` is the server arou
 
 from service.http.addresses import external_url
 from service.http.bodies import answer_once, read_body
+from service.http.carriers import NO_CREDENTIALS, OF_PROJECT, PERSONAL
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.operations import MOVED, NO_CREDENTIALS, OF_PROJECT, PERSONAL, Answer, Media, Routes, one, page_of
+from service.http.operations import MOVED, Answer, Media, Routes, one, page_of
 from service.http.paging import by_cursor, reply_page, reply_part
 from service.http.parameters import read_path, read_query, read_request
 from service.http.replies import reply

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 
 from schemas.base import Contract, Query
 from service.access.callers import READING_SCOPES
+from service.http.carriers import Carrier
 from service.http.expect_continue import let_body_come, wait_to_be_read
 from service.refusals import RefusedError, UnauthorizedError
 
@@ -25,39 +26,6 @@ _PLACE: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
 
 READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 """The methods that change nothing."""
-
-
-class Carrier(StrEnum):
-    """Where a request may carry a credential."""
-
-    PRIVATE_TOKEN_HEADER = "PRIVATE-TOKEN"  # noqa: S105 - a header's name
-    PRIVATE_TOKEN_PARAMETER = "private_token"  # noqa: S105 - a parameter's name
-    BEARER = "bearer"
-    ACCESS_TOKEN_PARAMETER = "access_token"  # noqa: S105 - a parameter's name
-    JOB_TOKEN_HEADER = "JOB-TOKEN"  # noqa: S105 - a header's name
-    JOB_TOKEN_PARAMETER = "job_token"  # noqa: S105 - a parameter's name
-    DEPLOY_TOKEN_HEADER = "Deploy-Token"  # noqa: S105 - a header's name
-    BASIC = "basic"
-
-
-PERSONAL: Final = frozenset(
-    {
-        Carrier.PRIVATE_TOKEN_HEADER,
-        Carrier.PRIVATE_TOKEN_PARAMETER,
-        Carrier.BEARER,
-        Carrier.ACCESS_TOKEN_PARAMETER,
-    }
-)
-"""Credentials that every route reads: a user's own token."""
-
-OF_PROJECT: Final = PERSONAL | {Carrier.JOB_TOKEN_HEADER, Carrier.JOB_TOKEN_PARAMETER}
-"""Credentials that routes below a project read."""
-
-OF_PACKAGE_MANAGERS: Final = OF_PROJECT | {Carrier.DEPLOY_TOKEN_HEADER, Carrier.BASIC}
-"""Credentials that routes for package managers read."""
-
-NO_CREDENTIALS: Final = frozenset[Carrier]()
-"""For routes that do not care who asks."""
 
 
 class Media(StrEnum):

@@ -12,9 +12,10 @@ from service.access import access
 from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of
 from service.access.rows import Group, Project
 from service.http.addresses import external_url
+from service.http.carriers import Carrier
 from service.http.credentials import presented_tokens
 from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS
-from service.http.operations import OPERATION, READING, AnyRefusal, Carrier
+from service.http.operations import OPERATION, READING, AnyRefusal
 from service.infra.postgres.database import Connection
 from service.refusals import (
     ForbiddenError,

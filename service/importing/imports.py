@@ -1,6 +1,5 @@
 """Importing packages from a file: line by line, in batches, each line wholly or not at all."""
 
-import asyncio
 from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pydantic import ValidationError
 
 from schemas.files.imports import ImportedFile, ImportedPackage
 from schemas.problems import problems_of
+from service.concurrency import bounded_map
 from service.errors import PackyardError
 from service.importing import rows as import_rows
 from service.importing.checks import check_candidates
@@ -147,33 +147,17 @@ class _Batch:
         return [candidate for candidate in candidates if not candidate.refusal]
 
     async def _put_files(self, candidates: Sequence[ImportCandidate]) -> None:
-        waiting = iter(
-            [(candidate, position) for candidate in candidates for position in range(len(candidate.package.files))]
-        )
-        failures: list[Exception] = []
-
-        async def put_next() -> None:
-            for candidate, position in waiting:
-                if failures:
-                    return
-                try:
-                    await self._put_file(candidate, position)
-                except FileRefusedError as error:
-                    candidate.refusal = f"files[{position}].path: {error}"
-                except Exception as error:  # noqa: BLE001 - raised again below, not wrapped in a group
-                    failures.append(error)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_PARALLEL_PUTS):
-                group.create_task(put_next())
-        if failures:
-            raise failures[0]
+        files = [(candidate, position) for candidate in candidates for position in range(len(candidate.package.files))]
+        await bounded_map(range(len(files)), lambda i: self._put_file(*files[i]), limit=_PARALLEL_PUTS)
 
     async def _put_file(self, candidate: ImportCandidate, position: int) -> None:
         key = new_key(candidate.project_id)
         self._keys.append(key)
-        chunks = self._open(candidate.package.files[position])
-        candidate.objects[position] = await self._store.put(key, chunks)
+        try:
+            chunks = self._open(candidate.package.files[position])
+            candidate.objects[position] = await self._store.put(key, chunks)
+        except FileRefusedError as error:
+            candidate.refusal = f"files[{position}].path: {error}"
 
     def _open(self, file: ImportedFile) -> AsyncIterable[bytes]:
         if file.path is None or self._folder is None:

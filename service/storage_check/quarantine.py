@@ -102,7 +102,8 @@ class Quarantine:
         return failures
 
     async def _move_one(self, key: str) -> str | None:
-        assert key.startswith(OBJECTS), key  # noqa: S101 - what is elsewhere is not ours
+        if not key.startswith(OBJECTS):
+            raise ValueError(f"{key} is not one of our objects")
         try:
             await self._store.move(key, QUARANTINE + key)
         except ObjectMissingError:

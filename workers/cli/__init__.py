@@ -87,7 +87,7 @@ def main(context: click.Context, env_file: Path | None) -> None:
     """Packyard: a package catalogue that speaks the GitLab Packages API and means its deletions."""
     context.obj = {}
     if env_file is not None:
-        from service.environment import read_environment_file  # noqa: PLC0415 - few commands need the parser
+        from service.environment import read_environment_file  # few commands need the parser
 
         context.obj = read_environment_file(env_file)
 

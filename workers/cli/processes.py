@@ -26,7 +26,7 @@ log = structlog.get_logger()
 @click.command()
 def serve() -> None:
     """Run the HTTP API."""
-    from service.app import run_api  # noqa: PLC0415 - other processes do without HTTP
+    from service.app import run_api  # other processes do without HTTP
 
     _run("api", run_api)
 
@@ -34,7 +34,7 @@ def serve() -> None:
 @click.command()
 def relay() -> None:
     """Run the relay: hands the outbox to the broker. Several may run, one is active."""
-    from workers.relay import run_relay  # noqa: PLC0415 - the API does without a broker
+    from workers.relay import run_relay  # the API does without a broker
 
     _run("relay", run_relay, needs_broker=True)
 
@@ -43,7 +43,7 @@ def relay() -> None:
 @click.option("--queue", "queues", default="interactive,bulk", show_default=True, help="The queues to take from.")
 def work(queues: str) -> None:
     """Run a deletion worker. Run as many as the queues are long."""
-    from workers.deleter.session import run_deleter  # noqa: PLC0415 - the API does without a broker
+    from workers.deleter.session import run_deleter  # the API does without a broker
 
     lanes = _read_lanes(queues)
     _run("worker", lambda context, stop: run_deleter(context, lanes, stop), needs_broker=True)
@@ -52,7 +52,7 @@ def work(queues: str) -> None:
 @click.command()
 def schedule() -> None:
     """Run the scheduler: makes due what waits. Several may run, one is active."""
-    from workers.scheduler import run_scheduler  # noqa: PLC0415 - the API does without it
+    from workers.scheduler import run_scheduler  # the API does without it
 
     _run("scheduler", run_scheduler)
 
@@ -70,7 +70,7 @@ def migrate(patience: str | None) -> None:
         version = event_loop.run(wait_for_schema(settings.database_url, patience=within))
         click.echo(f"the database is at schema version {version} or newer")
         return
-    from service.infra.postgres.migrations.run import migrate as migrate_database  # noqa: PLC0415 - alembic is slow to load
+    from service.infra.postgres.migrations.run import migrate as migrate_database  # alembic is slow to load
 
     settings = command_settings()
     version = migrate_database(settings.database_url.get_secret_value())
@@ -87,7 +87,7 @@ def wait(patience: str, *, with_broker: bool) -> None:
 
     For an init container: a process that starts while a server is away would end.
     """
-    from workers.runtime.broker_wait import wait_for_servers  # noqa: PLC0415 - the API does without a broker
+    from workers.runtime.broker_wait import wait_for_servers  # the API does without a broker
 
     within: timedelta = validated(Duration, patience, name="--for")
     settings = command_settings()
@@ -107,7 +107,7 @@ def print_settings() -> None:
 def _run(
     process: str, body: Callable[[Context, asyncio.Event], Awaitable[None]], *, needs_broker: bool = False
 ) -> None:
-    from service.monitor import monitored  # noqa: PLC0415 - HTTP is slow to load for a command that fails early
+    from service.monitor import monitored  # HTTP is slow to load for a command that fails early
 
     settings = command_settings()
     configure_logs(settings.log_level, settings.log_format, process=process)

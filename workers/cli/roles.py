@@ -36,7 +36,7 @@ def database(prefix: str, folder: Path | None) -> None:
     objects and the locks of relay and scheduler. Where the owner may not revoke them, as on managed servers, a line
     says so.
     """
-    from service.infra.postgres.roles import grant_rights  # noqa: PLC0415 - a driver that no other command loads
+    from service.infra.postgres.roles import grant_rights  # a driver that no other command loads
 
     _require_prefix(prefix)
     url = command_settings().database_url.get_secret_value()
@@ -61,7 +61,7 @@ def broker(prefix: str, subscribers: tuple[str, ...], folder: Path | None) -> No
 
     Run it with an administrator's PACKYARD_MANAGEMENT_URL. A password `subscriber-NAME` makes that subscriber, too.
     """
-    from service.infra.rabbitmq.users import SUBSCRIBER, set_up_broker  # noqa: PLC0415 - as above
+    from service.infra.rabbitmq.users import SUBSCRIBER, set_up_broker
 
     _require_prefix(prefix)
     url = command_settings().management_url
@@ -87,8 +87,8 @@ def _require_prefix(prefix: str) -> None:
 
 def _read_passwords(folder: Path | None) -> dict[str, str]:
     """Return who -> password; a mounted Secret has hidden files beside them."""
-    from service.infra.postgres.roles import DatabaseRole  # noqa: PLC0415 - as above
-    from service.infra.rabbitmq.users import SUBSCRIBER, USERS  # noqa: PLC0415 - as above
+    from service.infra.postgres.roles import DatabaseRole
+    from service.infra.rabbitmq.users import SUBSCRIBER, USERS
 
     if folder is None:
         return {}

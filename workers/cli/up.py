@@ -32,8 +32,8 @@ def up(given: dict[str, str] | None, data_dir: Path, port: int | None, demo_file
 
     A server that PACKYARD_DATABASE_URL or PACKYARD_BROKER_URL names is used and not started.
     """
-    from workers.stack.files import own_folder  # noqa: PLC0415 - other commands start without the stack
-    from workers.stack.session import StackSession  # noqa: PLC0415
+    from workers.stack.files import own_folder  # other commands start without the stack
+    from workers.stack.session import StackSession
 
     folder = data_dir.resolve()
     with own_folder(folder):

@@ -1,12 +1,12 @@
 """One batch of deletions, from the claim to the last byte: what a worker does with a command."""
 
 import asyncio
-import random
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from random import SystemRandom
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID, uuid4
@@ -24,6 +24,7 @@ from service.observing import metrics
 from workers.deleter.attempts import gravest, judge
 from workers.runtime.loops import wait_for_any
 
+_CHANCE: Final = SystemRandom()
 _RENEWALS_A_LEASE: Final = 3
 _OUTCOMES: Final = MappingProxyType(
     {
@@ -197,7 +198,7 @@ class _Batch:
                 attempts=self._left[deletion_id].attempts,
                 max_attempts=settings.max_attempts,
                 backoff=settings.backoff,
-                chance=random.random(),  # noqa: S311 - spreads pauses, keeps no secret
+                chance=_CHANCE.random(),
                 advanced=deletion_id in advanced,
             )
             for deletion_id, error in errors.items()

@@ -55,7 +55,7 @@ def end_immediately(command: Callable[[], object]) -> NoReturn:
 
 def fail(reason: str) -> NoReturn:
     """Print *reason* as the one line that a user needs, and exit with status 1."""
-    print(f"packyard: {reason}", file=sys.stderr)  # noqa: T201 - for the person at the terminal
+    print(f"packyard: {reason}", file=sys.stderr)  # noqa: T201 - for the person at the terminal, who may have closed it
     sys.exit(1)
 
 

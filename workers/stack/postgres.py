@@ -121,7 +121,7 @@ class Postgres:
             os.chown(password, self._account.uid, self._account.gid)
         password.chmod(0o400)
         try:
-            done = subprocess.run(  # noqa: S603 - the wheel's own program
+            done = subprocess.run(  # the wheel's own program
                 [
                     *(self._programs / "initdb", "-D", draft, "-U", _USER, "--pwfile", password),
                     *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
@@ -163,7 +163,7 @@ def _account() -> Account | None:
     with suppress(KeyError):
         return _known_account()
     command = ["useradd", "--system", "--no-create-home", _ACCOUNT]
-    subprocess.run(command, check=False, capture_output=True)  # noqa: S603 - nothing in it comes from outside
+    subprocess.run(command, check=False, capture_output=True)  # nothing in it comes from outside
     try:
         return _known_account()
     except KeyError:

@@ -13,6 +13,8 @@ from typing import Final
 
 import psutil
 
+from service.environment import process_environment
+
 PROCESS_MARK: Final = "YARD_STACK"
 """The variable that every child carries: the data folder that it belongs to."""
 
@@ -75,7 +77,7 @@ class Child:
         _rotate(program.log)
         with program.log.open("ab") as log:
             self.log_start = log.tell()
-            self._process = subprocess.Popen(  # noqa: S603 - the programs are ours
+            self._process = subprocess.Popen(  # the programs are ours
                 program.arguments,
                 env={**inherited(), **program.environment, PROCESS_MARK: str(program.folder)},
                 stdin=subprocess.DEVNULL,
@@ -123,11 +125,7 @@ class Child:
 
 def inherited() -> dict[str, str]:
     """Return our own environment without what would steer the servers or the settings."""
-    return {
-        name: value
-        for name, value in os.environ.items()  # noqa: TID251 - passed on, not read
-        if not name.startswith(_FOREIGN)
-    }
+    return {name: value for name, value in process_environment().items() if not name.startswith(_FOREIGN)}
 
 
 def find_marked(folder: Path) -> list[psutil.Process]:

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -187,7 +188,7 @@ class Yard:
 async def _answers(session: aiohttp.ClientSession) -> bool:
     try:
         async with session.get("/-/ready") as answer:
-            return answer.status == 200  # noqa: PLR2004 - HTTP's OK
+            return answer.status == HTTPStatus.OK
     except aiohttp.ClientError:
         return False
 

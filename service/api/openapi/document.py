@@ -8,7 +8,8 @@ from typing import Final
 from schemas.base import Json
 from schemas.json_schemas import Schemas
 from service.api.openapi.responses import responses_of
-from service.http.operations import Carrier, Media, Operation
+from service.http.carriers import Carrier
+from service.http.operations import Media, Operation
 
 _NO_NUL: Final = r"^[^\x00]*$"
 

@@ -18,8 +18,9 @@ from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.http.addresses import external_url
 from service.http.bodies import answer_once, read_body
+from service.http.carriers import OF_PROJECT, PERSONAL
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Media, Routes, one
+from service.http.operations import MOVED, Answer, Media, Routes, one
 from service.http.parameters import UUID_RULE, read_path
 from service.http.replies import dumped, reply
 from service.http.visits import (

@@ -18,8 +18,9 @@ from service.deletions.accepting import DeletionPage
 from service.deletions.entities import deletion_entity
 from service.http.addresses import external_url
 from service.http.bodies import answer_once, read_body
+from service.http.carriers import OF_PROJECT, PERSONAL
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.operations import MOVED, OF_PROJECT, PERSONAL, Answer, Routes, one
+from service.http.operations import MOVED, Answer, Routes, one
 from service.http.paging import by_cursor, reply_part
 from service.http.parameters import UUID_RULE, read_deletion_id, read_query
 from service.http.replies import reply

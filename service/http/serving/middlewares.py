@@ -11,9 +11,10 @@ from aiohttp import hdrs, web
 
 from service.errors import DatabaseAwayError, StorageUnavailableError
 from service.http.caching import cache_control
+from service.http.carriers import Carrier
 from service.http.expect_continue import hang_up_unless_it_came
 from service.http.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
-from service.http.operations import OPERATION, Carrier, Handler
+from service.http.operations import OPERATION, Handler
 from service.http.ranges import RangeUnsatisfiableError
 from service.http.refusing import refusal_of, refuse
 from service.http.replies import COMMON_HEADERS, reply_text

@@ -2,8 +2,8 @@
 
 import asyncio
 import functools
-import random
 from collections.abc import Callable, Coroutine
+from random import SystemRandom
 from typing import Final, Never, ParamSpec, TypeAlias, TypeVar
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from service.errors import TransactionLostError
 
 TRIES: Final = 3
+_CHANCE: Final = SystemRandom()
 _LONGEST_PAUSE_S: Final = 0.1
 
 _Arguments = ParamSpec("_Arguments")
@@ -34,7 +35,7 @@ def repeated(use_case: _UseCase[_Arguments, _Result]) -> _UseCase[_Arguments, _R
             except TransactionLostError as error:
                 log.warning("transaction_repeated", of=use_case.__qualname__, reason=str(error))
                 # Two transactions that have disturbed each other must not begin again in the same moment.
-                await asyncio.sleep(random.uniform(0, _LONGEST_PAUSE_S))  # noqa: S311 - no secret
+                await asyncio.sleep(_CHANCE.uniform(0, _LONGEST_PAUSE_S))
         return await use_case(*args, **kwargs)
 
     return run

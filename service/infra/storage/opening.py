@@ -1,6 +1,5 @@
 """Opening the object store that the settings name."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from service.environment import PREFIX
+from service.environment import PREFIX, process_environment
 from service.errors import StartError
 from service.infra.storage.bucket.aws_profile import find_profile
 from service.infra.storage.bucket.bulk_requests import Access, BulkRequests
@@ -61,7 +60,7 @@ def _open_bucket_store(settings: Settings, *, scheme: str, bucket: str, prefix: 
     if scheme == "az":
         of_azure: Any = {"endpoint": endpoint} if endpoint else {}
         return BucketStore(AzureStore(bucket, prefix=prefix or None, config=of_azure, **options), patience)
-    profile = find_profile(os.environ)  # noqa: TID251 - Amazon's variables, which are no settings of ours
+    profile = find_profile(process_environment())
     if profile:
         options["credential_provider"] = profile
     config = _config_of_s3(settings, endpoint, bucket)

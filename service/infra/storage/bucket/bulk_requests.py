@@ -7,11 +7,11 @@ therefore sent here; `obstore` signs them, with whichever credentials it has fou
 import asyncio
 import base64
 import hashlib
-import random
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from random import SystemRandom
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -25,6 +25,7 @@ from service.errors import PackyardError, StorageUnavailableError
 from service.infra.storage.bucket.errors import FAILURES, REFUSALS, Deed, refused
 from service.infra.storage.interface import READ_CHUNK
 
+_CHANCE: Final = SystemRandom()
 _NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 _VALID_FOR: Final = timedelta(minutes=15)
 """How long a signature is good: as long as S3 lets a clock be wrong."""
@@ -149,7 +150,7 @@ class BulkRequests:
                 return reply
             if is_last:
                 raise BulkRefusedError(f"no answer to a bulk delete ({reason})")
-            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - spreads pauses, keeps no secret
+            await asyncio.sleep(pause * _CHANCE.uniform(0.5, 1))
             pause *= 2
         raise AssertionError("the last try returns or raises")
 
