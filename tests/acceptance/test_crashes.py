@@ -1,10 +1,9 @@
 """kill -9 of each process, and of broker and database, in the middle of deletions of 300 files."""
 
 import asyncio
-import json
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -26,34 +25,25 @@ _LATEST_S: Final = 0.12
 """When a deletion of 300 files is over on a slow machine, so that kills fall before, within and after it."""
 
 
-async def _import(yard: Yard, folder: Path, count: int) -> None:
-    file = folder / "packages.ndjson"
-    with file.open("w", encoding="utf-8") as lines:
-        for number in range(count):
-            package = {
-                "id": _FIRST + number,
-                "project": "acme/open",
-                "package_type": "generic",
-                "name": "victim",
-                "version": str(number),
-                "files": [{"file_name": f"{place}.txt", "content": "four"} for place in range(_FILES)],
-            }
-            lines.write(json.dumps(package) + "\n")
-    await yard.run("import", str(file))
+def _victims(count: int) -> Iterator[dict[str, Any]]:
+    for number in range(count):
+        yield {
+            "id": _FIRST + number,
+            "project": "acme/open",
+            "package_type": "generic",
+            "name": "victim",
+            "version": str(number),
+            "files": [{"file_name": f"{place}.txt", "content": "four"} for place in range(_FILES)],
+        }
 
 
 @asynccontextmanager
 async def _watched(yard: Yard, folder: Path, *, packages: int) -> AsyncGenerator[Observer]:
     await yard.run("directory", "apply", str(DIRECTORY))
-    await _import(yard, folder, packages)
+    await yard.import_packages(folder, _victims(packages))
     await yard.start(settings=_LEASE)
     async with yard.observing() as observer:
         yield observer
-
-
-async def _delete(observer: Observer, package_id: int) -> None:
-    async with observer.http.delete(f"/api/v4/projects/{_PROJECT}/packages/{package_id}") as answer:
-        assert answer.status == 204
 
 
 def _has_lost_any(observer: Observer, whole: set[Path]) -> bool:
@@ -97,7 +87,7 @@ async def test_a_process_killed_in_the_middle_leaves_no_trace(
     async with _watched(yard, tmp_path, packages=rounds) as observer:
         for number in range(rounds):
             whole = observer.objects()
-            await _delete(observer, _FIRST + number)
+            await observer.delete(_PROJECT, _FIRST + number)
             if number % 2:
                 await asyncio.sleep(random.uniform(0, _LATEST_S))  # noqa: S311 - where in a deletion the kill falls
             else:
@@ -118,7 +108,7 @@ async def test_all_processes_killed_at_once_go_on_where_they_were(
 ) -> None:
     async with _watched(yard, tmp_path, packages=3) as observer:
         for number in range(3):
-            await _delete(observer, _FIRST + number)
+            await observer.delete(_PROJECT, _FIRST + number)
         await yard.kill("serve", "relay", "work", "schedule")
         await yard.start(settings=_LEASE)
 
@@ -140,15 +130,15 @@ async def test_a_broker_and_a_database_that_die_delay_the_work_and_lose_nothing(
         async with aclosing(yard), _watched(yard, tmp_path, packages=3) as observer:
             # RabbitMQ 3 loses a queue for good when it dies in the second in which the queue was made.
             await asyncio.sleep(2)
-            await _delete(observer, _FIRST)
+            await observer.delete(_PROJECT, _FIRST)
             await servers.rabbitmq.kill()
-            await _delete(observer, _FIRST + 1)
+            await observer.delete(_PROJECT, _FIRST + 1)
             await asyncio.sleep(1)
             assert await observer.status(_PROJECT, _FIRST + 1) == "processing"
             await servers.rabbitmq.start()
             await observer.until_told(_FIRST + 1, "package.destroyed")
 
-            await _delete(observer, _FIRST + 2)
+            await observer.delete(_PROJECT, _FIRST + 2)
             await asyncio.sleep(random.uniform(0, _LATEST_S))  # noqa: S311 - where in a deletion the kill falls
             await servers.postgres.kill()
             await servers.postgres.start()

@@ -26,10 +26,8 @@ async def observer(yard: Yard) -> AsyncGenerator[Observer]:
 
 
 async def _import(yard: Yard, folder: Path, *packages: dict[str, Any]) -> None:
-    file = folder / "packages.ndjson"
-    file.write_text("".join(json.dumps(package) + "\n" for package in packages), encoding="utf-8")
     (folder / "on-disk.bin").write_text(_CONTENT, encoding="utf-8")
-    await yard.run("import", str(file), "--files-from", str(folder))
+    await yard.import_packages(folder, packages, "--files-from", str(folder))
 
 
 def _package(package_id: int, name: str = "walker", *, files: int = 2) -> dict[str, Any]:
@@ -45,12 +43,6 @@ def _package(package_id: int, name: str = "walker", *, files: int = 2) -> dict[s
     }
 
 
-async def _delete(observer: Observer, package_id: int) -> str:
-    async with observer.http.delete(f"/api/v4/projects/{_PROJECT}/packages/{package_id}") as answer:
-        assert answer.status == 204
-        return answer.headers["Deletion-Id"]
-
-
 async def _deletion(yard: Yard, deletion_id: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((await yard.run("deletions", "show", deletion_id, "--json")).splitlines()[-1])
     return found
@@ -64,7 +56,7 @@ async def test_every_step_of_a_deletion_can_be_seen_from_outside(
     assert len(observer.objects()) == 3
 
     # Accepted: hidden, queued, nothing touched, announced; name and version are free at once.
-    deletion_id = await _delete(observer, 7001)
+    deletion_id = await observer.delete(_PROJECT, 7001)
     assert await observer.status(_PROJECT, 7001) == "processing"
     await observer.until_told(7001, "package.deletion_requested")
     assert (await _deletion(yard, deletion_id))["state"] == "queued"
@@ -91,7 +83,7 @@ async def test_every_step_of_a_deletion_can_be_seen_from_outside(
     # Deleted again, without grace: the last byte goes, then the row, then the word.
     await yard.terminate("work")
     await yard.start("work")
-    deletion_id = await _delete(observer, 7001)
+    deletion_id = await observer.delete(_PROJECT, 7001)
     await observer.until_told(7001, "package.destroyed")
     assert observer.objects() == set()
     assert await observer.status(_PROJECT, 7001) is None
@@ -120,7 +112,7 @@ async def test_a_failing_storage_is_tried_again_and_in_the_end_shown(
     (stubborn / "in the way").mkdir(parents=True)
     await yard.start("work", settings={"PACKYARD_BACKOFF": "2s", "PACKYARD_MAX_ATTEMPTS": "2"})
 
-    deletion_id = await _delete(observer, 7002)
+    deletion_id = await observer.delete(_PROJECT, 7002)
 
     async def is_retrying() -> bool:
         (row,) = await rows(database_url, "SELECT state FROM deletion")
@@ -137,7 +129,7 @@ async def test_a_failing_storage_is_tried_again_and_in_the_end_shown(
 
     (stubborn / "in the way").rmdir()
     stubborn.rmdir()
-    await _delete(observer, 7002)
+    await observer.delete(_PROJECT, 7002)
     await observer.until_told(7002, "package.destroyed")
     assert await observer.status(_PROJECT, 7002) is None
 
@@ -147,7 +139,7 @@ async def test_one_deletion_can_be_followed_through_the_logs_of_every_process(
 ) -> None:
     await _import(yard, tmp_path, _package(7003))
     await yard.start("work")
-    deletion_id = await _delete(observer, 7003)
+    deletion_id = await observer.delete(_PROJECT, 7003)
     await observer.until_told(7003, "package.destroyed")
     await yard.terminate("serve", "relay", "work", "schedule")
 

@@ -1,7 +1,6 @@
 """The processes, each with its own database role and broker user: what they may do is enough for what they do."""
 
 import asyncio
-import json
 import os
 import time
 from collections.abc import AsyncGenerator
@@ -149,14 +148,12 @@ async def _hold_and_fail(
 
 
 async def _import(yard: Yard, folder: Path, *names: str) -> None:
-    lines = [
+    parts = [
         {"project": "acme/open", "package_type": "generic", "name": name, "version": "1.0", "tags": ["stable"],
          "files": [{"file_name": f"{name}.txt", "content": "a part"}]}
         for name in names
     ]  # fmt: skip
-    file = folder / "parts.ndjson"
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    await yard.run("import", str(file))
+    await yard.import_packages(folder, parts)
 
 
 async def _disagreement(settings: Settings) -> Path:

@@ -168,5 +168,14 @@ def objects_in(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+def break_object(folder: Path, key: str) -> Path:
+    """Put a folder that is not empty in the place of an object, so that removing it fails; return that folder."""
+    place = folder / key
+    place.unlink()
+    place.mkdir()
+    (place / "in the way").touch()
+    return place
+
+
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content

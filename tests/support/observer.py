@@ -40,6 +40,12 @@ class Observer:
                     return status
         return None
 
+    async def delete(self, project: int, package_id: int) -> str:
+        """Delete the package, which the API has to accept; return the id of the deletion."""
+        async with self.http.delete(f"/api/v4/projects/{project}/packages/{package_id}") as answer:
+            assert answer.status == 204
+            return answer.headers["Deletion-Id"]
+
     def topics(self, package_id: int) -> list[str]:
         """Return the types of the events about the package, without prefix and version, as they came."""
         return [

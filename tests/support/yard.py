@@ -1,13 +1,14 @@
 """Packyard's own processes for acceptance tests: started, killed, stopped and started again one by one."""
 
 import asyncio
+import json
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -17,6 +18,7 @@ from service.environment import PREFIX
 from service.settings import Settings
 from tests.support.observer import Observer, observing
 from workers.stack.processes import Child, Program, find_marked
+from workers.stack.readiness import until_ready
 from workers.stack.state import LOOPBACK, free_port
 
 PROCESSES: Final = ("serve", "relay", "work", "schedule")
@@ -142,6 +144,12 @@ class Yard:
         assert status in {None, found}, output
         return output
 
+    async def import_packages(self, folder: Path, packages: Iterable[Mapping[str, Any]], *options: str) -> None:
+        """Import packages through a file that is written into *folder*."""
+        file = folder / "packages.ndjson"
+        file.write_text("".join(json.dumps(package) + "\n" for package in packages), encoding="utf-8")
+        await self.run("import", str(file), *options)
+
     def log(self, name: str) -> str:
         """Return what every run of *name* has logged so far."""
         return (self.folder / "logs" / f"{name}.log").read_text(encoding="utf-8")
@@ -157,12 +165,12 @@ class Yard:
 
     async def _ready(self) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_S), aiohttp.ClientSession(self.base_url) as session:
-                while not await _answers(session):
-                    assert self.running("serve"), self.log("serve")
-                    await asyncio.sleep(_GLANCE_S)
+            await until_ready(self.base_url, within_s=_PATIENCE_S, require_alive=self._require_api)
         except TimeoutError:
             raise AssertionError(f"the API is not ready: {self.log('serve')}") from None
+
+    def _require_api(self) -> None:
+        assert self.running("serve"), self.log("serve")
 
     async def _terminate(self, child: Child) -> None:
         # Before it has begun, SIGTERM ends any process at once, as the system does it.
@@ -193,14 +201,6 @@ def _log_of_run(child: Child) -> str:
     with child.program.log.open("rb") as log:
         log.seek(child.log_start)
         return log.read().decode()
-
-
-async def _answers(session: aiohttp.ClientSession) -> bool:
-    try:
-        async with session.get("/-/ready") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 def _text(value: object) -> str:

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Never
 
 from workers.runtime.loops import together
+from workers.runtime.signals import until_stopped
 from workers.stack.demo import Demo
 from workers.stack.plan import make_plan
 from workers.stack.processes import end_leftovers
@@ -37,9 +36,9 @@ class StackSession:
         yard = Yard(plan, self._reporter)
         try:
             demo = Demo(plan, self._reporter, yard.environment_file)
-            await _until(stop, self._start(yard, demo))
+            await until_stopped(stop, self._start(yard, demo))
             if not stop.is_set():
-                await _until(stop, self._keep(yard, demo))
+                await until_stopped(stop, self._keep(yard, demo))
         finally:
             await self._end(yard)
 
@@ -62,21 +61,7 @@ class StackSession:
         hurry = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, hurry.set)
-        await _until(hurry, yard.stop())
+        await until_stopped(hurry, yard.stop())
         if hurry.is_set():
             await yard.kill()
         self._reporter.say("Packyard has stopped")
-
-
-async def _until(event: asyncio.Event, work: Coroutine[object, Never, None]) -> None:
-    """Wait for *work*; cancel it when *event* is set."""
-    waiting = asyncio.create_task(event.wait())
-    working = asyncio.create_task(work)
-    try:
-        await asyncio.wait({waiting, working}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-        if not working.done():
-            working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working

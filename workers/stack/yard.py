@@ -4,11 +4,8 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
-
-import aiohttp
 
 from service.environment import environment_line
 from service.errors import StartError
@@ -18,12 +15,12 @@ from workers.runtime.loops import together
 from workers.stack.files import ENVIRONMENT, write_private
 from workers.stack.plan import StackPlan, check_database
 from workers.stack.processes import Child, Program
+from workers.stack.readiness import until_ready
 from workers.stack.reporter import Reporter
 
 PROCESSES: Final = ("serve", "relay", "work", "schedule")
 
 _READY_S: Final = 30
-_POLL_S: Final = 0.1
 _PAUSES_S: Final = (1, 1, 2, 3, 5)
 _SETTLED_S: Final = 60
 
@@ -148,11 +145,7 @@ class Yard:
         began = time.monotonic()
         ends = [asyncio.ensure_future(process.ended()) for process in self._processes]
         try:
-            async with asyncio.timeout(_READY_S), aiohttp.ClientSession(self._plan.base_url) as session:
-                while not await _answers(session):
-                    self._check(ends)
-                    await asyncio.sleep(_POLL_S)
-                self._check(ends)
+            await until_ready(self._plan.base_url, within_s=_READY_S, require_alive=lambda: self._check(ends))
         except TimeoutError:
             raise StartError(f"the API was not ready in {_READY_S} s, see {self._processes[0].log}") from None
         finally:
@@ -183,14 +176,6 @@ class Yard:
     def _say_ready(self, name: str, began: float, *, is_external: bool) -> None:
         which = "as given by the environment" if is_external else f"ready after {time.monotonic() - began:.1f} s"
         self._reporter.say(f"  {name:<11} {which}")
-
-
-async def _answers(session: aiohttp.ClientSession) -> bool:
-    try:
-        async with session.get("/-/ready") as answer:
-            return answer.status == HTTPStatus.OK
-    except aiohttp.ClientError:
-        return False
 
 
 def _meaning(status: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from service.context import Context
 from tests.integration.conftest import Client
-from tests.support.catalogue import file_statuses, objects_in, publish, query, status_of
+from tests.support.catalogue import break_object, file_statuses, objects_in, publish, query, status_of
 from tests.support.packages import (
     DEVELOPER,
     GENERIC,
@@ -38,16 +38,6 @@ async def _delete(client: Client, path: str) -> None:
 
 async def _deletions(filled: Context) -> list[UUID]:
     return [row["id"] for row in await query(filled, "SELECT id FROM deletion WHERE finished_at IS NULL")]
-
-
-def _break_object(objects: Path) -> Path:
-    """Put a folder that is not empty in the place of the only object, so that removing it fails."""
-    (key,) = objects_in(objects)
-    place = objects / key
-    place.unlink()
-    place.mkdir()
-    (place / "in the way").touch()
-    return place
 
 
 async def test_a_refused_deletion_changes_nothing(filled: Context, client: Client) -> None:
@@ -271,7 +261,7 @@ async def test_what_cannot_be_removed_ends_in_error_and_can_be_deleted_again(
     filled: Context, client: Client, objects: Path, stop: asyncio.Event
 ) -> None:
     package_id = await publish(filled)
-    place = _break_object(objects)
+    place = break_object(objects, *objects_in(objects))
     impatient = replace(filled, settings=filled.settings.model_copy(update={"max_attempts": 1}))
     await _delete(client, f"{package_id}")
     await carry_out(impatient, await _deletions(filled), stop)
@@ -318,7 +308,7 @@ async def test_one_failure_does_not_stop_the_others(
     filled: Context, client: Client, objects: Path, stop: asyncio.Event
 ) -> None:
     broken = await publish(filled, name="broken")
-    _break_object(objects)
+    break_object(objects, *objects_in(objects))
     sound = await publish(filled, name="sound")
     for package_id in (broken, sound):
         await _delete(client, f"{package_id}")

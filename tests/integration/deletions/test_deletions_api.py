@@ -1,7 +1,6 @@
 """Deletions over HTTP: what is seen of them, who may see it, and how they are undone and tried again."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,16 @@ from yarl import URL
 
 from service.context import Context
 from tests.integration.conftest import Client
-from tests.support.catalogue import delete, delete_file, file_statuses, objects_in, publish, query, status_of
+from tests.support.catalogue import (
+    break_object,
+    delete,
+    delete_file,
+    file_statuses,
+    objects_in,
+    publish,
+    query,
+    status_of,
+)
 from tests.support.packages import (
     API,
     DEVELOPER,
@@ -31,6 +39,7 @@ from tests.support.packages import (
     token,
     told,
 )
+from tests.support.stepwise import with_settings
 from workers.deleter.batch import carry_out
 
 _DELETIONS: Final = f"{API}/projects/100/deletions"
@@ -38,10 +47,6 @@ _GROUP: Final = f"{API}/groups/acme/deletions"
 _EXTERNAL: Final = "http://127.0.0.1:8080"
 _UNKNOWN: Final = UUID(int=7)
 _SUCCEEDED: Final = "409 Conflict: the deletion is succeeded and cannot be restored any more"
-
-
-def _with(context: Context, **settings: object) -> Context:
-    return replace(context, settings=context.settings.model_copy(update=settings))
 
 
 async def _names(client: Client, address: str) -> list[str]:
@@ -56,12 +61,8 @@ def _status_path(answer: ClientResponse) -> URL:
 
 async def _fail(context: Context, deletion_id: UUID, objects: Path, stop: asyncio.Event) -> Path:
     """Let the deletion of the only object fail for good; return what is in its way."""
-    (key,) = objects_in(objects)
-    place = objects / key
-    place.unlink()
-    place.mkdir()
-    (place / "in the way").touch()
-    await carry_out(_with(context, max_attempts=1), [deletion_id], stop)
+    place = break_object(objects, *objects_in(objects))
+    await carry_out(with_settings(context, max_attempts=1), [deletion_id], stop)
     return place
 
 
@@ -122,7 +123,7 @@ async def test_the_deletion_of_a_file_names_the_file(filled: Context, client: Cl
 
 async def test_in_its_grace_a_deletion_says_until_when(filled: Context, client: Client, stop: asyncio.Event) -> None:
     deletion = await delete(filled, await publish(filled))
-    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+    await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
 
     body = await json_of(await client.get(f"{_DELETIONS}/{deletion.id}"))
 
@@ -309,7 +310,7 @@ async def test_other_preferences_change_nothing(filled: Context, client: Client,
 async def test_a_restored_package_is_there_again(filled: Context, client: Client, stop: asyncio.Event) -> None:
     package_id = await publish(filled, files=["a", "b"])
     deletion = await delete(filled, package_id)
-    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+    await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
 
     answer = await client.post(f"{_DELETIONS}/{deletion.id}/restore", headers=MAINTAINER)
 

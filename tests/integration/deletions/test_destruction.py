@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -16,6 +15,7 @@ from service.deletions.rows.accepting import Deletion
 from service.errors import StartError, StorageUnavailableError
 from service.refusals import ConflictError, DeletionProtectedError, FileNotFoundInPackageError, NotFoundError
 from tests.support.catalogue import (
+    break_object,
     delete,
     delete_file,
     event_topics,
@@ -27,15 +27,12 @@ from tests.support.catalogue import (
     retry,
     status_of,
 )
+from tests.support.stepwise import with_settings
 from workers.deleter.batch import carry_out
 from workers.scheduler import schedule_once
 
 _LEASE = timedelta(seconds=60)
 _NO_GRACE = timedelta(0)
-
-
-def _with(context: Context, **settings: object) -> Context:
-    return replace(context, settings=context.settings.model_copy(update=settings))
 
 
 async def _state(context: Context, deletion: Deletion) -> DeletionState:
@@ -218,15 +215,11 @@ async def test_a_worker_told_to_stop_gives_the_claim_back_uncounted(filled: Cont
 
 
 async def _break_object(context: Context, objects: Path, package_id: int) -> Path:
-    """Put a folder that is not empty in the place of the package's first object, so that removing it fails."""
+    """Break the package's first object."""
     (row, *_) = await query(
         context, "SELECT storage_key FROM package_file WHERE package_id = $1 ORDER BY id", package_id
     )
-    place: Path = objects / row["storage_key"]
-    place.unlink()
-    place.mkdir()
-    (place / "in the way").touch()
-    return place
+    return break_object(objects, row["storage_key"])
 
 
 async def test_a_failed_removal_is_put_off_and_the_rest_of_the_batch_goes(
@@ -252,7 +245,7 @@ async def test_after_the_last_attempt_what_is_left_is_shown_in_error_and_can_be_
 ) -> None:
     package_id = await publish(filled, files=["a", "b"])
     place = await _break_object(filled, objects, package_id)
-    impatient = _with(filled, max_attempts=1)
+    impatient = with_settings(filled, max_attempts=1)
     deletion = await delete(filled, package_id)
 
     await carry_out(impatient, [deletion.id], stop)
@@ -277,7 +270,7 @@ async def test_a_failed_deletion_can_be_retried_as_it_is(filled: Context, object
     package_id = await publish(filled)
     place = await _break_object(filled, objects, package_id)
     deletion = await delete(filled, package_id)
-    await carry_out(_with(filled, max_attempts=1), [deletion.id], stop)
+    await carry_out(with_settings(filled, max_attempts=1), [deletion.id], stop)
     (place / "in the way").unlink()
     place.rmdir()
 
@@ -312,8 +305,8 @@ async def test_in_grace_everything_is_marked_and_nothing_is_removed(
     package_id = await publish(filled, files=["a", "b"])
     deletion = await delete(filled, package_id)
 
-    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
-    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+    await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+    await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
 
     waiting = await accepting.find(filled.database, deletion.id)
     assert (waiting.state, waiting.attempts) == (DeletionState.GRACE, 0)
@@ -325,7 +318,7 @@ async def test_in_grace_everything_is_marked_and_nothing_is_removed(
 async def test_a_deletion_in_grace_is_undone_wholly(filled: Context, objects: Path, stop: asyncio.Event) -> None:
     package_id = await publish(filled, files=["a", "b"])
     deletion = await delete(filled, package_id)
-    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
+    await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
 
     restored = await restore(filled, deletion.id)
 
@@ -353,7 +346,7 @@ async def test_what_was_published_again_meanwhile_is_not_replaced_by_a_restore(f
 async def test_the_end_of_a_grace_period_wakes_the_deletion(filled: Context, stop: asyncio.Event) -> None:
     package_id = await publish(filled)
     deletion = await delete(filled, package_id)
-    await carry_out(_with(filled, grace_period=timedelta(milliseconds=1)), [deletion.id], stop)
+    await carry_out(with_settings(filled, grace_period=timedelta(milliseconds=1)), [deletion.id], stop)
     await asyncio.sleep(0.01)
 
     woken = await schedule_once(filled)
@@ -489,14 +482,14 @@ async def test_a_file_whose_removal_failed_comes_back_in_error_only(
     await _break_object(filled, objects, package_id)
     (first, _) = await query(filled, "SELECT id FROM package_file WHERE package_id = $1 ORDER BY id", package_id)
     failed = await delete_file(filled, package_id, first["id"])
-    await carry_out(_with(filled, max_attempts=1), [failed.id], stop)
+    await carry_out(with_settings(filled, max_attempts=1), [failed.id], stop)
     assert await file_statuses(filled, package_id) == ["error", "default"]
 
     again = await delete_file(filled, package_id, first["id"])
     await restore(filled, again.id)
     assert await file_statuses(filled, package_id) == ["error", "default"]
     whole = await delete(filled, package_id)
-    await carry_out(_with(filled, grace_period=timedelta(hours=1)), [whole.id], stop)
+    await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [whole.id], stop)
     await restore(filled, whole.id)
 
     assert await file_statuses(filled, package_id) == ["error", "default"]

@@ -1,12 +1,13 @@
 """Removing the objects of a chunk one by one: where no bulk delete is served, and for keys that one did not remove."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import obstore
 from obstore.store import ObjectStore as Backend
 
+from service.concurrency import bounded_map
 from service.errors import ObjectStuckError, StorageRefusedError, StorageUnavailableError
 from service.infra.storage.bucket.errors import FAILURES, Deed, is_throttled, translated
 from service.infra.storage.interface import ObjectStore
@@ -25,7 +26,7 @@ class SingleRemovals:
         """Begin no removal after the moment *until* of the event loop's clock."""
         self._store = store
         self._backend = backend
-        self._waiting = iter(keys)
+        self._keys = keys
         self._until = until
         self._failures: dict[str, Exception] = {}
         self._passing: dict[str, Exception] = {}
@@ -40,7 +41,7 @@ class SingleRemovals:
 
     async def delete(self) -> Mapping[str, Exception]:
         """Remove them; return what stopped those that are still there."""
-        await _together(self._waiting, self._delete_one)
+        await bounded_map(self._keys, self._delete_one, limit=_PARALLEL)
         if self._missing:
             await self._verify_missing()
         if self._passing:
@@ -88,7 +89,7 @@ class SingleRemovals:
         # "Not there" may come from something in front of our store, or from an empty one in its place. An object is
         # believed to be gone only between two readings of the mark.
         if await self._is_ours_for_missing():
-            await _together(iter(self._missing), self._verify_one)
+            await bounded_map(self._missing, self._verify_one, limit=_PARALLEL)
             await self._is_ours_for_missing()
 
     async def _verify_one(self, key: str) -> None:
@@ -112,13 +113,3 @@ class SingleRemovals:
 
 def _away() -> StorageUnavailableError:
     return StorageUnavailableError("the objects of this instance are not there")
-
-
-async def _together(keys: Iterator[str], work: Callable[[str], Awaitable[None]]) -> None:
-    async def work_through() -> None:
-        for key in keys:
-            await work(key)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_PARALLEL):
-            group.create_task(work_through())
