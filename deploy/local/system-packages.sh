@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make sure that this machine has the programs that pip cannot install: Python's venv and RabbitMQ (with Erlang).
-# The argument `tests` adds clients (Node with npm, and curl), openssl, PgBouncer and a library for false clocks. It also
+# The argument `tests` adds clients (Node with npm, curl, and Chromium), openssl, PgBouncer and a library for false clocks. It also
 # adds wrk (load on an HTTP server), iptables (it makes servers fall silent), and promtool, a part of Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
@@ -38,6 +38,8 @@ if [ "${1:-}" = tests ]; then
     command -v wrk >/dev/null || missing="$missing wrk"
     command -v promtool >/dev/null || missing="$missing prometheus"
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+    # Chromium opens the pages; Inter is the first font of their style sheet, so screenshots are the same everywhere.
+    command -v chromium >/dev/null || ! command -v apt-get >/dev/null || missing="$missing chromium fonts-inter"
     # Linux only; elsewhere the tests say that no server fell silent, and no clock was wrong.
     command -v iptables >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iptables"
     command -v ip >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iproute2"

@@ -9,7 +9,8 @@ from service.http.keys import CONTEXT
 from service.web import assets
 from service.web.errors import show_errors
 from service.web.keys import ATTEMPTS
-from service.web.routes import acts, deletions, groups, home, packages, projects, sign_in
+from service.web.live import live_deletions
+from service.web.routes import acts, deletions, groups, home, live, packages, projects, sign_in
 from service.web.sessions.attempts import Attempts
 
 MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
@@ -21,6 +22,7 @@ _ROUTES: Final = (
     sign_in.routes,
     acts.routes,
     packages.routes,
+    live.routes,
     deletions.routes,
     groups.routes,
     projects.routes,
@@ -30,6 +32,8 @@ _ROUTES: Final = (
 
 def add_pages(app: web.Application) -> None:
     """Serve the pages in *app*, beside what it serves already."""
-    app[ATTEMPTS] = Attempts(app[CONTEXT].settings.trusted_proxies)
+    context = app[CONTEXT]
+    app.cleanup_ctx.append(live_deletions(context.database, context.vitals))
+    app[ATTEMPTS] = Attempts(context.settings.trusted_proxies)
     for routes in _ROUTES:
         routes.add_to(app)

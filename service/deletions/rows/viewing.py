@@ -34,6 +34,14 @@ async def find(connection: Connection, *, project_ids: Collection[int] | None, d
     return rows[0] if rows else None
 
 
+async def find_all(connection: Connection, ids: Collection[UUID]) -> list[Record]:
+    """Return the deletions with these ids, in whatever project they are."""
+    values = Values()
+    source = _EVERYWHERE.format(conditions=f"d.id = ANY({values.place(list(ids), 'uuid[]')})")
+    parts = {"source": source, "limit": values.place(len(ids), "bigint")}
+    return await fetch_composed(connection, "show_deletions", parts, values.all)
+
+
 async def list_newest(
     connection: Connection, project_ids: Collection[int] | None, listing: DeletionListing, *, behind: UUID | None
 ) -> Slice:

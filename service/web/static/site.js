@@ -53,6 +53,12 @@ for (const part of document.querySelectorAll("[data-live]")) {
     if (stream || part.dataset.over) return;
     stream = new EventSource(part.dataset.live);
     stream.addEventListener("part", (event) => show(event.data));
+    // A browser connects again by itself after a lost connection, but not after an answer such as 503.
+    stream.addEventListener("error", () => {
+      if (stream?.readyState !== EventSource.CLOSED) return;
+      stream = undefined;
+      setTimeout(() => document.hidden || open(), 5000);
+    });
     stream.addEventListener("over", (event) => {
       if (event.data) show(event.data);
       part.dataset.over = "yes";

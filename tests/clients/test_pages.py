@@ -1,0 +1,210 @@
+"""The pages in Chromium: walks of a person, every page in both schemes and widths, and all of it without scripts."""
+
+import json
+import re
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.support.chromium import SCHEMES, WIDTHS, Window, chromium, window
+from tests.support.demo import demo_yard
+from tests.support.servers import Servers
+from tests.support.yard import Yard
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_MAINTAINER: Final = "demo-maintainer-token"
+_OWNER: Final = "demo-owner-token"
+_SOON_MS: Final = 20_000
+_HARD_FILE: Final = {"file_name": "\u202e<b>gnp.exe", "content": "x"}
+_HARD_NAME: Final = 'cask <script>alert("x")</script> ' + "long-" * 40
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncGenerator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Yard]:
+    """The demo's directory with some packages: orchard/press/juice has a grace of two minutes, orchard/apples none."""
+    folder = tmp_path_factory.mktemp("pages")
+    async with demo_yard(servers, folder) as made:
+        file = folder / "packages.ndjson"
+        file.write_text("".join(json.dumps(package) + "\n" for package in _packages()), encoding="utf-8")
+        await made.run("import", str(file))
+        await made.start("schedule")
+        yield made
+
+
+def _packages() -> list[dict[str, Any]]:
+    files = [{"file_name": f"part-{number:02}.bin", "content": f"part {number}"} for number in range(3)]
+    pipeline = {"id": 47, "iid": 1, "status": "success", "ref": "main", "sha": "2f1b3c", "user": "dave"}
+    apples = {"project": "orchard/apples", "package_type": "generic", "version": "1.0", "creator": "dave"}
+    juice = {**apples, "project": "orchard/press/juice", "files": files}
+    return [
+        *({**apples, "name": "cask", "version": f"1.{number}", "files": files} for number in range(30)),
+        {**apples, "name": "crate", "tags": ["stable"], "pipelines": [pipeline], "files": files},
+        {**apples, "package_type": "npm", "name": _HARD_NAME[:255], "files": [_HARD_FILE]},
+        {**apples, "name": "doomed", "files": files},
+        {**apples, "name": "plain", "files": files},
+        {**juice, "name": "press"},
+        {**juice, "name": "press", "version": "2.0"},
+        {**juice, "name": "pulp"},
+    ]
+
+
+async def _find(opened: Window, project: str, name: str) -> None:
+    """Search a package in its project, and open it."""
+    await opened.open(f"/{project}")
+    await opened.page.get_by_role("searchbox").fill(name)
+    await opened.page.get_by_role("button", name="Show").click()
+    await opened.page.get_by_role("table").get_by_role("link", name=name).first.click()
+    await expect(opened.page.get_by_role("heading", level=1)).to_contain_text(name)
+
+
+async def test_a_person_finds_a_package_deletes_it_and_takes_that_back(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url) as opened:
+        page = opened.page
+        await opened.sign_in(_MAINTAINER)
+        await _find(opened, "orchard/press/juice", "pulp")
+        await page.get_by_role("link", name="Delete", exact=True).click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("3 files")
+        await expect(dialog).to_contain_text("can be undone until")
+        await dialog.get_by_label("Reason").fill("a walk")
+        await dialog.get_by_role("button", name="Delete").click()
+        live = page.locator("#live")
+        # The worker marks the package while the page is open: nobody loads it again.
+        await expect(live).to_contain_text("left to undo it", timeout=_SOON_MS)
+        await expect(live).to_contain_text("a walk")
+        await page.get_by_role("button", name="Undo").click()
+        await expect(live).to_contain_text("The package is back as it was")
+        await page.get_by_role("link", name="Open the package").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("pulp")
+
+
+async def test_a_deletion_is_followed_to_its_last_byte_also_when_api_and_worker_are_killed(
+    yard: Yard, browser: Browser
+) -> None:
+    async with window(browser, yard.base_url) as opened:
+        page = opened.page
+        await opened.sign_in(_OWNER)
+        await yard.kill("work")
+        await _find(opened, "orchard/apples", "doomed")
+        await page.get_by_role("link", name="Delete", exact=True).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await expect(page.locator("#live")).to_contain_text("Waits for a worker")
+        await yard.kill("serve")
+        await yard.start("serve")
+        await yard.start("work")
+        await expect(page.locator("#live")).to_contain_text("This cannot be undone", timeout=3 * _SOON_MS)
+        opened.errors[:] = [error for error in opened.errors if "ERR_" not in error]
+
+
+async def test_an_owner_ends_a_grace_by_keyboard_alone(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url) as opened:
+        page = opened.page
+        await opened.sign_in(_OWNER)
+        await opened.open("/orchard/press/juice")
+        await page.keyboard.press("/")
+        await page.keyboard.type("press")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(re.compile("package_name=press"))
+        await page.keyboard.press("j")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(re.compile("/-/packages/"))
+        await page.get_by_role("link", name="Delete", exact=True).focus()
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        destroy = page.get_by_role("button", name="Destroy now")
+        await expect(destroy).to_be_visible(timeout=_SOON_MS)
+        await destroy.focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#live")).to_contain_text("This cannot be undone", timeout=_SOON_MS)
+
+
+async def test_all_of_it_works_without_scripts(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url, scripts=False) as opened:
+        page = opened.page
+        await opened.sign_in(_MAINTAINER)
+        await _find(opened, "orchard/press/juice", "press")
+        await page.get_by_role("link", name="Delete", exact=True).click()
+        await page.get_by_label("Reason").fill("no script")
+        await page.locator("main").get_by_role("button", name="Delete").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Deletion of press")
+        await page.get_by_role("button", name="Undo").click()
+        await expect(page.locator("#live")).to_contain_text("The package is back as it was")
+        await opened.open("/-/deletions")
+        await page.get_by_role("link", name=re.compile("restored")).first.click()
+        await expect(page.get_by_role("table")).to_contain_text("press")
+        async with page.expect_download() as download:
+            await _find(opened, "orchard/apples", "plain")
+            await page.get_by_role("link", name="Download part-00.bin").click()
+        assert Path(await (await download.value).path()).read_text(encoding="utf-8") == "part 0"
+        await page.locator(".who summary").click()
+        await page.get_by_role("button", name="Sign out", exact=True).click()
+        await expect(page.locator(".who")).to_contain_text("Sign in")
+
+
+async def test_every_page_is_accessible_and_fits_in_both_schemes_and_widths(yard: Yard, browser: Browser) -> None:
+    found: list[str] = []
+    for scheme in SCHEMES:
+        for width in WIDTHS:
+            async with window(browser, yard.base_url, scheme=scheme, width=width) as opened:
+                await opened.open("/-/sign_in")
+                found += await _judged(opened)
+                await opened.sign_in(_OWNER)
+                for path in await _pages(opened):
+                    status = await opened.open(path)
+                    assert status in {200, 404}, path
+                    found += await _judged(opened)
+
+    assert found == []
+
+
+async def _judged(opened: Window) -> list[str]:
+    overflow = await opened.overflow()
+    wide = [f"{opened.page.url} is {overflow} px too wide"] if overflow else []
+    return [*await opened.violations(), *wide]
+
+
+async def _pages(opened: Window) -> list[str]:
+    """Return the address of a page of each kind."""
+    packages = await _packages_of(opened)
+    deletion = await opened.page.evaluate(
+        "async () => (await (await fetch('/-/deletions', {headers: {accept: 'text/html'}})).text())"
+        r".match(/\/orchard\/[a-z\/]+\/-\/deletions\/[0-9a-f-]{36}/)[0]"
+    )
+    return [
+        "/",
+        "/groups/orchard",
+        "/orchard/apples",
+        "/orchard/apples?package_name=nothing",
+        *packages,
+        f"{packages[0]}/delete",
+        "/-/deletions",
+        "/orchard/apples/-/deletions",
+        deletion,
+        "/no/such",
+        "/-/sign_in",
+    ]
+
+
+async def _packages_of(opened: Window) -> list[str]:
+    addresses: list[str] = []
+    for name in ("crate", "<script>"):
+        await opened.open("/orchard/apples")
+        await opened.page.get_by_role("searchbox").fill(name)
+        await opened.page.get_by_role("button", name="Show").click()
+        await opened.page.wait_for_url(re.compile("package_name="))
+        found = await opened.page.locator("a.name").first.get_attribute("href")
+        assert found is not None
+        addresses.append(found)
+    return addresses
