@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+from service.deletions.deletion import Deletions
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError, first_line
 from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch
 from service.infra.postgres.pool import open_database
@@ -30,6 +31,18 @@ class Context:
     pace: Pace
     vitals: Vitals = field(default_factory=Vitals)
     servers: Servers = field(default_factory=Servers)
+
+    @property
+    def deletions(self) -> Deletions:
+        """The database, and the rules of time and attempts, for the use cases about deletions."""
+        settings = self.settings
+        return Deletions(
+            self.database,
+            resend=settings.resend,
+            lease=settings.lease,
+            grace=settings.grace_period,
+            max_attempts=settings.max_attempts,
+        )
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Removing our own rows when they have served their time."""
 
-from service.deletions.rows import accepting as accepting_rows
+from service.deletions import wake
 from service.events import outbox
 from service.idempotency import rows as idempotency_rows
 from service.infra.postgres.database import Database
@@ -11,6 +11,6 @@ async def prune(database: Database, settings: Settings, *, limit: int) -> int:
     """Remove at most *limit* of each kind: messages, records of deletions, kept answers; return how many."""
     async with database.connection() as connection:
         messages = await outbox.prune(connection, older_than=settings.outbox_retention, limit=limit)
-        records = await accepting_rows.prune(connection, older_than=settings.deletion_retention, limit=limit)
+        records = await wake.prune(connection, older_than=settings.deletion_retention, limit=limit)
         answers = await idempotency_rows.prune(connection, older_than=settings.idempotency_retention, limit=limit)
     return messages + records + answers

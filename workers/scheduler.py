@@ -10,7 +10,7 @@ from service import housekeeping
 from service.backlog.watch import Watch
 from service.catalogue import statistics
 from service.context import Context
-from service.deletions import destroying
+from service.deletions import wake
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.observing import metrics
@@ -41,7 +41,7 @@ async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
 
 async def schedule_once(context: Context) -> int:
     """Do what is due now, one batch of each kind; return how much that was."""
-    overdue = await destroying.wake(context.database, resend=context.settings.resend, limit=_WAKE_LIMIT)
+    overdue = await wake.wake(context.deletions, limit=_WAKE_LIMIT)
     pruned = await housekeeping.prune(context.database, context.settings, limit=_PRUNE_LIMIT)
     await statistics.fold(context.database, limit=_FOLD_LIMIT)
     if overdue or pruned:

@@ -109,7 +109,7 @@ class PlannedPackage(Resource):
     """Null in a dry run."""
 
 
-class Refusal(Resource):
+class RefusalResource(Resource):
     """Why something that was asked for is not done."""
 
     id: int
@@ -137,7 +137,7 @@ class BulkDeletion(Resource):
     """How many more match the filter; they were not examined further."""
     accepted: list[PlannedPackage]
     """Those that go; of a dry run, the first 1,000."""
-    refused: list[Refusal]
+    refused: list[RefusalResource]
     """Those that do not; of a dry run, the first 1,000."""
     links: BulkLinks | None = Field(alias="_links")
     """Null in a dry run, or where nothing was accepted."""

@@ -1,30 +1,20 @@
-"""Deleting many packages in one call: planned, then carried out as planned, in one transaction."""
+"""Deleting many packages in one call: planned, then accepted as planned, in one transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
-from schemas.http.bulk import PackageFilter
 from schemas.names import AccessLevel
 from service.deletions import counters
-from service.deletions import events as deletion_events
-from service.deletions.rows import accepting as accepting_rows
-from service.deletions.rows import bulk as bulk_rows
-from service.deletions.rows.accepting import Deletion, Origin, PackageToDelete
-from service.deletions.rows.bulk import Candidate
+from service.deletions.accept import PackageToDelete, accept_packages
+from service.deletions.deletion import Deletion, Deletions, Origin
+from service.deletions.planning import Candidate, Selected, find_candidates
 from service.events import outbox
-from service.ids import new_id
-from service.infra.postgres.database import Connection, Record, Sessions, interferences
-from service.refusals import (
-    ConflictError,
-    DeletionHeldError,
-    DeletionProtectedError,
-    ForbiddenError,
-    NotFoundError,
-    OutboxBehindError,
-)
+from service.infra.postgres.database import Connection, interferences
+from service.refusals import ConflictError, OutboxBehindError
 
 _PORTION: Final = 500
 """How many deletions one statement writes; between two, other requests have their turn."""
@@ -35,11 +25,27 @@ _TRIES: Final = 3
 class Wanted:
     """The packages to be deleted, and the conditions for that."""
 
-    what: PackageFilter | tuple[int, ...]
-    """A filter, or the ids of packages."""
+    what: Selected
     levels: Mapping[int, AccessLevel]
     """The caller's level in each project that the call is about."""
     expected_count: int | None = None
+
+
+class RefusalReason(Enum):
+    """Why a package is not deleted with the others."""
+
+    NOT_FOUND = auto()
+    FORBIDDEN = auto()
+    ON_HOLD = auto()
+    PROTECTED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRefusal:
+    """Why a package is not deleted with the others, and the reason of the hold if one keeps it."""
+
+    reason: RefusalReason
+    hold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class BulkPlan:
     """The packages that would go, those that would be refused and why, and how many more match."""
 
     accepted: Sequence[Candidate]
-    refused: Mapping[int, str]
+    refused: Mapping[int, PackageRefusal]
     remaining: int
     deletion_ids: Mapping[int, UUID] = field(default_factory=dict)
     """Package -> the deletion that was accepted; none in a plan that was only made."""
@@ -63,28 +69,28 @@ class BulkPlan:
         return sum(package.bytes for package in self.accepted)
 
 
-async def plan_deletion(database: Sessions, wanted: Wanted) -> BulkPlan:
+async def plan_deletion(deletions: Deletions, wanted: Wanted) -> BulkPlan:
     """Return what would go, and change nothing.
 
     Raises:
         ConflictError: it is not as many packages as were expected.
     """
-    async with database.connection() as connection:
+    async with deletions.database.connection() as connection:
         return await _plan(connection, wanted, lock=False)
 
 
-async def require_moving_outbox(database: Sessions, *, limit: timedelta) -> None:
+async def require_moving_outbox(deletions: Deletions, *, limit: timedelta) -> None:
     """Refuse, while the broker is away for long, what would pile up by the ten thousand in the database.
 
     Raises:
         OutboxBehindError: some command has waited for the relay longer than *limit*.
     """
-    async with database.connection() as connection:
+    async with deletions.database.connection() as connection:
         if await outbox.is_behind(connection, limit):
             raise OutboxBehindError
 
 
-async def delete_packages(database: Sessions, origin: Origin, wanted: Wanted, *, resend: timedelta) -> BulkPlan:
+async def delete_packages(deletions: Deletions, origin: Origin, wanted: Wanted) -> BulkPlan:
     """Accept the deletions of what is planned now; it stays as planned until they are accepted.
 
     Raises:
@@ -92,69 +98,46 @@ async def delete_packages(database: Sessions, origin: Origin, wanted: Wanted, *,
     """
     for _ in range(_TRIES):
         try:
-            async with database.transaction() as connection:
+            async with deletions.database.transaction() as connection:
                 plan = await _plan(connection, wanted, lock=True)
-                deletions = await _accept(connection, origin, plan.accepted, resend=resend)
+                accepted = await _accept(connection, deletions, origin, plan.accepted)
         except interferences():
             continue
-        counters.requested(deletions.values())
-        return _carried_out(plan, deletions)
+        counters.requested(accepted.values())
+        return _carried_out(plan, accepted)
     raise ConflictError("others are changing the same packages: try again")
 
 
-async def progress_of(
-    connection: Connection, batch_id: UUID, *, project_ids: Collection[int] | None
-) -> Sequence[Record]:
-    """Return how far a batch is, one row for each state that its deletions in these projects (None: all) are in.
-
-    Raises:
-        NotFoundError: the batch has no deletion there.
-    """
-    rows = await bulk_rows.summarise(connection, batch_id, None if project_ids is None else list(project_ids))
-    if not rows:
-        raise NotFoundError
-    return rows
-
-
-async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> Sequence[str]:
-    """Return the reasons of the holds that stop deletions of a batch, at most *limit*."""
-    return await bulk_rows.holds_on(connection, batch_id, limit=limit)
-
-
 async def _plan(connection: Connection, wanted: Wanted, *, lock: bool) -> BulkPlan:
-    found = await bulk_rows.plan(connection, wanted.levels, wanted.what, lock=lock)
-    refused = {package.id: reason for package in found.packages if (reason := _why_not(package))}
+    found = await find_candidates(connection, wanted.levels, wanted.what, lock=lock)
+    refused = {package.id: refusal for package in found.packages if (refusal := _refusal_of(package))}
     if isinstance(wanted.what, tuple):
         known = {package.id for package in found.packages}
-        refused |= {package_id: NotFoundError.text for package_id in wanted.what if package_id not in known}
+        unknown = [package_id for package_id in wanted.what if package_id not in known]
+        refused |= dict.fromkeys(unknown, PackageRefusal(RefusalReason.NOT_FOUND))
     accepted = [package for package in found.packages if package.id not in refused]
     if wanted.expected_count is not None and wanted.expected_count != len(accepted):
         raise ConflictError(f"{len(accepted)} packages would be deleted, {wanted.expected_count} were expected")
     return BulkPlan(accepted, dict(sorted(refused.items())), found.remaining)
 
 
-def _why_not(package: Candidate) -> str | None:
+def _refusal_of(package: Candidate) -> PackageRefusal | None:
     if package.level < AccessLevel.MAINTAINER:
-        return ForbiddenError.text
+        return PackageRefusal(RefusalReason.FORBIDDEN)
     if package.hold is not None:
-        return DeletionHeldError(package.hold).body()["message"]
-    return DeletionProtectedError.text if package.is_protected else None
+        return PackageRefusal(RefusalReason.ON_HOLD, package.hold)
+    return PackageRefusal(RefusalReason.PROTECTED) if package.is_protected else None
 
 
 async def _accept(
-    connection: Connection, origin: Origin, packages: Sequence[Candidate], *, resend: timedelta
+    connection: Connection, deletions: Deletions, origin: Origin, packages: Sequence[Candidate]
 ) -> dict[int, Deletion]:
     accepted: dict[int, Deletion] = {}
     for start in range(0, len(packages), _PORTION):
-        to_delete = [
-            PackageToDelete(package.id, package.status, package.level, new_id(), new_id())
-            for package in packages[start : start + _PORTION]
-        ]
-        deletions = await accepting_rows.insert_for_packages(connection, origin, to_delete, resend=resend)
-        ids = [deletion.id for deletion in deletions]
-        messages = [deletion_events.requested(deletion) for deletion in deletions]
-        await outbox.append(connection, [*messages, *deletion_events.commands(origin.lane, ids)])
-        accepted |= {deletion.package_id: deletion for deletion in deletions}
+        part = packages[start : start + _PORTION]
+        to_delete = [PackageToDelete(package.id, package.status, package.level) for package in part]
+        found = await accept_packages(connection, deletions, origin, to_delete)
+        accepted |= {deletion.package_id: deletion for deletion in found}
     return accepted
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from service.observing import metrics
 
 

@@ -1,8 +1,9 @@
 """Deletions as resources: the one place where their rows become what a client sees."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,50 +19,79 @@ from schemas.http.deletion_resources import (
     DeletionResource,
     PlannedLine,
     PlannedPackage,
-    Refusal,
+    RefusalResource,
     Requester,
     RestoredDeletion,
     RestoreRefusal,
 )
 from schemas.names import AccessLevel
 from schemas.statuses import ENDED, FAILED, IN_OR_BEFORE_GRACE, RESTORABLE, DeletionState
-from service.deletions.bulk import BulkPlan
-from service.deletions.undoing import Restoration
-from service.infra.postgres.database import Record
+from service.deletions.bulk import BulkPlan, PackageRefusal, RefusalReason
+from service.deletions.deletion import Deletion
+from service.deletions.undoing.restore import Restoration
+from service.deletions.views import ActView, BatchPart, DeletionDetails, NamedUser
+from service.refusals import DeletionHeldError, DeletionProtectedError, ForbiddenError, NotFoundError
 
 NAMED_OF_DRY_RUN: Final = 1_000
 """How many packages a dry run names."""
 
-_SAME: Final = frozenset(DeletionResource.model_fields) - {
-    *("package", "requested_by", "destroy_after", "estimated_seconds_left", "acts", "links", "last_error", "hold"),
-}
-"""The fields that a deletion's row and resource have under the same name."""
-
 _ON_HOLD: Final = "on hold"
 """The text that readers see in place of a hold's reason."""
 
-
-def deletion_entity(deletion: Record, *, base: str, level: AccessLevel) -> DeletionResource:
-    """Return a deletion, with who asked for it and who acted on it, to a reader of that level in its project."""
-    values: dict[str, Any] = {
-        **{name: deletion[name] for name in _SAME},
-        "last_error": _visible_error(deletion["last_error"], level),
-        "hold": _visible_hold(deletion["hold"], level),
-        "package": DeletedPackage(
-            id=deletion["package_id"],
-            type=deletion["package_type"],
-            name=deletion["package_name"],
-            version=deletion["package_version"],
-            files=deletion["files_total"],
-            bytes=deletion["bytes_total"],
-        ),
-        "requested_by": _person(deletion["requested_by"], deletion["username"], deletion["user_name"]),
-        "destroy_after": deletion["not_before"] if deletion["state"] == DeletionState.GRACE else None,
-        "estimated_seconds_left": seconds_left(deletion, now=datetime.now(UTC)),
-        "acts": [_act(act) for act in deletion["acts"] or ()],
-        "_links": _links(deletion, base),
+_REFUSALS: Final = MappingProxyType(
+    {
+        RefusalReason.NOT_FOUND: NotFoundError.text,
+        RefusalReason.FORBIDDEN: ForbiddenError.text,
+        RefusalReason.PROTECTED: DeletionProtectedError.text,
     }
-    return DeletionResource.model_validate(values)
+)
+
+
+def deletion_entity(view: DeletionDetails, *, base: str, level: AccessLevel) -> DeletionResource:
+    """Return a deletion, with who asked for it and who acted on it, to a reader of that level in its project."""
+    deletion = view.deletion
+    return DeletionResource(
+        **_as_asked(deletion),
+        requested_by=_person(view.requested_by),
+        state=deletion.state,
+        files_total=deletion.files_total,
+        files_done=deletion.files_done,
+        bytes_total=deletion.bytes_total,
+        bytes_done=deletion.bytes_done,
+        attempts=deletion.attempts,
+        last_error=_visible_error(deletion.last_error, level),
+        hold=_visible_hold(view.hold, level),
+        destroy_after=deletion.not_before if deletion.state is DeletionState.GRACE else None,
+        estimated_seconds_left=seconds_left(view, now=datetime.now(UTC)),
+        finished_at=deletion.finished_at,
+        restored_as=deletion.restored_as,
+        acts=[_act(act) for act in view.acts],
+        links=_links(view, base),
+    )
+
+
+def _as_asked(deletion: Deletion) -> dict[str, Any]:
+    """Return the fields that say what was asked, and how."""
+    return {
+        "id": deletion.id,
+        "project_id": deletion.project_id,
+        "package": DeletedPackage(
+            id=deletion.package_id,
+            type=deletion.package_type,
+            name=deletion.package_name,
+            version=deletion.package_version,
+            files=deletion.files_total,
+            bytes=deletion.bytes_total,
+        ),
+        "package_file_id": deletion.package_file_id,
+        "file_name": deletion.file_name,
+        "cause": deletion.cause,
+        "reason": deletion.reason,
+        "credential": deletion.credential,
+        "requested_at": deletion.requested_at,
+        "lane": deletion.lane,
+        "batch_id": deletion.batch_id,
+    }
 
 
 def deletion_url(base: str, project_id: int, deletion_id: UUID) -> str:
@@ -74,20 +104,18 @@ def batch_url(base: str, batch_id: UUID | None) -> str:
     return f"{base}/deletion_batches/{batch_id}"
 
 
-def seconds_left(deletion: Record, *, now: datetime) -> int | None:
+def seconds_left(view: DeletionDetails, *, now: datetime) -> int | None:
     """Estimate how long a deletion will take: at its current pace, or until its grace ends; None if unknown."""
-    done: int = deletion["files_done"]
-    total: int = deletion["files_total"]
-    began: datetime | None = deletion["removal_began_at"]
-    not_before: datetime = deletion["not_before"]
-    if deletion["state"] in ENDED or deletion["hold"] is not None:
+    deletion = view.deletion
+    done, began = deletion.files_done, deletion.removal_began_at
+    if deletion.state in ENDED or view.hold is not None:
         return None
-    pause = max(not_before - now, timedelta(0))
-    if deletion["state"] == DeletionState.GRACE:
+    pause = max(deletion.not_before - now, timedelta(0))
+    if deletion.state is DeletionState.GRACE:
         return math.ceil(pause.total_seconds())
     if not done or began is None:
         return None
-    return math.ceil((pause + (now - began) / done * max(total - done, 0)).total_seconds())
+    return math.ceil((pause + (now - began) / done * max(deletion.files_total - done, 0)).total_seconds())
 
 
 def bulk_entity(plan: BulkPlan, *, batch_id: UUID | None, base: str) -> BulkDeletion:
@@ -124,9 +152,18 @@ def planned_entities(plan: BulkPlan) -> list[PlannedPackage]:
     ]
 
 
-def refusal_entities(plan: BulkPlan) -> list[Refusal]:
+def refusal_entities(plan: BulkPlan) -> list[RefusalResource]:
     """Return the packages that do not go."""
-    return [Refusal(id=package_id, reason=reason) for package_id, reason in plan.refused.items()]
+    return [
+        RefusalResource(id=package_id, reason=refusal_text(refusal)) for package_id, refusal in plan.refused.items()
+    ]
+
+
+def refusal_text(refusal: PackageRefusal) -> str:
+    """Return why a package does not go, as the call for it alone would say."""
+    if refusal.reason is RefusalReason.ON_HOLD:
+        return DeletionHeldError(refusal.hold or "").body()["message"]
+    return _REFUSALS[refusal.reason]
 
 
 def planned_lines(plan: BulkPlan) -> list[PlannedLine]:
@@ -154,35 +191,36 @@ def restoration_entity(restoration: Restoration, *, batch_id: UUID) -> BulkResto
     )
 
 
-def batch_entity(rows: Sequence[Record], *, batch_id: UUID, base: str) -> Batch:
-    """Return how far a batch is, of one row for each state; *base*: where the project or group is."""
-    has_ended = all(row["state"] in ENDED for row in rows)
-    counted = ("files_total", "files_done", "bytes_total", "bytes_done")
+def batch_entity(parts: Sequence[BatchPart], *, batch_id: UUID, base: str) -> Batch:
+    """Return how far a batch is, of one part for each state; *base*: where the project or group is."""
+    finished = [part.finished_at for part in parts if part.state in ENDED and part.finished_at is not None]
     return Batch(
         id=batch_id,
-        deletions=sum(row["deletions"] for row in rows),
-        states={DeletionState(row["state"]): row["deletions"] for row in sorted(rows, key=lambda row: row["state"])},
-        **{name: sum(row[name] for row in rows) for name in counted},
-        reason=rows[0]["reason"],
-        requested_at=min(row["requested_at"] for row in rows),
-        finished_at=max(row["finished_at"] for row in rows) if has_ended else None,
+        deletions=sum(part.deletions for part in parts),
+        states={part.state: part.deletions for part in sorted(parts, key=lambda part: part.state)},
+        files_total=sum(part.files_total for part in parts),
+        files_done=sum(part.files_done for part in parts),
+        bytes_total=sum(part.bytes_total for part in parts),
+        bytes_done=sum(part.bytes_done for part in parts),
+        reason=parts[0].reason,
+        requested_at=min(part.requested_at for part in parts),
+        finished_at=max(finished) if len(finished) == len(parts) else None,
         links=BatchLinks(itself=batch_url(base, batch_id), deletions=_of_batch(base, batch_id)),
     )
 
 
-def _links(deletion: Record, base: str) -> DeletionLinks:
-    itself, state = deletion_url(base, deletion["project_id"], deletion["id"]), deletion["state"]
-    project = f"{base}/api/v4/projects/{deletion['project_id']}"
-    possible = {
-        "restore": state in RESTORABLE and deletion["removal_began_at"] is None,
-        "retry": state in FAILED,
-        "destroy_now": state in IN_OR_BEFORE_GRACE,
-    }
+def _links(view: DeletionDetails, base: str) -> DeletionLinks:
+    deletion = view.deletion
+    itself, state = deletion_url(base, deletion.project_id, deletion.id), deletion.state
+    project = f"{base}/api/v4/projects/{deletion.project_id}"
+    is_restorable = state in RESTORABLE and deletion.removal_began_at is None
     return DeletionLinks(
         itself=itself,
-        package=f"{project}/packages/{deletion['package_id']}" if deletion["has_package"] else None,
-        batch=batch_url(project, deletion["batch_id"]) if deletion["batch_id"] else None,
-        **{action: f"{itself}/{action}" if is_possible else None for action, is_possible in possible.items()},
+        package=f"{project}/packages/{deletion.package_id}" if view.has_package else None,
+        batch=batch_url(project, deletion.batch_id) if deletion.batch_id else None,
+        restore=f"{itself}/restore" if is_restorable else None,
+        retry=f"{itself}/retry" if state in FAILED else None,
+        destroy_now=f"{itself}/destroy_now" if state in IN_OR_BEFORE_GRACE else None,
     )
 
 
@@ -201,16 +239,9 @@ def _of_batch(base: str, batch_id: UUID | None) -> str:
     return f"{base}/deletions?batch_id={batch_id}"
 
 
-def _act(act: Mapping[str, Any]) -> Act:
-    return Act(
-        action=act["action"],
-        by=_person(act["user_id"], act["username"], act["name"]),
-        credential=act["credential"],
-        acted_at=act["acted_at"],
-    )
+def _act(act: ActView) -> Act:
+    return Act(action=act.action, by=_person(act.by), credential=act.credential, acted_at=act.acted_at)
 
 
-def _person(user_id: int | None, username: str | None, name: str | None) -> Requester | None:
-    if user_id is None or username is None or name is None:
-        return None
-    return Requester(id=user_id, username=username, name=name)
+def _person(person: NamedUser | None) -> Requester | None:
+    return None if person is None else Requester(id=person.id, username=person.username, name=person.name)

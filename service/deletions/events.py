@@ -1,7 +1,6 @@
 """The events of a deletion, and their moments: the one place where rows become events."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
@@ -21,7 +20,7 @@ from schemas.messages.events import (
 )
 from schemas.messages.outgoing import Outgoing
 from schemas.names import Lane
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from service.events import outbox
 
 _COMMAND_SIZES: Final = MappingProxyType({Lane.INTERACTIVE: 1, Lane.BULK: 100})
@@ -42,10 +41,10 @@ def requested(deletion: Deletion) -> Outgoing:
     return outbox.event(fact, causation_id=event_id, event_id=event_id)
 
 
-def marked(deletion: Deletion, *, destroy_after: datetime | None) -> Outgoing:
-    """Announce that every file is marked, and until when the deletion can be undone."""
+def marked(deletion: Deletion) -> Outgoing:
+    """Announce that every file is marked, and until when the grace lasts."""
     kind = PackageMarkedForDestruction if deletion.package_file_id is None else PackageFileMarkedForDestruction
-    fact = _fact(kind, deletion, deletion.files_total, deletion.bytes_total, destroy_after=destroy_after)
+    fact = _fact(kind, deletion, deletion.files_total, deletion.bytes_total, destroy_after=deletion.not_before)
     return _caused(fact, deletion)
 
 
@@ -57,13 +56,13 @@ def restored(deletion: Deletion) -> Outgoing:
     return _caused(_fact(PackageRestored, deletion, *counts, restored_as=deletion.restored_as), deletion)
 
 
-def files_destroyed(deletion: Deletion, *, package_file_ids: tuple[int, ...], size: int) -> Outgoing:
+def files_destroyed(deletion: Deletion, package_file_ids: Sequence[int], size: int) -> Outgoing:
     """Announce that a chunk of files of *size* bytes is gone."""
-    fact = _fact(PackageFileDestroyed, deletion, len(package_file_ids), size, package_file_ids=package_file_ids)
+    fact = _fact(PackageFileDestroyed, deletion, len(package_file_ids), size, package_file_ids=tuple(package_file_ids))
     return _caused(fact, deletion)
 
 
-def package_destroyed(deletion: Deletion, *, package_file_ids: tuple[int, ...] | None) -> Outgoing:
+def package_destroyed(deletion: Deletion, package_file_ids: Sequence[int] | None) -> Outgoing:
     """Announce that nothing of the package is left; for the deletion of its last file, too.
 
     *package_file_ids*: all its files, where no event of a chunk has named them.
@@ -75,7 +74,7 @@ def package_destroyed(deletion: Deletion, *, package_file_ids: tuple[int, ...] |
         deletion.bytes_done,
         package_file_id=None,
         file_name=None,
-        package_file_ids=package_file_ids,
+        package_file_ids=None if package_file_ids is None else tuple(package_file_ids),
     )
     return _caused(fact, deletion)
 

@@ -1,12 +1,60 @@
 """Holds: keeping everything below a project or group from being deleted, for as long as it takes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
 
-from service.deletions.rows import holds as hold_rows
-from service.deletions.rows.holds import Hold, Place
-from service.infra.postgres.database import Sessions
+from service.deletions.locks import lock_waking
+from service.infra.postgres.database import Connection, Sessions, execute, fetch, fetch_row
+from service.infra.postgres.records import row_reader
 from service.infra.postgres.repeating import repeated
 from service.refusals import NotFoundError
+
+
+class Place(StrEnum):
+    """The kinds of place that can be on hold."""
+
+    PROJECT = "project"
+    GROUP = "group"
+
+
+_PUT: Final = {Place.PROJECT: "put_project_on_hold", Place.GROUP: "put_group_on_hold"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold on a project or group; one without a reason is lifted."""
+
+    place: Place
+    id: int
+    path: str
+    reason: str | None
+
+    @property
+    def project_id(self) -> int | None:
+        """The id, if the place is a project."""
+        return self.id if self.place is Place.PROJECT else None
+
+    @property
+    def group_id(self) -> int | None:
+        """The id, if the place is a group."""
+        return self.id if self.place is Place.GROUP else None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many deletions wait below a project or group."""
+
+    waiting: int
+    """Deletions below that have not ended."""
+    released: int
+    """Those of them that no hold stops."""
+    under_way: int
+    """Those of them whose workers are still to finish a chunk."""
+
+
+_read_hold: Final = row_reader(Hold)
+_read_waiting: Final = row_reader(Waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +62,7 @@ class HoldReport:
     """A hold as it is now, and what waits below it."""
 
     hold: Hold
-    waiting: int
-    """Deletions below that have not ended."""
-    released: int
-    """Those of them that no hold stops."""
-    under_way: int
-    """Those of them whose workers are still to finish a chunk."""
+    below: Waiting
     nearest: str | None
     """Why nothing there may be deleted now: the reason of this hold, or else of the nearest one around."""
 
@@ -34,25 +77,26 @@ async def put_on_hold(database: Sessions, place: Place, reference: str, *, reaso
         NotFoundError: there is none such.
     """
     async with database.transaction() as connection:
-        hold = await hold_rows.put(connection, place, reference, reason=reason)
-        if hold is None:
+        row = await fetch_row(connection, _PUT[place], reference=reference, reason=reason)
+        if row is None:
             raise NotFoundError
+        hold = _read_hold(row)
         if reason is None:
-            await hold_rows.wake_released(connection)
+            await wake_released(connection)
     # This is read only now: until the hold was committed, another worker could claim a deletion and begin a chunk.
     async with database.connection() as connection:
-        counts = await hold_rows.count_below(connection, hold)
-        nearest = await hold_rows.nearest(connection, hold)
-    return HoldReport(
-        hold,
-        waiting=counts["waiting"],
-        released=counts["released"],
-        under_way=counts["under_way"],
-        nearest=nearest,
-    )
+        (below,) = await fetch(connection, "count_under_hold", project_id=hold.project_id, group_id=hold.group_id)
+        (nearest,) = await fetch(connection, "nearest_hold", project_id=hold.project_id, group_id=hold.group_id)
+    return HoldReport(hold, _read_waiting(below), nearest["hold"])
 
 
 async def list_holds(database: Sessions, *, limit: int) -> list[Hold]:
     """Return at most *limit* holds, by path."""
     async with database.connection() as connection:
-        return await hold_rows.list_all(connection, limit=limit)
+        return [_read_hold(row) for row in await fetch(connection, "list_holds", limit=limit)]
+
+
+async def wake_released(connection: Connection) -> int:
+    """Let the scheduler send for what waited for the end of a hold that is lifted; return how many."""
+    await lock_waking(connection)
+    return await execute(connection, "wake_released")

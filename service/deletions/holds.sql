@@ -3,18 +3,13 @@
 UPDATE project SET deletion_hold = :reason
  WHERE CASE WHEN :reference::text ~ '^\d{1,18}$' THEN id = :reference::text::bigint
             ELSE lower(path) = lower(:reference) END
-RETURNING id, path, deletion_hold;
+RETURNING 'project' AS place, id, path, deletion_hold AS reason;
 
 -- name: put_group_on_hold
 UPDATE directory_group SET deletion_hold = :reason
  WHERE CASE WHEN :reference::text ~ '^\d{1,18}$' THEN id = :reference::text::bigint
             ELSE lower(path) = lower(:reference) END
-RETURNING id, path, deletion_hold;
-
--- name: lock_waking!
--- Lifting a hold, and the scheduler that finds deletions under it, come one after the other. The lock is kept until the
--- transaction ends.
-SELECT pg_advisory_xact_lock(hashtextextended('packyard.waking', 0));
+RETURNING 'group' AS place, id, path, deletion_hold AS reason;
 
 -- name: wake_released!
 -- Sends for deletions that the scheduler found under a hold that is lifted by now.
@@ -25,7 +20,7 @@ WITH released AS (
 UPDATE deletion d SET held = false, wake_at = now(), wakes = 0 FROM released WHERE d.id = released.id;
 
 -- name: list_holds
-SELECT 'project' AS kind, id, path, deletion_hold FROM project WHERE deletion_hold IS NOT NULL
+SELECT 'project' AS place, id, path, deletion_hold AS reason FROM project WHERE deletion_hold IS NOT NULL
  UNION ALL
 SELECT 'group', id, path, deletion_hold FROM directory_group WHERE deletion_hold IS NOT NULL
  ORDER BY path LIMIT :limit;

@@ -12,7 +12,7 @@ from schemas.files.directory import (
     ProjectEntry,
     UserEntry,
 )
-from service.deletions.rows import holds as hold_rows
+from service.deletions.holds import wake_released
 from service.digests import token_digest
 from service.directory_file import rows as directory_rows
 from service.directory_file.moves import Names, Placement, place_groups, place_projects
@@ -188,7 +188,7 @@ class _Writing:
             if (written := entry.model_fields_set & DeletionRules.model_fields.keys())
         ]
         await self._store("deletion_rules", rows)
-        await hold_rows.wake_released(self._connection)
+        await wake_released(self._connection)
 
     async def _store(self, kind: str, rows: Rows) -> None:
         self.counts[kind] = await directory_rows.store(self._connection, kind, rows)

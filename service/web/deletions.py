@@ -13,7 +13,8 @@ from service.access import access
 from service.access.callers import WRITING_SCOPES, Caller
 from service.access.rows import ReadableProject
 from service.deletions.entities import deletion_entity
-from service.infra.postgres.database import Connection, Record
+from service.deletions.views import DeletionDetails
+from service.infra.postgres.database import Connection
 from service.web.views import package_address
 
 MOST_PROJECTS: Final = 10_000
@@ -112,10 +113,10 @@ def rights_of(caller: Caller, level: AccessLevel) -> Rights:
     return Rights.DESTROY if level >= AccessLevel.OWNER else Rights.CHANGE
 
 
-def deletion_view(row: Record, *, project_path: str, rights: Rights) -> DeletionView:
+def deletion_view(details: DeletionDetails, *, project_path: str, rights: Rights) -> DeletionView:
     """Return what a reader with these rights is shown of a deletion."""
     level = AccessLevel.NONE if rights is Rights.READ else AccessLevel.MAINTAINER
-    return DeletionView(deletion_entity(row, base="", level=level), project_path, rights)
+    return DeletionView(deletion_entity(details, base="", level=level), project_path, rights)
 
 
 async def readable_places(connection: Connection, caller: Caller) -> Mapping[int, ReadableProject]:
@@ -123,10 +124,12 @@ async def readable_places(connection: Connection, caller: Caller) -> Mapping[int
     return await access.readable_everywhere(connection, caller, limit=MOST_PROJECTS)
 
 
-def views_in(rows: Sequence[Record], places: Mapping[int, ReadableProject], caller: Caller) -> list[DeletionView]:
+def views_in(
+    listed: Sequence[DeletionDetails], places: Mapping[int, ReadableProject], caller: Caller
+) -> list[DeletionView]:
     """Return the deletions of a listing, with the rights that the caller has in the project of each."""
     return [
-        deletion_view(row, project_path=place.path, rights=rights_of(caller, place.level))
-        for row in rows
-        if (place := places.get(row["project_id"])) is not None
+        deletion_view(details, project_path=place.path, rights=rights_of(caller, place.level))
+        for details in listed
+        if (place := places.get(details.deletion.project_id)) is not None
     ]

@@ -16,8 +16,9 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from service.deletions.rows import viewing
-from service.infra.postgres.database import Database, DatabaseUnavailableError, Record
+from service.deletions import views
+from service.deletions.views import DeletionDetails
+from service.infra.postgres.database import Database, DatabaseUnavailableError
 from service.observing.liveness import Vitals
 from service.refusals import OutageError
 from service.web.deletions import Rights
@@ -35,13 +36,13 @@ log = structlog.get_logger()
 class Snapshot:
     """A deletion at one moment, with the parts of pages that were rendered of it."""
 
-    row: Record
+    details: DeletionDetails
     _parts: dict[Rights, str] = field(default_factory=dict)
 
-    def part(self, rights: Rights, render: Callable[[Record], str]) -> str:
+    def part(self, rights: Rights, render: Callable[[DeletionDetails], str]) -> str:
         """Return the part for readers with these rights; it is rendered once."""
         if rights not in self._parts:
-            self._parts[rights] = render(self.row)
+            self._parts[rights] = render(self.details)
         return self._parts[rights]
 
 
@@ -124,14 +125,14 @@ class LiveDeletions:
     async def _ask(self) -> None:
         try:
             async with self._database.connection() as connection:
-                rows = await viewing.find_all(connection, list(self._followed))
+                found = await views.find_all(connection, list(self._followed))
         except DatabaseUnavailableError as error:
             log.warning("live_pages_wait", streams=self.streams, reason=repr(error))
             return
-        for row in rows:
-            last = self._last.get(row["id"])
-            if last is None or dict(last.row) != dict(row):
-                self._hand_on(row["id"], Snapshot(row))
+        for details in found:
+            last = self._last.get(details.deletion.id)
+            if last is None or last.details != details:
+                self._hand_on(details.deletion.id, Snapshot(details))
 
     def _hand_on(self, deletion_id: UUID, snapshot: Snapshot) -> None:
         followers = self._followed.get(deletion_id)

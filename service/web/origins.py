@@ -4,8 +4,8 @@ from aiohttp import web
 
 from schemas.names import Cause, Credential, Lane
 from service.access.callers import Caller
-from service.deletions.rows.accepting import Origin
-from service.deletions.rows.undoing import Actor
+from service.deletions.deletion import Origin
+from service.deletions.undoing.acts import Actor
 from service.http.keys import REQUEST_ID
 from service.http.visits import Visit
 

@@ -9,6 +9,7 @@ from schemas.names import PackageType
 from service.deletions import bulk
 from service.deletions import overview as deletion_overview
 from service.deletions.bulk import Wanted
+from service.deletions.entities import refusal_text
 from service.http.keys import CONTEXT
 from service.http.visits import Visit
 from service.infra.postgres.database import Connection, Record, Within
@@ -48,14 +49,16 @@ async def find_file_prospect(
 
 async def _prospect(request: web.Request, connection: Connection, found: Visit, package: Record) -> Prospect:
     wanted = Wanted((package["id"],), {found.project.id: found.level})
-    plan = await bulk.plan_deletion(Within(connection), wanted)
+    context = request.app[CONTEXT]
+    plan = await bulk.plan_deletion(context.deletions.within(Within(connection)), wanted)
     grace = await deletion_overview.grace_for(
         connection,
         project_id=found.project.id,
         package_type=PackageType(package["package_type"]),
-        default=request.app[CONTEXT].settings.grace_period,
+        default=context.settings.grace_period,
     )
     if not plan.accepted:
         refusal = next(iter(plan.refused.values()), None)
-        return Prospect(refusal, package["shown_files"], package["shown_bytes"], grace)
+        reason = None if refusal is None else refusal_text(refusal)
+        return Prospect(reason, package["shown_files"], package["shown_bytes"], grace)
     return Prospect(None, plan.files, plan.bytes, grace)

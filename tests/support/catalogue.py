@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID, uuid4
@@ -14,11 +13,13 @@ from service.access.callers import Caller
 from service.access.rows import find_project
 from service.catalogue.uploads import GenericFile, UploadBody, publish_generic
 from service.context import Context
-from service.deletions import accepting, bulk, undoing
+from service.deletions import accept, bulk, views
 from service.deletions.bulk import BulkPlan, Wanted
-from service.deletions.rows.accepting import Deletion, Origin
-from service.deletions.rows.undoing import Actor
-from service.deletions.undoing import Restoration
+from service.deletions.deletion import Deletion, Origin
+from service.deletions.undoing import requeue
+from service.deletions.undoing import restore as undoing
+from service.deletions.undoing.acts import Actor, DeletionChange
+from service.deletions.undoing.restore import Restoration
 from service.directory_file.applying import apply_directory, read_directory
 
 DIRECTORY: Final = Path(__file__).parent / "directory.yaml"
@@ -71,26 +72,24 @@ def origin(level: AccessLevel = AccessLevel.MAINTAINER, lane: Lane = Lane.INTERA
 
 async def delete(context: Context, package_id: int, *, project_id: int = OPEN) -> Deletion:
     """Accept the deletion of a package."""
-    return await accepting.delete_package(
-        context.database,
+    return await accept.delete_package(
+        context.deletions,
         origin(),
         project_id=project_id,
         package_id=package_id,
         unmodified_since=None,
-        resend=timedelta(minutes=1),
     )
 
 
 async def delete_file(context: Context, package_id: int, package_file_id: int, *, project_id: int = OPEN) -> Deletion:
     """Accept the deletion of one file."""
-    return await accepting.delete_package_file(
-        context.database,
+    return await accept.delete_package_file(
+        context.deletions,
         origin(),
         project_id=project_id,
         package_id=package_id,
         package_file_id=package_file_id,
         unmodified_since=None,
-        resend=timedelta(minutes=1),
     )
 
 
@@ -99,33 +98,36 @@ async def delete_many(
 ) -> BulkPlan:
     """Accept the deletions of many packages, as one batch."""
     return await bulk.delete_packages(
-        context.database,
+        context.deletions,
         replace(origin(lane=Lane.BULK), cause=Cause.BULK, batch_id=uuid4()),
         Wanted(what, {project_id: AccessLevel.MAINTAINER}, expected_count),
-        resend=timedelta(minutes=1),
     )
 
 
 async def restore(context: Context, deletion_id: UUID, *, rename_to: str | None = None) -> Deletion:
     """Undo a deletion, as Mary."""
-    return await undoing.restore(context.database, deletion_id, actor=ACTOR, rename_to=rename_to)
+    return await undoing.restore(context.deletions, DeletionChange(deletion_id, ACTOR, rename_to=rename_to))
 
 
 async def restore_many(context: Context, batch_id: UUID) -> Restoration:
     """Undo the deletions of a batch, as Mary."""
-    return await undoing.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
+    return await undoing.restore_batch(context.deletions, batch_id, actor=ACTOR, project_ids=None)
 
 
 async def destroy_now(context: Context, deletion_id: UUID) -> Deletion:
     """Let a deletion wait for no grace, as Mary."""
-    return await undoing.destroy_now(context.database, deletion_id, actor=ACTOR, resend=timedelta(minutes=1))
+    return await requeue.destroy_now(context.deletions, DeletionChange(deletion_id, ACTOR))
 
 
 async def retry(context: Context, deletion_id: UUID) -> Deletion:
     """Try a failed deletion again, as an admin."""
-    return await undoing.retry(
-        context.database, deletion_id, level=AccessLevel.ADMIN, actor=ACTOR, resend=timedelta(minutes=1)
-    )
+    return await requeue.retry(context.deletions, DeletionChange(deletion_id, ACTOR))
+
+
+async def find_deletion(context: Context, deletion_id: UUID) -> Deletion:
+    """Return the deletion as it is now."""
+    async with context.database.connection() as connection:
+        return (await views.show(connection, None, deletion_id)).deletion
 
 
 async def protect(context: Context) -> None:

@@ -13,13 +13,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 from typing_extensions import override
 
 from service.context import Context
-from service.deletions import destroying
+from service.deletions import wake
 from service.infra.storage.folder.store import open_folder
 from service.refusals import RefusedError
 from tests.support.catalogue import objects_in, query
 from tests.support.model import GONE, Model, Thing, unfinished
 from tests.support.races import OK
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import Worker, with_settings
 from workers.deleter.batch import carry_out
 
 MAX_ATTEMPTS: Final = 2
@@ -41,7 +41,7 @@ class ModelledYard(RuleBasedStateMachine):
         self.context = replace(with_settings(context, max_attempts=MAX_ATTEMPTS), store=store)
         self.folder = folder
         self.model = Model(MAX_ATTEMPTS)
-        self.workers: list[StepwiseWorker] = []
+        self.workers: list[Worker] = []
         self.published: dict[int, tuple[Mapping[str, Any], bytes]] = {}
         self.data: st.DataObject
         self._runner = runner
@@ -61,9 +61,9 @@ class ModelledYard(RuleBasedStateMachine):
         listed = list(values)
         return listed[-1 - self.draw([0, 0, 0, 1, 1, 2, 3, 4], label) % len(listed)]
 
-    def draw_worker(self) -> StepwiseWorker:
+    def draw_worker(self) -> Worker:
         """Choose a worker, that of the last claim most often; one that holds nothing, if there is no other."""
-        return self.draw_newest(self.workers or [StepwiseWorker()], "worker")
+        return self.draw_newest(self.workers or [Worker()], "worker")
 
     # Acting
 
@@ -146,7 +146,7 @@ class ModelledYard(RuleBasedStateMachine):
         for _ in range(_ROUNDS):
             self.rows(_LATER)
             self.rows("DELETE FROM outbox WHERE kind = 'command'")
-            self.run(destroying.wake(patient.database, resend=patient.settings.resend, limit=1_000))
+            self.run(wake.wake(patient.deletions, limit=1_000))
             for command in self.rows("SELECT body FROM outbox WHERE kind = 'command'"):
                 self.run(carry_out(patient, [UUID(n) for n in command["body"]["deletion_ids"]], asyncio.Event()))
         assert self.rows("SELECT * FROM deletion WHERE finished_at IS NULL") == []

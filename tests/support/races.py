@@ -12,12 +12,12 @@ from typing_extensions import override
 
 from schemas.statuses import DeletionState
 from service.context import Context
-from service.deletions import accepting, destroying, holds
+from service.deletions import holds
+from service.deletions import wake as waking
 from service.deletions.bulk import BulkPlan
-from service.deletions.holds import HoldReport
-from service.deletions.rows.accepting import Deletion
-from service.deletions.rows.holds import Place
-from service.deletions.undoing import Restoration
+from service.deletions.deletion import Deletion
+from service.deletions.holds import HoldReport, Place
+from service.deletions.undoing.restore import Restoration
 from service.infra.postgres.database import Connection, Database
 from service.refusals import RefusedError
 from tests.support.catalogue import (
@@ -26,6 +26,7 @@ from tests.support.catalogue import (
     delete_file,
     delete_many,
     destroy_now,
+    find_deletion,
     protect,
     publish,
     query,
@@ -33,7 +34,7 @@ from tests.support.catalogue import (
     restore_many,
     retry,
 )
-from tests.support.stepwise import StepwiseWorker, try_claim
+from tests.support.stepwise import Worker, try_claim
 
 _T = TypeVar("_T")
 UseCase: TypeAlias = Callable[[Context], Coroutine[Any, Any, _T]]
@@ -152,7 +153,7 @@ async def hold(context: Context) -> HoldReport:
 
 async def wake(context: Context) -> int:
     """Send for what is due, as the scheduler; return how much that was."""
-    return await destroying.wake(context.database, resend=context.settings.resend, limit=10)
+    return await waking.wake(context.deletions, limit=10)
 
 
 async def lift(context: Context) -> HoldReport:
@@ -160,9 +161,9 @@ async def lift(context: Context) -> HoldReport:
     return await holds.put_on_hold(context.database, Place.PROJECT, "acme/open", reason=None)
 
 
-def claiming(deletion: Deletion, worker: StepwiseWorker | None = None) -> UseCase[set[UUID]]:
+def claiming(deletion: Deletion, worker: Worker | None = None) -> UseCase[set[UUID]]:
     """Claim the deletion; by a fresh worker, if no other is given."""
-    return lambda context: (worker or StepwiseWorker()).claim(context, deletion.id)
+    return lambda context: (worker or Worker()).claim(context, deletion.id)
 
 
 def deleting(package_id: int) -> UseCase[Deletion]:
@@ -193,7 +194,7 @@ def accepted_ids(plan: BulkPlan) -> list[int]:
 
 async def state_of(context: Context, deletion: Deletion) -> DeletionState:
     """Return the state as it is now."""
-    return (await accepting.find(context.database, deletion.id)).state
+    return (await find_deletion(context, deletion.id)).state
 
 
 async def file_ids(context: Context, package_id: int) -> list[int]:
@@ -213,7 +214,7 @@ async def let_lapse(context: Context, deletion: Deletion) -> None:
 
 async def failed(context: Context, deletion: Deletion) -> Deletion:
     """Return the deletion with its attempts used up."""
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(context, deletion.id)
     await worker.fail(context, is_last_attempt=True)
     return deletion
@@ -226,9 +227,9 @@ async def failed_untouched(context: Context, deletion: Deletion) -> Deletion:
     return deletion
 
 
-async def about_to_end(context: Context, *accepted: Deletion) -> StepwiseWorker:
+async def about_to_end(context: Context, *accepted: Deletion) -> Worker:
     """Return a worker that has removed all objects of the deletions and has only to record it."""
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(context, *(deletion.id for deletion in accepted))
     await worker.prepare_chunk(context)
     return worker

@@ -1,14 +1,15 @@
-"""A worker whose steps are taken one by one, so that anything can come between them."""
+"""The phases of a worker, called one by one, so that anything can come between them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from service.context import Context
-from service.deletions import destroying
-from service.deletions.destroying import Failure, NextStep
-from service.deletions.rows.accepting import Deletion
-from service.deletions.rows.destroying import MarkedFile
+from service.deletions.chunk import MarkedFile, next_files, record_removed
+from service.deletions.claim import claim
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome, Failure, record_failures
+from service.deletions.ownership import Claims, release, renew
 
 
 def with_settings(context: Context, **settings: object) -> Context:
@@ -16,36 +17,20 @@ def with_settings(context: Context, **settings: object) -> Context:
     return replace(context, settings=context.settings.model_copy(update=settings))
 
 
-class StepwiseWorker:
-    """One claim of a worker: what it holds, which files it is about to destroy, and which it has to record."""
+@dataclass(slots=True)
+class Worker(Claims):
+    """The claims of a worker between two phases, the files that it removes next, and those that it has to record."""
 
-    def __init__(self) -> None:
-        self.token = uuid4()
-        self.owned: dict[UUID, Deletion] = {}
-        self.untouched: set[UUID] = set()
-        self.files: list[MarkedFile] = []
-        self.removed: list[MarkedFile] = []
+    files: list[MarkedFile] = field(default_factory=list)
+    removed: list[MarkedFile] = field(default_factory=list)
 
     async def claim(self, context: Context, *ids: UUID) -> set[UUID]:
         """Claim the deletions under the context's settings; return those that may be destroyed now."""
-        settings = context.settings
-        claimed = await destroying.claim(
-            context.database,
-            ids,
-            token=self.token,
-            lease=settings.lease,
-            grace=settings.grace_period,
-            max_attempts=settings.max_attempts,
-        )
-        self.owned |= claimed
-        self.untouched -= claimed.keys()
-        self.untouched |= {each for each, deletion in claimed.items() if deletion.removal_began_at is None}
-        return set(claimed)
+        return await claim(context.deletions, self, ids)
 
     async def look(self, context: Context, *, limit: int = 1_000) -> None:
         """Read which files come next."""
-        self.files = await destroying.next_files(context.database, self.owned, token=self.token, limit=limit)
-        self.untouched -= {file.deletion_id for file in self.files}
+        self.files = await next_files(context.deletions, self, limit=limit)
 
     async def remove(self, context: Context) -> None:
         """Remove the objects of the files that were read."""
@@ -54,12 +39,10 @@ class StepwiseWorker:
             assert not await context.store.delete([file.storage_key for file in files])
         self.removed += files
 
-    async def record(self, context: Context) -> dict[UUID, NextStep]:
-        """Note that those objects are gone; return how what is still held stands."""
+    async def record(self, context: Context) -> dict[UUID, AttemptOutcome]:
+        """Note that those objects are gone; return what does not continue."""
         files, self.removed = self.removed, []
-        return await destroying.record_destroyed(
-            context.database, self.owned, files, token=self.token, lease=context.settings.lease
-        )
+        return await record_removed(context.deletions, self, files)
 
     async def prepare_chunk(self, context: Context, *, limit: int = 1_000) -> None:
         """Come as far as to have something to record."""
@@ -67,21 +50,19 @@ class StepwiseWorker:
         await self.remove(context)
 
     async def fail(self, context: Context, *, is_last_attempt: bool = False) -> None:
-        """Report an error of this attempt; after one that is not the last, the next may begin at once."""
+        """Report an error of this attempt; after one that is not the last, the next may begin immediately."""
         failure = Failure("the store is away", pause=None if is_last_attempt else timedelta(0))
-        await destroying.record_failures(
-            context.database, dict.fromkeys(self.owned, failure), token=self.token, untouched=self.untouched
-        )
+        await record_failures(context.deletions, self, dict.fromkeys(self.owned, failure))
 
     async def release(self, context: Context) -> None:
         """Give everything back."""
-        await destroying.release(context.database, self.owned, token=self.token, untouched=self.untouched)
+        await release(context.deletions, self, self.owned)
 
     async def renew(self, context: Context) -> int:
-        """Renew the leases; return how many are still held."""
-        return await destroying.renew(context.database, self.owned, token=self.token, lease=context.settings.lease)
+        """Renew the leases; return how many are still owned."""
+        return await renew(context.deletions, self)
 
 
 async def try_claim(context: Context, deletion: Deletion) -> bool:
-    """Let a fresh worker try to claim the deletion; tell whether it may destroy it now."""
-    return await StepwiseWorker().claim(context, deletion.id) == {deletion.id}
+    """Let a fresh worker try to claim the deletion; return whether it may destroy it now."""
+    return await Worker().claim(context, deletion.id) == {deletion.id}

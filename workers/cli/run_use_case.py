@@ -10,7 +10,7 @@ from service.access import access
 from service.access.callers import OPERATOR
 from service.access.rows import Group, Project
 from service.context import Context, open_context
-from service.deletions.rows.undoing import Actor
+from service.deletions.undoing.acts import Actor
 from service.errors import StartError
 from service.infra.postgres.database import Connection
 from service.infra.postgres.outages import one_line_for_outages

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from service.deletions.destroying import Failure
+from service.deletions.outcome import Failure
 from service.errors import ObjectStuckError, StorageRefusedError, StorageUnavailableError
 
 _FACTOR: Final = 5

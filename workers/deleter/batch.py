@@ -2,22 +2,21 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from random import SystemRandom
-from types import MappingProxyType
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 
 from service.context import Context
-from service.deletions import destroying
-from service.deletions.destroying import NextStep
-from service.deletions.rows.accepting import Deletion
-from service.deletions.rows.destroying import MarkedFile
+from service.deletions.chunk import MarkedFile, next_files, record_removed, unmarked
+from service.deletions.claim import attempted, claim
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome, record_failures
+from service.deletions.ownership import Claims, release, renew
 from service.errors import PackyardError, StorageUnavailableError
 from service.infra.storage.interface import DELETE_CHUNK
 from service.observing import metrics
@@ -26,17 +25,6 @@ from workers.runtime.loops import wait_for_any
 
 _CHANCE: Final = SystemRandom()
 _RENEWALS_A_LEASE: Final = 3
-_OUTCOMES: Final = MappingProxyType(
-    {
-        "destruction_succeeded": "succeeded",
-        "destruction_put_off": "put_off",
-        "destruction_failed": "failed",
-        "destruction_released": "released",
-        "destruction_on_hold": "on_hold",
-        "claim_lost": "lost",
-    }
-)
-"""The outcome of an attempt, by the log event that it ends with."""
 
 _SINGLY_FOR: Final = timedelta(seconds=60)
 """How long the deletions of one command may be carried out one by one; the scheduler sends again for the others."""
@@ -54,57 +42,48 @@ async def carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event
     The database records the end of each deletion; a failure of one does not affect the others. After a failure, a
     caller with the same *token* continues with the claims that it still owns.
     """
-    token = token or uuid4()
-    claimed = await _carry_out(context, ids, stop, token=token)
+    token = token or Claims().token
+    claimed = await _claim_and_destroy(context, ids, stop, token)
     if claimed == len(ids) or len(ids) == 1:
         return
     # A deletion that broke an attempt, or even the worker, may do so again. Alone, it cannot break others.
     deadline = asyncio.get_running_loop().time() + _SINGLY_FOR.total_seconds()
-    for deletion_id in await destroying.attempted(context.database, ids):
+    for deletion_id in await attempted(context.deletions, ids):
         if stop.is_set() or asyncio.get_running_loop().time() > deadline:
             return
-        await _carry_out(context, [deletion_id], stop, token=token)
+        await _claim_and_destroy(context, [deletion_id], stop, token)
 
 
-async def _carry_out(context: Context, ids: Collection[UUID], stop: asyncio.Event, *, token: UUID) -> int:
-    settings = context.settings
-    claimed = await destroying.claim(
-        context.database,
-        ids,
-        token=token,
-        lease=settings.lease,
-        grace=settings.grace_period,
-        max_attempts=settings.max_attempts,
-    )
+async def _claim_and_destroy(context: Context, ids: Collection[UUID], stop: asyncio.Event, token: UUID) -> int:
+    """Destroy what can be claimed; return how many deletions that was."""
+    claims = Claims(token)
+    claimed = await claim(context.deletions, claims, ids)
     if claimed:
-        batch = _Batch(context, token, claimed)
+        batch = _Batch(context, claims)
         async with batch.renewing():
             await batch.destroy(stop)
     return len(claimed)
 
 
 class _Batch:
-    """Claimed deletions that are not at their end yet."""
+    """Claimed deletions, from the first chunk to the last."""
 
-    def __init__(self, context: Context, token: UUID, claimed: Mapping[UUID, Deletion]) -> None:
+    def __init__(self, context: Context, claims: Claims) -> None:
         self._context = context
-        self._token = token
-        self._left = dict(claimed)
-        self._untouched = {each for each, deletion in claimed.items() if deletion.removal_began_at is None}
+        self._deletions = context.deletions
+        self._claims = claims
 
     async def destroy(self, stop: asyncio.Event) -> None:
         """Remove chunk after chunk until every deletion has ended, failed, or was taken from us."""
-        for deletion in self._left.values():
+        owned = self._claims.owned
+        for deletion in owned.values():
             _log(deletion, "destruction_begun", attempt=deletion.attempts)
-        while self._left and not stop.is_set():
+        while owned and not stop.is_set():
             try:
                 await self._destroy_chunk()
             except StorageUnavailableError as error:
-                await self._give_up(dict.fromkeys(self._left, error))
-        if self._left:
-            await self._release(self._left)
-            for deletion in self._left.values():
-                _log(deletion, "destruction_released")
+                await self._give_up(dict.fromkeys(owned, error))
+        await self._release(list(owned), AttemptOutcome.RELEASED)
 
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
@@ -118,47 +97,28 @@ class _Batch:
                 done.set()
 
     async def _renew_until(self, done: asyncio.Event) -> None:
-        lease = self._context.settings.lease
         while not done.is_set():
-            await wait_for_any(done, within=lease / _RENEWALS_A_LEASE)
-            if self._left and not done.is_set():
-                await destroying.renew(self._context.database, list(self._left), token=self._token, lease=lease)
+            await wait_for_any(done, within=self._deletions.lease / _RENEWALS_A_LEASE)
+            if self._claims.owned and not done.is_set():
+                await renew(self._deletions, self._claims)
 
     async def _destroy_chunk(self) -> None:
-        database = self._context.database
         limit = self._context.pace.chunk(DELETE_CHUNK)
-        files = await destroying.next_files(database, self._left, token=self._token, limit=limit)
-        self._untouched -= {file.deletion_id for file in files}
+        files = await next_files(self._deletions, self._claims, limit=limit)
         failures = await self._remove(files)
-        steps = await destroying.record_destroyed(
-            database,
-            self._left,
-            [file for file in files if file.storage_key not in failures],
-            token=self._token,
-            lease=self._context.settings.lease,
-        )
-        self._drop_lost(steps)
-        for deletion_id, step in steps.items():
-            if step is NextStep.ENDED:
-                _log(self._left.pop(deletion_id), "destruction_succeeded")
-        await self._release_on_hold([each for each, step in steps.items() if step is NextStep.ON_HOLD])
-        advanced = {file.deletion_id for file in files if file.storage_key not in failures}
-        self._begin_counting_anew(advanced)
-        failed = self._failed(files, failures)
+        removed = [file for file in files if file.storage_key not in failures]
+        outcomes = await record_removed(self._deletions, self._claims, removed)
+        on_hold = [each for each, outcome in outcomes.items() if outcome is AttemptOutcome.ON_HOLD]
+        for each in outcomes.keys() - on_hold:
+            self._end([each], outcomes[each])
+        await self._release(on_hold, AttemptOutcome.ON_HOLD)
+        errors = self._errors(files, failures)
         if len(files) < limit:
-            failed |= await self._leftover(self._left.keys() - failed.keys())
-        await self._give_up(failed, advanced=advanced)
-
-    async def _release_on_hold(self, ids: Sequence[UUID]) -> None:
-        if ids:
-            await self._release(ids)
-        for deletion_id in ids:
-            _log(self._left.pop(deletion_id), "destruction_on_hold")
-
-    async def _release(self, ids: Collection[UUID]) -> None:
-        await destroying.release(self._context.database, ids, token=self._token, untouched=self._untouched)
+            errors |= await self._leftover(self._claims.owned.keys() - errors.keys())
+        await self._give_up(errors, advanced={file.deletion_id for file in removed})
 
     async def _remove(self, files: Sequence[MarkedFile]) -> Mapping[str, Exception]:
+        """Remove the objects of the files; return why those are left that could not be removed, by their keys."""
         if not files:
             return {}
         # The time that the pace takes is not the store's.
@@ -173,10 +133,10 @@ class _Batch:
             log.debug("objects_removed", objects=len(files) - len(failures))
             return failures
 
-    def _failed(self, files: Sequence[MarkedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
+    def _errors(self, files: Sequence[MarkedFile], failures: Mapping[str, Exception]) -> dict[UUID, Exception]:
         errors: defaultdict[UUID, list[Exception]] = defaultdict(list)
         for file in files:
-            if file.storage_key in failures and file.deletion_id in self._left:
+            if file.storage_key in failures and file.deletion_id in self._claims.owned:
                 errors[file.deletion_id].append(failures[file.storage_key])
         return {deletion_id: gravest(found) for deletion_id, found in errors.items()}
 
@@ -186,41 +146,39 @@ class _Batch:
         # The last chunk is done: a deletion that is still open cannot end in this attempt. Exception: a hold kept its
         # files out of the chunk, and was lifted just after.
         error = LeftoverFilesError("files were added while the package was being destroyed")
-        return dict.fromkeys(await destroying.unmarked(self._context.database, ids), error)
+        return dict.fromkeys(await unmarked(self._deletions, ids), error)
 
     async def _give_up(self, errors: Mapping[UUID, Exception], *, advanced: Collection[UUID] = ()) -> None:
         if not errors:
             return
         settings = self._context.settings
         failures = {
-            deletion_id: judge(
+            each: judge(
                 error,
-                attempts=self._left[deletion_id].attempts,
+                attempts=self._claims.owned[each].attempts,
                 max_attempts=settings.max_attempts,
                 backoff=settings.backoff,
                 chance=_CHANCE.random(),
-                advanced=deletion_id in advanced,
+                advanced=each in advanced,
             )
-            for deletion_id, error in errors.items()
+            for each, error in errors.items()
         }
-        await destroying.record_failures(self._context.database, failures, token=self._token, untouched=self._untouched)
-        for deletion_id, failure in failures.items():
-            event = "destruction_failed" if failure.pause is None else "destruction_put_off"
-            _log(self._left.pop(deletion_id), event, reason=failure.reason)
+        await record_failures(self._deletions, self._claims, failures)
+        for each, failure in failures.items():
+            self._end([each], failure.outcome, reason=failure.reason)
 
-    def _begin_counting_anew(self, advanced: Collection[UUID]) -> None:
-        # As in the database: faults that pass must not add up over the life of a large package.
-        for deletion_id in self._left.keys() & set(advanced):
-            self._left[deletion_id] = replace(self._left[deletion_id], attempts=1)
+    async def _release(self, ids: Collection[UUID], outcome: AttemptOutcome) -> None:
+        if ids:
+            await release(self._deletions, self._claims, ids)
+            self._end(ids, outcome)
 
-    def _drop_lost(self, owned: Collection[UUID]) -> None:
-        for deletion_id in self._left.keys() - set(owned):
-            _log(self._left.pop(deletion_id), "claim_lost")
+    def _end(self, ids: Iterable[UUID], outcome: AttemptOutcome, **facts: object) -> None:
+        for deletion_id in ids:
+            metrics.ATTEMPTS.labels(outcome.label).inc()
+            _log(self._claims.owned.pop(deletion_id), outcome.log_event, **facts)
 
 
 def _log(deletion: Deletion, event: str, **facts: object) -> None:
-    if outcome := _OUTCOMES.get(event):
-        metrics.ATTEMPTS.labels(outcome).inc()
     log.info(
         event,
         deletion_id=str(deletion.id),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from schemas.messages.commands import Delete
 from schemas.names import Lane
 from service.context import Context
-from service.deletions import destroying
+from service.deletions.wake import neglected
 from service.errors import StorageRefusedError, StorageUnavailableError
 from service.infra.postgres.database import DatabaseUnavailableError
 from service.infra.rabbitmq.consuming import Consumer, Delivery
@@ -93,10 +93,10 @@ async def _take_neglected(context: Context, lanes: Sequence[Lane], stop: asyncio
     """Fetch from the database what the queues do not bring, or not in time: one of them is long, or broken for good."""
     every = min(_NEGLECTED_EVERY, context.settings.lease / _CHECKS_IN_A_LEASE)
     while not stop.is_set():
-        ids = await destroying.neglected(context.database, lanes, limit=_NEGLECTED_LIMIT)
+        ids = await neglected(context.deletions, lanes, limit=_NEGLECTED_LIMIT)
         if ids:
             log.warning("neglected_deletions_fetched", deletions=len(ids))
-            await _carry_out(context, ids, stop)
+            await _work_on(context, ids, stop)
         await wait_for_any(stop, within=_PAUSE if ids else every)
 
 
@@ -152,7 +152,7 @@ async def _consume(
         deliveries = await consumer.take(commands, within=_TAKE_WITHIN_S)
         ids = [deletion_id for delivery in deliveries for deletion_id in await _read(consumer, delivery)]
         # The end of the session is a reason to stop, too: a claim is given back after the chunk.
-        is_done = not ids or await _carry_out(context, ids, over)
+        is_done = not ids or await _work_on(context, ids, over)
         for delivery in deliveries:
             await (delivery.ack() if is_done else delivery.give_back())
 
@@ -166,26 +166,27 @@ async def _read(consumer: Consumer, delivery: Delivery) -> Sequence[UUID]:
         return ()
 
 
-async def _carry_out(context: Context, ids: Sequence[UUID], stop: asyncio.Event) -> bool:
+async def _work_on(context: Context, ids: Sequence[UUID], stop: asyncio.Event) -> bool:
     """Carry out a batch, and wait for the database as long as it is away; return whether it was begun at all.
 
     Whatever else goes wrong ends here: the claim lapses, and the scheduler sends for the deletions again.
     """
     token = uuid4()
     while not stop.is_set():
-        if await _is_done(context, ids, stop, token=token):
+        if await _try_batch(context, ids, stop, token=token):
             return True
         await wait_for_any(stop, within=_PAUSE)
     return False
 
 
-async def _is_done(context: Context, ids: Sequence[UUID], stop: asyncio.Event, *, token: UUID) -> bool:
-    done = True
+async def _try_batch(context: Context, ids: Sequence[UUID], stop: asyncio.Event, *, token: UUID) -> bool:
+    """Carry out the batch; return whether the database was there all the time."""
+    was_there = True
     try:
         await carry_out(context, ids, stop, token=token)
     except* DatabaseUnavailableError as error:
         log.warning("database_unavailable", reason=repr(error.exceptions[0]))
-        done = False
+        was_there = False
     except* Exception:
         log.exception("batch_broken", deletion_ids=[str(deletion_id) for deletion_id in ids])
-    return done
+    return was_there

@@ -12,8 +12,8 @@ import aiohttp
 from schemas.base import Json
 from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.context import Context, open_context
-from service.deletions import accepting
-from service.deletions.rows.accepting import Origin
+from service.deletions import accept
+from service.deletions.deletion import Origin
 from service.directory_file.applying import apply_directory, exchange_tokens, read_directory
 from service.directory_file.changes import Change
 from service.errors import PackyardError, StartError
@@ -148,13 +148,12 @@ async def _protect(context: Context) -> None:
     async with context.database.transaction() as connection:
         package_id = await connection.fetchval(query, _TOUR_PROJECT, *_PROTECTED)
         if package_id is not None:
-            await accepting.delete_package(
-                Within(connection),
+            await accept.delete_package(
+                context.deletions.within(Within(connection)),
                 origin,
                 project_id=_TOUR_PROJECT,
                 package_id=package_id,
                 unmodified_since=None,
-                resend=context.settings.resend,
             )
         await apply_directory(Within(connection), read_directory(_PROTECTION), review=_take_nothing)
 

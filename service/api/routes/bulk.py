@@ -13,9 +13,10 @@ from schemas.names import AccessLevel, Cause, Lane
 from service.access import access
 from service.access.callers import Caller
 from service.api.routes.origins import actor_of, origin_of
-from service.deletions import bulk, undoing
+from service.deletions import bulk, views
 from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
+from service.deletions.undoing.restore import restore_batch
 from service.http.addresses import external_url
 from service.http.bodies import answer_once, read_body
 from service.http.carriers import OF_PROJECT, PERSONAL
@@ -152,14 +153,15 @@ async def _delete(
     wanted = Wanted(what, levels, body.expected_count)
 
     async def act(database: Sessions) -> web.Response:
+        context = request.app[CONTEXT]
+        deletions = context.deletions.within(database)
         if body.dry_run:
-            return _reply_to_bulk(request, await bulk.plan_deletion(database, wanted), batch_id=None)
+            return _reply_to_bulk(request, await bulk.plan_deletion(deletions, wanted), batch_id=None)
         batch_id = new_id()
         request[LOG_FIELDS]["batch_id"] = str(batch_id)
         origin = origin_of(request, caller, cause=Cause.BULK, lane=Lane.BULK, reason=body.reason, batch_id=batch_id)
-        settings = request.app[CONTEXT].settings
-        await bulk.require_moving_outbox(database, limit=settings.outbox_limit)
-        plan = await bulk.delete_packages(database, origin, wanted, resend=settings.resend)
+        await bulk.require_moving_outbox(deletions, limit=context.settings.outbox_limit)
+        plan = await bulk.delete_packages(deletions, origin, wanted)
         return _reply_to_bulk(request, plan, batch_id=batch_id)
 
     return await answer_once(request, caller, body, act)
@@ -167,9 +169,9 @@ async def _delete(
 
 async def _restore(request: web.Request, caller: Caller, body: BulkRestore, project_ids: list[int]) -> web.Response:
     async def act(database: Sessions) -> web.Response:
-        restoration = await undoing.restore_batch(
-            database, body.batch_id, actor=actor_of(request, caller), project_ids=project_ids
-        )
+        deletions = request.app[CONTEXT].deletions.within(database)
+        actor = actor_of(request, caller)
+        restoration = await restore_batch(deletions, body.batch_id, actor=actor, project_ids=project_ids)
         entity = restoration_entity(restoration, batch_id=body.batch_id)
         return reply(entity)
 
@@ -179,8 +181,8 @@ async def _restore(request: web.Request, caller: Caller, body: BulkRestore, proj
 async def _show(request: web.Request, connection: Connection, project_ids: Collection[int]) -> web.Response:
     read_path(request)
     batch_id = UUID(request.match_info["batch_id"])
-    rows = await bulk.progress_of(connection, batch_id, project_ids=project_ids)
-    return reply(batch_entity(rows, batch_id=batch_id, base=_place(request)))
+    parts = await views.progress_of(connection, batch_id, project_ids=project_ids)
+    return reply(batch_entity(parts, batch_id=batch_id, base=_place(request)))
 
 
 def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | None) -> web.Response:

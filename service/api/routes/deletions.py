@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
-from uuid import UUID
 
 from aiohttp import web
 
@@ -13,9 +12,13 @@ from schemas.http.deletion_resources import DeletionResource
 from schemas.names import AccessLevel
 from service.access import access
 from service.api.routes.origins import actor_of
-from service.deletions import accepting, undoing
-from service.deletions.accepting import DeletionPage
+from service.deletions import views
+from service.deletions.deletion import Deletions
 from service.deletions.entities import deletion_entity
+from service.deletions.undoing.acts import DeletionChange
+from service.deletions.undoing.requeue import destroy_now, retry
+from service.deletions.undoing.restore import restore
+from service.deletions.views import DeletionDetails, DeletionPage
 from service.http.addresses import external_url
 from service.http.bodies import answer_once, read_body
 from service.http.carriers import OF_PROJECT, PERSONAL
@@ -24,8 +27,8 @@ from service.http.operations import MOVED, Answer, Routes, one
 from service.http.paging import by_cursor, reply_part
 from service.http.parameters import UUID_RULE, read_deletion_id, read_query
 from service.http.replies import reply
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, group_visit, project_visit
-from service.infra.postgres.database import Record, Sessions
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.infra.postgres.database import Sessions
 from service.refusals import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
@@ -44,7 +47,7 @@ async def list_project_deletions(request: web.Request) -> web.Response:
     """List a project's deletions, newest first."""
     async with project_visit(request) as (connection, found):
         query = read_query(request, DeletionListing)
-        listed = await accepting.list_newest(connection, [found.project.id], query)
+        listed = await views.list_newest(connection, [found.project.id], query)
     return _reply_listed(request, listed, query, {found.project.id: found.level})
 
 
@@ -56,7 +59,7 @@ async def list_group_deletions(request: web.Request) -> web.Response:
     async with group_visit(request) as (connection, caller, group):
         query = read_query(request, DeletionListing)
         levels = await access.project_levels(connection, caller, group)
-        listed = await accepting.list_newest(connection, levels, query)
+        listed = await views.list_newest(connection, levels, query)
     return _reply_listed(request, listed, query, levels)
 
 
@@ -69,8 +72,8 @@ async def list_group_deletions(request: web.Request) -> web.Response:
 async def show_deletion(request: web.Request) -> web.Response:
     """Show how far a deletion is."""
     async with project_visit(request) as (connection, found):
-        deletion = await accepting.show(connection, [found.project.id], read_deletion_id(request))
-    return _reply(request, deletion, found.level)
+        view = await views.show(connection, [found.project.id], read_deletion_id(request))
+    return _reply(request, view, found.level)
 
 
 @routes.post(
@@ -83,19 +86,7 @@ async def show_deletion(request: web.Request) -> web.Response:
 )
 async def restore_deletion(request: web.Request) -> web.Response:
     """Undo a deletion of which no byte is gone yet."""
-    found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
-    body = await read_body(request, Restore)
-
-    def change(database: Sessions) -> Awaitable[object]:
-        return undoing.restore(
-            database,
-            deletion_id,
-            actor=actor_of(request, found.caller),
-            project_id=found.project.id,
-            rename_to=body.rename_to,
-        )
-
-    return await _answer_changed(request, found, deletion_id, body, change)
+    return await _change(request, restore, body=Restore, level=AccessLevel.MAINTAINER)
 
 
 @routes.post(
@@ -113,20 +104,7 @@ async def restore_deletion(request: web.Request) -> web.Response:
 )
 async def retry_deletion(request: web.Request) -> web.Response:
     """Begin a failed deletion anew; what protects the package is held against the caller."""
-    found, deletion_id = await _visit_to_change(request, AccessLevel.MAINTAINER)
-    body = await read_body(request, Nothing)
-
-    def change(database: Sessions) -> Awaitable[object]:
-        return undoing.retry(
-            database,
-            deletion_id,
-            level=found.level,
-            actor=actor_of(request, found.caller),
-            resend=request.app[CONTEXT].settings.resend,
-            project_id=found.project.id,
-        )
-
-    return await _answer_changed(request, found, deletion_id, body, change)
+    return await _change(request, retry, body=Nothing, level=AccessLevel.MAINTAINER)
 
 
 @routes.post(
@@ -144,19 +122,7 @@ async def retry_deletion(request: web.Request) -> web.Response:
 )
 async def destroy_deletion_now(request: web.Request) -> web.Response:
     """End the grace of a deletion early; takes an owner."""
-    found, deletion_id = await _visit_to_change(request, AccessLevel.OWNER)
-    body = await read_body(request, Nothing)
-
-    def change(database: Sessions) -> Awaitable[object]:
-        return undoing.destroy_now(
-            database,
-            deletion_id,
-            actor=actor_of(request, found.caller),
-            resend=request.app[CONTEXT].settings.resend,
-            project_id=found.project.id,
-        )
-
-    return await _answer_changed(request, found, deletion_id, body, change)
+    return await _change(request, destroy_now, body=Nothing, level=AccessLevel.OWNER)
 
 
 @routes.get(
@@ -170,44 +136,46 @@ async def show_deletion_in_group(request: web.Request) -> web.Response:
     """Show how far a deletion is in a project below the group."""
     async with group_visit(request) as (connection, caller, group):
         levels = await access.project_levels(connection, caller, group)
-        deletion = await accepting.show(connection, levels, read_deletion_id(request))
-    return _reply(request, deletion, levels[deletion["project_id"]])
+        view = await views.show(connection, levels, read_deletion_id(request))
+    return _reply(request, view, levels[view.deletion.project_id])
 
 
-async def _visit_to_change(request: web.Request, level: AccessLevel) -> tuple[Visit, UUID]:
+async def _change(
+    request: web.Request,
+    use_case: Callable[[Deletions, DeletionChange], Awaitable[object]],
+    *,
+    body: type[Contract],
+    level: AccessLevel,
+) -> web.Response:
+    """DeletionChange a deletion as a caller with that *level* may, and answer with what it is then."""
     async with project_visit(request) as (connection, found):
         deletion_id = read_deletion_id(request)
         await access.require_level(connection, found.caller, found.project, level)
     request[LOG_FIELDS]["deletion_id"] = str(deletion_id)
-    return found, deletion_id
+    wanted = await read_body(request, body)
+    rename_to = wanted.rename_to if isinstance(wanted, Restore) else None
+    actor = actor_of(request, found.caller)
+    change = DeletionChange(deletion_id, actor, found.project.id, found.level, rename_to)
 
-
-async def _answer_changed(
-    request: web.Request,
-    found: Visit,
-    deletion_id: UUID,
-    body: Contract,
-    change: Callable[[Sessions], Awaitable[object]],
-) -> web.Response:
     async def act(database: Sessions) -> web.Response:
-        await change(database)
+        await use_case(request.app[CONTEXT].deletions.within(database), change)
         async with database.connection() as connection:
-            row = await accepting.show(connection, [found.project.id], deletion_id)
-        return _reply(request, row, found.level)
+            view = await views.show(connection, [found.project.id], deletion_id)
+        return _reply(request, view, found.level)
 
-    return await answer_once(request, found.caller, body, act)
-
-
-def _entity(request: web.Request, deletion: Record, level: AccessLevel) -> DeletionResource:
-    return deletion_entity(deletion, base=external_url(request), level=level)
+    return await answer_once(request, found.caller, wanted, act)
 
 
-def _reply(request: web.Request, deletion: Record, level: AccessLevel) -> web.Response:
-    return reply(_entity(request, deletion, level))
+def _entity(request: web.Request, view: DeletionDetails, level: AccessLevel) -> DeletionResource:
+    return deletion_entity(view, base=external_url(request), level=level)
+
+
+def _reply(request: web.Request, view: DeletionDetails, level: AccessLevel) -> web.Response:
+    return reply(_entity(request, view, level))
 
 
 def _reply_listed(
     request: web.Request, listed: DeletionPage, query: DeletionListing, levels: Mapping[int, AccessLevel]
 ) -> web.Response:
-    entities = [_entity(request, row, levels[row["project_id"]]) for row in listed.rows]
+    entities = [_entity(request, view, levels[view.deletion.project_id]) for view in listed.deletions]
     return reply_part(request, entities, query, by_cursor({"next": listed.next_cursor}))

@@ -14,9 +14,9 @@ from service.api.entities.packages import file_entity, package_entity, pipeline_
 from service.api.routes.origins import origin_of_visit
 from service.catalogue import packages
 from service.catalogue.packages import PackagePage
-from service.deletions import accepting
+from service.deletions import accept, views
+from service.deletions.deletion import Deletion
 from service.deletions.entities import deletion_entity, deletion_url
-from service.deletions.rows.accepting import Deletion
 from service.downloads import send_file
 from service.http import (
     CONTEXT,
@@ -178,14 +178,12 @@ async def delete_package(request: web.Request) -> web.Response:
     async with project_visit(request) as (connection, found):
         query, (package_id,) = read_request(request, DeletionParameters, "package_id")
         await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
-    context = request.app[CONTEXT]
-    deletion = await accepting.delete_package(
-        context.database,
+    deletion = await accept.delete_package(
+        request.app[CONTEXT].deletions,
         origin_of_visit(request, found, reason=query.reason),
         project_id=found.project.id,
         package_id=package_id,
         unmodified_since=read_unmodified_since(request),
-        resend=context.settings.resend,
     )
     return await _accepted(request, deletion)
 
@@ -198,15 +196,13 @@ async def delete_package_file(request: web.Request) -> web.Response:
             request, DeletionParameters, "package_id", "package_file_id"
         )
         await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
-    context = request.app[CONTEXT]
-    deletion = await accepting.delete_package_file(
-        context.database,
+    deletion = await accept.delete_package_file(
+        request.app[CONTEXT].deletions,
         origin_of_visit(request, found, reason=query.reason),
         project_id=found.project.id,
         package_id=package_id,
         package_file_id=package_file_id,
         unmodified_since=read_unmodified_since(request),
-        resend=context.settings.resend,
     )
     return await _accepted(request, deletion)
 
@@ -230,6 +226,6 @@ async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
     if not prefers_async(request):
         return no_content(headers)
     async with request.app[CONTEXT].database.connection() as connection:
-        row = await accepting.show(connection, [deletion.project_id], deletion.id)
+        view = await views.show(connection, [deletion.project_id], deletion.id)
     headers["Preference-Applied"] = "respond-async"
-    return reply(deletion_entity(row, base=base, level=AccessLevel.MAINTAINER), status=202, headers=headers)
+    return reply(deletion_entity(view, base=base, level=AccessLevel.MAINTAINER), status=202, headers=headers)

@@ -11,8 +11,12 @@ from multidict import MultiMapping
 from schemas.names import AccessLevel
 from service.access.rows import Project
 from service.catalogue import overview, packages
-from service.deletions import accepting, undoing
+from service.deletions import accept, views
 from service.deletions import overview as deletion_overview
+from service.deletions.deletion import Deletions
+from service.deletions.undoing import requeue
+from service.deletions.undoing import restore as undoing
+from service.deletions.undoing.acts import DeletionChange
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.visits import Visit
 from service.refusals import ConflictError, DeletionHeldError, FileNotFoundInPackageError, ForbiddenError, NotFoundError
@@ -83,13 +87,12 @@ async def delete_package(request: web.Request) -> web.Response:
     found = await project_to_change(request, caller, AccessLevel.MAINTAINER)
     context, package_id = request.app[CONTEXT], read_number(request, "package_id")
     try:
-        deletion = await accepting.delete_package(
-            context.database,
+        deletion = await accept.delete_package(
+            context.deletions,
             origin_of(request, found, reason=_reason(fields)),
             project_id=found.project.id,
             package_id=package_id,
             unmodified_since=None,
-            resend=context.settings.resend,
         )
     except NotFoundError:
         async with context.database.connection() as connection:
@@ -109,14 +112,13 @@ async def delete_file(request: web.Request) -> web.Response:
     async with context.database.connection() as connection:
         package_id = await overview.package_of_file(connection, file_id) or 0
     try:
-        deletion = await accepting.delete_package_file(
-            context.database,
+        deletion = await accept.delete_package_file(
+            context.deletions,
             origin_of(request, found, reason=_reason(fields)),
             project_id=found.project.id,
             package_id=package_id,
             package_file_id=file_id,
             unmodified_since=None,
-            resend=context.settings.resend,
         )
     except FileNotFoundInPackageError:
         async with context.database.connection() as connection:
@@ -132,63 +134,31 @@ async def delete_file(request: web.Request) -> web.Response:
 @routes.form(DELETION + "/restore")
 async def restore(request: web.Request) -> web.Response:
     """Undo a deletion, and show it."""
-    context = request.app[CONTEXT]
-    return await _act(
-        request,
-        AccessLevel.MAINTAINER,
-        lambda found, deletion_id: undoing.restore(
-            context.database,
-            deletion_id,
-            actor=actor_of(request, found.caller),
-            project_id=found.project.id,
-        ),
-    )
+    return await _act(request, AccessLevel.MAINTAINER, undoing.restore)
 
 
 @routes.form(DELETION + "/retry")
 async def retry(request: web.Request) -> web.Response:
     """Begin a failed deletion anew, and show it."""
-    context = request.app[CONTEXT]
-    return await _act(
-        request,
-        AccessLevel.MAINTAINER,
-        lambda found, deletion_id: undoing.retry(
-            context.database,
-            deletion_id,
-            level=found.level,
-            actor=actor_of(request, found.caller),
-            resend=context.settings.resend,
-            project_id=found.project.id,
-        ),
-    )
+    return await _act(request, AccessLevel.MAINTAINER, requeue.retry)
 
 
 @routes.form(DELETION + "/destroy_now")
 async def destroy_now(request: web.Request) -> web.Response:
     """End the grace of a deletion, and show it."""
-    context = request.app[CONTEXT]
-    return await _act(
-        request,
-        AccessLevel.OWNER,
-        lambda found, deletion_id: undoing.destroy_now(
-            context.database,
-            deletion_id,
-            actor=actor_of(request, found.caller),
-            resend=context.settings.resend,
-            project_id=found.project.id,
-        ),
-    )
+    return await _act(request, AccessLevel.OWNER, requeue.destroy_now)
 
 
 async def _act(
-    request: web.Request, level: AccessLevel, act: Callable[[Visit, UUID], Awaitable[object]]
+    request: web.Request, level: AccessLevel, act: Callable[[Deletions, DeletionChange], Awaitable[object]]
 ) -> web.Response:
     caller, _ = await sent_form(request)
     found = await project_to_change(request, caller, level)
     deletion_id = read_uuid(request, "deletion_id")
     request[LOG_FIELDS]["deletion_id"] = str(deletion_id)
+    change = DeletionChange(deletion_id, actor_of(request, found.caller), found.project.id, found.level)
     try:
-        await act(found, deletion_id)
+        await act(request.app[CONTEXT].deletions, change)
     except (ConflictError, DeletionHeldError) as error:
         words = next(iter(error.body().values()))
         return await _show_refusal(request, found, deletion_id, words, status=error.status)
@@ -199,8 +169,8 @@ async def _show_refusal(
     request: web.Request, found: Visit, deletion_id: UUID, words: str, *, status: int
 ) -> web.Response:
     async with request.app[CONTEXT].database.connection() as connection:
-        row = await accepting.show(connection, [found.project.id], deletion_id)
-    view = deletion_view(row, project_path=found.project.path, rights=rights_of(found.caller, found.level))
+        details = await views.show(connection, [found.project.id], deletion_id)
+    view = deletion_view(details, project_path=found.project.path, rights=rights_of(found.caller, found.level))
     return render(
         request,
         "deletion.html",

@@ -10,9 +10,9 @@ from schemas.http.deletion_parameters import DeletionListing
 from schemas.statuses import DeletionState
 from service.access.callers import Caller
 from service.access.rows import ReadableProject
-from service.deletions import accepting
 from service.deletions import overview as deletion_overview
-from service.deletions.accepting import DeletionPage
+from service.deletions import views
+from service.deletions.views import DeletionPage
 from service.infra.postgres.database import Connection
 from service.refusals import BadParametersError
 from service.web.deletions import DeletionView, deletion_view, readable_places, rights_of, views_in
@@ -56,8 +56,8 @@ class StateTab:
 async def show_deletion(request: web.Request) -> web.Response:
     """Show how far a deletion is."""
     async with project_visit(request) as (connection, found):
-        row = await accepting.show(connection, [found.project.id], read_uuid(request, "deletion_id"))
-    view = deletion_view(row, project_path=found.project.path, rights=rights_of(found.caller, found.level))
+        details = await views.show(connection, [found.project.id], read_uuid(request, "deletion_id"))
+    view = deletion_view(details, project_path=found.project.path, rights=rights_of(found.caller, found.level))
     return render(request, "deletion.html", place=project_place(found.project), deletion=view, notice=None)
 
 
@@ -108,12 +108,12 @@ async def _list(
         )
         for state in _ORDER
     ]
-    views: list[DeletionView] = views_in(listed.rows, places, caller)
+    found: list[DeletionView] = views_in(listed.deletions, places, caller)
     return render(
         request,
         "deletions.html",
         place=place,
-        deletions=views,
+        deletions=found,
         listing=listing,
         tabs=tabs,
         all_address=with_parameters(request, state=None, cursor=None),
@@ -124,9 +124,9 @@ async def _list(
 
 async def _first_if_lost(connection: Connection, ids: Collection[int] | None, listing: DeletionListing) -> DeletionPage:
     try:
-        return await accepting.list_newest(connection, ids, listing)
+        return await views.list_newest(connection, ids, listing)
     except BadParametersError:
-        return await accepting.list_newest(connection, ids, listing.model_copy(update={"cursor": None}))
+        return await views.list_newest(connection, ids, listing.model_copy(update={"cursor": None}))
 
 
 def _is_below(project_path: str, group_path: str) -> bool:

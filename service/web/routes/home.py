@@ -12,7 +12,7 @@ from schemas.statuses import DeletionState
 from service.access.callers import Caller
 from service.access.rows import ReadableProject
 from service.catalogue import browsing, overview
-from service.deletions import accepting
+from service.deletions import views
 from service.infra.postgres.database import Connection
 from service.web.deletions import DeletionView, readable_places, views_in
 from service.web.parameters import read_listing, with_parameters
@@ -61,5 +61,5 @@ async def _newest(
 ) -> list[DeletionView]:
     wanted = DeletionListing.model_validate(listing)
     ids = None if caller.is_admin else places
-    listed = await accepting.list_newest(connection, ids, wanted)
-    return views_in(listed.rows, places, caller)
+    listed = await views.list_newest(connection, ids, wanted)
+    return views_in(listed.deletions, places, caller)

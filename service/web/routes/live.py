@@ -6,8 +6,9 @@ from typing import Final
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
-from service.deletions import accepting
-from service.infra.postgres.database import DatabaseUnavailableError, Record
+from service.deletions import views
+from service.deletions.views import DeletionDetails
+from service.infra.postgres.database import DatabaseUnavailableError
 from service.refusals import RefusedError
 from service.web.deletions import DeletionView, Rights, deletion_view, rights_of
 from service.web.live import LIVE, Following, Snapshot
@@ -31,7 +32,7 @@ async def follow_deletion(request: web.Request) -> web.StreamResponse:
     """Send the state of a deletion whenever it changes, as server-sent events, until it is over."""
     deletion_id = read_uuid(request, "deletion_id")
     async with project_visit(request) as (connection, found):
-        await accepting.show(connection, [found.project.id], deletion_id)
+        await views.show(connection, [found.project.id], deletion_id)
     async with request.app[LIVE].follow(deletion_id) as following:
         response = EventSourceResponse(send_timeout=_SEND_TIMEOUT_S)
         await response.prepare(request)
@@ -59,11 +60,11 @@ async def _send_all(
 
 
 def _part(request: web.Request, snapshot: Snapshot, project_path: str, rights: Rights) -> tuple[DeletionView, str]:
-    def render(row: Record) -> str:
-        view = deletion_view(row, project_path=project_path, rights=rights)
+    def render(details: DeletionDetails) -> str:
+        view = deletion_view(details, project_path=project_path, rights=rights)
         return rendered(request, "deletion_state.html", deletion=view)
 
-    return deletion_view(snapshot.row, project_path=project_path, rights=rights), snapshot.part(rights, render)
+    return deletion_view(snapshot.details, project_path=project_path, rights=rights), snapshot.part(rights, render)
 
 
 async def _rights(request: web.Request) -> Rights | None:

@@ -3,17 +3,16 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
 from service.backlog.watch import Backlog, Watch
 from service.context import Context
-from service.deletions import destroying
 from service.observing.liveness import Vitals
 from service.observing.metrics import REGISTRY
 from tests.support.catalogue import delete, publish, query
+from tests.support.stepwise import Worker, with_settings
 
 
 async def _gauges(context: Context) -> dict[str, float]:
@@ -95,9 +94,7 @@ async def test_a_claim_taken_over_is_counted_once(filled: Context) -> None:
 
     async def claim(lease: timedelta) -> float:
         before = REGISTRY.get_sample_value("packyard_leases_expired_total") or 0
-        await destroying.claim(
-            filled.database, [deletion.id], token=uuid4(), lease=lease, grace=timedelta(0), max_attempts=6
-        )
+        await Worker().claim(with_settings(filled, lease=lease), deletion.id)
         return (REGISTRY.get_sample_value("packyard_leases_expired_total") or 0) - before
 
     assert await claim(timedelta(milliseconds=1)) == 0

@@ -33,7 +33,7 @@ from tests.support.packages import (
     told,
 )
 from tests.support.recount import kept, recounted
-from tests.support.stepwise import StepwiseWorker
+from tests.support.stepwise import Worker
 
 _PROJECT: Final = f"{API}/projects/100/package_statistics"
 _GROUP: Final = f"{API}/groups/acme/package_statistics"
@@ -104,7 +104,7 @@ async def test_logical_bytes_go_with_the_204_and_physical_ones_with_the_object(c
     deletion = await delete(filled, package_id)
     assert await _figures(client) == (0, 0, 0, 10)
 
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     assert await _figures(client) == (0, 0, 0, 10)
     await worker.prepare_chunk(filled, limit=1)
@@ -124,7 +124,7 @@ async def test_what_is_restored_or_failed_counts_again(client: Client, filled: C
     deletion = await delete(filled, failed)
     assert await _figures(client) == (1, 1, 5, 11)
 
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.prepare_chunk(filled, limit=1)
     await worker.record(filled)
@@ -140,7 +140,7 @@ async def test_a_file_deleted_by_itself_counts_until_its_object_is_gone(client: 
 
     deletion = await delete_file(filled, package_id, first)
     assert await _figures(client) == (1, 1, 5, 10)
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.prepare_chunk(filled)
     await worker.record(filled)
@@ -148,7 +148,7 @@ async def test_a_file_deleted_by_itself_counts_until_its_object_is_gone(client: 
 
     # One that fails is shown again.
     deletion = await delete_file(filled, package_id, second)
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.fail(filled, is_last_attempt=True)
     assert await _figures(client) == (1, 1, 5, 5)
@@ -294,14 +294,14 @@ class _Traffic:
         self._deletions.append((await delete_file(self._context, row["package_id"], row["id"])).id)
 
     async def _carry_out(self) -> None:
-        worker = StepwiseWorker()
+        worker = Worker()
         if await worker.claim(self._context, self._random.choice(self._deletions)):
             await worker.prepare_chunk(self._context, limit=3)
             await worker.record(self._context)
             await worker.release(self._context)
 
     async def _fail(self) -> None:
-        worker = StepwiseWorker()
+        worker = Worker()
         if await worker.claim(self._context, self._random.choice(self._deletions)):
             await worker.fail(self._context, is_last_attempt=True)
 

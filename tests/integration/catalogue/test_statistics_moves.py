@@ -11,7 +11,7 @@ from tests.integration.conftest import Client
 from tests.support.catalogue import delete, publish, restore, retry
 from tests.support.packages import API, MAINTAINER, bring_in, json_of
 from tests.support.recount import kept, recounted
-from tests.support.stepwise import StepwiseWorker
+from tests.support.stepwise import Worker
 
 _NAMES: Final = ("packages", "files", "logical_bytes", "physical_bytes")
 
@@ -71,7 +71,7 @@ async def test_a_project_that_moves_takes_its_figures_to_the_other_group(
 
 async def test_a_failed_deletion_that_is_tried_again_counts_until_it_goes(client: Client, filled: Context) -> None:
     deletion = await delete(filled, await publish(filled, files=["a", "b"], content=b"12345"))
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.fail(filled, is_last_attempt=True)
     assert await _figures(client, "projects/100") == (1, 2, 10, 10)
@@ -79,7 +79,7 @@ async def test_a_failed_deletion_that_is_tried_again_counts_until_it_goes(client
     await retry(filled, deletion.id)
     assert await _figures(client, "projects/100") == (0, 0, 0, 10)
     assert await kept(filled) == await recounted(filled)
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.prepare_chunk(filled)
     await worker.record(filled)

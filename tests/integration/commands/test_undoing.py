@@ -9,8 +9,7 @@ from uuid import UUID
 import pytest
 
 from service.context import Context
-from service.deletions import accepting
-from tests.support.catalogue import delete, delete_file, publish, query, status_of
+from tests.support.catalogue import delete, delete_file, find_deletion, publish, query, status_of
 from tests.support.commands import Commands, cells_in
 from tests.support.packages import file_ids
 from workers.deleter.batch import carry_out
@@ -136,7 +135,7 @@ async def test_under_a_hold_nothing_is_hurried_or_tried_again(
         ended = await packyard.run("deletions", command, deletion_id)
         assert (ended.status, ended.err) == (1, "packyard: deletions are on hold: an audit\n")
 
-    assert (await accepting.find(filled.database, waiting)).state == "grace"
+    assert (await find_deletion(filled, waiting)).state == "grace"
 
 
 @pytest.mark.parametrize(("place", "options"), [("acme/open", []), ("100", []), ("acme", ["--group"])])

@@ -13,13 +13,14 @@ from uuid import UUID
 import pytest
 
 from service.context import Context
-from service.deletions import accepting
+from service.deletions import views
 from service.infra.postgres.database import Connection, DatabaseUnavailableError
 from service.infra.postgres.pool import open_database
 from tests.support.catalogue import delete, publish, query, restore
 from tests.support.commands import Commands
 from tests.support.ways import Way
-from workers.cli.deletions.watching import Snapshot, Watching, follow, snapshot_of_deletion
+from workers.cli.deletions.snapshots import DeletionSnapshot, snapshot_of_deletion
+from workers.cli.deletions.watching import Watching, follow
 from workers.deleter.batch import carry_out
 
 _UNKNOWN: Final = UUID(int=7)
@@ -202,8 +203,8 @@ async def test_a_database_that_stays_away_is_given_up(
 ) -> None:
     deletion = await delete(filled, await publish(filled))
 
-    async def look(connection: Connection) -> Snapshot:
-        return snapshot_of_deletion(await accepting.show(connection, None, deletion.id))
+    async def look(connection: Connection) -> DeletionSnapshot:
+        return snapshot_of_deletion(await views.show(connection, None, deletion.id))
 
     async with open_database(way.url, size=1) as database:
         await way.close()

@@ -14,7 +14,7 @@ from typing_extensions import override
 from schemas.statuses import DeletionState
 from service.context import Context
 from service.deletions import holds
-from service.deletions.rows.holds import Place
+from service.deletions.holds import Place
 from service.errors import StorageRefusedError, StorageUnavailableError
 from service.infra.storage.folder.store import FolderStore
 from service.infra.storage.interface import new_key

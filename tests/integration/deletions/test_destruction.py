@@ -4,14 +4,13 @@ import asyncio
 import re
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import pytest
 
 from schemas.statuses import DeletionState, FileStatus, PackageStatus
 from service.context import Context, open_context
-from service.deletions import accepting, destroying
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome
 from service.errors import StartError, StorageUnavailableError
 from service.refusals import ConflictError, DeletionProtectedError, FileNotFoundInPackageError, NotFoundError
 from tests.support.catalogue import (
@@ -20,6 +19,7 @@ from tests.support.catalogue import (
     delete_file,
     event_topics,
     file_statuses,
+    find_deletion,
     objects_in,
     publish,
     query,
@@ -27,26 +27,23 @@ from tests.support.catalogue import (
     retry,
     status_of,
 )
-from tests.support.stepwise import with_settings
+from tests.support.stepwise import Worker, with_settings
 from workers.deleter.batch import carry_out
 from workers.scheduler import schedule_once
 
 _LEASE = timedelta(seconds=60)
-_NO_GRACE = timedelta(0)
 
 
 async def _state(context: Context, deletion: Deletion) -> DeletionState:
-    return (await accepting.find(context.database, deletion.id)).state
+    return (await find_deletion(context, deletion.id)).state
 
 
 async def _claim(
-    context: Context, deletion: Deletion, *, lease: timedelta = _LEASE, token: UUID | None = None
-) -> tuple[UUID, dict[UUID, Deletion]]:
-    token = token or uuid4()
-    claimed = await destroying.claim(
-        context.database, [deletion.id], token=token, lease=lease, grace=_NO_GRACE, max_attempts=6
-    )
-    return token, dict(claimed)
+    context: Context, deletion: Deletion, *, lease: timedelta = _LEASE, worker: Worker | None = None
+) -> Worker:
+    worker = worker or Worker()
+    await worker.claim(with_settings(context, lease=lease), deletion.id)
+    return worker
 
 
 async def test_an_accepted_deletion_hides_the_package_and_touches_nothing_else(filled: Context, objects: Path) -> None:
@@ -91,7 +88,7 @@ async def test_carrying_out_leaves_no_row_no_object_and_no_empty_folder(
     assert await status_of(filled, kept) == "default"
     assert len(objects_in(objects)) == 1
     assert all(any(folder.iterdir()) for folder in objects.rglob("[!.]*") if folder.is_dir())
-    done = await accepting.find(filled.database, deletion.id)
+    done = await find_deletion(filled, deletion.id)
     assert (done.state, done.files_done, done.bytes_done) == (DeletionState.SUCCEEDED, 3, 15)
     assert await event_topics(filled) == [
         "package.deletion_requested",
@@ -130,7 +127,7 @@ async def test_a_large_package_goes_in_chunks_of_a_thousand(filled: Context, sto
     assert (await event_topics(filled)).count("package_file.destroyed") == 3
     (event,) = await query(filled, "SELECT body FROM outbox WHERE routing_key LIKE 'package.destroyed.%'")
     assert event["body"]["data"]["package_file_ids"] is None
-    assert (await accepting.find(filled.database, deletion.id)).files_done == 2501
+    assert (await find_deletion(filled, deletion.id)).files_done == 2501
 
 
 async def test_several_deletions_of_one_command_end_each_by_itself(filled: Context, stop: asyncio.Event) -> None:
@@ -158,7 +155,7 @@ async def test_of_twenty_workers_one_gets_the_claim(filled: Context) -> None:
     async with asyncio.TaskGroup() as group:
         tries = [group.create_task(_claim(filled, deletion)) for _ in range(20)]
 
-    assert sum(len(claimed) for _, claimed in (attempt.result() for attempt in tries)) == 1
+    assert sum(len(attempt.result().owned) for attempt in tries) == 1
 
 
 async def test_a_lapsed_claim_is_taken_over_and_the_late_worker_changes_nothing(
@@ -166,16 +163,17 @@ async def test_a_lapsed_claim_is_taken_over_and_the_late_worker_changes_nothing(
 ) -> None:
     package_id = await publish(filled, files=["a", "b"])
     deletion = await delete(filled, package_id)
-    token, _ = await _claim(filled, deletion, lease=timedelta(milliseconds=1))
-    files = await destroying.next_files(filled.database, {deletion.id: deletion}, token=token, limit=10)
+    late = await _claim(filled, deletion, lease=timedelta(milliseconds=1))
+    await late.look(filled)
     await asyncio.sleep(0.01)
 
-    _, taken_over = await _claim(filled, deletion)
-    late = await destroying.record_destroyed(filled.database, [deletion.id], files, token=token, lease=_LEASE)
+    next_one = await _claim(filled, deletion)
+    late.removed = late.files
+    outcomes = await late.record(filled)
 
-    assert len(files) == 2
-    assert taken_over[deletion.id].attempts == 2
-    assert late == {}
+    assert len(late.files) == 2
+    assert next_one.owned[deletion.id].attempts == 2
+    assert outcomes == {deletion.id: AttemptOutcome.LOST}
     assert await file_statuses(filled, package_id) == ["pending_destruction"] * 2
 
 
@@ -183,19 +181,17 @@ async def test_a_live_claim_is_left_alone(filled: Context) -> None:
     deletion = await delete(filled, await publish(filled))
     await _claim(filled, deletion)
 
-    _, claimed = await _claim(filled, deletion)
-
-    assert claimed == {}
+    assert (await _claim(filled, deletion)).owned == {}
 
 
 async def test_a_worker_that_goes_on_after_an_outage_of_the_database_begins_no_new_attempt(filled: Context) -> None:
     deletion = await delete(filled, await publish(filled))
-    token, _ = await _claim(filled, deletion)
+    worker = await _claim(filled, deletion)
 
     attempts = set()
     for _ in range(7):
-        _, resumed = await _claim(filled, deletion, token=token)
-        attempts.add(resumed[deletion.id].attempts)
+        await _claim(filled, deletion, worker=worker)
+        attempts.add(worker.owned[deletion.id].attempts)
 
     assert attempts == {1}
 
@@ -207,7 +203,7 @@ async def test_a_worker_told_to_stop_gives_the_claim_back_uncounted(filled: Cont
 
     await carry_out(filled, [deletion.id], stop)
 
-    released = await accepting.find(filled.database, deletion.id)
+    released = await find_deletion(filled, deletion.id)
     assert (released.state, released.attempts) == (DeletionState.RETRYING, 0)
     assert await status_of(filled, package_id) == "pending_destruction"
     await carry_out(filled, [deletion.id], asyncio.Event())
@@ -231,7 +227,7 @@ async def test_a_failed_removal_is_put_off_and_the_rest_of_the_batch_goes(
 
     await carry_out(filled, [deletion.id for deletion in accepted], stop)
 
-    put_off = await accepting.find(filled.database, accepted[0].id)
+    put_off = await find_deletion(filled, accepted[0].id)
     assert put_off.state is DeletionState.RETRYING
     assert put_off.not_before > put_off.requested_at + filled.settings.backoff / 2
     assert put_off.last_error
@@ -250,7 +246,7 @@ async def test_after_the_last_attempt_what_is_left_is_shown_in_error_and_can_be_
 
     await carry_out(impatient, [deletion.id], stop)
 
-    failed = await accepting.find(filled.database, deletion.id)
+    failed = await find_deletion(filled, deletion.id)
     assert failed.state is DeletionState.FAILED
     assert "ObjectStuckError" in (failed.last_error or "")
     assert await status_of(filled, package_id) == "error"
@@ -292,7 +288,7 @@ async def test_a_deletion_whose_workers_all_died_ends_in_error(filled: Context) 
         await _claim(filled, deletion, lease=timedelta(milliseconds=1))
         await asyncio.sleep(0.005)
 
-    failed = await accepting.find(filled.database, deletion.id)
+    failed = await find_deletion(filled, deletion.id)
 
     assert failed.state is DeletionState.FAILED
     assert failed.last_error == "the worker died in each attempt"
@@ -308,7 +304,7 @@ async def test_in_grace_everything_is_marked_and_nothing_is_removed(
     await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
     await carry_out(with_settings(filled, grace_period=timedelta(hours=1)), [deletion.id], stop)
 
-    waiting = await accepting.find(filled.database, deletion.id)
+    waiting = await find_deletion(filled, deletion.id)
     assert (waiting.state, waiting.attempts) == (DeletionState.GRACE, 0)
     assert await status_of(filled, package_id) == "pending_destruction"
     assert await file_statuses(filled, package_id) == ["pending_destruction"] * 2
@@ -394,7 +390,7 @@ async def test_protection_that_comes_before_the_worker_stops_the_deletion(
 
     await carry_out(filled, [deletion.id], stop)
 
-    failed = await accepting.find(filled.database, deletion.id)
+    failed = await find_deletion(filled, deletion.id)
     assert failed.state is DeletionState.FAILED
     assert failed.last_error == "403 Forbidden - Package is deletion protected."
     assert await status_of(filled, package_id) == "error"
@@ -505,7 +501,7 @@ async def test_faults_that_pass_do_not_add_up_over_a_large_package(
 
     await carry_out(filled, [deletion.id], stop)
 
-    put_off = await accepting.find(filled.database, deletion.id)
+    put_off = await find_deletion(filled, deletion.id)
     assert (put_off.state, put_off.files_done, put_off.attempts) == (DeletionState.RETRYING, 1, 1)
 
 

@@ -1,23 +1,24 @@
 """What keeps deletions from going on, and for how long they wait: holds and graces of groups and projects."""
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import pytest
 
 from schemas.names import Lane
 from schemas.statuses import DeletionState
 from service.context import Context
-from service.deletions import accepting, destroying, holds
-from service.deletions.destroying import NextStep
-from service.deletions.rows.holds import Place
+from service.deletions import holds
+from service.deletions.chunk import next_files
+from service.deletions.holds import Place
+from service.deletions.outcome import AttemptOutcome
+from service.deletions.wake import neglected
 from tests.integration.conftest import Client
-from tests.support.catalogue import delete, objects_in, publish, query, restore, status_of
+from tests.support.catalogue import delete, find_deletion, objects_in, publish, query, restore, status_of
 from tests.support.directories import Directory
 from tests.support.packages import API, DEVELOPER, MAINTAINER, PUBLIC, REPORTER, json_of, told
+from tests.support.stepwise import Worker
 from workers.deleter.batch import carry_out
 from workers.scheduler import schedule_once
 
@@ -93,18 +94,16 @@ async def test_the_end_of_a_short_hold_sends_at_once_for_what_a_worker_has_passe
 async def test_a_hold_stops_a_deletion_after_the_chunk_that_is_under_way(filled: Context, objects: Path) -> None:
     package_id = await publish(filled, files=["a", "b", "c"])
     deletion = await delete(filled, package_id)
-    token, lease = uuid4(), timedelta(seconds=60)
-    owned = await destroying.claim(
-        filled.database, [deletion.id], token=token, lease=lease, grace=timedelta(0), max_attempts=6
-    )
-    chunk = await destroying.next_files(filled.database, owned, token=token, limit=1)
+    worker = Worker()
+    await worker.claim(filled, deletion.id)
+    await worker.look(filled, limit=1)
     await _put(filled, "an audit")
 
-    await filled.store.delete([file.storage_key for file in chunk])
-    steps = await destroying.record_destroyed(filled.database, [deletion.id], chunk, token=token, lease=lease)
+    await worker.remove(filled)
+    outcomes = await worker.record(filled)
 
-    assert steps == {deletion.id: NextStep.ON_HOLD}
-    assert await destroying.next_files(filled.database, owned, token=token, limit=1) == []
+    assert outcomes == {deletion.id: AttemptOutcome.ON_HOLD}
+    assert await next_files(filled.deletions, worker, limit=1) == []
     assert len(objects_in(objects)) == 2
 
 
@@ -123,7 +122,7 @@ async def test_a_worker_lets_go_of_what_is_on_hold(filled: Context, stop: asynci
 
     await carry_out(filled, [deletion.id], stop)
 
-    waiting = await accepting.find(filled.database, deletion.id)
+    waiting = await find_deletion(filled, deletion.id)
     assert (waiting.state, waiting.files_done, waiting.attempts) == (DeletionState.RETRYING, 0, 0)
     await restore(filled, deletion.id)
     assert await status_of(filled, deletion.package_id) == "default"
@@ -133,21 +132,18 @@ async def test_what_is_under_a_hold_keeps_nobody_from_taking_over_elsewhere(fill
     below = await delete(filled, await publish(filled))
     sent_for = await delete(filled, await publish(filled, version="2.0"))
     elsewhere = await delete(filled, await publish(filled, project_id=200), project_id=200)
-    minute = timedelta(seconds=60)
     for deletion in (below, elsewhere):
-        await destroying.claim(
-            filled.database, [deletion.id], token=uuid4(), lease=minute, grace=timedelta(0), max_attempts=6
-        )
+        await Worker().claim(filled, deletion.id)
     # A worker died, and a queue does not bring what was sent for.
     await query(filled, "UPDATE deletion SET lease_until = now() - interval '1 s' WHERE id = $1", elsewhere.id)
     await query(filled, "UPDATE deletion SET lease_until = now() - interval '2 s' WHERE id = $1", below.id)
     await query(filled, "UPDATE deletion SET wakes = 2 WHERE id = $1", sent_for.id)
     await _put(filled, "an audit")
 
-    assert await destroying.neglected(filled.database, [Lane.INTERACTIVE], limit=1) == [elsewhere.id]
-    assert await destroying.neglected(filled.database, [Lane.INTERACTIVE], limit=100) == [elsewhere.id]
+    assert await neglected(filled.deletions, [Lane.INTERACTIVE], limit=1) == [elsewhere.id]
+    assert await neglected(filled.deletions, [Lane.INTERACTIVE], limit=100) == [elsewhere.id]
     await _put(filled, None)
-    found = await destroying.neglected(filled.database, [Lane.INTERACTIVE], limit=100)
+    found = await neglected(filled.deletions, [Lane.INTERACTIVE], limit=100)
     assert set(found) == {below.id, elsewhere.id, sent_for.id}
 
 
@@ -209,7 +205,7 @@ async def test_a_project_s_grace_is_kept_by_the_worker(filled: Context, tmp_path
 
     await carry_out(filled, [deletion.id], stop)
 
-    assert (await accepting.find(filled.database, deletion.id)).state is DeletionState.GRACE
+    assert (await find_deletion(filled, deletion.id)).state is DeletionState.GRACE
 
 
 async def test_the_directory_file_puts_on_hold_and_lifts(
@@ -251,12 +247,7 @@ async def test_what_was_attempted_before_is_claimed_alone(filled: Context, stop:
     accepted = [await delete(filled, await publish(filled, version=f"{number}")) for number in range(3)]
     await query(filled, "UPDATE deletion SET attempts = 1 WHERE id = $1", accepted[1].id)
     ids = [deletion.id for deletion in accepted]
-    minute = timedelta(seconds=60)
 
-    claimed = await destroying.claim(
-        filled.database, ids, token=uuid4(), lease=minute, grace=timedelta(0), max_attempts=6
-    )
-
-    assert claimed.keys() == {accepted[0].id, accepted[2].id}
+    assert await Worker().claim(filled, *ids) == {accepted[0].id, accepted[2].id}
     await carry_out(filled, ids, stop)
-    assert (await accepting.find(filled.database, accepted[1].id)).state is DeletionState.SUCCEEDED
+    assert (await find_deletion(filled, accepted[1].id)).state is DeletionState.SUCCEEDED

@@ -20,9 +20,10 @@ from schemas.statuses import (
     IN_ERROR,
     INSTALLABLE,
     PACKAGE_MOVES,
+    DeletionState,
 )
 from service.context import Context
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from service.infra.postgres.database import Connection, execute, fetch
 from tests.support.catalogue import delete, delete_file, publish, query
 
@@ -145,7 +146,8 @@ async def test_the_rules_of_the_database_name_the_same_sets(filled: Context) -> 
 
     assert _named(checks) == {CLAIMED, ENDED}
     hidden = frozenset(PACKAGE_MOVES) - DISPLAYABLE
-    assert _named(indexes) == {DISPLAYABLE, INSTALLABLE, hidden, CLAIMED, FAILED}
+    succeeded = frozenset({DeletionState.SUCCEEDED})
+    assert _named(indexes) == {DISPLAYABLE, INSTALLABLE, hidden, CLAIMED, FAILED, succeeded}
 
 
 def _named(rules: Sequence[Mapping[str, Any]]) -> set[frozenset[str]]:

@@ -10,12 +10,12 @@ import pytest
 
 from service.context import Context
 from service.deletions import holds
-from service.deletions.rows.accepting import Deletion
-from service.deletions.rows.holds import Place
+from service.deletions.deletion import Deletion
+from service.deletions.holds import Place
 from service.infra.storage.pacing import Pace
 from tests.support.catalogue import delete, delete_file, file_statuses, objects_in, publish, query, restore, status_of
 from tests.support.races import OK, answer_of, file_ids, state_of
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import Worker, with_settings
 from workers.deleter.batch import carry_out
 
 
@@ -37,7 +37,7 @@ async def _protect(context: Context) -> None:
 
 async def _fail_midway(context: Context, deletion: Deletion, *, is_recorded: bool = False) -> None:
     """Let the last attempt of the deletion end after the first object was removed."""
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(context, deletion.id)
     await worker.prepare_chunk(context, limit=1)
     if is_recorded:
@@ -47,7 +47,7 @@ async def _fail_midway(context: Context, deletion: Deletion, *, is_recorded: boo
 
 async def _stopped_by_protection(context: Context, deletion: Deletion) -> Deletion:
     await _protect(context)
-    await StepwiseWorker().claim(context, deletion.id)
+    await Worker().claim(context, deletion.id)
     await query(context, "TRUNCATE protection_rule")
     assert await state_of(context, deletion) == "failed"
     return deletion
@@ -72,7 +72,7 @@ async def test_a_file_marked_again_after_a_deletion_of_its_package_failed_comes_
     (file_id, _) = await file_ids(filled, package_id)
     of_file = await delete_file(filled, package_id, file_id)
     await _fail_midway(filled, await delete(filled, package_id))
-    await StepwiseWorker().claim(with_settings(filled, grace_period=timedelta(hours=1)), of_file.id)
+    await Worker().claim(with_settings(filled, grace_period=timedelta(hours=1)), of_file.id)
 
     assert await answer_of(restore(filled, of_file.id)) == OK
 
@@ -94,7 +94,7 @@ async def test_a_file_whose_deletion_protection_stopped_after_one_of_its_package
 
 async def test_a_file_that_went_with_its_package_is_not_restored(filled: Context, package_id: int) -> None:
     (file_id, _) = await file_ids(filled, package_id)
-    of_file, worker = await delete_file(filled, package_id, file_id), StepwiseWorker()
+    of_file, worker = await delete_file(filled, package_id, file_id), Worker()
     whole = await delete(filled, package_id)
     await worker.claim(filled, whole.id)
     await worker.prepare_chunk(filled)
@@ -123,7 +123,7 @@ async def test_a_file_under_its_own_deletion_stays_so_when_that_of_its_package_f
 ) -> None:
     (file_id, _) = await file_ids(filled, package_id)
     own = await delete_file(filled, package_id, file_id)
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, own.id)
     await worker.release(filled)
 
@@ -145,7 +145,7 @@ async def test_what_no_worker_has_begun_with_can_be_undone_though_it_was_claimed
 ) -> None:
     begun = await delete(filled, package_id)
     whole = await delete(filled, await publish(filled, name="lib"))
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, begun.id, whole.id)
     await worker.look(filled, limit=1)
     (touched,) = {file.deletion_id for file in worker.files}
@@ -161,7 +161,7 @@ async def test_what_was_begun_in_an_earlier_attempt_cannot_be_undone_when_a_late
     filled: Context, package_id: int
 ) -> None:
     deletion = await delete(filled, package_id)
-    first, second = StepwiseWorker(), StepwiseWorker()
+    first, second = Worker(), Worker()
     await first.claim(filled, deletion.id)
     await first.look(filled, limit=1)
     await first.release(filled)
@@ -173,7 +173,7 @@ async def test_what_was_begun_in_an_earlier_attempt_cannot_be_undone_when_a_late
 
 async def test_what_a_dead_worker_held_counts_as_begun(filled: Context, package_id: int) -> None:
     deletion = await delete(filled, package_id)
-    dead, next_one = StepwiseWorker(), StepwiseWorker()
+    dead, next_one = Worker(), Worker()
     await dead.claim(filled, deletion.id)
     await query(filled, "UPDATE deletion SET lease_until = now() - interval '1 s'")
     await next_one.claim(filled, deletion.id)
@@ -184,7 +184,7 @@ async def test_what_a_dead_worker_held_counts_as_begun(filled: Context, package_
 
 async def test_what_failed_in_the_end_without_a_beginning_can_be_undone(filled: Context, package_id: int) -> None:
     deletion = await delete(filled, package_id)
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.fail(filled, is_last_attempt=True)
 

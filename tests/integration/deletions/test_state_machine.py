@@ -6,7 +6,7 @@ time.
 
 import asyncio
 import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -24,18 +24,22 @@ from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 from schemas.names import AccessLevel, Lane
 from schemas.statuses import PackageStatus
 from service.context import Context, open_context
-from service.deletions import bulk, holds, undoing
+from service.deletions import bulk, holds
 from service.deletions.bulk import Wanted
-from service.deletions.destroying import NextStep
-from service.deletions.rows.accepting import Deletion
-from service.deletions.rows.holds import Place
+from service.deletions.deletion import Deletion
+from service.deletions.holds import Place
+from service.deletions.outcome import AttemptOutcome
+from service.deletions.undoing import requeue
+from service.deletions.undoing import restore as undoing
+from service.deletions.undoing.acts import DeletionChange
 from service.event_loop import new_event_loop
 from service.settings import Settings
 from tests.support.catalogue import ACTOR, OPEN, delete, delete_file, fill_directory, origin, publish, restore
+from tests.support.model import Deletion as Accepted
 from tests.support.model import Thing
 from tests.support.modelled import ModelledYard
 from tests.support.races import OK
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import Worker, with_settings
 from workers.deleter.batch import carry_out
 
 _EXAMPLES: Final = int(os.environ.get("STATE_MACHINE_EXAMPLES", "60"))  # noqa: TID251 - of the trial, not of the service
@@ -120,7 +124,7 @@ class _Yard(ModelledYard):
         asked = replace(origin(lane=Lane.BULK), batch_id=batch)
         wanted = Wanted(tuple(numbers), {OPEN: AccessLevel.MAINTAINER})
         expected = {number for number in numbers if self.model.delete(self.model.packages[number]) == OK}
-        plan = self.run(bulk.delete_packages(self.context.database, asked, wanted, resend=_RESEND))
+        plan = self.run(bulk.delete_packages(self.context.deletions, asked, wanted))
 
         assert plan.deletion_ids.keys() == expected
         assert plan.refused.keys() == set(numbers) - expected
@@ -133,7 +137,7 @@ class _Yard(ModelledYard):
             batch = self.draw_newest(self.batches, "batch")
             rows = self.rows("SELECT id FROM deletion WHERE batch_id = $1 ORDER BY id", batch)
             expected = {row["id"]: self.model.restore(self.model.deletions[row["id"]]) for row in rows}
-            step = undoing.restore_batch(self.context.database, batch, actor=ACTOR, project_ids=[OPEN])
+            step = undoing.restore_batch(self.context.deletions, batch, actor=ACTOR, project_ids=[OPEN])
             undone = self.run(step)
             assert {deletion.id for deletion in undone.restored} == {
                 n for n, answer in expected.items() if answer == OK
@@ -150,15 +154,13 @@ class _Yard(ModelledYard):
     def retry(self) -> None:
         if self.model.deletions:
             number = self.draw_newest(self.model.deletions, "deletion")
-            step = undoing.retry(
-                self.context.database, number, level=AccessLevel.MAINTAINER, actor=ACTOR, resend=_RESEND
-            )
+            step = requeue.retry(self.context.deletions, DeletionChange(number, ACTOR, level=AccessLevel.MAINTAINER))
             self.answered(step, self.model.retry(self.model.deletions[number]))
 
     def destroy_now(self) -> None:
         if self.model.deletions:
             number = self.draw_newest(self.model.deletions, "deletion")
-            step = undoing.destroy_now(self.context.database, number, actor=ACTOR, resend=_RESEND)
+            step = requeue.destroy_now(self.context.deletions, DeletionChange(number, ACTOR))
             self.answered(step, self.model.destroy_now(self.model.deletions[number]))
 
     def protect(self) -> None:
@@ -185,7 +187,7 @@ class _Yard(ModelledYard):
     def claim(self) -> None:
         if not self.model.deletions:
             return
-        worker, ids = StepwiseWorker(), list(self.model.deletions)
+        worker, ids = Worker(), list(self.model.deletions)
         match self.draw(["one", "one", "all", "again"], "which"):
             case "one":
                 ids = [self.draw_newest(ids, "deletion")]
@@ -213,15 +215,21 @@ class _Yard(ModelledYard):
     def record(self) -> None:
         worker = self.draw_worker()
         removed = [(self.model.deletions[file.deletion_id], self.model.files[file.id]) for file in worker.removed]
-        steps = self.run(worker.record(self.context))
+        claimed = set(worker.owned)
+        outcomes = self.run(worker.record(self.context))
         owned = self.model.owned(worker.token)
         ended = self.model.record(worker.token, removed)
-        assert {self.model.deletions[n]: step for n, step in steps.items()} == {
-            d: self._next_step(is_ended=d in ended) for d in owned
-        }
+        expected = {n: self._outcome(self.model.deletions[n], owned, ended) for n in claimed}
+        assert outcomes == {n: outcome for n, outcome in expected.items() if outcome}
 
-    def _next_step(self, *, is_ended: bool) -> NextStep:
-        return NextStep.ENDED if is_ended else NextStep.ON_HOLD if self.model.is_on_hold else NextStep.CONTINUES
+    def _outcome(
+        self, deletion: Accepted, owned: Collection[Accepted], ended: Collection[Accepted]
+    ) -> AttemptOutcome | None:
+        if deletion not in owned:
+            return AttemptOutcome.LOST
+        if deletion in ended:
+            return AttemptOutcome.SUCCEEDED
+        return AttemptOutcome.ON_HOLD if self.model.is_on_hold else None
 
     def destroy_chunk(self) -> None:
         self.look()

@@ -86,6 +86,6 @@ async def test_the_limit_is_what_the_setting_says(filled: Context) -> None:
     await delete_many(filled, (await publish(filled),))
     await _age(filled, "command", minutes=5)
 
-    await bulk.require_moving_outbox(filled.database, limit=timedelta(minutes=6))
+    await bulk.require_moving_outbox(filled.deletions, limit=timedelta(minutes=6))
     with pytest.raises(OutboxBehindError):
-        await bulk.require_moving_outbox(filled.database, limit=timedelta(minutes=4))
+        await bulk.require_moving_outbox(filled.deletions, limit=timedelta(minutes=4))

@@ -15,7 +15,7 @@ from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.context import Context
 from service.deletions import bulk
 from service.deletions.bulk import Wanted
-from service.deletions.rows.accepting import Origin
+from service.deletions.deletion import Origin
 from service.infra.rabbitmq.publishing import Publisher
 from service.storage_check import schedule
 from tests.integration.conftest import Client
@@ -70,7 +70,7 @@ async def _let_all_happen(context: Context) -> None:
         context, name="@acme/unnumbered", version=None, files=[{"file_name": "f", "content": "x"}]
     )
     wanted = Wanted((unnumbered,), {OPEN: AccessLevel.ADMIN}, None)
-    await bulk.delete_packages(context.database, _COMMAND_LINE, wanted, resend=_HOUR)
+    await bulk.delete_packages(context.deletions, _COMMAND_LINE, wanted)
     await _carry_out(context)
 
     kept = await publish(context, name="kept", files=["a", "b"])

@@ -4,7 +4,6 @@ import asyncio
 import json
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -13,13 +12,13 @@ from schemas.messages.outgoing import Kind
 from schemas.messages.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG
 from schemas.names import Lane
 from service.context import Context, open_context
-from service.deletions import destroying
 from service.events import outbox
 from service.infra.rabbitmq.broker import open_broker
 from service.infra.rabbitmq.publishing import Publisher
 from service.observing.metrics import REGISTRY
 from service.settings import Settings
 from tests.support.catalogue import delete, publish, query, status_of
+from tests.support.stepwise import Worker, with_settings
 from workers.deleter.session import run_deleter
 from workers.queue_watch import QueueWatch
 from workers.relay import relay_once, run_relay
@@ -208,9 +207,7 @@ async def test_a_claim_that_lapsed_is_taken_over_whatever_stands_in_the_queue_be
     package_id = await publish(filled)
     deletion = await delete(filled, package_id)
     await query(filled, "DELETE FROM outbox")
-    await destroying.claim(
-        filled.database, [deletion.id], token=uuid4(), lease=timedelta(0), grace=timedelta(0), max_attempts=9
-    )
+    await Worker().claim(with_settings(filled, lease=timedelta(0)), deletion.id)
 
     async with open_context(settings.model_copy(update={"lease": lease})) as context, asyncio.TaskGroup() as group:
         group.create_task(run_deleter(context, list(Lane), stop))

@@ -8,13 +8,13 @@ from typing import Final
 import pytest
 
 from service.context import Context, open_context
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from service.errors import DatabaseAwayError
 from service.infra.postgres.sessions import connecting
 from service.settings import Settings
 from tests.support.catalogue import delete, file_statuses, fill_directory, publish, query
 from tests.support.races import UseCase, claiming, restoring
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import Worker, with_settings
 
 _USUAL_LIMIT_S: Final = 0.3
 _TAKES_S: Final = 1
@@ -57,7 +57,7 @@ async def test_a_package_may_take_its_time_to_be_marked(impatient: Context, dele
 
 
 async def test_a_package_may_take_its_time_to_come_back(impatient: Context, deletion: Deletion) -> None:
-    await StepwiseWorker().claim(with_settings(impatient, grace_period=timedelta(hours=1)), deletion.id)
+    await Worker().claim(with_settings(impatient, grace_period=timedelta(hours=1)), deletion.id)
     assert await file_statuses(impatient, deletion.package_id) == ["pending_destruction"] * 2
 
     await _slowed(impatient, restoring(deletion))
@@ -66,7 +66,7 @@ async def test_a_package_may_take_its_time_to_come_back(impatient: Context, dele
 
 
 async def test_a_package_may_take_its_time_to_be_shown_in_error(impatient: Context, deletion: Deletion) -> None:
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(impatient, deletion.id)
 
     await _slowed(impatient, lambda context: worker.fail(context, is_last_attempt=True))

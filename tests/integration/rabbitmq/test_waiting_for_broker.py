@@ -17,11 +17,11 @@ from structlog.testing import capture_logs
 
 from schemas.names import Lane
 from service.context import Context
-from service.deletions import destroying
 from service.errors import BrokerAwayError, StartError
 from service.settings import Settings
 from tests.support.catalogue import delete, publish, status_of
 from tests.support.servers import Servers
+from tests.support.stepwise import Worker, with_settings
 from workers.deleter.session import run_deleter
 from workers.runtime.broker_wait import wait_for_broker, wait_for_servers
 
@@ -123,9 +123,7 @@ async def test_a_virtual_host_may_be_made_after_the_broker_answers(
 async def test_a_claim_that_lapsed_is_taken_over_meanwhile(filled: Context, stop: asyncio.Event, nobody: str) -> None:
     package_id = await publish(filled)
     deletion = await delete(filled, package_id)
-    await destroying.claim(
-        filled.database, [deletion.id], token=uuid4(), lease=timedelta(0), grace=timedelta(0), max_attempts=9
-    )
+    await Worker().claim(with_settings(filled, lease=timedelta(0)), deletion.id)
     waiting = replace(filled, settings=_at(filled.settings, nobody))
 
     with capture_logs() as lines:

@@ -26,7 +26,7 @@ _READING_ALONE: Final = frozenset({"list_packages_behind", "find_package", "brow
 _COPYING: Final = frozenset({"append_to_outbox", "note_damaged"})
 """These answer with nothing; they take from arrays."""
 
-_SHARED_LOCKS: Final = frozenset({"lock_import", "lock_waking"})
+_SHARED_LOCKS: Final = frozenset({"lock_import"})
 """Two features take these locks, so that one waits for the other."""
 
 
@@ -70,7 +70,7 @@ def test_each_file_of_queries_has_one_user_beside_it() -> None:
                 users[named_query(name).file].add(call.place.partition(":")[0])
 
     shared = {str(file.relative_to(_ROOT)): sorted(found) for file, found in users.items() if len(found) > 1}
-    assert shared.keys() <= {"service/deletions/deletions.sql"}, shared
+    assert not shared, shared
     for file, found in users.items():
         assert all(file.parent in (_ROOT / user).parents for user in found)
 

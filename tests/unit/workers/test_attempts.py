@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.deletions.destroying import Failure
+from service.deletions.outcome import Failure
 from service.errors import ObjectStuckError, StorageRefusedError, StorageUnavailableError
 from workers.deleter.attempts import gravest, judge, pause_after
 

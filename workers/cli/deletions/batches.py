@@ -7,12 +7,14 @@ from uuid import UUID
 
 from schemas.http.deletion_resources import Batch
 from service.context import Context
-from service.deletions import bulk, undoing
+from service.deletions import views
 from service.deletions.entities import batch_entity, restoration_entity
-from service.deletions.undoing import Restoration
+from service.deletions.undoing import restore
+from service.deletions.undoing.restore import Restoration
 from service.infra.postgres.database import Connection
 from workers.cli.deletions.output import print_batch, print_restoration
-from workers.cli.deletions.watching import SOME_FAILED, STILL_RUNNING, Snapshot, snapshot_of_batch, watch
+from workers.cli.deletions.snapshots import DeletionSnapshot, snapshot_of_batch
+from workers.cli.deletions.watching import SOME_FAILED, STILL_RUNNING, watch
 from workers.cli.outputs import Output, print_json, print_names
 from workers.cli.run_use_case import ACTOR, run_use_case
 
@@ -27,7 +29,7 @@ def show_batch(batch_id: UUID, *, is_watched: bool = False, within: timedelta | 
         async with context.database.connection() as connection:
             return await _find(connection, batch_id)
 
-    async def read_snapshot(connection: Connection) -> Snapshot:
+    async def read_snapshot(connection: Connection) -> DeletionSnapshot:
         return snapshot_of_batch(*(await _find(connection, batch_id)))
 
     status = watch(read_snapshot, within=within, missing=_MISSING) if is_watched else 0
@@ -40,7 +42,7 @@ def restore_batch(batch_id: UUID, *, output: Output) -> int:
     """Undo each deletion of a batch that can be undone, print the results, and return the exit status."""
 
     def undo(context: Context) -> Awaitable[Restoration]:
-        return undoing.restore_batch(context.database, batch_id, actor=ACTOR, project_ids=None)
+        return restore.restore_batch(context.deletions, batch_id, actor=ACTOR, project_ids=None)
 
     restoration = run_use_case(undo, missing=_MISSING)
     if output is Output.JSON:
@@ -53,6 +55,6 @@ def restore_batch(batch_id: UUID, *, output: Output) -> int:
 
 
 async def _find(connection: Connection, batch_id: UUID) -> tuple[Batch, Sequence[str]]:
-    rows = await bulk.progress_of(connection, batch_id, project_ids=None)
-    holds = await bulk.holds_on(connection, batch_id, limit=_MOST_HOLDS)
-    return batch_entity(rows, batch_id=batch_id, base=""), holds
+    parts = await views.progress_of(connection, batch_id, project_ids=None)
+    holds = await views.holds_on(connection, batch_id, limit=_MOST_HOLDS)
+    return batch_entity(parts, batch_id=batch_id, base=""), holds

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from uuid import UUID
 
 import click
-from rich.filesize import decimal
 
 from schemas.http.bulk import MOST_PACKAGES, BulkDelete, GroupBulkDelete, GroupPackageFilter
 from schemas.names import AccessLevel, Cause, Credential, Lane, PackageType
@@ -20,35 +19,24 @@ from service.access.callers import OPERATOR
 from service.context import Context
 from service.deletions import bulk
 from service.deletions.bulk import BulkPlan, Wanted
-from service.deletions.entities import bulk_entity, planned_lines
-from service.deletions.rows.accepting import Origin
+from service.deletions.deletion import Origin
 from service.errors import StartError
 from service.ids import new_id
 from service.infra.postgres.database import Connection
 from service.infra.postgres.outages import one_line_for_outages
 from workers.cli.deletions.batches import show_batch
-from workers.cli.deletions.output import print_some
+from workers.cli.deletions.plans import print_plan, print_sums, print_tables
 from workers.cli.deletions.watching import SOME_FAILED, watch_options
 from workers.cli.options import TEXT, command_settings, one_of, validated
-from workers.cli.outputs import USUAL, Output, output_option, print_json, print_names, short_option
+from workers.cli.outputs import USUAL, Output, output_option, short_option
 from workers.cli.run_use_case import find_group, find_project, run_use_case
-from workers.cli.tables import Column, Size, counted
+from workers.cli.tables import counted
 
 _KINDS: Final[Mapping[str, click.ParamType[Any]]] = {
     "package_type": one_of(PackageType),
     "status": one_of(sorted(DISPLAYABLE)),
     "keep_latest_per_name": click.INT,
 }
-_COLUMNS: Final = (
-    Column("package"),
-    Column("project", rank=3),
-    Column("type", rank=2),
-    Column("name", is_text=True),
-    Column("version", is_text=True),
-    Column("files", rank=1, is_number=True),
-    Column("size", is_number=True),
-)
-_REFUSALS: Final = (Column("package"), Column("refused because", is_text=True))
 _OUTPUTS: Final = (*USUAL, Output.NDJSON)
 _OF_BATCH: Final = {Output.NDJSON: Output.JSON}
 """How a batch is printed, where not as its packages are."""
@@ -105,13 +93,13 @@ def bulk_delete(
         raise click.UsageError("--watch cannot go with --dry-run: there is nothing to watch")
     if dry_run:
         plan = _plan(request)
-        _print(plan, output, request.address, batch_id=None)
+        print_plan(plan, output, request.address, batch_id=None)
         click.get_current_context().exit(SOME_FAILED if plan.refused else 0)
     if not is_sure:
         request = _confirmed(request)
     batch_id = new_id()
     plan = run_use_case(lambda context: _delete(context, request, batch_id))
-    _print(plan, output, request.address, batch_id=batch_id, is_known=not is_sure)
+    print_plan(plan, output, request.address, batch_id=batch_id, is_known=not is_sure)
     status = SOME_FAILED if plan.refused else 0
     if is_watched and plan.accepted:
         status = show_batch(batch_id, is_watched=True, within=within, output=_OF_BATCH.get(output, output)) or status
@@ -172,7 +160,7 @@ def _plan(request: _Request) -> BulkPlan:
     async def plan(context: Context) -> BulkPlan:
         async with context.database.connection() as connection:
             wanted = await request.wanted(connection)
-        return await bulk.plan_deletion(context.database, wanted)
+        return await bulk.plan_deletion(context.deletions, wanted)
 
     return run_use_case(plan)
 
@@ -182,8 +170,8 @@ def _confirmed(request: _Request) -> _Request:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody can be asked, for standard input is no terminal: give --yes, or --dry-run")
     plan = _plan(request)
-    _print_tables(plan, err=True)
-    _print_sums(plan, batch_id=None, err=True)
+    print_tables(plan, err=True)
+    print_sums(plan, batch_id=None, err=True)
     if plan.accepted:
         click.confirm(f"Delete {counted(len(plan.accepted), 'package')}?", abort=True, err=True)
     return replace(request, body=request.body.model_copy(update={"expected_count": len(plan.accepted)}))
@@ -204,50 +192,10 @@ async def _delete(context: Context, request: _Request, batch_id: UUID) -> BulkPl
     hint = f"`packyard deletions show --batch {batch_id}` reports whether they were accepted"
     try:
         with one_line_for_outages():
-            return await bulk.delete_packages(context.database, origin, wanted, resend=context.settings.resend)
+            return await bulk.delete_packages(context.deletions, origin, wanted)
     except StartError as error:
         raise StartError(f"{error}; {hint}") from error
     except asyncio.CancelledError:
         # SIGTERM or Ctrl-C, perhaps while the database commits.
         click.echo(f"stopped; {hint}", err=True)
         raise
-
-
-def _print(plan: BulkPlan, output: Output, address: str, *, batch_id: UUID | None, is_known: bool = False) -> None:
-    if output is Output.JSON:
-        print_json(bulk_entity(plan, batch_id=batch_id, base=address))
-    elif output in {Output.NDJSON, Output.NAME}:
-        if output is Output.NAME:
-            print_names(package.id for package in plan.accepted)
-        else:
-            for line in planned_lines(plan):
-                print_json(line)
-        if batch_id is not None or plan.remaining:
-            _print_sums(plan, batch_id=batch_id, err=True)
-    else:
-        _print_tables(plan, names_accepted=not is_known, is_wide=output is Output.WIDE)
-        _print_sums(plan, batch_id=batch_id)
-
-
-def _print_tables(plan: BulkPlan, *, names_accepted: bool = True, is_wide: bool = False, err: bool = False) -> None:
-    if names_accepted:
-        rows = [
-            (str(one.id), str(one.project_id), one.package_type, one.name, one.version, one.files, Size(one.bytes))
-            for one in plan.accepted
-        ]
-        print_some(_COLUMNS, rows, is_wide=is_wide, err=err)
-    refused = [(str(package_id), reason) for package_id, reason in plan.refused.items()]
-    print_some(_REFUSALS, refused, is_wide=is_wide, err=err)
-
-
-def _print_sums(plan: BulkPlan, *, batch_id: UUID | None, err: bool = False) -> None:
-    verb = "would delete" if batch_id is None else "deleting"
-    sizes = f"{counted(plan.files, 'file')}, {decimal(plan.bytes)}"
-    line = f"{verb} {counted(len(plan.accepted), 'package')}: {sizes}"
-    if plan.refused:
-        line += f"; {len(plan.refused):,} refused"
-    if plan.remaining:
-        line += f"; {plan.remaining:,} more match, which need another call"
-    click.echo(line, err=err)
-    if batch_id is not None and plan.accepted:
-        click.echo(f"batch {batch_id}", err=err)

@@ -1,7 +1,6 @@
 """`packyard deletions`: showing deletions, undoing and repeating them."""
 
 import sys
-from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -11,20 +10,23 @@ import click
 from schemas.http.bulk import Restore
 from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.parameters import MAX_PER_PAGE
-from schemas.names import AccessLevel, PackageType
+from schemas.names import PackageType
 from schemas.statuses import DeletionState
 from service.access import access
 from service.access.callers import OPERATOR
 from service.context import Context
-from service.deletions import accepting as use_cases
-from service.deletions import undoing
-from service.deletions.accepting import DeletionPage
-from service.infra.postgres.database import Connection, Record
+from service.deletions import views
+from service.deletions.undoing import requeue
+from service.deletions.undoing import restore as undoing
+from service.deletions.undoing.acts import DeletionChange
+from service.deletions.views import DeletionDetails, DeletionPage
+from service.infra.postgres.database import Connection
 from workers.cli.deletions.batches import restore_batch, show_batch
 from workers.cli.deletions.bulk_delete import bulk_delete
 from workers.cli.deletions.holds import hold, lift, list_holds
 from workers.cli.deletions.output import print_deletion, print_deletions, resource
-from workers.cli.deletions.watching import STILL_RUNNING, Snapshot, snapshot_of_deletion, watch, watch_options
+from workers.cli.deletions.snapshots import DeletionSnapshot, snapshot_of_deletion
+from workers.cli.deletions.watching import STILL_RUNNING, watch, watch_options
 from workers.cli.options import TEXT, command_settings, one_of, validated
 from workers.cli.outputs import Output, output_option
 from workers.cli.run_use_case import ACTOR, find_group, find_project, run_use_case
@@ -64,7 +66,7 @@ def list_deletions(
     listing: DeletionListing = validated(DeletionListing, filters, name="the list")
     found = run_use_case(lambda context: _list(context, listing, project, group, limit=limit, cursor=cursor))
     settings = command_settings()
-    print_deletions([resource(row, settings) for row in found.rows], output)
+    print_deletions([resource(view, settings) for view in found.deletions], output)
     if found.next_cursor is not None:
         click.echo(f"there are more: --cursor {found.next_cursor}", err=True)
 
@@ -102,7 +104,8 @@ def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str |
         raise click.UsageError("--rename-to is for one deletion and cannot go with --batch")
     if deletion_id is not None:
         version = validated(Restore, {"rename_to": rename_to}, name="--rename-to").rename_to
-        run_use_case(lambda context: undoing.restore(context.database, deletion_id, actor=ACTOR, rename_to=version))
+        change = DeletionChange(deletion_id, ACTOR, rename_to=version)
+        run_use_case(lambda context: undoing.restore(context.deletions, change))
         _show(deletion_id, output=output)
     if batch_id is not None:
         _exit(restore_batch(batch_id, output=output))
@@ -120,11 +123,7 @@ def destroy_now(
     if not is_sure and sys.stdin.isatty():
         _confirm_destruction(deletion_id)
 
-    def end_grace(context: Context) -> Awaitable[object]:
-        resend = context.settings.resend
-        return undoing.destroy_now(context.database, deletion_id, actor=ACTOR, resend=resend)
-
-    run_use_case(end_grace)
+    run_use_case(lambda context: requeue.destroy_now(context.deletions, DeletionChange(deletion_id, ACTOR)))
     _show(deletion_id, is_watched=is_watched, within=within, output=output)
 
 
@@ -134,17 +133,7 @@ def destroy_now(
 @_ONE
 def retry(*, deletion_id: UUID, is_watched: bool, within: timedelta | None, output: Output) -> None:
     """Try a failed deletion again, with all its attempts."""
-
-    def again(context: Context) -> Awaitable[object]:
-        return undoing.retry(
-            context.database,
-            deletion_id,
-            level=AccessLevel.ADMIN,
-            actor=ACTOR,
-            resend=context.settings.resend,
-        )
-
-    run_use_case(again)
+    run_use_case(lambda context: requeue.retry(context.deletions, DeletionChange(deletion_id, ACTOR)))
     _show(deletion_id, is_watched=is_watched, within=within, output=output)
 
 
@@ -157,17 +146,17 @@ async def _list(
     limit: int,
     cursor: str | None,
 ) -> DeletionPage:
-    rows: list[Record] = []
+    found: list[DeletionDetails] = []
     async with context.database.connection() as connection:
         places = await _places(connection, project, group)
-        while len(rows) < limit:
-            page = {"per_page": min(limit - len(rows), MAX_PER_PAGE), "cursor": cursor}
-            listed = await use_cases.list_newest(connection, places, listing.model_copy(update=page))
-            rows += listed.rows
+        while len(found) < limit:
+            page = {"per_page": min(limit - len(found), MAX_PER_PAGE), "cursor": cursor}
+            listed = await views.list_newest(connection, places, listing.model_copy(update=page))
+            found += listed.deletions
             cursor = listed.next_cursor
             if cursor is None:
                 break
-    return DeletionPage(rows, cursor)
+    return DeletionPage(found, cursor)
 
 
 async def _places(connection: Connection, project: str | None, group: str | None) -> list[int] | None:
@@ -179,23 +168,24 @@ async def _places(connection: Connection, project: str | None, group: str | None
 
 
 def _confirm_destruction(deletion_id: UUID) -> None:
-    row = _find(deletion_id)
-    name = " ".join(written(row[key]) for key in ("package_type", "package_name", "package_version") if row[key])
-    sizes = f"{counted(row['files_total'], 'file')}, {counted(row['bytes_total'], 'byte')}"
+    deletion = _find(deletion_id).deletion
+    parts = (deletion.package_type, deletion.package_name, deletion.package_version)
+    name = " ".join(written(part) for part in parts if part)
+    sizes = f"{counted(deletion.files_total, 'file')}, {counted(deletion.bytes_total, 'byte')}"
     click.confirm(f"Destroy {name} ({sizes}), which cannot be undone then?", abort=True, err=True)
 
 
-def _find(deletion_id: UUID) -> Record:
-    async def find(context: Context) -> Record:
+def _find(deletion_id: UUID) -> DeletionDetails:
+    async def find(context: Context) -> DeletionDetails:
         async with context.database.connection() as connection:
-            return await use_cases.show(connection, None, deletion_id)
+            return await views.show(connection, None, deletion_id)
 
     return run_use_case(find)
 
 
 def _show(deletion_id: UUID, *, is_watched: bool = False, within: timedelta | None = None, output: Output) -> None:
-    async def read_snapshot(connection: Connection) -> Snapshot:
-        return snapshot_of_deletion(await use_cases.show(connection, None, deletion_id))
+    async def read_snapshot(connection: Connection) -> DeletionSnapshot:
+        return snapshot_of_deletion(await views.show(connection, None, deletion_id))
 
     status = watch(read_snapshot, within=within) if is_watched else 0
     if status != STILL_RUNNING:

@@ -7,7 +7,7 @@ import click
 
 from schemas.fields import Text
 from service.deletions import holds
-from service.deletions.rows.holds import Place
+from service.deletions.holds import Place
 from workers.cli.options import TEXT, validated
 from workers.cli.outputs import Output, output_option, print_json, print_names
 from workers.cli.run_use_case import run_use_case
@@ -32,8 +32,8 @@ _FINISHING: Final = "a worker finishes its chunk of"
 def hold(place: str, reason: str, *, is_group: bool) -> None:
     """Keep everything in PLACE (a project's path or number) from being deleted, until the hold is lifted."""
     report = _put(place, validated(Text, reason, name="--reason"), is_group=is_group)
-    waiting = f"{counted(report.waiting, 'deletion')} {'waits' if report.waiting == 1 else 'wait'}"
-    click.echo(f"{report.hold.path} is on hold: {waiting}; {_FINISHING} {report.under_way:,} of them")
+    waiting = f"{counted(report.below.waiting, 'deletion')} {'waits' if report.below.waiting == 1 else 'wait'}"
+    click.echo(f"{report.hold.path} is on hold: {waiting}; {_FINISHING} {report.below.under_way:,} of them")
 
 
 @click.command()
@@ -42,9 +42,9 @@ def hold(place: str, reason: str, *, is_group: bool) -> None:
 def lift(place: str, *, is_group: bool) -> None:
     """Lift the hold on PLACE; what waited for that goes on, unless another hold stops it."""
     report = _put(place, None, is_group=is_group)
-    path, waiting = report.hold.path, report.waiting - report.released
+    path, waiting = report.hold.path, report.below.waiting - report.below.released
     if report.nearest is None:
-        click.echo(f"{path} is not on hold any more: {counted(report.released, 'deletion')} can go on")
+        click.echo(f"{path} is not on hold any more: {counted(report.below.released, 'deletion')} can go on")
     else:
         click.echo(f"{path} has no hold of its own any more, but is below one: {written(report.nearest)}")
     if waiting:

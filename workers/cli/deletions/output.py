@@ -9,8 +9,8 @@ from rich.filesize import decimal
 from schemas.http.deletion_resources import Act, Batch, DeletionResource, Requester
 from schemas.names import AccessLevel
 from service.deletions.entities import deletion_entity
-from service.deletions.undoing import Restoration
-from service.infra.postgres.database import Record
+from service.deletions.undoing.restore import Restoration
+from service.deletions.views import DeletionDetails
 from service.settings import Settings
 from workers.cli.outputs import Output, print_json, print_names
 from workers.cli.tables import Column, Size, counted, print_fields, print_table
@@ -46,10 +46,10 @@ _STATES: Final = (Column("state"), Column("deletions", is_number=True))
 _REFUSALS: Final = (Column("deletion"), Column("refused because", is_text=True))
 
 
-def resource(row: Record, settings: Settings) -> DeletionResource:
+def resource(view: DeletionDetails, settings: Settings) -> DeletionResource:
     """Return a deletion just as the API has it for an admin; without EXTERNAL_URL, its links are paths."""
     base = str(settings.external_url or "").rstrip("/")
-    return deletion_entity(row, base=base, level=AccessLevel.ADMIN)
+    return deletion_entity(view, base=base, level=AccessLevel.ADMIN)
 
 
 def print_deletions(deletions: Sequence[DeletionResource], output: Output) -> None:

@@ -1,29 +1,26 @@
 """Watching deletions until all have ended: a bar on a terminal, lines elsewhere, and the outcome as the exit status."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
 
 import click
 from rich.console import Console, RenderableType
-from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 from typing_extensions import override
 
 from schemas.fields import Duration
-from schemas.http.deletion_resources import Batch
-from schemas.statuses import ENDED, DeletionState
+from schemas.statuses import DeletionState
 from service.context import open_context
 from service.errors import StartError, first_line
-from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, Record
+from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError
 from service.infra.postgres.outages import one_line_for_outages
 from service.refusals import NotFoundError
+from workers.cli.deletions.snapshots import DeletionSnapshot
 from workers.cli.options import command_settings, validated
-from workers.cli.tables import written
 from workers.runtime.signals import run_process, until_stopped
 
 SOME_FAILED: Final = 1
@@ -39,56 +36,7 @@ _SHARE: Final = 10
 _BETWEEN_LINES_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """How far deletions are: how many are in which state, and what is gone."""
-
-    states: Mapping[DeletionState, int]
-    files_done: int
-    files_total: int
-    bytes_done: int
-    bytes_total: int
-    remark: str | None = None
-    """The reason why they wait, or the last error."""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more happens by itself."""
-        return all(state in ENDED for state in self.states)
-
-    @property
-    def progress(self) -> tuple[int, int, str]:
-        """How many are done, of how many, of what: files of one deletion, deletions of more."""
-        deletions = sum(self.states.values())
-        if deletions == 1:
-            return self.files_done, self.files_total, "files"
-        return sum(self.states.get(state, 0) for state in ENDED), deletions, "deletions"
-
-    def sentence(self) -> str:
-        """Return it as one line."""
-        states = ", ".join(f"{state} {count:,}" for state, count in sorted(self.states.items()))
-        sizes = f"{decimal(self.bytes_done)} of {decimal(self.bytes_total)}"
-        line = f"{states}; {self.files_done:,}/{self.files_total:,} files, {sizes}"
-        return f"{line} ({written(self.remark)})" if self.remark else line
-
-
-ReadSnapshot: TypeAlias = Callable[[Connection], Awaitable[Snapshot]]
-
-
-def snapshot_of_deletion(row: Record) -> Snapshot:
-    """Return how far one deletion is."""
-    state, hold = DeletionState(row["state"]), row["hold"]
-    remark = f"on hold: {hold}" if hold is not None else row["last_error"]
-    if state is DeletionState.GRACE and hold is None:
-        remark = f"until {written(row['not_before'])}"
-    done = (row["files_done"], row["files_total"], row["bytes_done"], row["bytes_total"])
-    return Snapshot({state: 1}, *done, remark=remark)
-
-
-def snapshot_of_batch(batch: Batch, holds: Sequence[str]) -> Snapshot:
-    """Return how far a batch is."""
-    done = (batch.files_done, batch.files_total, batch.bytes_done, batch.bytes_total)
-    return Snapshot(batch.states, *done, remark=f"on hold: {'; '.join(holds)}" if holds else None)
+ReadSnapshot: TypeAlias = Callable[[Connection], Awaitable[DeletionSnapshot]]
 
 
 def watch_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -206,7 +154,7 @@ class Watching:
     """The last known state of deletions, and how it is shown on standard error."""
 
     def __init__(self) -> None:
-        self._snapshot: Snapshot | None = None
+        self._snapshot: DeletionSnapshot | None = None
         self._line_at = 0.0
         console = Console(stderr=True)
         self._bar = _TwoLines(
@@ -236,7 +184,7 @@ class Watching:
         with self._bar:
             yield
 
-    def show(self, snapshot: Snapshot, *, at: float) -> None:
+    def show(self, snapshot: DeletionSnapshot, *, at: float) -> None:
         """Show what is seen now; as a line only where it is another, and not too many of them."""
         before, self._snapshot = self._snapshot, snapshot
         done, total, unit = snapshot.progress

@@ -11,7 +11,7 @@ _GROW_WITH_A_BATCH: Final = (
     # The relay, the workers and the scheduler take many rows at a time.
     *("unpublished_commands", "number_events", "lock_instance", "mark_published", "put_off"),
     *("claim_deletions", "next_files", "next_files_of_large", "unmarked_deletions", "record_progress"),
-    *("delete_files", "delete_packages", "delete_emptied_packages", "lock_displayed_packages"),
+    *("delete_files", "end_deletions", "delete_emptied_packages", "lock_displayed_packages"),
     *("lock_waking", "wake_deletions", "wake_released", "neglected_deletions", "fold_statistics"),
     *("prune_outbox", "prune_deletions", "prune_answers", "deletion_figures", "outbox_figures"),
     # A check reads every file row, page by page, and waits for uploads of the keys that it takes aside.

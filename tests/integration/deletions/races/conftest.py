@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.context import Context
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from tests.support.catalogue import delete, delete_file, objects_in, publish, query
 from tests.support.races import file_ids, lift
 from workers.deleter.batch import carry_out

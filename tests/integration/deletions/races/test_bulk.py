@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from service.context import Context
-from service.deletions.destroying import NextStep
-from service.deletions.rows.accepting import Deletion
+from service.deletions.bulk import PackageRefusal, RefusalReason
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome
 from tests.support.catalogue import delete, event_topics, file_statuses, publish, query, status_of
 from tests.support.races import (
     EITHER_END,
@@ -25,7 +26,7 @@ from tests.support.races import (
     state_of,
 )
 
-_NOT_FOUND: Final = "404 Not found"
+_NOT_FOUND: Final = PackageRefusal(RefusalReason.NOT_FOUND)
 
 
 async def _unlocked(context: Context) -> list[int]:
@@ -203,6 +204,6 @@ async def test_the_end_of_the_last_file_waits_for_a_bulk_delete_and_leaves_the_p
         record = await begun_waiting(filled, worker.record)
         await bulk.end(commits=commits)
 
-        assert await record == {of_last_file.id: NextStep.ENDED}
+        assert await record == {of_last_file.id: AttemptOutcome.SUCCEEDED}
     assert await status_of(filled, package_id) == ("processing" if commits else None)
     assert (await event_topics(filled)).count("package.destroyed") == (0 if commits else 1)

@@ -4,7 +4,7 @@ from typing import Final
 
 from schemas.http.bulk import PackageFilter
 from service.context import Context
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from tests.support.catalogue import event_topics, status_of
 from tests.support.races import (
     EITHER_END,

@@ -8,10 +8,17 @@ from uuid import UUID
 import pytest
 
 from service.context import Context
-from service.deletions import accepting
-from service.deletions.rows.accepting import Deletion
-from service.deletions.undoing import Restoration
-from tests.support.catalogue import delete_many, event_topics, file_statuses, objects_in, query, status_of
+from service.deletions.deletion import Deletion
+from service.deletions.undoing.restore import Restoration
+from tests.support.catalogue import (
+    delete_many,
+    event_topics,
+    file_statuses,
+    find_deletion,
+    objects_in,
+    query,
+    status_of,
+)
 from tests.support.races import (
     EITHER_END,
     OK,
@@ -26,7 +33,7 @@ from tests.support.races import (
     restoring_many,
     state_of,
 )
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import Worker, with_settings
 
 _GRACE: Final = timedelta(hours=1)
 
@@ -35,7 +42,7 @@ _GRACE: Final = timedelta(hours=1)
 async def batch(filled: Context, package_id: int, other_id: int) -> list[Deletion]:
     """The deletions of both packages, accepted in one call."""
     plan = await delete_many(filled, (package_id, other_id))
-    return [await accepting.find(filled.database, plan.deletion_ids[id_]) for id_ in (package_id, other_id)]
+    return [await find_deletion(filled, plan.deletion_ids[id_]) for id_ in (package_id, other_id)]
 
 
 def _restored(restoration: Restoration) -> list[UUID]:
@@ -69,10 +76,10 @@ async def test_a_claim_passes_by_all_that_is_being_restored_at_once(
     ids = {deletion.id for deletion in batch}
 
     async with held_open(filled, restoring_many(batch[0].batch_id)) as restore:
-        assert await StepwiseWorker().claim(filled, *ids) == set()
+        assert await Worker().claim(filled, *ids) == set()
         await restore.end(commits=commits)
 
-    assert await StepwiseWorker().claim(filled, *ids) == (set() if commits else ids)
+    assert await Worker().claim(filled, *ids) == (set() if commits else ids)
     for deletion in batch:
         assert await state_of(filled, deletion) == ("restored" if commits else "destroying")
         assert await status_of(filled, deletion.package_id) == ("default" if commits else "pending_destruction")
@@ -97,7 +104,7 @@ async def test_a_bulk_restore_waits_for_a_chunk_and_brings_back_only_what_no_wor
     filled: Context, batch: list[Deletion], *, commits: bool
 ) -> None:
     first, second = batch
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, first.id)
     await worker.prepare_chunk(filled, limit=1)
 
@@ -166,7 +173,7 @@ async def test_a_bulk_restore_waits_for_the_end_of_a_grace_and_is_still_in_time(
         await end.end(commits=commits)
 
         assert _restored(await restore) == [deletion.id for deletion in batch]
-    assert await StepwiseWorker().claim(filled, batch[0].id) == set()
+    assert await Worker().claim(filled, batch[0].id) == set()
     assert await status_of(filled, batch[0].package_id) == "default"
 
 

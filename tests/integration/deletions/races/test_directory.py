@@ -7,8 +7,8 @@ from typing import Final
 import pytest
 
 from service.context import Context
-from service.deletions.destroying import NextStep
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome
 from service.directory_file.applying import apply_directory, read_directory
 from service.directory_file.rows import Counts
 from tests.support.catalogue import delete, file_statuses, objects_in, query, status_of
@@ -24,7 +24,7 @@ from tests.support.races import (
     restoring,
     wake,
 )
-from tests.support.stepwise import StepwiseWorker, try_claim
+from tests.support.stepwise import Worker, try_claim
 
 _RULE: Final = "{package_name_pattern: app, package_type: generic, minimum_access_level_for_delete: owner}"
 _PROTECTION: Final = f"protection_rules: [{_RULE}]"
@@ -90,7 +90,7 @@ async def test_a_file_is_applied_while_a_bulk_delete_is_accepted_and_stops_all_o
         plan = await bulk.end(commits=commits)
 
     if plan is not None:
-        assert await StepwiseWorker().claim(filled, *plan.deletion_ids.values()) == set()
+        assert await Worker().claim(filled, *plan.deletion_ids.values()) == set()
     assert (await deleting_many((package_id, other_id))(filled)).refused.keys() == {package_id, other_id}
     assert len(objects_in(objects)) == 4
 
@@ -130,14 +130,14 @@ async def test_a_file_that_is_applied_stops_the_claims_that_come_after_its_commi
 async def test_a_file_with_a_hold_stops_the_chunks_that_begin_after_its_commit(
     filled: Context, deletion: Deletion, objects: Path, files: _Files, *, commits: bool
 ) -> None:
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
 
     async with held_open(filled, files.applying(_HOLD)) as applying:
         await worker.prepare_chunk(filled, limit=1)
         await applying.end(commits=commits)
 
-    assert await worker.record(filled) == {deletion.id: NextStep.ON_HOLD if commits else NextStep.CONTINUES}
+    assert await worker.record(filled) == ({deletion.id: AttemptOutcome.ON_HOLD} if commits else {})
     await worker.prepare_chunk(filled)
     assert len(objects_in(objects)) == (1 if commits else 0)
 

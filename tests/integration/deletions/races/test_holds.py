@@ -9,8 +9,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from service.context import Context
-from service.deletions.destroying import NextStep
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome
 from service.infra.postgres.database import Connection, Database
 from tests.support.catalogue import delete, objects_in, publish, query, status_of
 from tests.support.races import (
@@ -23,7 +23,7 @@ from tests.support.races import (
     state_of,
     wake,
 )
-from tests.support.stepwise import StepwiseWorker, try_claim, with_settings
+from tests.support.stepwise import Worker, try_claim, with_settings
 from workers.deleter.batch import carry_out
 
 
@@ -59,14 +59,14 @@ async def _commands(context: Context) -> int:
 async def test_a_claim_that_ends_after_a_hold_began_removes_nothing(
     filled: Context, deletion: Deletion, objects: Path, *, commits: bool
 ) -> None:
-    worker = StepwiseWorker()
+    worker = Worker()
 
     async with held_open(filled, claiming(deletion, worker)) as claim:
         await hold(filled)
         await claim.end(commits=commits)
 
     await worker.prepare_chunk(filled)
-    assert await worker.record(filled) == ({deletion.id: NextStep.ON_HOLD} if commits else {})
+    assert await worker.record(filled) == ({deletion.id: AttemptOutcome.ON_HOLD} if commits else {})
     assert len(objects_in(objects)) == 2
 
 
@@ -102,14 +102,14 @@ async def test_a_lift_lets_in_the_claims_that_come_after_its_commit(
 async def test_a_hold_stops_the_chunks_that_begin_after_its_commit(
     filled: Context, deletion: Deletion, objects: Path, *, commits: bool
 ) -> None:
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
 
     async with held_open(filled, hold) as holding:
         await worker.prepare_chunk(filled, limit=1)
         await holding.end(commits=commits)
 
-    assert await worker.record(filled) == {deletion.id: NextStep.ON_HOLD if commits else NextStep.CONTINUES}
+    assert await worker.record(filled) == ({deletion.id: AttemptOutcome.ON_HOLD} if commits else {})
     await worker.prepare_chunk(filled)
     assert len(objects_in(objects)) == (1 if commits else 0)
 
@@ -118,16 +118,16 @@ async def test_a_hold_stops_the_chunks_that_begin_after_its_commit(
 async def test_a_hold_does_not_wait_for_a_chunk_that_is_being_recorded_and_stops_the_next(
     filled: Context, deletion: Deletion, objects: Path, *, commits: bool
 ) -> None:
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.prepare_chunk(filled, limit=1)
 
     async with held_open(filled, worker.record) as record:
-        assert (await hold(filled)).under_way == 1
+        assert (await hold(filled)).below.under_way == 1
         await record.end(commits=commits)
 
     await worker.prepare_chunk(filled)
-    assert await worker.record(filled) == {deletion.id: NextStep.ON_HOLD}
+    assert await worker.record(filled) == {deletion.id: AttemptOutcome.ON_HOLD}
     assert len(objects_in(objects)) == 1
 
 
@@ -135,7 +135,7 @@ async def test_a_hold_does_not_wait_for_a_chunk_that_is_being_recorded_and_stops
 async def test_a_hold_tells_of_the_chunk_that_began_before_it_was_there(
     filled: Context, deletion: Deletion, objects: Path, *, commits: bool
 ) -> None:
-    worker = StepwiseWorker()
+    worker = Worker()
 
     async with held_open(filled, claiming(deletion, worker)) as claim:
         async with held_open(filled, hold) as holding:
@@ -145,7 +145,7 @@ async def test_a_hold_tells_of_the_chunk_that_began_before_it_was_there(
         await worker.remove(filled)
 
     assert report is not None
-    assert (report.waiting, report.under_way) == (1, 1 if commits else 0)
+    assert (report.below.waiting, report.below.under_way) == (1, 1 if commits else 0)
     assert len(objects_in(objects)) == (0 if commits else 2)
 
 
@@ -162,7 +162,7 @@ async def test_what_the_scheduler_finds_on_hold_in_the_moment_of_the_lift_goes_o
     async with held_open(filled, wake) as waking:
         lifting = await begun_waiting(filled, lift)
         await waking.end(commits=commits)
-        assert (await lifting).released == 1
+        assert (await lifting).below.released == 1
 
     assert await wake(filled) == 1
     assert await _commands(filled) == 2

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from service.context import Context
-from service.deletions.rows.accepting import Deletion
+from service.deletions.bulk import PackageRefusal, RefusalReason
+from service.deletions.deletion import Deletion
 from tests.support.catalogue import delete, file_statuses, objects_in, status_of
 from tests.support.races import (
     EITHER_END,
@@ -27,7 +28,7 @@ from tests.support.races import (
     retrying,
     state_of,
 )
-from tests.support.stepwise import StepwiseWorker, try_claim
+from tests.support.stepwise import Worker, try_claim
 
 # A DELETE
 
@@ -112,7 +113,7 @@ async def test_a_bulk_delete_passes_by_a_hold_that_is_not_there_yet_and_is_stopp
         await holding.end(commits=commits)
 
     ids = set(plan.deletion_ids.values())
-    assert await StepwiseWorker().claim(filled, *ids) == (set() if commits else ids)
+    assert await Worker().claim(filled, *ids) == (set() if commits else ids)
     assert accepted_ids(plan) == [package_id, other_id]
 
 
@@ -125,10 +126,10 @@ async def test_a_hold_passes_by_a_bulk_delete_that_is_being_accepted_and_stops_a
         plan = await bulk.end(commits=commits)
 
     if plan is not None:
-        assert await StepwiseWorker().claim(filled, *plan.deletion_ids.values()) == set()
+        assert await Worker().claim(filled, *plan.deletion_ids.values()) == set()
     again = await deleting_many((package_id, other_id))(filled)
-    reason = "404 Not found" if commits else "403 Forbidden - Deletions are on hold: an audit"
-    assert again.refused == dict.fromkeys([package_id, other_id], reason)
+    refusal = PackageRefusal(RefusalReason.NOT_FOUND) if commits else PackageRefusal(RefusalReason.ON_HOLD, "an audit")
+    assert again.refused == dict.fromkeys([package_id, other_id], refusal)
 
 
 # Second thoughts
@@ -153,7 +154,7 @@ async def test_a_hold_passes_by_a_restore_and_keeps_what_is_not_restored(
         report = await hold(filled)
         await restore.end(commits=commits)
 
-    assert report.waiting == 1
+    assert report.below.waiting == 1
     assert not await try_claim(filled, deletion)
     assert await state_of(filled, deletion) == ("restored" if commits else "queued")
     assert await answer_of(restoring(deletion)(filled)) == (409 if commits else OK)

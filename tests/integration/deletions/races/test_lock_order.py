@@ -10,9 +10,9 @@ import pytest
 from service.context import Context
 from tests.support.catalogue import delete, delete_file, delete_many, query, restore
 from tests.support.races import UseCase, begun_waiting, file_ids, held_open, hold, lift, restoring_many
-from tests.support.stepwise import StepwiseWorker
+from tests.support.stepwise import Worker
 
-_Taking: TypeAlias = Callable[[StepwiseWorker, UUID], UseCase[Any]]
+_Taking: TypeAlias = Callable[[Worker, UUID], UseCase[Any]]
 
 _TAKING: Final[dict[str, _Taking]] = {
     "record": lambda worker, _: worker.record,
@@ -43,7 +43,7 @@ async def test_who_waits_for_the_first_deletion_has_not_taken_the_second(
     plan = await delete_many(filled, (package_id, other_id))
     first, second = sorted(plan.deletion_ids.values())
     ((batch,),) = [row.values() for row in await query(filled, "SELECT DISTINCT batch_id FROM deletion")]
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, first, second)
     await hold(filled)
     await query(filled, "UPDATE deletion SET held = true WHERE id = $1", second)
@@ -59,23 +59,23 @@ async def test_who_waits_for_the_first_deletion_has_not_taken_the_second(
     assert [row["id"] for row in free] == [second]
 
 
-async def _claim_again(worker: StepwiseWorker, context: Context) -> None:
+async def _claim_again(worker: Worker, context: Context) -> None:
     await worker.claim(context, *worker.owned)
 
 
-async def _fail(worker: StepwiseWorker, context: Context) -> None:
+async def _fail(worker: Worker, context: Context) -> None:
     await worker.fail(context, is_last_attempt=True)
 
 
-@pytest.mark.parametrize("step", [_claim_again, StepwiseWorker.record, _fail], ids=["claim", "record", "fail"])
+@pytest.mark.parametrize("step", [_claim_again, Worker.record, _fail], ids=["claim", "record", "fail"])
 async def test_a_worker_that_waits_for_the_first_package_has_taken_neither_the_second_nor_a_file(
-    filled: Context, package_id: int, other_id: int, step: Callable[[StepwiseWorker, Context], Awaitable[object]]
+    filled: Context, package_id: int, other_id: int, step: Callable[[Worker, Context], Awaitable[object]]
 ) -> None:
     # The first package stays on display and loses one file. The second one goes.
     (file_id, _) = await file_ids(filled, package_id)
     of_file = await delete_file(filled, package_id, file_id)
     of_package = await delete_many(filled, (other_id,))
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, of_file.id, *of_package.deletion_ids.values())
     await worker.prepare_chunk(filled)
 

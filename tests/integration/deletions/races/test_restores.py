@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from service.context import Context
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from tests.support.catalogue import delete, delete_file, event_topics, file_statuses, objects_in, query, status_of
 from tests.support.races import (
     EITHER_END,
@@ -21,7 +21,7 @@ from tests.support.races import (
     restoring,
     state_of,
 )
-from tests.support.stepwise import StepwiseWorker, with_settings
+from tests.support.stepwise import Worker, with_settings
 
 _HOUR: Final = timedelta(hours=1)
 
@@ -32,10 +32,10 @@ _HOUR: Final = timedelta(hours=1)
 @EITHER_END
 async def test_a_claim_passes_by_what_is_being_restored(filled: Context, deletion: Deletion, *, commits: bool) -> None:
     async with held_open(filled, restoring(deletion)) as restore:
-        assert await StepwiseWorker().claim(filled, deletion.id) == set()
+        assert await Worker().claim(filled, deletion.id) == set()
         await restore.end(commits=commits)
 
-    assert await StepwiseWorker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
+    assert await Worker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
     assert await state_of(filled, deletion) == ("restored" if commits else "destroying")
     assert await file_statuses(filled, deletion.package_id) == ["default" if commits else "pending_destruction"] * 2
 
@@ -72,7 +72,7 @@ async def test_a_restore_waits_for_the_marking_of_a_grace_period_and_undoes_it(
 async def test_a_restore_at_the_end_of_grace_is_in_time_only_until_the_claim(
     filled: Context, deletion: Deletion, *, commits: bool
 ) -> None:
-    await StepwiseWorker().claim(with_settings(filled, grace_period=_HOUR), deletion.id)
+    await Worker().claim(with_settings(filled, grace_period=_HOUR), deletion.id)
     await query(filled, "UPDATE deletion SET not_before = now()")
 
     async with held_open(filled, claiming(deletion)) as claim:

@@ -23,7 +23,7 @@ from service.storage_check.rows import FileObject
 from tests.support.catalogue import delete, objects_in, publish, query
 from tests.support.checks import AT_ONCE, DAY, check, key_of, put, quarantined, told
 from tests.support.races import EITHER_END, about_to_end, begun_waiting, held_open, publishing
-from tests.support.stepwise import StepwiseWorker
+from tests.support.stepwise import Worker
 from tests.support.stores import StoreWithPause
 
 
@@ -133,7 +133,7 @@ async def test_a_repair_waits_for_an_import_that_is_about_to_commit(
 
 async def test_a_deletion_between_its_object_and_its_row_is_no_finding(filled: Context) -> None:
     package_id = await publish(filled, files=["a", "b", "c"])
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, (await delete(filled, package_id)).id)
     await worker.prepare_chunk(filled, limit=2)
 

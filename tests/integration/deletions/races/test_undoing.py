@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from service.context import Context
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
 from tests.support.catalogue import file_statuses, objects_in, protect, query, status_of
 from tests.support.races import (
     EITHER_END,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from service.context import Context
-from service.deletions.destroying import NextStep
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome
 from tests.support.catalogue import delete, event_topics, file_statuses, objects_in, publish, status_of
 from tests.support.races import EITHER_END, about_to_end, begun_waiting, deleting, held_open, publishing
 
@@ -35,7 +35,7 @@ async def test_the_end_of_a_deletion_does_not_wait_for_a_republish_and_leaves_it
     worker = await about_to_end(filled, deletion)
 
     async with held_open(filled, publishing()) as republish:
-        assert await worker.record(filled) == {deletion.id: NextStep.ENDED}
+        assert await worker.record(filled) == {deletion.id: AttemptOutcome.SUCCEEDED}
         again = await republish.end(commits=commits)
 
     assert again != package_id
@@ -83,7 +83,7 @@ async def test_the_end_of_the_last_file_waits_for_an_upload_and_leaves_the_packa
         record = await begun_waiting(filled, worker.record)
         await upload.end(commits=commits)
 
-        assert await record == {of_last_file.id: NextStep.ENDED}
+        assert await record == {of_last_file.id: AttemptOutcome.SUCCEEDED}
     assert await status_of(filled, package_id) == ("default" if commits else None)
     assert (await event_topics(filled)).count("package.destroyed") == (0 if commits else 1)
 

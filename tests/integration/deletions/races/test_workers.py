@@ -4,14 +4,14 @@ import asyncio
 from pathlib import Path
 
 from service.context import Context
-from service.deletions import accepting
-from service.deletions.destroying import NextStep
-from service.deletions.rows.accepting import Deletion
+from service.deletions.deletion import Deletion
+from service.deletions.outcome import AttemptOutcome
 from tests.support.catalogue import (
     delete,
     delete_file,
     event_topics,
     file_statuses,
+    find_deletion,
     objects_in,
     protect,
     publish,
@@ -29,24 +29,24 @@ from tests.support.races import (
     state_of,
     wake,
 )
-from tests.support.stepwise import StepwiseWorker
+from tests.support.stepwise import Worker
 from workers.deleter.batch import carry_out
 
 
 @EITHER_END
 async def test_a_second_claim_passes_by_the_first(filled: Context, deletion: Deletion, *, commits: bool) -> None:
     async with held_open(filled, claiming(deletion)) as first:
-        assert await StepwiseWorker().claim(filled, deletion.id) == set()
+        assert await Worker().claim(filled, deletion.id) == set()
         await first.end(commits=commits)
 
-    assert await StepwiseWorker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
-    assert (await accepting.find(filled.database, deletion.id)).attempts == 1
+    assert await Worker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
+    assert (await find_deletion(filled, deletion.id)).attempts == 1
     assert await event_topics(filled) == ["package.deletion_requested"]
 
 
-async def _late_worker(context: Context, deletion: Deletion) -> StepwiseWorker:
+async def _late_worker(context: Context, deletion: Deletion) -> Worker:
     """Return a worker with something to record, whose lease has lapsed meanwhile."""
-    late = StepwiseWorker()
+    late = Worker()
     await late.claim(context, deletion.id)
     await late.prepare_chunk(context, limit=1)
     await let_lapse(context, deletion)
@@ -57,36 +57,36 @@ async def _late_worker(context: Context, deletion: Deletion) -> StepwiseWorker:
 async def test_a_late_worker_waits_for_who_takes_over_and_then_records_nothing(
     filled: Context, deletion: Deletion, *, commits: bool
 ) -> None:
-    late, next_one = await _late_worker(filled, deletion), StepwiseWorker()
+    late, next_one = await _late_worker(filled, deletion), Worker()
 
     async with held_open(filled, claiming(deletion, next_one)) as takeover:
         record = await begun_waiting(filled, late.record)
         await takeover.end(commits=commits)
 
-        assert await record == ({} if commits else {deletion.id: NextStep.CONTINUES})
+        assert await record == ({deletion.id: AttemptOutcome.LOST} if commits else {})
     assert len(await file_statuses(filled, deletion.package_id)) == (2 if commits else 1)
-    assert (await accepting.find(filled.database, deletion.id)).files_done == (0 if commits else 1)
+    assert (await find_deletion(filled, deletion.id)).files_done == (0 if commits else 1)
 
 
 @EITHER_END
 async def test_nobody_takes_over_while_a_late_worker_records(
     filled: Context, deletion: Deletion, *, commits: bool
 ) -> None:
-    late, next_one = await _late_worker(filled, deletion), StepwiseWorker()
+    late, next_one = await _late_worker(filled, deletion), Worker()
 
     async with held_open(filled, late.record) as record:
         assert await next_one.claim(filled, deletion.id) == set()
         await record.end(commits=commits)
 
     assert await next_one.claim(filled, deletion.id) == (set() if commits else {deletion.id})
-    assert (await accepting.find(filled.database, deletion.id)).files_done == (1 if commits else 0)
+    assert (await find_deletion(filled, deletion.id)).files_done == (1 if commits else 0)
 
 
 @EITHER_END
 async def test_a_late_renewal_waits_for_who_takes_over_and_renews_nothing(
     filled: Context, deletion: Deletion, *, commits: bool
 ) -> None:
-    late, next_one = await _late_worker(filled, deletion), StepwiseWorker()
+    late, next_one = await _late_worker(filled, deletion), Worker()
 
     async with held_open(filled, claiming(deletion, next_one)) as takeover:
         renewal = await begun_waiting(filled, late.renew)
@@ -99,7 +99,7 @@ async def test_a_late_renewal_waits_for_who_takes_over_and_renews_nothing(
 async def test_a_late_failure_waits_for_who_takes_over_and_spoils_nothing(
     filled: Context, deletion: Deletion, *, commits: bool
 ) -> None:
-    late, next_one = await _late_worker(filled, deletion), StepwiseWorker()
+    late, next_one = await _late_worker(filled, deletion), Worker()
 
     async with held_open(filled, claiming(deletion, next_one)) as takeover:
         failure = await begun_waiting(filled, lambda context: late.fail(context, is_last_attempt=True))
@@ -113,7 +113,7 @@ async def test_a_late_failure_waits_for_who_takes_over_and_spoils_nothing(
 async def test_a_late_release_waits_for_who_takes_over_and_gives_nothing_back(
     filled: Context, deletion: Deletion, *, commits: bool
 ) -> None:
-    late, next_one = await _late_worker(filled, deletion), StepwiseWorker()
+    late, next_one = await _late_worker(filled, deletion), Worker()
 
     async with held_open(filled, claiming(deletion, next_one)) as takeover:
         release = await begun_waiting(filled, late.release)
@@ -121,7 +121,7 @@ async def test_a_late_release_waits_for_who_takes_over_and_gives_nothing_back(
         await release
 
     assert await state_of(filled, deletion) == ("destroying" if commits else "retrying")
-    assert (await accepting.find(filled.database, deletion.id)).attempts == (2 if commits else 0)
+    assert (await find_deletion(filled, deletion.id)).attempts == (2 if commits else 0)
 
 
 # The scheduler and a worker
@@ -148,13 +148,13 @@ async def test_a_claim_passes_by_what_is_being_sent_for_and_the_command_comes(
     await query(filled, "UPDATE deletion SET wake_at = now()")
 
     async with held_open(filled, wake) as waking:
-        assert await StepwiseWorker().claim(filled, deletion.id) == set()
+        assert await Worker().claim(filled, deletion.id) == set()
         await waking.end(commits=commits)
 
     commands = await query(filled, "SELECT body FROM outbox WHERE kind = 'command'")
     assert [command["body"]["deletion_ids"] for command in commands] == [[str(deletion.id)]] * commits
     assert await wake(filled) == (0 if commits else 1)
-    assert await StepwiseWorker().claim(filled, deletion.id) == {deletion.id}
+    assert await Worker().claim(filled, deletion.id) == {deletion.id}
 
 
 # Protection and a worker
@@ -165,14 +165,14 @@ async def test_a_rule_stops_the_claims_that_come_after_its_commit(
     filled: Context, deletion: Deletion, objects: Path, *, commits: bool
 ) -> None:
     async with held_open(filled, protect) as rule:
-        early, worker = await delete(filled, await publish(filled)), StepwiseWorker()
+        early, worker = await delete(filled, await publish(filled)), Worker()
         assert await worker.claim(filled, early.id) == {early.id}
         await rule.end(commits=commits)
 
-    assert await StepwiseWorker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
+    assert await Worker().claim(filled, deletion.id) == (set() if commits else {deletion.id})
     assert await state_of(filled, deletion) == ("failed" if commits else "destroying")
     await worker.prepare_chunk(filled)
-    assert await worker.record(filled) == {early.id: NextStep.ENDED}
+    assert await worker.record(filled) == {early.id: AttemptOutcome.SUCCEEDED}
     assert len(objects_in(objects)) == 2
 
 
@@ -186,7 +186,7 @@ async def test_a_rule_that_comes_during_a_claim_does_not_stop_it_but_its_success
 
     assert await state_of(filled, deletion) == ("destroying" if commits else "queued")
     await let_lapse(filled, deletion)
-    await StepwiseWorker().claim(filled, deletion.id)
+    await Worker().claim(filled, deletion.id)
     assert await state_of(filled, deletion) == "failed"
     assert await status_of(filled, deletion.package_id) == "error"
     assert len(objects_in(objects)) == 2
@@ -195,7 +195,7 @@ async def test_a_rule_that_comes_during_a_claim_does_not_stop_it_but_its_success
 async def test_a_rule_that_comes_after_the_first_removal_stops_nothing(
     filled: Context, deletion: Deletion, stop: asyncio.Event
 ) -> None:
-    worker = StepwiseWorker()
+    worker = Worker()
     await worker.claim(filled, deletion.id)
     await worker.prepare_chunk(filled, limit=1)
     await worker.record(filled)

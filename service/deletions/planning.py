@@ -1,17 +1,20 @@
-"""Planning the deletion of many packages: which they are, and what they hold."""
+"""Finding the packages that one call is about."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from typing import Final, TypeAlias
 
 from schemas.http.bulk import MOST_PACKAGES, PackageFilter
 from schemas.names import AccessLevel, PackageType
 from schemas.statuses import DISPLAYABLE, INTACT
 from service.catalogue.rows.packages import selection
 from service.infra.postgres.composing import Values
-from service.infra.postgres.database import Connection, Record, fetch, fetch_composed
+from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.queries import listed
+from service.infra.postgres.records import row_reader
+
+Selected: TypeAlias = PackageFilter | tuple[int, ...]
+"""Packages, by a filter or by their ids."""
 
 _LATEST: Final = """p.id NOT IN (
     SELECT ranked.id FROM (
@@ -42,6 +45,9 @@ class Candidate:
     bytes: int
 
 
+_read_candidate: Final = row_reader(Candidate)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """The packages of one call, and how many more match."""
@@ -50,12 +56,12 @@ class Candidates:
     remaining: int
 
 
-async def plan(
-    connection: Connection, levels: Mapping[int, AccessLevel], wanted: PackageFilter | tuple[int, ...], *, lock: bool
+async def find_candidates(
+    connection: Connection, levels: Mapping[int, AccessLevel], wanted: Selected, *, lock: bool
 ) -> Candidates:
     """Return the packages in these projects (id -> the caller's level) that are *wanted*, by ids or by a filter.
 
-    They are locked until the transaction ends if *lock* is set. If there are more than 10,000, the oldest are taken.
+    They are locked until the transaction ends if *lock* is set. Of more than 10,000, the oldest are taken.
     """
     values = Values()
     projects = values.place(list(levels), "bigint[]")
@@ -67,25 +73,13 @@ async def plan(
     }
     parts["conditions"] = " AND ".join(_conditions(values, wanted, projects))
     rows = await fetch_composed(connection, "plan_deletions", parts, values.all)
-    packages = [_candidate(row) for row in rows[:MOST_PACKAGES]]
+    packages = [_read_candidate(row) for row in rows[:MOST_PACKAGES]]
     if len(rows) <= MOST_PACKAGES:
         return Candidates(packages, remaining=0)
     return Candidates(packages, remaining=await _count(connection, levels, wanted) - len(packages))
 
 
-async def summarise(connection: Connection, batch_id: UUID, project_ids: list[int] | None) -> list[Record]:
-    """Return, for each state, how many deletions of a batch are in it, with their files and bytes."""
-    return await fetch(connection, "summarise_batch", batch_id=batch_id, project_ids=project_ids)
-
-
-async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> list[str]:
-    """Return the reasons of holds that keep deletions of a batch from going on."""
-    return [row["hold"] for row in await fetch(connection, "holds_on_batch", batch_id=batch_id, limit=limit)]
-
-
-async def _count(
-    connection: Connection, levels: Mapping[int, AccessLevel], wanted: PackageFilter | tuple[int, ...]
-) -> int:
+async def _count(connection: Connection, levels: Mapping[int, AccessLevel], wanted: Selected) -> int:
     values = Values()
     projects = values.place(list(levels), "bigint[]")
     parts = {"projects": projects, "conditions": " AND ".join(_conditions(values, wanted, projects))}
@@ -94,7 +88,7 @@ async def _count(
     return total
 
 
-def _conditions(values: Values, wanted: PackageFilter | tuple[int, ...], projects: str) -> list[str]:
+def _conditions(values: Values, wanted: Selected, projects: str) -> list[str]:
     if isinstance(wanted, tuple):
         return [f"p.id = ANY({values.place(wanted, 'bigint[]')})", f"p.status IN {listed(DISPLAYABLE)}"]
     conditions = selection(values, wanted)
@@ -107,19 +101,3 @@ def _conditions(values: Values, wanted: PackageFilter | tuple[int, ...], project
         count = values.place(wanted.keep_latest_per_name, "bigint")
         conditions.append(_LATEST.format(projects=projects, count=count, intact=listed(INTACT)))
     return conditions
-
-
-def _candidate(row: Record) -> Candidate:
-    return Candidate(
-        id=row["id"],
-        project_id=row["project_id"],
-        package_type=PackageType(row["package_type"]),
-        name=row["name"],
-        version=row["version"],
-        status=row["status"],
-        level=AccessLevel(row["level"]),
-        hold=row["hold"],
-        is_protected=row["protected"],
-        files=row["files"],
-        bytes=row["bytes"],
-    )

@@ -1,8 +1,3 @@
--- Restoring, trying again, and ending a grace early.
-
--- name: lock_deletion
-SELECT deletion(d.*) FROM deletion d WHERE d.id = :id FOR UPDATE;
-
 -- name: lock_deletions_of_batch
 SELECT deletion(deletion.*) FROM deletion
  WHERE batch_id = :batch_id AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
@@ -80,29 +75,3 @@ UPDATE package_file f
 -- name: end_as_restored
 UPDATE deletion SET state = 'restored', finished_at = now(), restored_as = :version::text
  WHERE id = ANY(:ids::uuid[]) AND state IN sources_of(DELETION_MOVES, restored) RETURNING deletion(deletion.*);
-
--- name: queue_again
--- Not `queued`: the package is past its grace, and objects may be gone.
-UPDATE deletion SET state = 'retrying', finished_at = NULL, attempts = 0, wakes = 0,
-       not_before = now(), wake_at = now() + :resend::interval, requested_level = :requested_level
- WHERE id = :id AND state IN statuses(FAILED) AND state IN sources_of(DELETION_MOVES, retrying)
-RETURNING deletion(deletion.*);
-
--- name: reopen_package!
-UPDATE package SET status = 'processing', updated_at = now()
- WHERE id = :package_id AND status IN statuses(IN_ERROR) AND status IN sources_of(PACKAGE_MOVES, processing);
-
--- name: reopen_file!
-UPDATE package_file SET status = 'processing', updated_at = now()
- WHERE id = :package_file_id AND status IN statuses(FILES_IN_ERROR) AND status IN sources_of(FILE_MOVES, processing);
-
--- name: end_grace
-UPDATE deletion SET grace_waived = true, wakes = 0, not_before = now(), wake_at = now() + :resend::interval
- WHERE id = :id RETURNING deletion(deletion.*);
-
--- name: hold_on_project
-SELECT deletion_hold_on(:project_id) AS hold;
-
--- name: insert_acts!
-INSERT INTO deletion_act (deletion_id, action, user_id, credential, request_id)
-SELECT id, :action, :user_id, :credential, :request_id FROM unnest(:ids::uuid[]) AS acted (id);

@@ -1,0 +1,56 @@
+-- name: lock_package
+-- Locks the package until the transaction ends, if it may be deleted; level: of the caller, in its project.
+SELECT p.id, p.status, p.updated_at, deletion_hold_on(p.project_id) AS hold,
+       EXISTS (SELECT FROM protection_rule r
+                WHERE r.project_id = p.project_id AND r.package_type = p.package_type
+                  AND r.minimum_access_level_for_delete > :level
+                  AND name_matches(p.name, r.package_name_pattern)) AS is_protected
+  FROM package p
+ WHERE p.project_id = :project_id AND p.id = :package_id AND p.status IN statuses(DISPLAYABLE)
+   FOR UPDATE;
+
+-- name: lock_file
+-- The one file of a locked package, if it may be deleted.
+SELECT updated_at FROM package_file
+ WHERE id = :package_file_id AND package_id = :package_id AND status IN statuses(DISPLAYABLE_FILES)
+   FOR UPDATE;
+
+-- name: insert_package_deletions
+-- level: of the caller, in the project of each package.
+WITH moved AS (
+    UPDATE package SET status = 'processing', updated_at = now()
+     WHERE id = ANY(:package_ids::bigint[]) AND status IN sources_of(PACKAGE_MOVES, processing)
+ RETURNING id
+), wanted AS (
+    SELECT * FROM unnest(:deletion_ids::uuid[], :event_ids::uuid[], :package_ids::bigint[], :prior_statuses::text[],
+        :levels::smallint[]) AS w (deletion_id, event_id, package_id, prior_status, level)
+), totals AS (
+    SELECT package_id, count(*) AS files, sum(size)::bigint AS bytes FROM package_file
+     WHERE package_id = ANY(:package_ids::bigint[]) GROUP BY package_id
+)
+INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_type, package_name,
+    package_version, prior_status, lane, cause, reason, requested_by, requested_level, credential, request_id, batch_id,
+    files_total, bytes_total, wake_at)
+SELECT w.deletion_id, w.event_id, p.project_id, g.ancestry[1], p.id, p.package_type, p.name,
+    p.version, w.prior_status, :lane, :cause, :reason, :requested_by, w.level, :credential, :request_id, :batch_id::uuid,
+    coalesce(t.files, 0), coalesce(t.bytes, 0), now() + :resend::interval
+  FROM wanted w JOIN moved ON moved.id = w.package_id JOIN package p ON p.id = w.package_id
+  JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
+  LEFT JOIN totals t ON t.package_id = w.package_id
+RETURNING deletion(deletion.*);
+
+-- name: insert_file_deletion
+WITH moved AS (
+    UPDATE package_file SET status = 'processing', updated_at = now()
+     WHERE id = :package_file_id AND status IN sources_of(FILE_MOVES, processing)
+ RETURNING id
+)
+INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_file_id, package_type,
+    package_name, package_version, file_name, prior_status, lane, cause, reason, requested_by, requested_level,
+    credential, request_id, files_total, bytes_total, wake_at)
+SELECT :deletion_id, :event_id, p.project_id, g.ancestry[1], p.id, f.id, p.package_type,
+    p.name, p.version, f.file_name, CASE WHEN f.status IN statuses(FILES_IN_ERROR) THEN f.status ELSE p.status END,
+    :lane, :cause, :reason, :requested_by, :requested_level, :credential, :request_id, 1, f.size, now() + :resend::interval
+  FROM moved JOIN package_file f ON f.id = moved.id JOIN package p ON p.id = f.package_id
+  JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
+RETURNING deletion(deletion.*);

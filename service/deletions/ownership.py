@@ -1,0 +1,52 @@
+"""Claims: which worker owns a deletion, and whether a byte of it may be gone.
+
+A deletion can be restored only while no byte can be gone. `removal_began_at` has the answer: the first moment at which
+an object may have been removed, null before. A worker may die at any moment, so the safe answer is written before the
+first removal. A trigger sets the moment with the state `destroying`, in the transaction of the claim. That costs no
+round trip.
+
+The answer is too careful for a worker that gives its claim back before it removed anything. A claim therefore returns
+which deletions it was the first to set: `removal_began_at` is then its own `now()`. The worker keeps those in
+`Claims.untouched` until it reads their files, since a removal can begin only then. Untouched deletions that it
+releases, puts off or fails get their null back. We call this the untouched claim.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from service.deletions.deletion import Deletion, Deletions
+from service.infra.postgres.database import Connection, execute, fetch
+from service.infra.postgres.repeating import repeated
+
+
+@dataclass(slots=True)
+class Claims:
+    """The deletions that a worker claimed under one token."""
+
+    token: UUID = field(default_factory=uuid4)
+    owned: dict[UUID, Deletion] = field(default_factory=dict)
+    untouched: set[UUID] = field(default_factory=set)
+    """Those of which no object can have been removed, in this attempt or before."""
+
+
+async def lock_owned(connection: Connection, claims: Claims, ids: Collection[UUID]) -> dict[UUID, bool]:
+    """Lock those that are still owned, with their packages; return whether a hold stops each of them."""
+    rows = await fetch(connection, "lock_claims", ids=list(ids), claim=claims.token)
+    return {row["id"]: row["hold"] is not None for row in rows}
+
+
+@repeated
+async def renew(deletions: Deletions, claims: Claims) -> int:
+    """Renew the leases of what is still owned; return how many."""
+    async with deletions.database.connection() as connection:
+        return await execute(
+            connection, "renew_claims", ids=list(claims.owned), claim=claims.token, lease=deletions.lease
+        )
+
+
+@repeated
+async def release(deletions: Deletions, claims: Claims, ids: Collection[UUID]) -> None:
+    """Give back what is still owned, without counting it as an attempt; another worker may continue immediately."""
+    async with deletions.database.connection() as connection:
+        await execute(connection, "release_claims", ids=list(ids), claim=claims.token, untouched=list(claims.untouched))

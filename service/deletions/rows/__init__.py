@@ -1,1 +1,0 @@
-"""Deletions in the database."""

@@ -1,0 +1,1 @@
+"""Acts of users on accepted deletions: restore, retry, and end a grace early."""
