@@ -9,8 +9,8 @@ from aiohttp import web
 from service.api.routes import browsing, bulk, deletions, documentation, generic, health, packages, statistics
 from service.context import Context
 from service.downloads import note_downloads
-from service.http.caching import tag_answers
 from service.http.keys import CONTEXT, OPERATIONS
+from service.http.serving.caching import tag_answers
 from service.http.serving.cross_origin import CrossOrigin
 from service.http.serving.middlewares import add_headers, identify, translate_errors
 from service.http.serving.rate_limit import RateLimit

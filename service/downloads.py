@@ -14,9 +14,9 @@ from aiohttp import ETag, web
 
 from service.catalogue.downloads import DownloadNotes
 from service.errors import ObjectMissingError, PackyardError, StorageRefusedError
-from service.http.caching import is_known
 from service.http.keys import CONTEXT, REQUEST_ID
-from service.http.ranges import Part, RangeUnsatisfiableError, wanted_part
+from service.http.serving.caching import is_known
+from service.http.serving.ranges import Part, RangeUnsatisfiableError, wanted_part
 from service.infra.postgres.database import Database, Record
 from service.refusals import NotFoundError
 

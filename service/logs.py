@@ -10,7 +10,7 @@ import structlog
 from structlog.types import Processor
 from typing_extensions import override
 
-from service.setting_values import LogFormat, LogLevel
+from service.configuration.values import LogFormat, LogLevel
 
 _LEFT_BEHIND: Final = "exception=ConnectionError('unexpected connection_lost() call')"
 """The message that PostgreSQL's driver leaves when we give up connecting; we have logged that already."""

@@ -9,11 +9,9 @@ from typing import Annotated
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
 
 from schemas.fields import Duration
-from service.environment import FILE, PREFIX, layered
-from service.errors import StartError
-from service.printed_values import printed
-from service.secret_files import SecretFile
-from service.setting_values import (
+from service.configuration.printed_values import printed
+from service.configuration.secret_files import SecretFile
+from service.configuration.values import (
     Hosts,
     LogFormat,
     LogLevel,
@@ -24,6 +22,8 @@ from service.setting_values import (
     TimesOfDay,
     scheme_in,
 )
+from service.environment import FILE, PREFIX, layered
+from service.errors import StartError
 
 
 class Settings(BaseModel):

@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from service import housekeeping
 from service.backlog.watch import Watch
 from service.catalogue import statistics
 from service.context import Context
@@ -15,6 +14,7 @@ from service.errors import StartError, StorageRefusedError, StorageUnavailableEr
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.observing import metrics
 from service.storage_check import schedule
+from workers import housekeeping
 from workers.runtime.loops import reopen_until, wait_for_any
 from workers.runtime.signals import until_stopped
 from workers.runtime.stand_by import stand_by

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from schemas.statuses import DELETION_MOVES, FILE_MOVES, PACKAGE_MOVES
-from service.printed_values import printed
+from service.configuration.printed_values import printed
 from service.settings import Settings
 from tests.support.paths import ROOT
 from tests.support.reference_commands import commands

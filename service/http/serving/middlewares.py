@@ -10,14 +10,14 @@ import structlog
 from aiohttp import hdrs, web
 
 from service.errors import DatabaseAwayError, StorageUnavailableError
-from service.http.caching import cache_control
 from service.http.carriers import Carrier
 from service.http.expect_continue import hang_up_unless_it_came
 from service.http.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.http.operations import OPERATION, Handler
-from service.http.ranges import RangeUnsatisfiableError
 from service.http.refusing import refusal_of, refuse
 from service.http.replies import COMMON_HEADERS, reply_text
+from service.http.serving.caching import cache_control
+from service.http.serving.ranges import RangeUnsatisfiableError
 from service.observing import metrics
 from service.refusals import InternalError, RefusedError, UnauthorizedError
 

@@ -12,11 +12,11 @@ from aiohttp.http_exceptions import LineTooLong
 from typing_extensions import override
 
 from service.errors import StartError
-from service.http.caching import NOT_TO_BE_KEPT
 from service.http.expect_continue import without_unknown
 from service.http.operations import READING
 from service.http.refusing import refuse
 from service.http.replies import COMMON_HEADERS
+from service.http.serving.caching import NOT_TO_BE_KEPT
 from service.http.serving.framing import MOST_WAITING, HeadTooLongError, Parser
 from service.refusals import InternalError, RefusedError, UnservedError
 from service.sockets import bind_sockets, reason_of, url_authority

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from service.setting_values import LogLevel
+from service.configuration.values import LogLevel
 from service.settings import Settings
 from tests.support.servers import Servers
 from tests.system.scaling.run import open_trial, scaled_run

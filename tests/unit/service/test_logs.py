@@ -7,7 +7,7 @@ _LOGGING = """
 import sys
 import structlog
 from service.logs import configure_logs
-from service.setting_values import LogFormat, LogLevel
+from service.configuration.values import LogFormat, LogLevel
 
 configure_logs(LogLevel.INFO, LogFormat.JSON, process="api")
 for _ in range(1_000):

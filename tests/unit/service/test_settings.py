@@ -6,8 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ByteSize
 
+from service.configuration.printed_values import printed
 from service.errors import StartError
-from service.printed_values import printed
 from service.settings import Settings, described, load_settings
 
 _SIZE = "generic_max_file_size"
