@@ -32,7 +32,17 @@ async def visible_project(connection: Connection, caller: Caller, reference: str
     project = await access_rows.find_project(
         connection, reference, caller.user_id, job_project_id=caller.project_id if _is_job(caller) else None
     )
-    project = _visible(project, caller, ProjectNotFoundError)
+    return await require_visible(connection, caller, project)
+
+
+async def require_visible(connection: Connection, caller: Caller, found: Project | None) -> Project:
+    """Return the project that was found for the caller.
+
+    Raises:
+        ProjectNotFoundError: there is none, or the caller may not know of it.
+        JobTokenRefusedError: the caller is a job of a project whose jobs are not let in.
+    """
+    project = _visible(found, caller, ProjectNotFoundError)
     if not _is_open_to(caller, project.visibility):
         await _require_allowance(connection, caller, project)
     return project
@@ -91,6 +101,11 @@ def may_delete(caller: Caller, project: Project) -> bool:
     """Return whether the project would let the caller delete packages."""
     is_maintainer = level_in(caller, project) >= AccessLevel.MAINTAINER
     return project.packages_enabled and is_maintainer and _may_write(caller, project)
+
+
+def may_delete_below_group(caller: Caller, project: ReadableProject) -> bool:
+    """Return whether a project, as a group's list shows it, would let the caller delete packages."""
+    return project.packages_enabled and (caller.is_admin or project.level >= AccessLevel.MAINTAINER)
 
 
 def require_read(caller: Caller, project: Project) -> None:

@@ -62,7 +62,15 @@ async def caller_of(connection: Connection, presented: PresentedToken) -> Caller
     Raises:
         UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: it is good for nothing.
     """
-    token = await access_rows.find_token(connection, token_digest(presented.token))
+    return caller_with(await access_rows.find_token(connection, token_digest(presented.token)), presented)
+
+
+def caller_with(token: Token | None, presented: PresentedToken) -> Caller:
+    """Return the caller who presented what *token* is the row of, if there is one.
+
+    Raises:
+        UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: it is good for nothing.
+    """
     try:
         return _caller(_good(token, presented))
     except RefusedError:

@@ -1,16 +1,19 @@
 """Rows of tokens, and of projects and groups as one caller sees them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Generic, TypeVar
 
 from schemas.names import AccessLevel, Credential, UserState, Visibility
+from service.infra.postgres.composing import Values
 from service.infra.postgres.database import Connection, fetch, fetch_row
+from service.infra.postgres.queries import embedded
 from service.infra.postgres.records import Record, row_reader
 
 _NUMBER: Final = re.compile(r"-?[0-9]+")
 _LARGEST: Final = 2**63
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,45 @@ class ReadableProject:
 
 read_token: Final = row_reader(Token)
 """Makes a token of a record that has the columns of `find_credential`."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitQuery:
+    """A query of one row, as a part of a composed one: the project with its `id` and `path`, and the caller's rights.
+
+    The rights are `is_open`, whether the caller may read there, and `may_delete`.
+    """
+
+    text: str
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class WithVisit(Generic[_Found]):
+    """Something that was read, and what was found of the caller and the project in the same round trip."""
+
+    token: Token | None
+    project: Project | None
+    found: _Found
+
+
+_TOKEN: Final = "token_"  # noqa: S105 - a part of a column's name
+"""The beginning of the names of a token's columns, where those of a project are in the same row."""
+_TOKEN_ID: Final = f"{_TOKEN}id"
+_VISIT: Final = f"""SELECT {", ".join(f"c.{field.name} AS {_TOKEN}{field.name}" for field in fields(Token))},
+       {", ".join(f"p.{field.name}" for field in fields(Project))},
+       coalesce(c.is_admin OR p.level >= {AccessLevel.REPORTER:d} OR p.visibility = 'public'
+                OR (p.visibility = 'internal' AND c.user_id IS NOT NULL AND NOT c.is_external), false) AS is_open,
+       coalesce(p.packages_enabled AND (c.is_admin OR p.level >= {AccessLevel.MAINTAINER:d})
+                AND (c.kind <> 'job_token' OR p.lets_job_in), false) AS may_delete
+  FROM (SELECT) request LEFT JOIN ({{credential}}) c ON true LEFT JOIN LATERAL ({{project}}) p ON true"""  # noqa: S608 - names of fields and numbers
+"""The caller and the project of a request in one row.
+
+`is_open` saves the work of reading for somebody who is going to be refused. The rights themselves are judged in
+`access`; `may_delete` is the same as there, since the JSON of a package depends on it.
+"""
+
+_token_of_visit: Final = row_reader(Token, prefix=_TOKEN)
 _project: Final = row_reader(Project)
 _group: Final = row_reader(Group)
 _readable: Final = row_reader(ReadableProject)
@@ -152,6 +194,46 @@ async def readable_everywhere(
         limit=limit,
     )
     return {record["id"]: _readable(record) for record in records}
+
+
+def visit_query(reference: str, digest: bytes | None) -> VisitQuery | None:
+    """Return the query of the project *reference* and the token with that digest; `with_visit` reads its row.
+
+    None: no project can have the reference.
+    """
+    key = _read(reference)
+    if key is None:
+        return None
+    values = Values()
+    credential = embedded("find_credential", digest=values.place(digest, "bytea"))
+    return VisitQuery(_VISIT.format(credential=credential, project=_project_of_visit(values, key)), values)
+
+
+def _project_of_visit(values: Values, key: int | str) -> str:
+    user_id, job_project_id = "c.user_id", "CASE WHEN c.kind = 'job_token' THEN c.project_id END"
+    if isinstance(key, int):
+        number = values.place(key, "bigint")
+        return embedded("find_project_by_id", id=number, user_id=user_id, job_project_id=job_project_id)
+    path = values.place(key, "text")
+    return embedded("find_project_by_path", path=path, user_id=user_id, job_project_id=job_project_id)
+
+
+def known_visit_query(project: Project, *, may_delete: bool) -> VisitQuery:
+    """Return a query that takes the place of `visit_query` when caller and project have been found before."""
+    values = Values()
+    text = (
+        f"SELECT {values.place(project.id, 'bigint')} AS id, {values.place(project.path, 'text')} AS path,"
+        f" true AS is_open, {values.place(may_delete, 'boolean')} AS may_delete"
+    )
+    return VisitQuery(text, values)
+
+
+def with_visit(record: Record, found: _Found) -> WithVisit[_Found]:
+    """Return what was read in a record, with the token and the project if a `visit_query` is a part of the query."""
+    if _TOKEN_ID not in record:
+        return WithVisit(None, None, found)
+    token = None if record[_TOKEN_ID] is None else _token_of_visit(record)
+    return WithVisit(token, None if record["id"] is None else _project(record), found)
 
 
 async def _find_project(

@@ -60,16 +60,6 @@ async def list_in_group(
     return await _list(connection, list(projects), listing), projects
 
 
-async def show(connection: Connection, project: Project, package_id: int) -> tuple[Record, list[Record]]:
-    """Return the package and its other versions.
-
-    Raises:
-        NotFoundError: it is not in the project, or its status cannot be addressed.
-    """
-    package = await find(connection, project, package_id)
-    return package, await package_rows.other_versions(connection, package)
-
-
 async def find(connection: Connection, project: Project, package_id: int) -> Record:
     """Return the package alone.
 

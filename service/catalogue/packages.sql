@@ -24,13 +24,6 @@ SELECT p.*, package_tags(p.id) AS tags, package_pipelines(p.id) AS pipelines
   FROM package p
  WHERE p.id = :package_id AND p.project_id = :project_id AND p.status = ANY(:statuses::text[]);
 
--- name: other_versions
-SELECT p.id, p.project_id, p.version, p.created_at, package_tags(p.id) AS tags, package_pipelines(p.id) AS pipelines
-  FROM package p
- WHERE p.project_id = :project_id AND p.package_type = :package_type AND p.name = :name
-   AND p.version IS DISTINCT FROM :version::text AND p.version IS NOT NULL AND p.status = ANY(:statuses::text[])
- ORDER BY p.version, p.id LIMIT 10000;
-
 -- name: list_files
 -- Composed: see package_rows.list_files.
 WITH page AS (

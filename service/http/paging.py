@@ -1,6 +1,7 @@
 """GitLab's ways of paging: by number, with six headers and the Link; and by cursor, with the Link alone."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -9,14 +10,32 @@ from pydantic import BaseModel
 from schemas.base import Query
 from schemas.http.parameters import Paging
 from service.http.addresses import external_url
-from service.http.replies import reply
-from service.infra.postgres.pages import Slice
+from service.http.replies import JsonText, reply
+
+
+class Extent(Protocol):
+    """How much of a list a page has."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is on the page."""
+        ...
+
+    @property
+    def total(self) -> int | None:
+        """The matches there are; None: more than are counted."""
+        ...
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more follow."""
+        ...
 
 
 def reply_page(
     request: web.Request,
-    resources: Sequence[BaseModel],
-    found: Slice[object],
+    resources: Sequence[BaseModel] | JsonText,
+    found: Extent,
     query: Paging,
     *,
     next_cursor: str | None = None,
@@ -25,9 +44,8 @@ def reply_page(
 
     With a *next_cursor*, the link to the next page leads there by it instead of by its number.
     """
-    is_within = bool(found.rows)
     neighbours = {
-        "prev": query.page - 1 if is_within and query.page > 1 else None,
+        "prev": query.page - 1 if query.page > 1 and not found.is_empty else None,
         "next": query.page + 1 if found.has_more else None,
     }
     pages = None if found.total is None else max(1, -(-found.total // query.per_page))
@@ -44,14 +62,17 @@ def reply_page(
     }
     if pages is not None:
         headers |= {"X-Total": str(found.total), "X-Total-Pages": str(pages)}
-    return reply(list(resources), headers=headers)
+    return reply(resources, headers=headers)
 
 
 def reply_part(
-    request: web.Request, resources: Sequence[BaseModel], query: Query, targets: Mapping[str, Mapping[str, object]]
+    request: web.Request,
+    resources: Sequence[BaseModel] | JsonText,
+    query: Query,
+    targets: Mapping[str, Mapping[str, object]],
 ) -> web.Response:
     """Answer with a part of a list; *targets* say, by their relation to it, with which parameters others are had."""
-    return reply(list(resources), headers={"Link": _link(request, query, targets)} if targets else {})
+    return reply(resources, headers={"Link": _link(request, query, targets)} if targets else {})
 
 
 def by_cursor(cursors: Mapping[str, str | None]) -> dict[str, Mapping[str, object]]:

@@ -16,9 +16,16 @@ COMMON_HEADERS: Final = MappingProxyType(
 """Headers of every answer."""
 
 
+class JsonText(str):
+    """JSON that is written already."""
+
+    __slots__ = ()
+
+
 def reply(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Answer with JSON; of a resource, only the keys that were set."""
-    return web.Response(body=to_json(dumped(body)), status=status, headers={**(headers or {}), "Content-Type": _JSON})
+    written = body.encode() if isinstance(body, JsonText) else to_json(dumped(body))
+    return web.Response(body=written, status=status, headers={**(headers or {}), "Content-Type": _JSON})
 
 
 def reply_text(text: str, *, status: int, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -1,16 +1,17 @@
 """The caller of a request: from the request's credentials to a caller, a project and a permission."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from aiohttp import web
 
 from schemas.names import AccessLevel, Credential
 from service.access import access
-from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of
-from service.access.rows import Group, Project
+from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of, caller_with
+from service.access.rows import Group, Project, VisitQuery, WithVisit, known_visit_query, visit_query
+from service.digests import token_digest
 from service.http.addresses import external_url
 from service.http.carriers import Carrier
 from service.http.credentials import presented_tokens
@@ -18,15 +19,20 @@ from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS
 from service.http.operations import OPERATION, READING, AnyRefusal
 from service.infra.postgres.database import Connection
 from service.refusals import (
+    BadParametersError,
     ForbiddenError,
     GroupNotFoundError,
     InsufficientScopeError,
     JobTokenRefusedError,
     MovedProjectWriteError,
+    NotFoundError,
     PackagesDisabledError,
     ProjectNotFoundError,
     UnauthorizedError,
 )
+
+_Parameters = TypeVar("_Parameters")
+_Found = TypeVar("_Found")
 
 PROJECT_REFUSALS: Final[tuple[AnyRefusal, ...]] = (
     ProjectNotFoundError,
@@ -57,6 +63,11 @@ class Visit:
         """Whether the caller may delete packages here."""
         return access.may_delete(self.caller, self.project)
 
+    @property
+    def query(self) -> VisitQuery:
+        """The visit as a part of a query."""
+        return known_visit_query(self.project, may_delete=self.may_delete)
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -81,13 +92,7 @@ async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection,
     presented = await presented_tokens(request)
     async with request.app[CONTEXT].database.connection() as connection:
         caller = await _caller(connection, presented)
-        if caller.credential is not None:
-            request[CREDENTIAL_OWNER] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
-            request[LOG_FIELDS]["user_id"] = caller.user_id
-        if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
-            needed = request[OPERATION].reading_scopes if request.method in READING else WRITING_SCOPES
-            if not caller.scopes & needed:
-                raise InsufficientScopeError
+        _admit(request, caller)
         yield connection, caller
 
 
@@ -142,6 +147,38 @@ async def group_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, 
         yield connection, Scope(caller, await access.project_levels(connection, caller, group))
 
 
+async def read_in_project(
+    request: web.Request,
+    parameters: Callable[[], _Parameters],
+    read: Callable[[Connection, VisitQuery, _Parameters], Awaitable[WithVisit[_Found | None]]],
+) -> tuple[Visit, _Parameters, _Found]:
+    """Read something of a project in the round trip that finds the caller and the project; return all three.
+
+    All checks are those of `project_visit`, in the same order: what was read goes no further if one fails. Wrong
+    *parameters* are refused only after them.
+
+    Raises:
+        RefusedError: the credential is bad, the project is not visible, its packages may not be read, or parameters
+            are wrong. Or nothing was found: NotFoundError.
+        web.HTTPMovedPermanently: the project was asked for by a path that it had before.
+    """
+    try:
+        wanted = parameters()
+    except BadParametersError:
+        async with project_visit(request):
+            raise
+    presented = await presented_tokens(request)
+    digest = token_digest(presented[0].token) if presented else None
+    query = visit_query(request.match_info["id"], digest)
+    if query is None or len(presented) > 1 or not all(one.counts_when_bad for one in presented):
+        async with project_visit(request) as (connection, visit):
+            return visit, wanted, _required((await read(connection, visit.query, wanted)).found)
+    async with request.app[CONTEXT].database.connection() as connection:
+        seen = await read(connection, query, wanted)
+        caller = caller_with(seen.token, presented[0]) if presented else ANONYMOUS
+        return await _judged(request, connection, caller, seen.project), wanted, _required(seen.found)
+
+
 async def project_of(request: web.Request, connection: Connection, caller: Caller) -> Project:
     """Return the project that the request's path names.
 
@@ -154,11 +191,40 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
     except ProjectNotFoundError:
         _ask_package_manager(request, caller)
         raise
-    if not project.is_moved:
-        return project
-    if request.method not in READING:
-        raise MovedProjectWriteError
-    raise web.HTTPMovedPermanently(_address_by_number(request, project))
+    _require_current_path(request, project)
+    return project
+
+
+def _required(found: _Found | None) -> _Found:
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+async def _judged(request: web.Request, connection: Connection, caller: Caller, found: Project | None) -> Visit:
+    _admit(request, caller)
+    _require_packages(request)
+    project = await access.require_visible(connection, caller, found)
+    _require_current_path(request, project)
+    access.require_read(caller, project)
+    return Visit(caller, project)
+
+
+def _require_current_path(request: web.Request, project: Project) -> None:
+    if project.is_moved:
+        if request.method not in READING:
+            raise MovedProjectWriteError
+        raise web.HTTPMovedPermanently(_address_by_number(request, project))
+
+
+def _admit(request: web.Request, caller: Caller) -> None:
+    if caller.credential is not None:
+        request[CREDENTIAL_OWNER] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
+        request[LOG_FIELDS]["user_id"] = caller.user_id
+    if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
+        needed = request[OPERATION].reading_scopes if request.method in READING else WRITING_SCOPES
+        if not caller.scopes & needed:
+            raise InsufficientScopeError
 
 
 def _ask_package_manager(request: web.Request, caller: Caller) -> None:

@@ -1,19 +1,26 @@
 """Packages and their files: list, show, delete."""
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from schemas.http.deletion_parameters import DeletionParameters
 from schemas.http.deletion_resources import DeletionResource
-from schemas.http.package_parameters import FileListing, GroupPackageListing, PipelineListing, ProjectPackageListing
+from schemas.http.package_parameters import (
+    FileListing,
+    GroupPackageListing,
+    PackageListing,
+    PipelineListing,
+    ProjectPackageListing,
+)
 from schemas.http.resources import Package, PackageFile, Pipeline
 from schemas.names import AccessLevel
 from service.access import access
-from service.api.entities.packages import file_entity, package_entity, pipeline_entity, version_entity
+from service.api.entities.packages import pipeline_entity
 from service.api.routes.origins import origin_of_visit
-from service.catalogue import packages
-from service.catalogue.packages import PackagePage
+from service.catalogue import json_reading, packages
+from service.catalogue.rows.package_pages import Page
 from service.deletions import accept, views
 from service.deletions.deletion import Deletion
 from service.deletions.entities import deletion_entity, deletion_url
@@ -43,7 +50,8 @@ from service.http import (
 )
 from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE_PART
 from service.http.parameters import prefers_async, read_unmodified_since
-from service.http.replies import no_content
+from service.http.replies import JsonText, no_content
+from service.http.visits import read_in_project
 from service.refusals import (
     DeletionHeldError,
     DeletionProtectedError,
@@ -78,15 +86,12 @@ _DELETING: Final = (
 @routes.get(_PROJECT, query=ProjectPackageListing, answers=(page_of(Package), MOVED), refusals=PROJECT_REFUSALS)
 async def list_project_packages(request: web.Request) -> web.Response:
     """List a project's packages."""
-    async with project_visit(request) as (connection, found):
-        query = read_query(request, ProjectPackageListing)
-        listed = await packages.list_in_project(connection, found.project, query)
-    base = external_url(request)
-    entities = [
-        package_entity(row, base=base, project_path=found.project.path, may_delete=found.may_delete)
-        for row in listed.slice.rows
-    ]
-    return _reply_listed(request, entities, listed, query)
+    _, query, page = await read_in_project(
+        request,
+        lambda: json_reading.checked(read_query(request, ProjectPackageListing)),
+        partial(json_reading.list_in_project, base=external_url(request)),
+    )
+    return _reply_listed(request, page, query)
 
 
 @routes.get(
@@ -99,37 +104,18 @@ async def list_project_packages(request: web.Request) -> web.Response:
 async def list_group_packages(request: web.Request) -> web.Response:
     """List the packages of a group's projects."""
     async with group_visit(request) as (connection, caller, group):
-        query = read_query(request, GroupPackageListing)
-        listed, projects = await packages.list_in_group(connection, caller, group, query)
-    base = external_url(request)
-    entities = [
-        package_entity(
-            row,
-            base=base,
-            project_path=project.path,
-            may_delete=project.packages_enabled and (caller.is_admin or project.level >= AccessLevel.MAINTAINER),
-            project_id=project.id,
-        ).model_copy(update={"project_path": project.path})
-        for row in listed.slice.rows
-        for project in [projects[row["project_id"]]]
-    ]
-    return _reply_listed(request, entities, listed, query)
+        query = json_reading.checked(read_query(request, GroupPackageListing))
+        page = await json_reading.list_in_group(connection, caller, group, query, base=external_url(request))
+    return _reply_listed(request, page, query)
 
 
 @routes.get(_PACKAGE, answers=(one(Package), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError))
 async def show_package(request: web.Request) -> web.Response:
     """Show one package with its other versions."""
-    async with project_visit(request) as (connection, found):
-        package, others = await packages.show(connection, found.project, *read_path(request, "package_id"))
-    base = external_url(request)
-    entity = package_entity(
-        package,
-        base=base,
-        project_path=found.project.path,
-        may_delete=found.may_delete,
-        versions=[version_entity(other, base=base) for other in others],
+    _, _, package = await read_in_project(
+        request, lambda: read_path(request, "package_id"), partial(json_reading.show, base=external_url(request))
     )
-    return reply(entity)
+    return reply(JsonText(package))
 
 
 @routes.get(
@@ -137,11 +123,12 @@ async def show_package(request: web.Request) -> web.Response:
 )
 async def list_package_files(request: web.Request) -> web.Response:
     """List a package's files."""
-    async with project_visit(request) as (connection, found):
-        query, (package_id,) = read_request(request, FileListing, "package_id")
-        page = await packages.list_files(connection, found.project, package_id, query)
-    base = external_url(request)
-    return reply_page(request, [file_entity(row, base=base) for row in page.rows], page, query)
+    _, (query, _), page = await read_in_project(
+        request,
+        lambda: read_request(request, FileListing, "package_id"),
+        partial(json_reading.list_files, base=external_url(request)),
+    )
+    return reply_page(request, JsonText(page.body), page, query)
 
 
 @routes.get(
@@ -207,15 +194,11 @@ async def delete_package_file(request: web.Request) -> web.Response:
     return await _accepted(request, deletion)
 
 
-def _reply_listed(
-    request: web.Request,
-    entities: list[Package],
-    listed: PackagePage,
-    query: ProjectPackageListing | GroupPackageListing,
-) -> web.Response:
+def _reply_listed(request: web.Request, page: Page, query: PackageListing) -> web.Response:
+    body, cursor = JsonText(page.body), json_reading.next_cursor(query, page)
     if query.is_keyset and query.cursor:
-        return reply_part(request, entities, query, by_cursor({"next": listed.next_cursor}))
-    return reply_page(request, entities, listed.slice, query, next_cursor=listed.next_cursor)
+        return reply_part(request, body, query, by_cursor({"next": cursor}))
+    return reply_page(request, body, page, query, next_cursor=cursor)
 
 
 async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:

@@ -60,9 +60,32 @@ def position_of(listing: PackageListing, row: Record) -> PackagePosition:
     """Return the position of a row in the listing."""
     column = _ORDERS[listing.order_by].column
     value = row["project_path"].rpartition("/")[2] if column is None else row[column]
-    return PackagePosition(
-        order=_name(listing), value=value.isoformat() if isinstance(value, datetime) else value, id=row["id"]
-    )
+    return position_at(listing, value, row["id"])
+
+
+def position_at(listing: PackageListing, value: Any, package_id: int) -> PackagePosition:
+    """Return the position of a row with that value in the listing."""
+    shown = value.isoformat() if isinstance(value, datetime) else value
+    return PackagePosition(order=_name(listing), value=shown, id=package_id)
+
+
+def last_value(listing: PackageListing, limit: str) -> str:
+    """Return the expression of what the list is ordered by in the last row of a page, where a cursor wants it."""
+    if not listing.is_keyset:
+        return "NULL"
+    order = _ORDERS[listing.order_by]
+    value = order.expression if order.column is None else f"p.{order.column}"
+    return f"max({value}) FILTER (WHERE p.place = {limit} - 1)"
+
+
+def key(listing: PackageListing) -> str:
+    """Return the expression of what the list is ordered by."""
+    return _ORDERS[listing.order_by].expression
+
+
+def direction_of(listing: PackageListing) -> str:
+    """Return the direction of the list as SQL has it."""
+    return direction(listing.sort)
 
 
 def behind(listing: PackageListing, position: PackagePosition, values: Values) -> str | None:

@@ -108,16 +108,21 @@ def selection(values: Values, listing: Selection) -> list[str]:
         # The set is written out, so that the partial indexes on just this set apply.
         conditions.append(f"p.status IN {listed(DISPLAYABLE)}")
     else:
-        conditions.append(f"p.status = {values.place(listing.status.value, 'text')}")
-    if listing.package_type is None:
-        conditions.append("p.package_type <> 'terraform_module'")
-    else:
-        conditions.append(f"p.package_type = {values.place(listing.package_type.value, 'text')}")
+        conditions.append(f"p.status = '{listing.status}'")
+    conditions.append(of_type("p", listing.package_type))
     if not listing.include_versionless or listing.package_version is not None:
         conditions.append("p.version IS NOT NULL")
     if listing.package_version is not None:
         conditions.append(f"p.version = {values.place(listing.package_version, 'text')}")
     return conditions + containing(values, listing.package_name or "", ["p.name"])
+
+
+def of_type(row: str, package_type: PackageType | None) -> str:
+    """Return the condition that *row* is of that type; Terraform modules are wanted only if asked for."""
+    # Types are literals, so that the planner sees what it can use an index for in every plan.
+    if package_type is None:
+        return f"{row}.package_type <> '{PackageType.TERRAFORM_MODULE}'"
+    return f"{row}.package_type = '{package_type}'"
 
 
 async def find_package(connection: Connection, *, project_id: int, package_id: int) -> Record | None:
@@ -127,19 +132,6 @@ async def find_package(connection: Connection, *, project_id: int, package_id: i
         "find_package",
         project_id=project_id,
         package_id=package_id,
-        statuses=sorted(DISPLAYABLE),
-    )
-
-
-async def other_versions(connection: Connection, package: Record) -> list[Record]:
-    """Return the displayable packages of the same name and type with another version, by version as text."""
-    return await fetch(
-        connection,
-        "other_versions",
-        project_id=package["project_id"],
-        package_type=PackageType(package["package_type"]),
-        name=package["name"],
-        version=package["version"],
         statuses=sorted(DISPLAYABLE),
     )
 

@@ -23,6 +23,11 @@ class Slice(Generic[_Row_co]):
     total: int | None
     has_more: bool
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is on it."""
+        return not self.rows
+
     def read_with(self, read: "Callable[[_Row_co], _Row]") -> "Slice[_Row]":
         """Return the same part of the list with its rows read."""
         return Slice([read(row) for row in self.rows], self.total, self.has_more)

@@ -16,6 +16,7 @@ from service.infra.postgres.records import Dataclass
 _SERVICE: Final = Path(__file__).parents[2]
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _WHOLE_ROW: Final = re.compile(r"\b(\w+)\((\w+)\.\*\)")
+_PLACE: Final = re.compile(r"\$(\d+)")
 _NAMED_SET: Final = re.compile(r"\bstatuses\((\w+)\)")
 _SOURCES: Final = re.compile(r"\bsources_of\((\w+), (\w+)\)")
 
@@ -57,6 +58,14 @@ def named_query(name: str) -> NamedQuery:
     """
     query = _QUERIES[name]
     return NamedQuery(query.file, _WHOLE_ROW.sub(_written_out, query.text), query.parameters)
+
+
+def embedded(name: str, **fragments: str) -> str:
+    """Return the text of the query of that name as a part of another one, with a fragment of SQL for each parameter."""
+    query = named_query(name)
+    if fragments.keys() != set(query.parameters):
+        raise TypeError(f"{name} takes {query.parameters}")
+    return _PLACE.sub(lambda found: fragments[query.parameters[int(found[1]) - 1]], query.text.rstrip().rstrip(";"))
 
 
 def query_names() -> frozenset[str]:

@@ -25,8 +25,10 @@ class Dataclass(Protocol):
 _Row = TypeVar("_Row", bound=Dataclass)
 
 
-def row_reader(kind: type[_Row]) -> Callable[[Record], _Row]:
+def row_reader(kind: type[_Row], *, prefix: str = "") -> Callable[[Record], _Row]:
     """Return what makes a row of a dataclass from a record whose columns are named as its fields; more may be there.
+
+    With a *prefix*, the names of the columns begin with it, since the record has other columns of the same names.
 
     A field that is an enumeration, a tuple or a frozenset takes the text or the list that the driver returns.
     The reader is made once, beside the class: it costs about a microsecond for ten fields.
@@ -35,9 +37,10 @@ def row_reader(kind: type[_Row]) -> Callable[[Record], _Row]:
     names = [field.name for field in fields(kind)]
     hints = get_type_hints(kind)
     conversions = [(i, found) for i, name in enumerate(names) if (found := _conversion(hints[name])) is not None]
-    if len(names) == 1:
-        return lambda record: make(record[names[0]])
-    take = itemgetter(*names)
+    columns = [prefix + name for name in names]
+    if len(columns) == 1:
+        return lambda record: make(record[columns[0]])
+    take = itemgetter(*columns)
     if not conversions:
         return lambda record: make(*take(record))
 

@@ -16,6 +16,8 @@ from service.infra.postgres.queries import named_query, query_names
 _ROOT: Final = Path(__file__).parents[3]
 _DATABASE: Final = "service.infra.postgres.database"
 _WAYS: Final = frozenset({"fetch", "fetch_row", "execute", "fetch_composed"})
+_EMBEDDING: Final = ("service.infra.postgres.queries", "embedded")
+"""Takes a query as a part of another one."""
 
 _ANSWERS_WITH_ALL: Final = re.compile(r"^(?:SELECT|RETURNING) (?:\w+\.)?\*", re.MULTILINE)
 """At the beginning of a line: what comes further to the right is a part of a query, and not its answer."""
@@ -125,15 +127,16 @@ def _calls_in(source: str, place: str) -> Iterator[_Call]:
     ways = {
         alias.asname or alias.name: alias.name
         for node in module.body
-        if isinstance(node, ast.ImportFrom) and node.module == _DATABASE
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
-        if alias.name in _WAYS
+        if (node.module == _DATABASE and alias.name in _WAYS) or (node.module, alias.name) == _EMBEDDING
     }
     tables = dict(_tables(module))
     for node in ast.walk(module) if ways else ():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ways:
             values = frozenset(keyword.arg for keyword in node.keywords)
-            yield _Call(f"{place}:{node.lineno}", ways[node.func.id], _names(node.args[1], tables), values)
+            at = 0 if ways[node.func.id] == _EMBEDDING[1] else 1
+            yield _Call(f"{place}:{node.lineno}", ways[node.func.id], _names(node.args[at], tables), values)
 
 
 def _tables(module: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,0 +1,77 @@
+"""Pages of the packages of many projects, as text of JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.http.cursors import PackagePosition
+from schemas.http.package_parameters import PackageListing
+from service.catalogue.rows import package_orders
+from service.catalogue.rows.package_json import package_json
+from service.catalogue.rows.package_pages import Page, page_of, total_of
+from service.catalogue.rows.packages import selection
+from service.infra.postgres.composing import Values
+from service.infra.postgres.database import Connection, fetch_composed
+
+_MERGED: Final = """(
+    SELECT v.id, h.* FROM visit v CROSS JOIN LATERAL (
+        SELECT p.id AS first_id, {key} AS first_key FROM package p
+         WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT 1) h
+     ORDER BY h.first_key {direction}, h.first_id {direction} LIMIT {limit} + {offset}) w
+    CROSS JOIN LATERAL (
+        SELECT p.id, {key} AS key FROM package p WHERE p.project_id = w.id AND {conditions}
+         ORDER BY {order_within} LIMIT {limit} + {offset}) p"""
+"""Merges the pages of projects. A page of 20 can only have rows of those 20 projects whose first rows come first.
+
+So each project costs one probe of an index, and each of those few its first rows; only keys are read.
+"""
+
+_SINGLE_SCAN: Final = """(
+    SELECT p.id, {key} AS key FROM visit v JOIN package p ON p.project_id = v.id WHERE {conditions}) p"""
+"""Sorts the keys of all projects. Merging would not save work far down: each project would be read to that depth."""
+
+_DEEP: Final = 1_000
+"""Rows before a page that is far down."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedProject:
+    """A project of a list, with what the caller may do there."""
+
+    id: int
+    path: str
+    may_delete: bool
+
+
+async def list_packages(
+    connection: Connection,
+    projects: Sequence[ListedProject],
+    listing: PackageListing,
+    position: PackagePosition | None,
+    *,
+    base: str,
+) -> Page:
+    """Return a page of the packages of these projects; a page behind a *position* has no total."""
+    values = Values()
+    conditions = selection(values, listing)
+    if position is not None:
+        conditions.append(package_orders.behind(listing, position, values) or "false")
+    limit = values.place(listing.per_page + 1, "bigint")
+    parts = {
+        "ids": values.place([project.id for project in projects], "bigint[]"),
+        "paths": values.place([project.path for project in projects], "text[]"),
+        "may_delete": values.place([project.may_delete for project in projects], "boolean[]"),
+        "conditions": " AND ".join(conditions),
+        "key": package_orders.key(listing),
+        "order_within": package_orders.ordering_within_project(listing),
+        "direction": package_orders.direction_of(listing),
+        "limit": limit,
+        "offset": values.place(listing.offset, "bigint"),
+        "json": package_json(values.place(base, "text"), in_group=True),
+        "cursor": package_orders.last_value(listing, limit),
+    }
+    parts["total"] = total_of(values, listing, parts["conditions"]) if position is None else "NULL::bigint"
+    is_merged = not listing.package_name and listing.offset < _DEEP
+    parts["source"] = (_MERGED if is_merged else _SINGLE_SCAN).format_map(parts)
+    (record,) = await fetch_composed(connection, "group_page", parts, values.all)
+    return page_of(record, listing)
