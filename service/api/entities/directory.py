@@ -1,5 +1,6 @@
 """From rows of projects and groups to resources."""
 
+from functools import cache
 from typing import Final
 
 from schemas.http.directory_resources import (
@@ -9,7 +10,6 @@ from schemas.http.directory_resources import (
     Membership,
     Namespace,
     Permissions,
-    ProjectLinks,
     ProjectResource,
 )
 from schemas.names import AccessLevel
@@ -31,8 +31,8 @@ def basic_project_entity(project: ProjectRow, *, base: str) -> BasicProject:
 def project_entity(project: ProjectRow, *, base: str, with_permissions: bool) -> ProjectResource:
     """Return a project with all its keys."""
     values = {
-        **_basic_values(project, base),
         **PROJECT,
+        **_basic_values(project, base),
         "_links": _links(f"{base}/api/v4/projects/{project.id}"),
         "packages_enabled": project.packages_enabled,
         "package_registry_access_level": "enabled" if project.packages_enabled else OFF,
@@ -89,18 +89,17 @@ def _namespace(project: ProjectRow, base: str) -> Namespace:
     )
 
 
-def _links(address: str) -> ProjectLinks:
-    return ProjectLinks.model_validate(
-        {
-            "self": address,
-            "repo_branches": f"{address}/repository/branches",
-            "labels": f"{address}/labels",
-            "events": f"{address}/events",
-            "members": f"{address}/members",
-        }
-    )
+def _links(address: str) -> dict[str, str]:
+    return {
+        "self": address,
+        "repo_branches": f"{address}/repository/branches",
+        "labels": f"{address}/labels",
+        "events": f"{address}/events",
+        "members": f"{address}/members",
+    }
 
 
+@cache
 def _membership(level: AccessLevel | None) -> Membership | None:
     if level is None:
         return None
