@@ -1,4 +1,4 @@
-"""What every test may ask for; the folder of a test is its mark."""
+"""Fixtures for every test; the folder of a test is its mark."""
 
 import asyncio
 import os

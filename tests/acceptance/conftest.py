@@ -1,4 +1,4 @@
-"""What tests of the whole system may ask for."""
+"""Fixtures for tests of the whole system."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a schema cannot say of GitLab's leniency, for the trial of the OpenAPI document."""
+"""GitLab's leniency, which no schema can express, for the trial of the OpenAPI document."""
 
 from typing import Any
 

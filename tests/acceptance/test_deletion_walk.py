@@ -55,7 +55,7 @@ async def test_every_step_of_a_deletion_can_be_seen_from_outside(
     assert await observer.status(_PROJECT, 7001) == "default"
     assert len(observer.objects()) == 3
 
-    # Accepted: hidden, queued, nothing touched, announced; name and version are free at once.
+    # Accepted: hidden, queued, nothing touched, announced; name and version are free immediately.
     deletion_id = await observer.delete(_PROJECT, 7001)
     assert await observer.status(_PROJECT, 7001) == "processing"
     await observer.until_told(7001, "package.deletion_requested")

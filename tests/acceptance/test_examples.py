@@ -1,6 +1,6 @@
 """The lines of shell in the documents, run as they are written, page by page, in one shell each as a reader would.
 
-Of a page's blocks of shell the lines run that call curl, our own commands or the tools of PostgreSQL, or set a
+The lines that run call curl, our own commands or the tools of PostgreSQL, or set a
 variable; only the address is another one. The page says with a comment how a line ends, such as `# 204; gone` or
 `# status 1; too late`; else it is with success. A block with a file's name after its language is that file. Lines that
 need a cluster or Docker, start the installation or never end are listed here, and all others are an error.
@@ -182,7 +182,7 @@ def _examples(page: Path) -> Iterator[Example]:
         number = text.count("\n", 0, block.start(4)) + 1
         for line in _LINE.findall(textwrap.dedent(block[4])):
             example = Example(number, line.rstrip("\n"))
-            # Of other blocks only what calls curl counts: it should stand in one of shell.
+            # A line that calls curl in another block counts, too: it belongs into one of shell.
             if block[2] == "sh" or example.calls:
                 yield example
             number += line.count("\n")

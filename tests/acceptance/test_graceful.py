@@ -28,7 +28,7 @@ class _Balancer:
     """Knows which APIs are ready, as the endpoints of a service do, and sends requests to these alone."""
 
     def __init__(self, session: aiohttp.ClientSession, addresses: list[str]) -> None:
-        # A client that tries again by itself would hide what this test looks for.
+        # A client that tries again by itself would hide the fault that this test searches for.
         session._retry_connection = False
         self.answers: Counter[str] = Counter()
         self.failures: list[str] = []
@@ -38,7 +38,7 @@ class _Balancer:
         self._turns = itertools.count()
 
     async def watch(self) -> None:
-        """Look again and again, until cancelled."""
+        """Read again and again, until cancelled."""
         while True:
             self._ready = [address for address in self._addresses if await self._is_ready(address)]
             await asyncio.sleep(_LOOK_S)
@@ -216,7 +216,7 @@ async def test_a_stand_by_takes_over_from_the_relay_and_the_scheduler(directory:
 
 
 async def _active(yard: Yard, command: str) -> str:
-    """Return which of the two is the active one, once the other stands by."""
+    """Return which of the two is the active one, once the other is on standby."""
     names = [name for name in _STAND_BYS if name.startswith(command)]
 
     async def is_certain() -> bool:

@@ -27,7 +27,7 @@ _PATIENCE_S: Final = 20
 
 @pytest.fixture
 async def prefix(yard: Yard, servers: Servers, settings: Settings, tmp_path: Path) -> AsyncGenerator[str]:
-    """What the roles and users begin with that the commands have made for this test."""
+    """The prefix of the roles and users that the commands have made for this test."""
     made = f"p{uuid4().hex[:8]}"
     passwords = tmp_path / "passwords"
     passwords.mkdir()
@@ -95,7 +95,7 @@ async def test_everything_works_with_least_rights(yard: Yard, settings: Settings
         packages = {entry["name"]: entry["id"] for entry in await _json(http, _PACKAGES)}
         assert set(packages) == {"tool", *(f"part-{number}" for number in range(4))}
 
-        # A click with its grace, undone; another whose grace is ended; many at once, undone and asked for again.
+        # A click with its grace, undone; another whose grace is ended; many in one call, undone and asked for again.
         one = (await http.delete(f"{_PACKAGES}/{packages['tool']}")).headers["Deletion-Id"]
         await _until(http, one, "grace")
         await http.post(f"{_DELETIONS}/{one}/restore")
@@ -110,7 +110,7 @@ async def test_everything_works_with_least_rights(yard: Yard, settings: Settings
         (file,) = await _json(http, f"{_PACKAGES}/{packages['part-3']}/package_files")
         await http.delete(f"{_PACKAGES}/{packages['part-3']}/package_files/{file['id']}")
 
-        # What is over is pruned: deletions, kept answers, the outbox.
+        # Old records are pruned: deletions, kept answers, the outbox.
         async with asyncio.timeout(_PATIENCE_S):
             while (await http.get(f"{_DELETIONS}/{other}", raise_for_status=False)).status != 404:
                 await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""What the processes tell of themselves, read as Prometheus reads it, and what is made of it."""
+"""The metrics of the processes, read as Prometheus reads them, and the alerts made of them."""
 
 import re
 from collections.abc import AsyncGenerator, Mapping
@@ -136,12 +136,12 @@ def _vocabulary(told: Any) -> tuple[set[str], set[str]]:
 
 
 def _is_worth_asking(name: str) -> bool:
-    """Tell whether a metric should be in some expression: of a histogram, one series is enough."""
+    """Return whether a metric should be in some expression: of a histogram, one series is enough."""
     return not name.endswith(("_sum", "_count", "_bucket"))
 
 
 async def _tell_their_health(yard: Yard, client: aiohttp.ClientSession) -> None:
-    # Who may read metrics is decided at the port for them alone; balancers ask for health at the port of the API.
+    # The port for metrics alone decides about their readers; balancers ask for health at the port of the API.
     assert [(await client.get(f"/-/{question}")).status for question in ("metrics", "live", "ready")] == [404, 200, 200]
     assert "/-/metrics" not in await (await client.get("/api/openapi.json")).text()
     for name in PROCESSES:

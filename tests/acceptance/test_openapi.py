@@ -1,4 +1,4 @@
-"""The OpenAPI document holds: schemathesis makes requests of it, good and bad, and looks at every answer."""
+"""The OpenAPI document holds: schemathesis makes requests of it, good and bad, and checks every answer."""
 
 import asyncio
 import json

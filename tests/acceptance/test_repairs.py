@@ -55,7 +55,7 @@ class _Scene:
         return row["noted"], row["moved"]
 
     async def kill_a_repair(self, when: Callable[[], Awaitable[bool]], **settings: str) -> bool:
-        """Begin a repair and kill it at that moment, or a little later; tell whether that was before its end."""
+        """Begin a repair and kill it at that moment, or a little later; return whether that was before its end."""
         await self.yard.start("check", options=("--repair",), settings=settings)
         while self.yard.running("check") and not await when():
             await asyncio.sleep(_GLANCE_S)

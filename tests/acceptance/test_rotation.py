@@ -33,7 +33,7 @@ class _Account:
     file: Path
 
     def write(self, password: str) -> None:
-        """Put the address with this password in place of the file, at once, as a cluster does it."""
+        """Put the address with this password in place of the file, in one step, as a cluster does it."""
         parts = urlsplit(self.url)
         host = parts.netloc.rpartition("@")[2]
         draft = self.file.with_name(f"{self.file.name}.new")

@@ -127,7 +127,7 @@ async def _yard_in_trouble(yard: Yard, settings: Settings, database_url: str) ->
 
 
 async def _figures_are_there(yard: Yard, servers: Servers, vhost: str) -> bool:
-    """Tell whether scheduler and broker have looked at what they are asked for: each does so every few seconds."""
+    """Return whether scheduler and broker have read what they are asked for: each does so every few seconds."""
     async with (
         aiohttp.ClientSession(servers.management_url, raise_for_status=True) as session,
         session.get(f"/api/queues/{vhost}/packyard.delete.bulk") as answer,

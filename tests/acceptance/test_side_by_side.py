@@ -1,4 +1,4 @@
-"""Two versions at once, over a migration: the processes of now, and those of a version that comes after."""
+"""Two versions side by side, over a migration: the processes of now, and those of a version that comes after."""
 
 import asyncio
 import shutil

@@ -1,4 +1,4 @@
-"""What people do with python-gitlab, one topic a run; what they get is printed as JSON.
+"""Uses of python-gitlab, one topic a run; the results are printed as JSON.
 
 `python drive_python_gitlab.py URL TOKEN FOLDER TOPIC`, in an environment that has python-gitlab.
 """
@@ -104,7 +104,7 @@ def filters(visit: Visit) -> object:
 
 
 def reading(visit: Visit) -> object:
-    """Look at one package, its files and its pipelines."""
+    """Read one package, its files and its pipelines."""
     project = visit.client().projects.get("orchard/press/juice")
     (listed,) = project.packages.list(package_name="press", package_version="2.0", get_all=True)
     package = project.packages.get(listed.id)
@@ -148,7 +148,7 @@ def uploading(visit: Visit) -> object:
 
 
 def deleting(visit: Visit) -> object:
-    """Delete files and packages; each is gone at once."""
+    """Delete files and packages; each is gone immediately."""
     project = visit.client().projects.get("orchard/apples")
     for version in ("1.0", "2.0"):
         for file_name in ("first.txt", "second.txt", "third.txt"):

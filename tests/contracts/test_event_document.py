@@ -1,4 +1,4 @@
-"""The AsyncAPI document of the events, as far as it can be judged without a broker."""
+"""The AsyncAPI document of the events: all that can be judged without a broker."""
 
 import copy
 import json
@@ -53,7 +53,7 @@ def _broken(breaker: Callable[[Json], None]) -> Json:
 
 @pytest.fixture(scope="module")
 def complaints() -> list[list[str]]:
-    """What the parser says of the document, and of each broken one; that AsyncAPI has a newer version is no fault."""
+    """The parser's report on the document, and on each broken one; that AsyncAPI has a newer version is no fault."""
     assert _PARSER.exists(), "AsyncAPI's parser is missing: `make checkers` installs it"
     documents = [_DOCUMENT, *map(_broken, _BREAKERS)]
     done = subprocess.run(

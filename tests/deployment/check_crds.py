@@ -29,7 +29,7 @@ NEWER = {
         "currentReplicasIfLower",
     },
 }
-"""What came later than the models, with the values that it may have: KEDA 2.17's way of falling back."""
+"""Fields that are newer than the models, with their allowed values: KEDA 2.17's way of falling back."""
 
 
 def breaches(manifest: dict[str, Any]) -> Iterator[str]:

@@ -49,13 +49,13 @@ _ALLOWED: Final = {
     "CKV_K8S_11": {(example, "api") for example in EXAMPLES},
     # The SDKs of the stores read credentials from the environment; workload identity needs none at all.
     "CKV_K8S_35": {("production", component) for component in _DEPLOYMENTS},
-    # For a first look a tag will do, and a node need not ask the registry for it at every start.
+    # For a first trial a tag is enough, and a node need not ask the registry for it at every start.
     "CKV_K8S_43": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
     "CKV_K8S_15": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
     # The base is an argument, so that another can be taken; its default has a tag.
     "CKV_DOCKER_7": {("Dockerfile", "FROM")},
 }
-"""What checkov finds and we keep, with the reason."""
+"""Findings of checkov that we keep, with the reason."""
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_every_server_that_one_may_bring_fits_its_definition() -> None:
 
 
 def test_checkov_finds_only_what_is_allowed(files: list[Path]) -> None:
-    # At once, since it takes longer to load than to look.
+    # In one call, since it takes longer to load than to check.
     places = [argument for path in (*files, DOCKERFILE) for argument in ("--file", path)]
     _, said = _check(
         CHECKERS / "checkov",

@@ -1,6 +1,6 @@
 """Commands for a cluster in the documents: the real programs take them; the chart makes what they name.
 
-There is no cluster here, so what asks one has to get as far as the question.
+There is no cluster here, so a command that asks one has to get to the question.
 """
 
 import os
@@ -38,7 +38,7 @@ _MAKES_SECRETS: Final = [command for command in _KUBECTL if command.startswith("
 
 @pytest.fixture(scope="module")
 def made() -> list[Manifest]:
-    """What the chart makes of the example for production."""
+    """The manifests that the chart makes of the example for production."""
     return read_manifests(render("production"))
 
 
@@ -118,7 +118,7 @@ def _secret_keys(manifests: list[Manifest]) -> Mapping[str, set[str]]:
 
 
 def _each(part: Any, name: str) -> Iterator[dict[str, Any]]:
-    """Give what stands under that name anywhere."""
+    """Give every value that has that name anywhere."""
     if isinstance(part, list):
         for element in part:
             yield from _each(element, name)

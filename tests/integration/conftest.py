@@ -1,4 +1,4 @@
-"""What integration tests share."""
+"""Fixtures of integration tests."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Generator
@@ -43,7 +43,7 @@ def filled_databases(servers: Servers, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def database_of_its_own() -> None:
-    """What a test asks for that keeps everybody from its database, or fills it by the ten thousand."""
+    """A fixture for tests that keep everybody from their database, or fill it by the ten thousand."""
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def client(filled: Context) -> AsyncGenerator[Client]:
 
 @pytest.fixture
 async def publisher(virtual_host: str) -> AsyncGenerator[Publisher]:
-    """What hands messages to a broker on which everything is declared."""
+    """A publisher of messages to a broker on which everything is declared."""
     async with open_broker(virtual_host, name="test") as broker:
         yield await broker.publisher(INSTANCE)
 
@@ -102,5 +102,5 @@ def objects(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stop() -> asyncio.Event:
-    """The event that tells a process to stop."""
+    """The event that stops a process."""
     return asyncio.Event()

@@ -18,7 +18,7 @@ from tests.support.stepwise import with_settings
 NAVIGATION: Final = MappingProxyType(
     {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Site": "same-origin"}
 )
-"""What browsers send when a link of ours is followed."""
+"""The header fields of a browser that follows a link of ours."""
 
 _FORM_TOKEN: Final = re.compile(r'name="form_token" value="([^"]+)"')
 _TAG: Final = re.compile(r"<[^>]*>")
@@ -28,7 +28,7 @@ Client: TypeAlias = TestClient[web.Request, web.Application]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a request was answered with."""
+    """The answer to a request."""
 
     status: int
     text: str
@@ -36,7 +36,7 @@ class Page:
 
     @property
     def words(self) -> str:
-        """What a reader reads."""
+        """The text for a reader."""
         return " ".join(html.unescape(_TAG.sub(" ", self.text.partition("<main")[2])).split())
 
     @property

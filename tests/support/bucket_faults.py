@@ -19,7 +19,7 @@ Answering: TypeAlias = Callable[[list[str]], web.Response]
 
 @dataclass(slots=True)
 class RemovalFaults:
-    """What the proxy does with removals; nothing by default."""
+    """The faults that the proxy makes of removals; none by default."""
 
     bulk: Answering | None = None
     stuck: Collection[str] = ()

@@ -42,7 +42,7 @@ def new_prefix(bucket: str = BUCKET) -> str:
 
 
 class BucketWatcher:
-    """Looks at the bucket without S3, hence without any code of the product's."""
+    """Reads the bucket without S3, hence without any code of the product's."""
 
     def __init__(self, filer_url: str, url: str) -> None:
         self._filer_url = filer_url

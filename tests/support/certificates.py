@@ -12,7 +12,7 @@ _EXTENSIONS: Final = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsag
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What clients have to trust, and what a server shows to them."""
+    """The authority that clients trust, and the certificate that a server shows."""
 
     certificate: Path
     server: ssl.SSLContext

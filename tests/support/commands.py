@@ -24,7 +24,7 @@ _SEQUENCE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What became of a command."""
+    """The result of a command."""
 
     status: int
     out: str

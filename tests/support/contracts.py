@@ -1,4 +1,4 @@
-"""What the API says of itself."""
+"""The API's own document."""
 
 from service.app import ROUTES
 from service.http.operations import Operation

@@ -1,4 +1,4 @@
-"""Applying directory files in a test, and looking at what became of them."""
+"""Applying directory files in a test, and reading the results."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +47,7 @@ class Directory:
         return counts
 
     async def refusals(self, text: str) -> list[str]:
-        """Return why the text is refused, after a look that it left nothing behind."""
+        """Return why the text is refused, after a check that it left nothing behind."""
         before = await self.everything()
         with pytest.raises(DirectoryFileError) as refused:
             await self.apply(text)
@@ -60,5 +60,5 @@ class Directory:
             return [tuple(row) for row in await connection.fetch(query, *values)]
 
     async def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Return all rows; xmin tells which transaction wrote a row, so that a rewrite with the same values shows."""
+        """Return all rows; xmin is the transaction that wrote a row, so that a rewrite with the same values shows."""
         return {table: await self.rows(f"SELECT xmin::text, * FROM {table} ORDER BY 2, 3") for table in TABLES}  # noqa: S608

@@ -22,7 +22,7 @@ def read_document() -> dict[str, Any]:
 
 
 class Description:
-    """What the document says of messages; *is_closed*: of all that they may hold, so that nothing else passes."""
+    """The document's schema of messages; *is_closed*: of all that they may hold, so that nothing else passes."""
 
     def __init__(self, document: Mapping[str, Any], *, is_closed: bool = False) -> None:
         self.messages: dict[str, Any] = {m["name"]: m for m in document["components"]["messages"].values()}
@@ -42,7 +42,7 @@ class Description:
         return [f"{part} of {name}, {'/'.join(map(str, error.instance_path))}: {error.message}" for error in found]
 
     def channel_of(self, routing_key: str, body: Mapping[str, Any]) -> str | None:
-        """Return the channel that the message goes to, if there is one and its address tells the same as the body."""
+        """Return the channel that the message goes to, if there is one and its address agrees with the body."""
         for name, channel in self._document["channels"].items():
             if channel["bindings"]["amqp"]["is"] == "routingKey":
                 parts = re.fullmatch(_pattern(channel), routing_key)

@@ -104,7 +104,7 @@ class FilledDatabases:
         await asyncio.to_thread(grant_rights, url, prefix=self.template, passwords=passwords)
 
     async def _is_restored(self, name: str) -> bool:
-        """Bring it back to what it was; tell whether it is, or a test has changed its tables, or made them large."""
+        """Bring it back to what it was; return whether it is, or a test has changed its tables, or made them large."""
         async with _connected(database_in(self._servers.database_url, name)) as connection:
             await connection.execute(_OTHERS)
             shape, size = await _look(connection)

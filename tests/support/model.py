@@ -1,5 +1,5 @@
-"""The life of packages and their deletions as the design tells it, in plain data: whoever compares a yard with it finds
-where the two disagree. One thing happens after the other here; an answer is the HTTP status of a request."""
+"""The life of packages and their deletions by the design, in plain data. A test compares a yard with
+it. One thing happens after the other here; an answer is the HTTP status of a request."""
 
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -52,7 +52,7 @@ class Deletion:
 
 @dataclass(slots=True)
 class Model:
-    """One project. What has gone stays listed, so that it can be asked for again."""
+    """One project. Packages that are gone stay listed, so that they can be asked for again."""
 
     max_attempts: int
     packages: dict[int, Thing] = field(default_factory=dict)
@@ -61,10 +61,10 @@ class Model:
     protected: set[str] = field(default_factory=set)
     is_on_hold: bool = False
 
-    # What people may do
+    # Acts of people
 
     def delete(self, target: Thing) -> int:
-        """Tell how a DELETE is answered."""
+        """Return the answer of a DELETE."""
         package = target.package or target
         if package.status not in DISPLAYED:
             return 404
@@ -118,7 +118,7 @@ class Model:
         deletion.skips_grace = deletion.is_due = True
         return OK
 
-    # What workers may do
+    # Acts of workers
 
     def claim(self, ids: Sequence[UUID], token: UUID, *, has_grace: bool) -> set[UUID]:
         """Give *token* what is due and free, mark it, and return what it may destroy."""
@@ -225,7 +225,7 @@ class Model:
         deletion.has_begun, deletion.is_untouched = deletion.has_begun and not deletion.is_untouched, False
 
     def is_whole(self, file: Thing) -> bool:
-        """Tell whether the object of a file is there, since no worker can have begun with it."""
+        """Return whether the object of a file is there, since no worker can have begun with it."""
         begun = (deletion for deletion in self.deletions.values() if deletion.has_begun)
         return all(deletion.target not in {file, file.package} for deletion in begun)
 

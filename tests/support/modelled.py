@@ -1,4 +1,4 @@
-"""A yard beside its model: after each step the two are compared, and the promises are looked at."""
+"""A yard beside its model: after each step the two are compared, and the promises are checked."""
 
 import asyncio
 from collections import Counter
@@ -90,7 +90,7 @@ class ModelledYard(RuleBasedStateMachine):
 
     @invariant()
     def is_as_in_the_model(self) -> None:
-        """Compare every row; then look at the promises."""
+        """Compare every row; then check the promises."""
         seen = self.run(self._see())
         model = self.model
         assert {row["id"]: (row["name"], row["version"], row["status"]) for row in seen["package"]} == {
@@ -113,13 +113,13 @@ class ModelledYard(RuleBasedStateMachine):
         rows = {row["id"]: row for row in seen["package_file"]}
         statuses = {row["id"]: row["status"] for row in seen["package"]}
         destroyed = Counter(row["body"]["data"]["package_id"] for row in seen["outbox"])
-        # No file row goes before its object, no package row before its files; nor is it told so.
+        # No file row goes before its object, no package row before its files; nor is an event sent that says so.
         assert objects <= {row["storage_key"] for row in rows.values()}
         assert {row["package_id"] for row in rows.values()} <= statuses.keys()
         assert destroyed == Counter(number for number, thing in self.model.packages.items() if thing.status == GONE)
         for number, row in rows.items():
             was, content = self.published[number]
-            # What is there, or is there again, is what it was.
+            # A thing that is there, or is there again, has not changed.
             assert {**was, **_mutable(row)} == dict(row)
             is_alive = row["status"] == "default" and statuses[row["package_id"]] in {"default", "hidden", "deprecated"}
             if is_alive or self.model.is_whole(self.model.files[number]):
@@ -137,7 +137,7 @@ class ModelledYard(RuleBasedStateMachine):
 
     @override
     def teardown(self) -> None:
-        """Let what stands in the way go, and time pass: the scheduler and a worker end all that was accepted."""
+        """Remove the obstacles, and let time pass: the scheduler and a worker end all that was accepted."""
         if not self._is_as_expected:
             return
         self.rows("TRUNCATE protection_rule")

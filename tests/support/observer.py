@@ -1,4 +1,4 @@
-"""Looking at a yard from outside: HTTP, a directory walk, plain SQL and an AMQP consumer of its own.
+"""Observing a yard from outside: HTTP, a directory walk, plain SQL and an AMQP consumer of its own.
 
 Shares no code with the service, so that it cannot share its mistakes.
 """
@@ -97,7 +97,7 @@ class Observer:
 
 @asynccontextmanager
 async def observing(*, base_url: str, broker_url: str, storage: Path, token: str) -> AsyncGenerator[Observer]:
-    """Subscribe to all events with a queue of our own, and look through the API as the owner of *token*."""
+    """Subscribe to all events with a queue of our own, and read through the API as the owner of *token*."""
     events: list[dict[str, Any]] = []
 
     async def keep(message: aio_pika.abc.AbstractIncomingMessage) -> None:

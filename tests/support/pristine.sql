@@ -13,7 +13,7 @@ DECLARE
     numbers text := '';
 BEGIN
     WHILE cardinality(places) > 0 LOOP
-        -- Whoever is referred to goes after those that refer to it, and comes back before them.
+        -- A row is deleted after the rows that refer to it, and comes back before them.
         SELECT place INTO STRICT next_one FROM unnest(places) AS place
          WHERE NOT EXISTS (SELECT FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
                             WHERE c.contype = 'f' AND c.confrelid = ('public.' || quote_ident(place))::regclass

@@ -113,7 +113,7 @@ def _python_comments(source: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             text = _DIRECTIVE.sub("", token.string.lstrip("#! "), count=1)
-            # A comment behind code stands by itself.
+            # A comment behind code is a paragraph by itself.
             yield (token.start[0] if token.line.lstrip().startswith("#") else -token.start[0]), text
 
 

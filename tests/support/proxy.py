@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 _PIECE: Final = 16 * 1024
 _BODY: Final = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 _SSL_REQUEST: Final = (8).to_bytes(4, "big") + (80_877_103).to_bytes(4, "big")
-"""What a client of PostgreSQL begins with that wants TLS."""
+"""The first bytes of a client of PostgreSQL that wants TLS."""
 _SLOW_DOWN: Final = (
     b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nConnection: close\r\n"
     b"Content-Length: " + str(len(_BODY)).encode() + b"\r\n\r\n" + _BODY
@@ -20,7 +20,7 @@ _SLOW_DOWN: Final = (
 
 @dataclass(slots=True)
 class Faults:
-    """What the proxy does from now on; nothing by default."""
+    """The faults that the proxy makes from now on; none by default."""
 
     delay_s: float = 0
     """How long each answer is held back."""

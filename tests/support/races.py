@@ -48,11 +48,11 @@ _GLANCE_S: Final = 0.002
 
 
 class _RolledBackError(Exception):
-    """The side was told not to commit."""
+    """The side was asked not to commit."""
 
 
 class _PausingDatabase(Database):
-    """The same pool; the first transaction stops before its end until it is told how to end."""
+    """The same pool; the first transaction stops before its end until the test says how to end."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database._pool, database._url)
@@ -236,7 +236,7 @@ async def about_to_end(context: Context, *accepted: Deletion) -> Worker:
 
 
 async def _count_waiting(context: Context) -> int:
-    # The database is the test's own, so whoever waits is the other side.
+    # The database is the test's own, so a waiting session is the other side.
     return len(
         await query(
             context,

@@ -117,7 +117,7 @@ class SeaweedFS:
         write_private(self._folder / "s3.json", json.dumps({"identities": identities}))
 
     def _remove_sockets(self) -> None:
-        # They are there whatever it is told, and outlive it.
+        # They are there with any argument, and outlive it.
         for port in self._ports.values():
             for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - where it puts them
                 socket.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The servers of a test run: started once by a guard process, gone with the run whatever happens to it.
 
-`python -m tests.support.servers FOLDER PID` is the guard: it starts PostgreSQL, RabbitMQ and SeaweedFS in FOLDER,
-writes into servers.json where they are, and ends them when it is told to or when PID, the run, is no more.
+`python -m tests.support.servers FOLDER PID` is the guard. It starts PostgreSQL, RabbitMQ and SeaweedFS in FOLDER,
+and writes their addresses into servers.json. It ends them at a signal, or when PID, the run, is no more.
 """
 
 import asyncio

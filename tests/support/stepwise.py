@@ -45,7 +45,7 @@ class Worker(Claims):
         return await record_removed(context.deletions, self, files)
 
     async def prepare_chunk(self, context: Context, *, limit: int = 1_000) -> None:
-        """Come as far as to have something to record."""
+        """Claim and remove, so that there is something to record."""
         await self.look(context, limit=limit)
         await self.remove(context)
 

@@ -1,4 +1,4 @@
-"""What is delivered for watching Packyard: the alert rules and the dashboard, and the expressions in them."""
+"""The files for watching Packyard: the alert rules and the dashboard, and the expressions in them."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def alert_rules() -> list[dict[str, Any]]:
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Return (where it stands, expression) for all, the dashboard's with values for its variables."""
+    """Return (its place, expression) for all, the dashboard's with values for its variables."""
     for rule in alert_rules():
         yield rule["alert"], rule["expr"]
     dashboard: dict[str, Any] = json.loads(DASHBOARD.read_text(encoding="utf-8"))

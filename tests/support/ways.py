@@ -44,7 +44,7 @@ class Way:
         self._passes.clear()
 
     def pass_on_again(self) -> None:
-        """Pass on all that was taken in meanwhile, and what comes."""
+        """Pass on all that was taken in since then, and all that comes."""
         self._passes.set()
 
     async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -63,7 +63,7 @@ class Yard:
             await self._ready()
 
     def observing(self) -> AbstractAsyncContextManager[Observer]:
-        """Look at this yard from outside, as a maintainer; at its storage, if that is a folder."""
+        """Observe this yard from outside, as a maintainer; at its storage, if that is a folder."""
         return observing(
             base_url=self.base_url,
             broker_url=self.environment["PACKYARD_BROKER_URL"],
@@ -78,19 +78,19 @@ class Yard:
         return pid
 
     def running(self, name: str) -> bool:
-        """Tell whether *name* is running."""
+        """Return whether *name* is running."""
         return name in self._children and self._children[name].running
 
     def has_begun(self, name: str) -> bool:
-        """Tell whether *name* is running and has logged that it does its work."""
+        """Return whether *name* is running and has logged that it does its work."""
         return self.running(name) and _has_begun(self._children[name])
 
     def is_listening(self, name: str) -> bool:
-        """Tell whether *name* is running and tells of itself already."""
+        """Return whether *name* is running and reports on itself already."""
         return self.running(name) and bool(_health_ports(self._children[name]))
 
     def health_url(self, name: str) -> str:
-        """Return where the last run of *name*, which has begun its work, tells of itself."""
+        """Return where the last run of *name*, which has begun its work, reports on itself."""
         return f"http://{LOOPBACK}:{_health_ports(self._children[name])[-1]}"
 
     async def metrics(self, name: str) -> dict[str, float]:
@@ -173,7 +173,7 @@ class Yard:
         assert self.running("serve"), self.log("serve")
 
     async def _terminate(self, child: Child) -> None:
-        # Before it has begun, SIGTERM ends any process at once, as the system does it.
+        # Before it has begun, SIGTERM ends any process immediately, as the system does it.
         async with asyncio.timeout(_PATIENCE_S):
             while child.running and not _has_begun(child):
                 await asyncio.sleep(_GLANCE_S)

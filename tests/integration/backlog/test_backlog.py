@@ -1,4 +1,4 @@
-"""The backlog as the scheduler tells it, and what is counted besides."""
+"""The backlog as the scheduler reports it, and other counts."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What clients ask besides packages, as an HTTP client sees it."""
+"""Requests for other things than packages, as an HTTP client sees them."""
 
 import re
 from collections.abc import Iterable

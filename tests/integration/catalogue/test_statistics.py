@@ -245,7 +245,7 @@ async def test_uploads_to_a_project_do_not_wait_for_each_others_figures(client: 
 
 
 class _Traffic:
-    """People who publish, delete, restore and fail the same few packages, all at once."""
+    """People who publish, delete, restore and fail the same few packages, all at the same time."""
 
     def __init__(self, context: Context, seed: int) -> None:
         self._context = context

@@ -66,7 +66,7 @@ def file(tmp_path: Path) -> Path:
 
 
 async def _everything(context: Context) -> list[tuple[object, ...]]:
-    """Return all that a file could change; xmin tells which transaction wrote a row."""
+    """Return all that a file could change; xmin is the transaction that wrote a row."""
     tables = ("directory_user", "directory_group", "project", "membership", "access_token", "protection_rule")
     select = " UNION ALL ".join(f"SELECT xmin::text, t::text FROM {table} t" for table in tables)  # noqa: S608 - fixed names
     return [tuple(row) for row in await query(context, select)]

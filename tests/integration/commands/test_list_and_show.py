@@ -1,4 +1,4 @@
-"""`packyard deletions list` and `show`: what a person, or a script, is told of deletions."""
+"""`packyard deletions list` and `show`: the output about deletions for a person, or a script."""
 
 import asyncio
 import re

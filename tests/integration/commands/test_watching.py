@@ -1,4 +1,4 @@
-"""`--watch`: progress until all has ended, a status that tells, and ends before that."""
+"""`--watch`: progress until all has ended, an exit status, and ends before that."""
 
 import asyncio
 import re

@@ -1,7 +1,7 @@
-"""What tests of the contract share: a yard whose directory is filled once, and whose address is a public name.
+"""Fixtures of tests of the contract: a yard whose directory is filled once, and whose address is a public name.
 
-The tests fill the database and look at it as its owner; the API works with the rights of its own role alone, so that
-the contract holds with these.
+The tests fill the database and read it as its owner. The API works with the rights of its own role alone, so the
+contract holds with these.
 """
 
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""What a cache between us and a client may keep: nothing that it would give to anybody else."""
+"""A cache between us and a client may keep nothing that it would give to anybody else."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Sections 6.2 to 6.4: what a DELETE does at once, and what workers do of it later."""
+"""Sections 6.2 to 6.4: what a DELETE does immediately, and what workers do later."""
 
 import asyncio
 from dataclasses import replace
@@ -281,7 +281,7 @@ async def test_what_a_killed_worker_left_is_taken_up_by_the_next(
 ) -> None:
     package_id = await publish(filled, files=["a", "b"])
     await _delete(client, f"{package_id}")
-    # What a worker leaves that was killed in the middle: the claim has lapsed, everything is marked.
+    # The state that a killed worker leaves: the claim has lapsed, everything is marked.
     await query(
         filled,
         "UPDATE deletion SET state = 'destroying', claim = gen_random_uuid(), attempts = 1,"

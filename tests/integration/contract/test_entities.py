@@ -1,4 +1,4 @@
-"""Section 2: what a package, a version, a file and a pipeline look like."""
+"""Section 2: the fields of a package, a version, a file and a pipeline."""
 
 import hashlib
 import re

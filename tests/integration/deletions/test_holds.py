@@ -1,4 +1,4 @@
-"""What keeps deletions from going on, and for how long they wait: holds and graces of groups and projects."""
+"""The reasons that stop deletions, and for how long they wait: holds and graces of groups and projects."""
 
 import asyncio
 from pathlib import Path

@@ -136,7 +136,7 @@ async def test_a_file_under_its_own_deletion_stays_so_when_that_of_its_package_f
     assert await file_statuses(filled, package_id) == ["error"]
 
 
-# What a worker claimed, and gave back before it began
+# A deletion that a worker claimed, and gave back before it began
 
 
 @pytest.mark.parametrize("is_put_off", [True, False])

@@ -1,4 +1,4 @@
-"""Every order of what may happen to packages and their deletions, against a model; hypothesis looks for the orders.
+"""Every order of what may happen to packages and their deletions, against a model; hypothesis chooses the orders.
 
 STATE_MACHINE_EXAMPLES=2000 tries more of them, STATE_MACHINE_STEPS=100 longer ones, STATE_MACHINE_RANDOM=1 others each
 time.
@@ -259,7 +259,7 @@ class _Yard(ModelledYard):
             deletion.has_lapsed = False
 
     def carry_out(self) -> None:
-        """The whole of an attempt, as a worker does it; the store may be away meanwhile."""
+        """The whole of an attempt, as a worker does it; the store may be away at that time."""
         if not self.model.deletions:
             return
         number, token, mark = self.draw_newest(self.model.deletions, "deletion"), uuid4(), self.folder / ".packyard"

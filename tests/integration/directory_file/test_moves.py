@@ -58,7 +58,7 @@ async def level(directory: Directory, reference: str, user_id: int) -> tuple[int
 
 
 async def assert_sound(directory: Directory) -> None:
-    """Every path and ancestry follows from the group around it, and no old path stands for what is there now."""
+    """Every path and ancestry follows from the group around it, and no old path leads to another thing."""
     wrong = """SELECT 'group', g.path FROM directory_group g LEFT JOIN directory_group p ON p.id = g.parent_id
          WHERE g.ancestry <> coalesce(p.ancestry, '{}') || g.id
             OR g.path <> concat(p.path || '/', regexp_replace(g.path, '.*/', ''))

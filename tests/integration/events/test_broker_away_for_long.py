@@ -1,4 +1,4 @@
-"""What goes on, and what does not, when no command has reached the broker for a long time."""
+"""The requests that still work when no command has reached the broker for a long time, and those that do not."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -67,7 +67,7 @@ async def test_the_same_call_is_good_as_soon_as_commands_reach_the_broker_again(
     status, _, accepted = await _bulk_delete(client, [second])
 
     assert (status, accepted["packages"]) == (202, 1)
-    # What the key stands for is answered however the broker is.
+    # The stored answer of a key is returned even if the broker is away.
     await _age(filled, "command", minutes=16)
     assert await _bulk_delete(client, [second]) == (202, None, accepted)
 

@@ -1,4 +1,4 @@
-"""What a subscriber really gets, held against the document of the events: of all types, and with nothing else in it."""
+"""The messages that a subscriber really gets, compared with the document of the events: all types, and nothing else."""
 
 import asyncio
 import json

@@ -265,7 +265,7 @@ async def test_a_worker_holds_no_more_of_a_backlog_than_it_works_on(
         queue = await channel.declare_queue(Lane.BULK.queue, passive=True)
         stop.set()
 
-    # What one holds, others that come to its aid cannot take.
+    # Others cannot take the messages that one worker has.
     assert queue.declaration_result.message_count in {3, 4}
 
 

@@ -1,4 +1,4 @@
-"""What comes over the wire that no well-behaved client would send, to the server as it really listens."""
+"""Bytes that no well-behaved client would send, to the server as it really listens."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Charsets, bodies and header fields that nobody means: none is an error of ours, and no charset is looked up."""
+"""Charsets, bodies and header fields that nobody means: none is an error of ours, and no charset is searched for."""
 
 import codecs
 import json
@@ -149,7 +149,7 @@ async def test_no_header_field_is_an_error_of_ours(wire: Wire, method: bytes, pa
     body = b"{}" if method in {b"POST", b"PUT"} else b""
     for field in _FIELDS:
         for value in _VALUES:
-            # What comes later replaces nothing: a credential is tried alone, all else by a maintainer.
+            # A later value replaces nothing: a credential is tried alone, all else by a maintainer.
             token = (
                 b"X: y"
                 if b"TOKEN" in field.upper() or field == b"Authorization"

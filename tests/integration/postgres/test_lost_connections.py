@@ -1,4 +1,4 @@
-"""Connections that are lost between two steps: whoever notices is told of an outage, and not of a fault of ours."""
+"""Connections that are lost between two steps: the client gets an outage, and not a fault of ours."""
 
 import asyncio
 import gc

@@ -113,7 +113,7 @@ async def test_what_was_there_before_is_counted_while_everybody_goes_on(uncounte
     migrating = asyncio.create_task(asyncio.to_thread(migrate, uncounted))
     turns = 0
     while not migrating.done():
-        # What the release before does: a package with a file comes, another is deleted, and a file of a third.
+        # The work of the release before: a package with a file comes, another is deleted, and a file of a third.
         async with connection.transaction():
             package_id = await connection.fetchval(
                 "INSERT INTO package (project_id, package_type, name, version) VALUES (100, 'npm', 'late', $1)"

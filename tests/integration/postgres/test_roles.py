@@ -319,7 +319,7 @@ async def test_the_set_up_makes_what_the_processes_would_make(users: Users) -> N
     expected = {queue.name: "packyard-work" if "delete" in queue.name else None for queue in QUEUES}
     policies: dict[str, str | None] = {}
     async with aiohttp.ClientSession(users.servers.management_url) as session, asyncio.timeout(30):
-        while policies != expected:  # what it tells of queues is some seconds old
+        while policies != expected:  # its figures of queues are some seconds old
             await asyncio.sleep(0.2)
             queues = await (await session.get(f"/api/queues/{users.vhost}")).json()
             policies = {queue["name"]: queue.get("policy") for queue in queues}

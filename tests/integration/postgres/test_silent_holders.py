@@ -43,7 +43,7 @@ async def _by_way(url: str, pulse: Pulse = _QUICK) -> AsyncGenerator[tuple[Datab
 
 
 class Shifts:
-    """Who works when: each piece of work says when it begins and ends."""
+    """The order of work: each piece says when it begins and ends."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []

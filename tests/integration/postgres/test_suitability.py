@@ -1,4 +1,4 @@
-"""What a database has to be, and the way to it: all else is refused at the start, in one line that says what to do."""
+"""Requirements on a database, and on the way to it. Others are refused at the start, in one line with the remedy."""
 
 import asyncio
 import re

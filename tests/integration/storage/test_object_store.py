@@ -1,4 +1,4 @@
-"""What every object store has to do alike: a folder, memory, and a real S3 server."""
+"""The rules for every object store: a folder, memory, and a real S3 server."""
 
 import asyncio
 import hashlib

@@ -43,7 +43,7 @@ async def store(proxy: RemovalProxy, url: str) -> ObjectStore:
 
 @pytest.fixture
 def watcher(servers: Servers, url: str) -> BucketWatcher:
-    """Looks at the bucket without S3."""
+    """Reads the bucket without S3."""
     return BucketWatcher(servers.s3_filer_url, url)
 
 

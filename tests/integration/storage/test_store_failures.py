@@ -1,4 +1,4 @@
-"""What a store that fails is told apart by: what may pass, what will not, and what is never taken for gone."""
+"""The kinds of failures of a store: temporary ones, final ones, and those that never count as gone."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ async def _read(store: ObjectStore, key: str) -> bytes:
 
 
 async def _is_there(store: ObjectStore, key: str) -> bool:
-    """Tell whether a server that has just come back serves the object already."""
+    """Return whether a server that has just come back serves the object already."""
     with suppress(StorageUnavailableError):
         return bool(await _read(store, key))
     return False

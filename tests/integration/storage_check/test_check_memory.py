@@ -1,4 +1,4 @@
-"""What a check needs of memory does not grow with what it checks."""
+"""The memory of a check does not grow with the number of objects."""
 
 import asyncio
 import json

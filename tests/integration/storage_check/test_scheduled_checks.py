@@ -28,7 +28,7 @@ async def _is_due(context: Context) -> bool:
 
 
 async def _check(context: Context) -> dict[str, Any]:
-    """Check, and return the body of the one event that tells of it."""
+    """Check, and return the body of the one event of it."""
     await schedule.run_scheduled_check(context.database, context.store, context.settings)
     rows = await query(context, "SELECT body FROM outbox WHERE routing_key = 'storage.checked' ORDER BY position")
     body: dict[str, Any] = rows[-1]["body"]

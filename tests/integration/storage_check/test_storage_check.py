@@ -240,7 +240,7 @@ async def test_verifying_goes_on_where_it_was_stopped(yard: Context) -> None:
     counting.gets.clear()
     findings, figures = await check(stopped, verify=True)
 
-    # The page that was under way is read once more; what was found before is still told.
+    # The page that was under way is read once more; earlier findings are still reported.
     assert 200 <= figures.verified < 450
     assert first["key"] not in counting.gets
     assert len(counting.gets) == figures.verified

@@ -1,4 +1,4 @@
-"""What the pages show, to whom, and that nothing of the API changes for them."""
+"""The contents of the pages, and their readers; nothing of the API changes for them."""
 
 from typing import Final
 

@@ -62,7 +62,7 @@ def main() -> None:
     try:
         event_loop.run(measure(given.folder.resolve(), sizes, only, results))
     finally:
-        # What was measured before something went wrong, too.
+        # Also figures that were measured before something went wrong.
         show(results, earlier)
         write_json(given.json, results)
         if given.plots:

@@ -6,7 +6,7 @@
   publisher confirms, and what was confirmed is noted after that.
 
 `python -m tests.system.benchmarks.bare_deletion FILE`, where FILE has a `Plan` as JSON, prepares tables of its own
-and objects, prints `ready`, waits for a line, deletes all, and prints the seconds.
+and objects. It prints `ready`, waits for a line, deletes all, and prints the seconds.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ SELECT e.id, format('package.%1$s.generic.10.101', $2::text), json_build_object(
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is deleted, and where."""
+    """The objects to delete, and their place."""
 
     database_url: str
     broker_url: str

@@ -30,15 +30,15 @@ _POOL: Final = web.AppKey("pool", asyncpg.Pool)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the program serves: the addresses of itself, the database and the API, and the header fields to send."""
+    """The data of the program: addresses of itself, the database and the API, and the header fields to send."""
 
     port: int
     database_url: str
     api_url: str
     headers: Mapping[str, Mapping[str, str]]
-    """Of the API's answers, by the name of the route here; without those that a server adds."""
+    """Header fields of the API's answers, by the name of the route here; without those that a server adds."""
     bodies: Mapping[str, str]
-    """What follows from no row."""
+    """Fields that follow from no row."""
 
 
 def create_app(plan: Plan) -> web.Application:

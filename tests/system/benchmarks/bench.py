@@ -1,4 +1,4 @@
-"""What cases work with: the servers, the catalogue of one size, and the processes that are measured."""
+"""The context of cases: the servers, the catalogue of one size, and the processes that are measured."""
 
 import asyncio
 import json

@@ -50,5 +50,5 @@ def write_objects(folder: Path, count: int) -> list[str]:
 
 def objects_left(folder: Path) -> int:
     """Return how many objects of packages there are."""
-    # os.walk passes over folders that go away meanwhile.
+    # os.walk passes over folders that go away at that time.
     return sum(len(files) for _, _, files in os.walk(folder / "projects"))

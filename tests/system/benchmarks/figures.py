@@ -36,7 +36,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What one of the two things did, over all rounds."""
+    """The results of one of the two things, over all rounds."""
 
     what: str
     figure: Spread

@@ -23,7 +23,7 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is requested: paths in turn, with header fields."""
+    """The requests: paths in turn, with header fields."""
 
     base_url: str
     paths: Sequence[str]

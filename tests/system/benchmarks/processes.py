@@ -1,4 +1,4 @@
-"""What processes cost: CPU seconds and memory, of a process with all that it started."""
+"""The cost of processes: CPU seconds and memory, of a process with all that it started."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -68,7 +68,7 @@ async def watched_memory(pid: int) -> AsyncGenerator[Memory]:
 def _cpu(pid: int) -> float:
     process = psutil.Process(pid)
     times = process.cpu_times()
-    # Of a server that forks for each connection, those that have ended are in the times of children.
+    # If a server forks for each connection, processes that have ended are in the times of children.
     total = times.user + times.system + times.children_user + times.children_system
     for child in process.children(recursive=True):
         with suppress(psutil.Error):

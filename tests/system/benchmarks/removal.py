@@ -175,7 +175,7 @@ async def _main(count: int, stores: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory() as name:
             await measure_removal(table, Path(name), count, stores=stores)
     finally:
-        # What was measured before something went wrong, too.
+        # Also figures that were measured before something went wrong.
         Console(width=150).print(table)
 
 

@@ -1,4 +1,4 @@
-"""A client of the API that writes into the ledger what it was told, and what it was not."""
+"""A client of the API that writes into the ledger which answers it got, and which not."""
 
 import asyncio
 import hashlib

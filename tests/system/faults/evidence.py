@@ -134,11 +134,11 @@ class Evidence:
         return [row for row in self.deletions.values() if row["state"] not in _ENDED]
 
     def was_committed(self, package: Package) -> bool:
-        """Tell whether the package was ever there, in case its import was in doubt."""
+        """Return whether the package was ever there, in case its import was in doubt."""
         return not package.is_in_doubt or package.id in self.keys_of
 
     def is_whole(self, file: Row, sha256: str | None = None) -> bool:
-        """Tell whether the file's object is there with the right bytes."""
+        """Return whether the file's object is there with the right bytes."""
         path = self.objects.get(file["storage_key"])
         found = hashlib.sha256(path.read_bytes()).hexdigest() if path else None
         return found == file["sha256"].hex() and sha256 in {None, found}

@@ -1,4 +1,4 @@
-"""What the promises look for in the evidence."""
+"""Searches of the evidence for broken promises."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ WIPED: Final = "broker wiped"
 
 _LIVE: Final = frozenset({"default", "hidden", "deprecated"})
 _LATE_NEWS_S: Final = 10.0
-"""By how much two events may have been confirmed in another order than the one in which they stand in our queue."""
+"""By how much two events may have been confirmed in another order than the one in which they are in our queue."""
 
 _SUBSCRIBING_S: Final = 2.0
 """How long after a broker's return our queue may be missing."""
@@ -90,10 +90,9 @@ def untold(evidence: Evidence) -> Iterator[str]:
 def not_delivered(evidence: Evidence) -> Iterator[str]:
     """Yield the events that did not reach their subscriber, though the broker that had confirmed them lived on.
 
-    What a broker had confirmed and not yet handed out is gone with its disk, and so is what it took between its
-    return and our subscribing anew. The row in the outbox is the evidence that it was published; only for what may
-    have stood at the end of our queue when a broker was wiped is that enough. What came after the last one has to
-    stand in the stream, too.
+    Messages that a broker had confirmed and not yet handed out are gone with its disk. So are those between its return
+    and our new subscription. The row in the outbox is the evidence that it was published. That is enough only for
+    messages at the end of our queue when a broker was wiped. Messages after the last one have to be in the stream, too.
     """
     wipes = evidence.journal.named({WIPED})
     excused = [(_newest_received(evidence, wipe.began) - _LATE_NEWS_S, wipe.ended + _SUBSCRIBING_S) for wipe in wipes]
@@ -125,7 +124,7 @@ def lost_with_the_broker(evidence: Evidence) -> int:
 
 
 def takeovers(evidence: Evidence) -> Iterator[tuple[Row, float]]:
-    """Yield every lapse with the lease times until the deletion was in hand again, without what was away meanwhile."""
+    """Yield every lapse with the lease times until the deletion was in hand again, without the time of outages."""
     for row in evidence.lapses:
         began, taken = row["lapsed_at"].timestamp(), row["taken_at"].timestamp()
         for window in evidence.journal.windows:

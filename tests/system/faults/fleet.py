@@ -16,16 +16,16 @@ _GLANCE_S: Final = 0.2
 _PATIENCE_S: Final = 20
 _LAST_WORDS: Final = 6_000
 _START_FAILED: Final = "packyard: "
-"""What begins the one line of a process that could not start, because something that it needs is away."""
+"""The beginning of the line of a process that could not start, because something that it needs is away."""
 
 
 class Fleet:
-    """Two of everything but the API: one that works, and one that works too or stands by."""
+    """Two of everything but the API: one that works, and one that works too or is on standby."""
 
     def __init__(self, yard: Yard, journal: Journal, settings: Mapping[str, Mapping[str, str]]) -> None:
         self.yard = yard
         self.broken: list[str] = []
-        """Processes that ended by themselves though they could start, or not well when told to."""
+        """Processes that ended by themselves though they could start, or not well when asked to."""
 
         self._journal = journal
         self._settings = settings

@@ -1,4 +1,4 @@
-"""What was injected, when, and for how long: a line each as it happens, and the windows for the check."""
+"""The faults that were injected, when, and for how long: a line each as it happens, and the windows for the check."""
 
 import time
 from collections import Counter
@@ -29,7 +29,7 @@ class Journal:
     """How many windows have begun; those of `windows` are over."""
 
     missing: dict[str, str] = field(default_factory=dict)
-    """What could not be injected on this machine, and why."""
+    """Faults that could not be injected on this machine, and why."""
 
     _console: Console = field(default_factory=lambda: Console(soft_wrap=True, highlight=False, markup=False))
 

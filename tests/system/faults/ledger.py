@@ -1,4 +1,4 @@
-"""What clients asked for and what they were told: the one thing that the end is held against."""
+"""The requests of clients and the answers that they got: the end is compared with these alone."""
 
 import time
 from collections import Counter

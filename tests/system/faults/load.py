@@ -1,4 +1,4 @@
-"""What many clients do all the time: publish, delete, delete single files, restore, publish again, try again."""
+"""The work of many clients: publish, delete, delete single files, restore, publish again, try again."""
 
 import asyncio
 import random

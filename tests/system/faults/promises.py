@@ -152,7 +152,7 @@ def nothing_stays_stuck(evidence: Evidence) -> list[str]:
 def bytes_are_gone_within_a_second(evidence: Evidence) -> list[str]:
     """8. "With an idle worker and no grace, the bytes are gone within a second of the 204", measured with no fault on.
 
-    Of several deletions, the one in the middle: others use this machine too.
+    The middle one of several deletions: others use this machine too.
     """
     middle = statistics.median(evidence.seconds_to_gone)
     return [f"it took {middle:.2f} s until the bytes were gone"] if middle > _SECONDS_TO_GONE else []

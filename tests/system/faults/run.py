@@ -78,7 +78,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a run."""
+    """The results of a run."""
 
     accepted: int
     breaches: dict[int, list[str]]
@@ -86,7 +86,7 @@ class Verdict:
 
 
 class _Run:
-    """What takes part in a run."""
+    """The parts of a run."""
 
     def __init__(self, plan: Plan, yard: Yard, servers: PrivateServers, volume: Volume, journal: Journal) -> None:
         database_url = servers.postgres.url()

@@ -1,4 +1,4 @@
-"""What happens to PostgreSQL and RabbitMQ."""
+"""The faults of PostgreSQL and RabbitMQ."""
 
 import asyncio
 import os
@@ -140,7 +140,7 @@ class ServerFaults:
         assert await process.wait() == 0, command
 
     async def _queues_made(self) -> None:
-        # By whoever connects first; a broken process would show in that nobody does.
+        # The first connection resets it; a broken process would get none.
         async with asyncio.timeout(_PATIENCE_S):
             while not await self._queues() >= _QUEUES:
                 await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Servers that fall silent one after the other: what clients are answered meanwhile, and how soon all is gone after."""
+"""Servers that fall silent one after the other: the answers to clients at that time, and how soon all is gone after."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ _MOST_ATTEMPTS: Final = "SELECT max(attempts) FROM deletion WHERE package_id = A
 
 @dataclass(slots=True)
 class Outcome:
-    """What one silence did."""
+    """The effects of one silence."""
 
     server: str
     seconds: float
@@ -61,7 +61,7 @@ class Outcome:
 
     @property
     def breaches(self) -> list[str]:
-        """What it should not have done."""
+        """The faults that it found."""
         found = []
         for what, seconds in {"deletion": self.to_last_deletion, "event": self.to_last_event}.items():
             if seconds is None or seconds > _LONGEST_TO_GONE_S:

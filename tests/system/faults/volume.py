@@ -32,7 +32,7 @@ class Volume:
 
     @property
     def faults(self) -> Mapping[str, Absence | None]:
-        """What can be done; None where this machine has no means."""
+        """The possible fault; None if this machine has no means."""
         is_ordinary_user = os.geteuid() != 0
         return {
             "storage moved away": self.moved_away,
@@ -43,7 +43,7 @@ class Volume:
         }
 
     def is_there(self) -> bool:
-        """Tell whether the objects can be seen now."""
+        """Return whether the objects can be seen now."""
         return (self.objects / ".packyard").is_dir()
 
     async def moved_away(self, seconds: float) -> None:
@@ -53,8 +53,8 @@ class Volume:
         try:
             await asyncio.sleep(seconds)
         finally:
-            # A process that was started meanwhile made a folder where it missed this one. What was stored there in
-            # spite of the missing mark is missed by the check.
+            # A process that was started then made a folder where it missed this one. Objects that were stored
+            # there in spite of the missing mark are missed by the check.
             await asyncio.to_thread(shutil.rmtree, self.objects, ignore_errors=True)
             away.rename(self.objects)
 
@@ -116,8 +116,8 @@ class LoopVolume(Volume):
             await self._remount("rw")
 
     async def hanging(self, seconds: float) -> None:
-        """Let whoever changes anything on the disk wait."""
-        # A process of its own thaws it, even if this one is killed meanwhile.
+        """Let every process that writes to the disk wait."""
+        # A process of its own thaws it, even if this one is killed before.
         script = 'fsfreeze --freeze "$1" && sleep "$2"; fsfreeze --unfreeze "$1"'
         frozen = await asyncio.create_subprocess_exec("sh", "-c", script, "sh", self._mounted, str(seconds))
         await asyncio.shield(frozen.wait())
@@ -150,7 +150,7 @@ class LoopVolume(Volume):
         await self._set_immutable("-i", folders)
 
     async def _set_immutable(self, how: str, folders: Sequence[Path]) -> None:
-        with suppress(subprocess.CalledProcessError):  # some went away meanwhile
+        with suppress(subprocess.CalledProcessError):  # some went away at that time
             await _run("chattr", "-f", how, *folders)
 
 

@@ -1,4 +1,4 @@
-"""Looking on while it happens: what may never be seen, not even for a moment. Plain SQL and plain paths."""
+"""Watching while it happens: states that may never be seen, not even for a moment. Plain SQL and plain paths."""
 
 import asyncio
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ class Witness:
             await asyncio.sleep(_PERIOD_S)
 
     def destroyed(self, package_id: int) -> None:
-        """Look, on receipt of `package.destroyed`, whether any object of the package is still there."""
+        """Check, on receipt of `package.destroyed`, whether any object of the package is still there."""
         keys = self._keys.pop(package_id, None)
         if keys is None or not self._volume.is_there():
             self._to_be_seen.add(package_id)
@@ -87,7 +87,7 @@ class Witness:
             self.told_early += [f"package {package_id}: {key}" for key in keys if self._is_stored(key)]
 
     async def finish(self) -> None:
-        """Look at what could not be looked at before."""
+        """Check everything that could not be checked before."""
         connection = await asyncpg.connect(self._url)
         try:
             await self._see_destroyed(connection)

@@ -1,5 +1,5 @@
--- What the check knows of the database beside what the product keeps: notes that triggers take, in the transactions
--- that they are about, so that they are as true as the rows.
+-- The check's own knowledge of the database: notes that triggers take. They are written in the transactions that they
+-- are about, so they are as true as the rows.
 CREATE SCHEMA witness;
 
 -- Every file row that was ever committed; forgotten_at when it was deleted.

@@ -1,1 +1,1 @@
-"""What was built from deploy/Dockerfile, run as a cluster would run it: `make image-check`."""
+"""The image of deploy/Dockerfile, run as a cluster would run it: `make image-check`."""

@@ -74,7 +74,7 @@ class Image:
 
 
 class Container:
-    """One process of the image that runs until it is told to stop."""
+    """One process of the image that runs until it is asked to stop."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
@@ -98,7 +98,7 @@ class Container:
 
     @property
     def log(self) -> str:
-        """What it has written so far."""
+        """The lines that it has written."""
         return self._log.read_text(encoding="utf-8")
 
     @property
@@ -107,11 +107,11 @@ class Container:
         return self._process.returncode is None
 
     def told(self, file: str) -> str:
-        """Return what the system tells of it in a file of /proc."""
+        """Return a file of /proc about it."""
         return Path(f"/proc/{self._process.pid}/{file}").read_text(encoding="utf-8")
 
     async def stop(self) -> int:
-        """Tell it to stop as the image wants it told, and return its status."""
+        """Send the signal that the image names for its end, and return its status."""
         if self.is_running:
             self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(_PATIENCE_S):

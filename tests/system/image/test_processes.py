@@ -63,7 +63,7 @@ def variables(settings: Settings) -> dict[str, str]:
 async def _running(
     image: Image, variables: dict[str, str], volume: Path, logs: Path
 ) -> AsyncGenerator[tuple[str, dict[str, Container]]]:
-    """Give the address of the API and the four processes; each is told to stop in the end, and has to end well."""
+    """Give the address of the API and the four processes; each is asked to stop in the end, and has to end well."""
     port = str(free_port())
     containers: dict[str, Container] = {}
     health = {name: str(free_port()) for name in PROCESSES}

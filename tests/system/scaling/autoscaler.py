@@ -8,7 +8,7 @@ from typing import Final
 from tests.system.scaling.manifest import Pace, Scaling
 
 _TOLERANCE: Final = 0.1
-"""What is so near to its target is left as it is (the default of Kubernetes)."""
+"""A number that is near to its target is left as it is (the default of Kubernetes)."""
 
 
 class Autoscaler:

@@ -1,4 +1,4 @@
-"""What a rendered ScaledObject says: from how many to how many workers, by which figures, how fast up and down."""
+"""A rendered ScaledObject: from how many to how many workers, by which figures, how fast up and down."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from tests.support.paths import ROOT
 
 RENDERED: Final = ROOT / "tests" / "deployment" / "golden" / "production.yaml"
-"""What the chart makes of its production example; a test holds it to the chart."""
+"""The chart's manifests of its production example; a test holds it to the chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class QueueTrigger:
 
 @dataclass(frozen=True, slots=True)
 class QueryTrigger:
-    """What a query counts."""
+    """The count of a query."""
 
     query: str
     per_worker: int
@@ -31,7 +31,7 @@ class QueryTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast the number may change: so many workers within so many seconds, after looking back for so long."""
+    """How fast the number may change: a number of workers within a number of seconds, by the figures of a window."""
 
     window_s: float
     workers: int

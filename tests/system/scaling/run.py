@@ -193,7 +193,7 @@ class _Rates:
         self._took: defaultdict[int, float] = defaultdict(float)
 
     def note(self, workers: int, left: int) -> None:
-        """Note how it stands now."""
+        """Note the current state."""
         now = time.monotonic()
         if self._seen and self._seen[1] == workers:
             self._took[workers] += now - self._seen[0]
@@ -201,7 +201,7 @@ class _Rates:
         self._seen = now, workers, left
 
     def is_settled(self, workers: int) -> bool:
-        """Tell whether so many workers have been at work for a while."""
+        """Return whether so many workers have been at work for a while."""
         return self._took[workers] > 2 and self._done[workers] > 0
 
     def by_size(self) -> Mapping[int, float]:

@@ -1,4 +1,4 @@
-"""KEDA's part on one machine: looks at the figures that a ScaledObject names, and starts and stops worker processes."""
+"""KEDA's part on one machine: it reads the figures that a ScaledObject names, and starts and stops worker processes."""
 
 import asyncio
 import itertools
@@ -36,7 +36,7 @@ class Scaler:
 
     @property
     def working(self) -> Sequence[str]:
-        """The workers that were not told to stop."""
+        """The workers that were not asked to stop."""
         return self._working
 
     def all_named(self) -> list[str]:
@@ -44,7 +44,7 @@ class Scaler:
         return [f"work-{number}" for number in range(1, int(next(self._names).partition("-")[2]))]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Scale until *stop*; workers that were told to stop have ended well when this returns."""
+        """Scale until *stop*; workers that were asked to stop have ended well when this returns."""
         autoscaler = Autoscaler(self._scaling)
         loop = asyncio.get_running_loop()
         async with (
@@ -63,7 +63,7 @@ class Scaler:
                 await database.close()
 
     async def drain(self, count: int) -> None:
-        """Stop some workers from outside, as a node does that is drained; others take their place at once."""
+        """Stop some workers from outside, as a node does that is drained; others take their place immediately."""
         leaving = self._take(count)
         async with asyncio.TaskGroup() as group:
             for _ in leaving:

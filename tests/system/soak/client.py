@@ -25,7 +25,7 @@ class Client:
         """File of the own package -> its bytes."""
         self._package_id = 0
         self.done: Counter[str] = Counter()
-        """What was done -> how often."""
+        """The act -> how often."""
         self.failures: list[str] = []
 
     async def turn(self) -> None:
@@ -46,7 +46,7 @@ class Client:
         self.done["looks"] += 1
 
     async def _republish(self) -> None:
-        """Delete the own package, if there is one, and publish the same name and version at once."""
+        """Delete the own package, if there is one, and publish the same name and version immediately."""
         if self._known:
             await self._ask("DELETE", f"{_PROJECT}/{self._package_id}", 204)
             self.done["deletions"] += 1

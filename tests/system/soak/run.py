@@ -1,4 +1,4 @@
-"""A soak: clients against real processes for a while, then what storage and database hold, looked at in three ways."""
+"""A soak: clients against real processes for a while, then storage and database, checked in three ways."""
 
 import asyncio
 import json
@@ -33,13 +33,13 @@ class Outcome:
 
     seconds: float = 0
     done: Counter[str] = field(default_factory=Counter)
-    """What clients did -> how often."""
+    """The acts of clients -> how often."""
     failures: list[str] = field(default_factory=list)
     """Answers that clients should not have got."""
     checks: int = 0
-    """Repairs that were made meanwhile."""
+    """Repairs that were made in that time."""
     found: list[str] = field(default_factory=list)
-    """What these found wrong."""
+    """The faults that these found."""
     orphans: int = -1
     """Objects without a file in the end, as `packyard check` says."""
     seen_orphans: int = -1
@@ -73,7 +73,7 @@ async def soaked_yard(settings: Settings, folder: Path) -> AsyncGenerator[Yard]:
 
 
 async def soak(yard: Yard, settings: Settings, filer_url: str, *, seconds: float, seed: int) -> Outcome:
-    """Let clients work for that long, settle, and look at what is left."""
+    """Let clients work for that long, settle, and check what is left."""
     outcome = Outcome()
     began = time.monotonic()
     limitless = aiohttp.TCPConnector(limit=0)

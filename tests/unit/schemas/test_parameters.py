@@ -1,4 +1,4 @@
-"""Parameters: whatever stands in one, it is read or refused."""
+"""Parameters: every text in one is read or refused."""
 
 import pytest
 from pydantic import ValidationError

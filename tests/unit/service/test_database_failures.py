@@ -1,4 +1,4 @@
-"""What the server or the driver raises is an outage, unless it is on the short list of our own faults."""
+"""Errors of the server or the driver are outages, unless they are on the short list of our own faults."""
 
 import ssl
 

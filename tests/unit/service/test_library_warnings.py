@@ -1,4 +1,4 @@
-"""What libraries log: their warnings are lines of ours, but for one that says nothing."""
+"""Logs of libraries: their warnings are lines of ours, but for one that says nothing."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, as far as it can be judged without a server."""
+"""The OpenAPI document: all that can be judged without a server."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The decisions that the test of scaling stands on, against what Kubernetes documents of them."""
+"""The decisions that the test of scaling needs, against the documents of Kubernetes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _SCALING = Scaling(
 
 
 def _run(scaling: Scaling, values: Sequence[float], *, current: int = 1) -> list[int]:
-    """Return the number after each look, 15 s apart, at a figure of which each worker has 20."""
+    """Return the number after each reading, 15 s apart, at a figure of which each worker has 20."""
     autoscaler, numbers = Autoscaler(scaling), []
     for look, value in enumerate(values):
         current = autoscaler.decide(15.0 * look, current, [(value, 20)])

@@ -1,4 +1,4 @@
-"""The package that races are about, and how everything stands when they are over."""
+"""The package that races are about, and the state of everything when they are over."""
 
 import asyncio
 from collections.abc import AsyncGenerator

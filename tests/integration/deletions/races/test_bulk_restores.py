@@ -1,4 +1,4 @@
-"""Bulk restores that meet workers and other second thoughts: each deletion comes back whole, or is told why not."""
+"""Bulk restores that meet workers and other restores: each deletion comes back whole, or the answer says why not."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One Idempotency-Key for two requests at once: what they ask for is done once, and both hear the same in the end."""
+"""One Idempotency-Key for two requests at the same time: the act is done once, and both get the same answer."""
 
 from dataclasses import dataclass
 from typing import Any, Final

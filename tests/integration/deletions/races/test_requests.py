@@ -1,4 +1,4 @@
-"""Requests that meet at one package: whoever comes second waits, and finds what the first one left."""
+"""Requests that meet at one package: the second one waits, and finds the result of the first."""
 
 from service.context import Context
 from tests.support.catalogue import delete, delete_file, event_topics, file_statuses, status_of

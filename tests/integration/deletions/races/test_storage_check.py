@@ -28,7 +28,7 @@ from tests.support.stores import StoreWithPause
 
 
 async def _judged(context: Context, piece: Piece) -> tuple[list[str], Figures]:
-    """Look again at what a comparison noticed some time ago."""
+    """Judge again what a comparison noticed some time ago."""
     tally = Tally()
     judge = Judge(context.database, context.store, tally, orphan_age=AT_ONCE)
     return [finding.kind.value for finding in await judge.findings(piece)], tally.figures()

@@ -189,7 +189,7 @@ async def test_a_retried_deletion_is_claimed_only_once_it_is_retried(
     assert await try_claim(filled, deletion) is commits
 
 
-# A restore of what failed before anything was removed, and whoever else comes to the package
+# A restore of what failed before anything was removed, and another request for the package
 
 
 @EITHER_END

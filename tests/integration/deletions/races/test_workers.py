@@ -1,4 +1,4 @@
-"""Workers that meet at one deletion, and whoever else meets a worker there: one waits or passes by."""
+"""Workers that meet at one deletion, and others that meet a worker there: one waits or passes by."""
 
 import asyncio
 from pathlib import Path
@@ -45,7 +45,7 @@ async def test_a_second_claim_passes_by_the_first(filled: Context, deletion: Del
 
 
 async def _late_worker(context: Context, deletion: Deletion) -> Worker:
-    """Return a worker with something to record, whose lease has lapsed meanwhile."""
+    """Return a worker with something to record, whose lease has lapsed in the meantime."""
     late = Worker()
     await late.claim(context, deletion.id)
     await late.prepare_chunk(context, limit=1)

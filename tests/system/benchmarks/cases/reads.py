@@ -28,7 +28,7 @@ class Read:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What the client sends."""
+        """The request of the client."""
         return {} if self.is_public else TOKEN
 
 
