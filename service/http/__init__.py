@@ -15,7 +15,7 @@ from service.http.replies import reply
 from service.http.visits import (
     GROUP_REFUSALS,
     PROJECT_REFUSALS,
-    Scope,
+    ProjectScope,
     ScopeVisit,
     caller_visit,
     group_scope,
@@ -35,8 +35,8 @@ __all__ = [
     "PROJECT_REFUSALS",
     "Answer",
     "Media",
+    "ProjectScope",
     "Routes",
-    "Scope",
     "ScopeVisit",
     "answer_once",
     "by_cursor",

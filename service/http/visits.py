@@ -70,7 +70,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ProjectScope:
     """The projects that a request is about, one or those of a group, each with the caller's level in it."""
 
     caller: Caller
@@ -78,7 +78,7 @@ class Scope:
     """Level by the id of the project."""
 
 
-ScopeVisit: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, Scope]]]
+ScopeVisit: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, ProjectScope]]]
 """Either `project_scope` or `group_scope`: a handler that takes one serves both."""
 
 
@@ -134,17 +134,17 @@ async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
 
 
 @asynccontextmanager
-async def project_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, Scope]]:
+async def project_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, ProjectScope]]:
     """Give a connection and the one project of the request, as `project_visit` does."""
     async with project_visit(request) as (connection, found):
-        yield connection, Scope(found.caller, {found.project.id: found.level})
+        yield connection, ProjectScope(found.caller, {found.project.id: found.level})
 
 
 @asynccontextmanager
-async def group_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, Scope]]:
+async def group_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, ProjectScope]]:
     """Give a connection and the projects of a group whose packages the caller may read, as `group_visit` does."""
     async with group_visit(request) as (connection, caller, group):
-        yield connection, Scope(caller, await access.project_levels(connection, caller, group))
+        yield connection, ProjectScope(caller, await access.project_levels(connection, caller, group))
 
 
 async def read_in_project(

@@ -61,7 +61,7 @@ async def chromium() -> AsyncGenerator[Browser]:
     if found is None:
         pytest.skip("there is no chromium on this machine")
     async with async_playwright() as playwright:
-        # Whoever runs tests as root has no sandbox; the pages are ours.
+        # A root user has no sandbox; the pages are ours.
         browser = await playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
         await browser.close()
