@@ -50,7 +50,7 @@ class DeletionView:
     def package_address(self) -> str | None:
         """Where the page of its package is, if that is there and can be addressed."""
         package = self.resource.package
-        is_there = self.resource.links.package is not None and self.resource.state in _PACKAGE_IS_SHOWN
+        is_there = self.resource.links.package is not None and self.resource.state in _PACKAGE_IS_VISIBLE
         return package_address(self.project_path, package.type, package.id) if is_there else None
 
     @property
@@ -95,7 +95,7 @@ class DeletionView:
 
 
 _S: Final = DeletionState
-_PACKAGE_IS_SHOWN: Final = frozenset({_S.FAILED, _S.RESTORED})
+_PACKAGE_IS_VISIBLE: Final = frozenset({_S.FAILED, _S.RESTORED})
 _USUAL: Final = (_S.QUEUED, _S.GRACE, _S.DESTROYING, _S.SUCCEEDED)
 _LINES: Final[Mapping[DeletionState, Sequence[DeletionState]]] = {
     _S.RETRYING: (_S.QUEUED, _S.GRACE, _S.DESTROYING, _S.RETRYING, _S.SUCCEEDED),

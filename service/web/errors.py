@@ -49,13 +49,13 @@ def _answer(request: web.Request, error: Exception) -> web.StreamResponse:
             answer = _failed(request, error)
         case _:
             log.error("request_failed", request_id=request[REQUEST_ID], exc_info=error)
-            answer = _shown(request, 500, kind="failed")
+            answer = _error_page(request, 500, kind="failed")
     return answer
 
 
 def _away(request: web.Request, error: Exception) -> web.Response:
     log.error("page_unavailable", request_id=request[REQUEST_ID], reason=str(error))
-    answer = _shown(request, 503, kind="away")
+    answer = _error_page(request, 503, kind="away")
     answer.headers["Retry-After"] = str(_PAUSE_S)
     # A new connection may lead to another process, which can answer.
     answer.force_close()
@@ -64,22 +64,22 @@ def _away(request: web.Request, error: Exception) -> web.Response:
 
 def _refused(request: web.Request, error: RefusedError) -> web.Response:
     if request.method in READING and error.status in _HIDDEN:
-        return _shown(request, _NOT_FOUND, kind="missing")
+        return _error_page(request, _NOT_FOUND, kind="missing")
     if isinstance(error, InsufficientScopeError):
-        return _shown(request, error.status, kind="read_only")
+        return _error_page(request, error.status, kind="read_only")
     if error.text == ForbiddenError.text:
-        return _shown(request, error.status, kind="forbidden")
-    return _shown(request, error.status, kind="refused", words=next(iter(error.body().values())))
+        return _error_page(request, error.status, kind="forbidden")
+    return _error_page(request, error.status, kind="refused", words=next(iter(error.body().values())))
 
 
 def _failed(request: web.Request, error: web.HTTPException) -> web.Response:
     if error.status == _NOT_FOUND:
-        return _shown(request, _NOT_FOUND, kind="missing")
-    answer = _shown(request, error.status, kind="refused", words=error.reason)
+        return _error_page(request, _NOT_FOUND, kind="missing")
+    answer = _error_page(request, error.status, kind="refused", words=error.reason)
     if "Allow" in error.headers:
         answer.headers["Allow"] = error.headers["Allow"]
     return answer
 
 
-def _shown(request: web.Request, status: int, *, kind: str, words: str = "") -> web.Response:
+def _error_page(request: web.Request, status: int, *, kind: str, words: str = "") -> web.Response:
     return render(request, "error.html", status=status, kind=kind, words=words, request_id=request[REQUEST_ID])

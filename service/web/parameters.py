@@ -15,17 +15,17 @@ _LARGEST: Final = 2**63
 
 def read_listing(request: web.Request, kind: type[_Query], **values: object) -> _Query:
     """Return the parameters in the address, over *values*; one that is wrong is left out, since a person typed it."""
-    given = {
+    readable = {
         name: value
         for name in kind.model_fields
         if (value := request.query.get(name, "")) and "\x00" not in value and value.isprintable()
     }
     while True:
         try:
-            return kind.model_validate({**values, **given})
+            return kind.model_validate({**values, **readable})
         except ValidationError as error:
-            wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]} & given.keys()
-            given = {name: value for name, value in given.items() if wrong and name not in wrong}
+            wrong = {str(problem["loc"][0]) for problem in error.errors() if problem["loc"]} & readable.keys()
+            readable = {name: value for name, value in readable.items() if wrong and name not in wrong}
 
 
 def with_parameters(request: web.Request, **changed: object) -> str:

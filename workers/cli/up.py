@@ -27,7 +27,7 @@ from workers.runtime.signals import run_process
     help="A folder of wheels and source archives that are published in an empty instance.",
 )
 @click.pass_obj
-def up(given: dict[str, str] | None, data_dir: Path, port: int | None, demo_files: Path, *, demo: bool) -> None:
+def up(env_file: dict[str, str] | None, data_dir: Path, port: int | None, demo_files: Path, *, demo: bool) -> None:
     """Run PostgreSQL, RabbitMQ and all of Packyard on this machine until Ctrl-C.
 
     A server that PACKYARD_DATABASE_URL or PACKYARD_BROKER_URL names is used and not started.
@@ -37,5 +37,5 @@ def up(given: dict[str, str] | None, data_dir: Path, port: int | None, demo_file
 
     folder = data_dir.resolve()
     with own_folder(folder):
-        session = StackSession(folder, port=port, defaults=given or {}, demo_files=demo_files if demo else None)
+        session = StackSession(folder, port=port, defaults=env_file or {}, demo_files=demo_files if demo else None)
         run_process(session.run)

@@ -65,8 +65,8 @@ def position_of(listing: PackageListing, row: Record) -> PackagePosition:
 
 def position_at(listing: PackageListing, value: Any, package_id: int) -> PackagePosition:
     """Return the position of a row with that value in the listing."""
-    shown = value.isoformat() if isinstance(value, datetime) else value
-    return PackagePosition(order=_name(listing), value=shown, id=package_id)
+    position = value.isoformat() if isinstance(value, datetime) else value
+    return PackagePosition(order=_name(listing), value=position, id=package_id)
 
 
 def last_value(listing: PackageListing, limit: str) -> str:

@@ -47,7 +47,7 @@ async def show_group(request: web.Request) -> web.Response:
     """Show a group."""
     paths: dict[int, str] = {}
     async with group_visit(request) as (connection, caller, group):
-        inside = await _look_inside(connection, caller, group)
+        inside = await _contents(connection, caller, group)
 
         async def read(wanted: GroupPackageListing) -> PackagePage:
             listed, readable = await packages.list_in_group(connection, caller, group, wanted)
@@ -85,11 +85,11 @@ async def show_name(request: web.Request) -> web.Response:
     return see_other(request, f"/groups/{group.path}")
 
 
-async def _look_inside(connection: Connection, caller: Caller, group: Group) -> Inside:
+async def _contents(connection: Connection, caller: Caller, group: Group) -> Inside:
     wanted = GroupListing.model_validate({"per_page": MAX_PER_PAGE, "all_available": "true"})
     subgroups = await browsing.list_groups(connection, caller, wanted, group=group, depth=Depth.CHILDREN)
     listing = GroupProjectsListing(order_by=ProjectOrderBy.PATH, sort=Sort.ASC, per_page=MAX_PER_PAGE)
     projects = await browsing.list_projects(connection, caller, listing, group=group)
     levels = await access.project_levels(connection, caller, group)
-    shown = [row.id for row in projects.rows if row.id in levels]
-    return Inside(subgroups.rows, projects.rows, await overview.figures_of(connection, shown), levels)
+    visible = [row.id for row in projects.rows if row.id in levels]
+    return Inside(subgroups.rows, projects.rows, await overview.figures_of(connection, visible), levels)

@@ -37,8 +37,8 @@ async def show_home(request: web.Request) -> web.Response:
         projects = await browsing.list_projects(connection, caller, listing)
         groups = await browsing.list_groups(connection, caller, GroupListing.model_validate({"per_page": _GROUPS}))
         places = await readable_places(connection, caller)
-        shown = [row.id for row in projects.rows if row.id in places]
-        figures = await overview.figures_of(connection, shown)
+        visible = [row.id for row in projects.rows if row.id in places]
+        figures = await overview.figures_of(connection, visible)
         newest = await _newest(connection, caller, places, per_page=_NEWEST)
         failed = await _newest(connection, caller, places, per_page=_FAILED, state=DeletionState.FAILED)
     return render(

@@ -20,7 +20,7 @@ from service.web.sessions.cookies import (
     FORM,
     FORM_LASTS_S,
     SESSION,
-    forget_session,
+    drop_session_cookie,
     may_sign_in,
     read_cookie,
     set_cookie,
@@ -84,7 +84,7 @@ async def sign_out(request: web.Request) -> web.Response:
             else:
                 await session_rows.close_session(connection, read_cookie(request, SESSION))
     answer = see_other(request, "/")
-    forget_session(request, answer)
+    drop_session_cookie(request, answer)
     return answer
 
 

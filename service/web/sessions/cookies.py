@@ -52,7 +52,7 @@ def set_session(request: web.Request, response: web.Response, secret: str) -> No
     set_cookie(request, response, SESSION, secret, lasts_s=int(LONGEST.total_seconds()))
 
 
-def forget_session(request: web.Request, response: web.Response) -> None:
+def drop_session_cookie(request: web.Request, response: web.Response) -> None:
     """Let the browser forget the cookie of the session."""
     set_cookie(request, response, SESSION, "", lasts_s=0)
 

@@ -13,12 +13,12 @@ IDLE: Final = timedelta(hours=12)
 LONGEST: Final = timedelta(days=30)
 """How long a session lasts at most."""
 
-_PRUNED_AT_ONCE: Final = 1_000
+_PRUNE_LIMIT: Final = 1_000
 
 
 async def open_session(connection: Connection, secret: str, *, user_id: int, token_id: int) -> None:
     """Add a session, and remove some of those that have ended."""
-    await execute(connection, "prune_web_sessions", idle=IDLE, longest=LONGEST, limit=_PRUNED_AT_ONCE)
+    await execute(connection, "prune_web_sessions", idle=IDLE, longest=LONGEST, limit=_PRUNE_LIMIT)
     await execute(connection, "open_web_session", digest=token_digest(secret), user_id=user_id, token_id=token_id)
 
 
