@@ -73,15 +73,21 @@ async def send_file(
     response.etag = ETag(sha256)
     if is_known(request, sha256):
         return web.Response(status=304, headers={"ETag": response.headers["ETag"]})
-    whole = Part(0, file["size"], file["size"])
-    part = wanted_part(request, size=whole.size, tag=sha256) or whole
+    part = _part_of(request, file["size"], response, tag=sha256)
+    response.content_length = part.end - part.start
+    return response if request.method == "HEAD" else await _send_part(request, file, part, response)
+
+
+def _part_of(request: web.Request, size: int, response: web.StreamResponse, *, tag: str) -> Part:
+    """Return the part that is asked for, or the whole; the response says which."""
+    whole = Part(0, size, size)
+    part = wanted_part(request, size=size, tag=tag) or whole
     if part != whole:
         if not part.is_satisfiable:
             raise RangeUnsatisfiableError(part.content_range)
         response.set_status(_PARTIAL)
         response.headers["Content-Range"] = part.content_range
-    response.content_length = part.end - part.start
-    return response if request.method == "HEAD" else await _send_part(request, file, part, response)
+    return part
 
 
 async def _send_part(

@@ -1,7 +1,4 @@
-"""Requests that are refused, each with its HTTP status and GitLab's exact body: the one place of these texts.
-
-The document of the API takes them from here, and `service.http.refusing` answers with them.
-"""
+"""Refused requests, each with its HTTP status and GitLab's exact body: the one place of these sentences."""
 
 from http import HTTPStatus
 from types import MappingProxyType
@@ -11,17 +8,18 @@ from typing_extensions import override
 
 from service.errors import PackyardError
 
+_WORDS: Final = MappingProxyType(
+    {405: "Not Allowed", 413: "Request Entity Too Large", 414: "URI Too Long", 416: "Range Not Satisfiable"}
+)
+
 
 class RefusedError(PackyardError):
     """A request that is answered with a status of its own and one of GitLab's two body shapes."""
 
     status: int
-    text: ClassVar[str]
-    """The sentence of the body, with a place for each of the error's arguments."""
-    key: ClassVar[str] = "message"
-    """The key of the sentence in the body: `error` where Grape, GitLab's framework, refuses by itself."""
-    retry_after_s: int | None = None
-    """After how many seconds to ask again; None where time alone changes nothing."""
+    text: ClassVar[str]  # the sentence of the body, with a place for each of the error's arguments
+    key: ClassVar[str] = "message"  # in the body; `error` where GitLab's framework refuses by itself
+    retry_after_s: int | None = None  # None where time alone changes nothing
 
     def body(self) -> dict[str, str]:
         """Return the JSON body, to the letter of GitLab's."""
@@ -34,21 +32,9 @@ class UnservedError(RefusedError):
     text = "{} {}"
     key = "error"
 
-    _SENTENCES: Final = MappingProxyType(
-        {
-            400: "Bad Request",
-            405: "Not Allowed",
-            408: "Request Timeout",
-            413: "Request Entity Too Large",
-            414: "URI Too Long",
-            416: "Range Not Satisfiable",
-            431: "Request Header Fields Too Large",
-        }
-    )
-
     def __init__(self, status: int) -> None:
-        """Refuse with that status; one without a sentence of GitLab's gets the library's."""
-        super().__init__(status, self._SENTENCES.get(status) or HTTPStatus(status).phrase)
+        """Refuse with that status, in GitLab's words where they are not those of Python."""
+        super().__init__(status, _WORDS.get(status) or HTTPStatus(status).phrase)
         self.status = status
 
 
@@ -149,10 +135,7 @@ class InsufficientScopeError(ForbiddenError):
 
 
 class JobTokenRefusedError(ForbiddenError):
-    """The project does not let in the jobs of that other one.
-
-    The arguments are the full paths of both.
-    """
+    """The project does not let in the jobs of that other one."""
 
     text = "403 Forbidden - Authentication by CI/CD job token not allowed from {} to {}."
 

@@ -1,7 +1,7 @@
 """Opening the pool of connections that a process works with, and closing it within a bound."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -30,20 +30,9 @@ async def open_database(
     Raises:
         StartError: the server cannot be reached, refuses us, or has no such database.
     """
-    is_suitable = False
-
-    async def prove(session: Session) -> None:
-        nonlocal is_suitable
-        if not is_suitable:
-            await require_suitable(session, url)
-        is_suitable = True
-
-    async def connect_again(*_address: object, **options: Any) -> Session:
-        return await connect(url, Purpose.POOL, prove=prove, **options)
-
     try:
         pool = await asyncpg.create_pool(
-            connect=connect_again,
+            connect=_connecting(url),
             connection_class=Session,
             # The first connection shows what is wrong; the pool would log each try to keep one through an outage.
             init_size=1,
@@ -59,6 +48,22 @@ async def open_database(
         yield Database(pool, url, pulse)
     finally:
         await _close(pool)
+
+
+def _connecting(url: str | SecretStr) -> Callable[..., Coroutine[Any, Any, Session]]:
+    """Return what connects for the pool; the first session proves that the database is suitable."""
+    is_suitable = False
+
+    async def prove(session: Session) -> None:
+        nonlocal is_suitable
+        if not is_suitable:
+            await require_suitable(session, url)
+        is_suitable = True
+
+    async def connect_again(*_address: object, **options: Any) -> Session:
+        return await connect(url, Purpose.POOL, prove=prove, **options)
+
+    return connect_again
 
 
 async def _read_jsonb(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
