@@ -157,7 +157,10 @@ class Settings(BaseModel):
     """How long a command may have waited for the broker before bulk_delete is answered with 503; all else goes on."""
 
     outbox_retention: PositiveDuration = timedelta(days=7)
-    """How long a published message is kept in the outbox."""
+    """How long a published command is kept in the outbox."""
+
+    event_retention: PositiveDuration = timedelta(days=30)
+    """How long the log in the database keeps events, in whole days (UTC). An unpublished event is kept longer."""
 
     deletion_retention: PositiveDuration = timedelta(days=90)
     """How long the record of a deletion outlives its end; that of a failed one stays as long as its package."""

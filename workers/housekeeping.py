@@ -1,16 +1,20 @@
 """Removing our own rows when they have served their time."""
 
 from service.deletions import wake
-from service.events import outbox
+from service.events import days, outbox
 from service.idempotency import rows as idempotency_rows
 from service.infra.postgres.database import Database
 from service.settings import Settings
 
 
 async def prune(database: Database, settings: Settings, *, limit: int) -> int:
-    """Remove at most *limit* of each kind: messages, records of deletions, kept answers; return how many."""
+    """Remove at most *limit* of each kind: commands, records of deletions, kept answers; and old days of the event log.
+
+    Return how many these were.
+    """
     async with database.connection() as connection:
         messages = await outbox.prune(connection, older_than=settings.outbox_retention, limit=limit)
+        logged = await days.drop(connection, retention=settings.event_retention)
         records = await wake.prune(connection, older_than=settings.deletion_retention, limit=limit)
         answers = await idempotency_rows.prune(connection, older_than=settings.idempotency_retention, limit=limit)
-    return messages + records + answers
+    return messages + logged + records + answers

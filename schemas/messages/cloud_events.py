@@ -1,6 +1,6 @@
 """The envelope of events: CloudEvents 1.0 as JSON, with the attributes once more as headers.
 
-The outbox holds an event without `source`, `sequence` and `aggversion`; the relay adds them when it publishes.
+The outbox holds an event without `source`, `sequence` and `aggversion`; the numbering adds them.
 """
 
 from datetime import datetime
@@ -55,7 +55,7 @@ class Envelope(Contract):
 
 
 class Publication(Contract):
-    """The attributes of an event that are known only when it is published."""
+    """The attributes of an event that are known only when it is numbered."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
@@ -69,6 +69,10 @@ class Publication(Contract):
 
 class CloudEvent(Publication, Envelope):
     """An event as subscribers get it."""
+
+
+HEADER_NAMES: Final = tuple(name for name in CloudEvent.model_fields if name not in _NO_HEADERS)
+"""The attributes that are headers, too."""
 
 
 def enveloped(event: Event, *, event_id: UUID, causation_id: UUID, now: datetime) -> Envelope:
@@ -92,7 +96,7 @@ def enveloped(event: Event, *, event_id: UUID, causation_id: UUID, now: datetime
 
 
 def published(body: Json, *, instance_id: UUID, sequence: int) -> Json:
-    """Complete the outbox's *body* with what is known only when it is published."""
+    """Complete the outbox's *body* as the numbering does."""
     added = Publication(
         source=f"/instances/{instance_id}/packages-api",
         sequence=str(sequence).zfill(SEQUENCE_DIGITS),

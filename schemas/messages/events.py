@@ -122,7 +122,7 @@ class PackageMarkedForDestruction(DeletionEvent):
     entity = "package"
     action = "marked_for_destruction"
 
-    destroy_after: AwareDatetime | None
+    destroy_after: AwareDatetime
     """Until when the deletion can be undone."""
 
 
@@ -171,7 +171,7 @@ class PackageFileMarkedForDestruction(DeletionEvent):
     entity = "package_file"
     action = "marked_for_destruction"
 
-    destroy_after: AwareDatetime | None
+    destroy_after: AwareDatetime
     """Until when the deletion can be undone."""
 
 

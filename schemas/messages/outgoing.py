@@ -1,5 +1,6 @@
 """Messages on their way from the outbox to the broker."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -28,11 +29,21 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message in the outbox; an event is numbered."""
+    """A command in the outbox."""
 
     position: int
     id: UUID
-    kind: Kind
     routing_key: str
     body: Json
-    sequence: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as the log has it: numbered, and complete."""
+
+    sequence: int
+    routing_key: str
+    headers: Sequence[str]
+    """The attributes of the CloudEvent, in the order of `HEADER_NAMES`."""
+    body: str
+    """The CloudEvent as JSON."""

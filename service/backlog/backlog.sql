@@ -10,9 +10,23 @@ SELECT state, lane, count(*) AS deletions, count(*) FILTER (WHERE held) AS held,
   FROM unfinished GROUP BY state, lane;
 
 -- name: outbox_figures
-SELECT k.kind,
-       (SELECT count(*) FROM (SELECT FROM outbox o WHERE o.published_at IS NULL AND o.kind = k.kind LIMIT :limit) u)
-           AS unpublished,
-       (SELECT extract(epoch FROM now() - o.recorded_at)::float8 FROM outbox o
-         WHERE o.published_at IS NULL AND o.kind = k.kind ORDER BY o.position LIMIT 1) AS lag
-  FROM unnest(:kinds::text[]) AS k (kind);
+-- A command waits in the outbox. An event waits there until it is numbered, then in the log, and if it was refused, in
+-- a row of its own.
+WITH waiting AS (
+    SELECT k.kind,
+           (SELECT count(*) FROM (SELECT FROM outbox o WHERE o.published_at IS NULL AND o.kind = k.kind LIMIT :limit) u)
+               AS messages,
+           (SELECT o.recorded_at FROM outbox o
+             WHERE o.published_at IS NULL AND o.kind = k.kind ORDER BY o.position LIMIT 1) AS since
+      FROM unnest(:kinds::text[]) AS k (kind)
+    UNION ALL
+    SELECT 'event',
+           (SELECT count(*) FROM (SELECT FROM event_log l WHERE l.sequence > c.published LIMIT :limit) u),
+           (SELECT l.recorded_at FROM event_log l WHERE l.sequence > c.published ORDER BY l.sequence LIMIT 1)
+      FROM event_cursor c
+    UNION ALL
+    SELECT 'event', (SELECT count(*) FROM (SELECT FROM event_refused LIMIT :limit) u),
+           (SELECT r.recorded_at FROM event_refused r ORDER BY r.sequence LIMIT 1)
+)
+SELECT kind, sum(messages)::bigint AS unpublished, extract(epoch FROM now() - min(since))::float8 AS lag
+  FROM waiting GROUP BY kind;

@@ -1,4 +1,7 @@
-"""The outbox: messages written in the transaction of the fact that they report."""
+"""The outbox: messages written in the transaction of the fact that they report.
+
+Commands are published from here. Events only pass through: the numbering moves them to the log.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -41,31 +44,16 @@ async def append(connection: Connection, messages: Sequence[Outgoing]) -> None:
         )
 
 
-async def unpublished(connection: Connection, kind: Kind, limit: int) -> list[Entry]:
-    """Return, within a transaction, the oldest messages to be published now; events have got their final sequence."""
-    if kind is Kind.EVENT:
-        # This is a statement of its own: if two relays are ever active, the second one numbers after the first.
-        await fetch(connection, "lock_instance")
+async def unpublished_commands(connection: Connection, limit: int) -> list[Entry]:
+    """Return the oldest commands that are to be published."""
     return [
-        Entry(row["position"], row["id"], Kind(row["kind"]), row["routing_key"], row["body"], row["sequence"])
-        for row in await fetch(connection, _UNPUBLISHED[kind], limit=limit)
+        Entry(row["position"], row["id"], row["routing_key"], row["body"])
+        for row in await fetch(connection, "unpublished_commands", limit=limit)
     ]
 
 
-async def instance_id(connection: Connection) -> UUID:
-    """Return what our events name as their source."""
-    (row,) = await fetch(connection, "instance_id")
-    found: UUID = row["id"]
-    return found
-
-
-async def put_off(connection: Connection, positions: Sequence[int]) -> None:
-    """Send these again after a pause, which grows each time up to a minute."""
-    await execute(connection, "put_off", positions=list(positions))
-
-
 async def mark_published(connection: Connection, positions: Sequence[int]) -> None:
-    """Note that the broker has these messages."""
+    """Note that the broker has these commands, or does not take them."""
     await execute(connection, "mark_published", positions=list(positions))
 
 

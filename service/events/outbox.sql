@@ -3,40 +3,8 @@ INSERT INTO outbox (id, kind, routing_key, body)
 SELECT * FROM unnest(:ids::uuid[], :kinds::text[], :routing_keys::text[], :bodies::jsonb[]);
 
 -- name: unpublished_commands
-SELECT position, id, kind, routing_key, body, NULL::bigint AS sequence
-  FROM outbox WHERE published_at IS NULL AND kind = 'command' AND not_before <= now() ORDER BY position LIMIT :limit;
-
--- name: number_events
--- Only the one active relay numbers. An event keeps the number that it was given, so that sending it again
--- cannot change it.
-WITH batch AS (
-    SELECT position, id, kind, routing_key, body, sequence
-      FROM outbox WHERE published_at IS NULL AND kind = 'event' AND not_before <= now() ORDER BY position LIMIT :limit
-), unnumbered AS (
-    SELECT position, row_number() OVER (ORDER BY position) AS place FROM batch WHERE sequence IS NULL
-), counter AS (
-    UPDATE instance SET sequence = sequence + (SELECT count(*) FROM unnumbered)
-     WHERE EXISTS (SELECT FROM unnumbered)
- RETURNING sequence - (SELECT count(*) FROM unnumbered) AS before
-), numbered AS (
-    UPDATE outbox o SET sequence = counter.before + u.place
-      FROM unnumbered u, counter WHERE o.position = u.position
- RETURNING o.position, o.sequence
-)
-SELECT b.position, b.id, b.kind, b.routing_key, b.body, coalesce(n.sequence, b.sequence) AS sequence
-  FROM batch b LEFT JOIN numbered n ON n.position = b.position
- ORDER BY b.position;
-
--- name: lock_instance
-SELECT id FROM instance FOR UPDATE;
-
--- name: instance_id
-SELECT id FROM instance;
-
--- name: put_off!
-UPDATE outbox SET refusals = refusals + 1,
-       not_before = now() + least(interval '1 second' * power(2, least(refusals, 10)), interval '1 minute')
- WHERE position = ANY(:positions::bigint[]);
+SELECT position, id, routing_key, body
+  FROM outbox WHERE published_at IS NULL AND kind = 'command' ORDER BY position LIMIT :limit;
 
 -- name: mark_published!
 UPDATE outbox SET published_at = now() WHERE position = ANY(:positions::bigint[]);
@@ -46,5 +14,6 @@ SELECT 1 FROM outbox
  WHERE published_at IS NULL AND kind = 'command' AND recorded_at < now() - :limit::interval LIMIT 1;
 
 -- name: prune_outbox!
+-- These are commands, and the events that the release before has published from here.
 DELETE FROM outbox WHERE position IN (
     SELECT position FROM outbox WHERE published_at < now() - :older_than::interval LIMIT :limit);

@@ -17,8 +17,8 @@ from service.app import create_app
 from service.context import Context
 from service.downloads import DOWNLOADS
 from service.infra.rabbitmq.broker import open_broker
-from service.infra.rabbitmq.publishing import Publisher
 from tests.support.filled_databases import FilledDatabases
+from tests.support.relaying import Publisher
 from tests.support.servers import Servers, own_database
 
 INSTANCE: Final = UUID("01920000-0000-7000-8000-000000000000")
@@ -78,7 +78,7 @@ async def client(filled: Context) -> AsyncGenerator[Client]:
 async def publisher(virtual_host: str) -> AsyncGenerator[Publisher]:
     """A publisher of messages to a broker on which everything is declared."""
     async with open_broker(virtual_host, name="test") as broker:
-        yield await broker.publisher(INSTANCE)
+        yield Publisher(await broker.command_publisher(), await broker.event_publisher())
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "Import packages from FILE, one JSON object a line; `-` reads standard input.",
         ),
         "migrate": ("workers.cli.processes:migrate", "Bring the database to the newest version of the schema."),
-        "relay": ("workers.cli.processes:relay", "Run the relay: hands the outbox to the broker."),
+        "relay": ("workers.cli.processes:relay", "Run the relay: numbers events, hands the outbox to the broker."),
         "roles": ("workers.cli.roles:roles", "Database roles and broker users with the least rights that do."),
         "schedule": ("workers.cli.processes:schedule", "Run the scheduler: makes due what waits."),
         "serve": ("workers.cli.processes:serve", "Run the HTTP API."),

@@ -33,8 +33,8 @@ def serve() -> None:
 
 @click.command()
 def relay() -> None:
-    """Run the relay: hands the outbox to the broker. Several may run, one is active."""
-    from workers.relay import run_relay  # the API does without a broker
+    """Run the relay: numbers events, hands the outbox to the broker. Several may run, one is active."""
+    from workers.relay.session import run_relay  # the API does without a broker
 
     _run("relay", run_relay, needs_broker=True)
 

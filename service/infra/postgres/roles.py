@@ -48,7 +48,14 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "package_statistic_change": (_ADD,),
             "web_session": (_ADD, _CHANGE, _REMOVE),
         },
-        DatabaseRole.RELAY: {"outbox": (_CHANGE,), "instance": (_CHANGE,)},
+        DatabaseRole.RELAY: {
+            "outbox": (_CHANGE, _REMOVE),
+            "instance": (_CHANGE,),
+            "event_log": (_ADD,),
+            "event_day": (_ADD,),
+            "event_cursor": (_CHANGE,),
+            "event_refused": (_ADD, _CHANGE, _REMOVE),
+        },
         DatabaseRole.WORKER: {
             "package": (_CHANGE, _REMOVE),
             "package_file": (_CHANGE, _REMOVE),
@@ -76,6 +83,11 @@ SCALER_COLUMNS: Final = ("lane", "state", "held", "not_before", "lease_until", "
 
 LOCK_HOLDERS: Final = (DatabaseRole.RELAY, DatabaseRole.SCHEDULER)
 """Only they may take the locks that keep the others of their kind on standby."""
+
+FUNCTIONS: Final[Mapping[DatabaseRole, tuple[str, ...]]] = MappingProxyType(
+    {DatabaseRole.RELAY: ("make_event_days(integer)",), DatabaseRole.SCHEDULER: ("drop_event_days(date)",)}
+)
+"""The functions that change the schema with the rights of its owner: partitions of the log of events come and go."""
 
 _SEQUENCES: Final = MappingProxyType({DatabaseRole.API: ("build_position",)})
 """Sequences that are named in a default; those of identity columns come with INSERT."""
@@ -169,10 +181,16 @@ def _statements(connection: psycopg.Connection, role: DatabaseRole, name: sql.Id
             for table, rights_on_it in WRITES[role].items():
                 rights = sql.SQL(", ").join(map(sql.SQL, rights_on_it))
                 yield sql.SQL("GRANT {} ON {} TO {}").format(rights, sql.Identifier(table), name)
+            for function in FUNCTIONS.get(role, ()):
+                yield sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), name)
             for sequence in _SEQUENCES.get(role, ()):
                 yield sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier(sequence), name)
 
 
 def _tables(connection: psycopg.Connection) -> frozenset[str]:
-    rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    # A partition is read through its table.
+    rows = connection.execute(
+        "SELECT relname FROM pg_class"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition"
+    ).fetchall()
     return frozenset(str(table) for (table,) in rows)

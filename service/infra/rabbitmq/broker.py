@@ -11,18 +11,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import aio_pika
 import aiormq
 import structlog
 from typing_extensions import override
 
-from schemas.messages.outgoing import Kind
 from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Queue
 from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer
-from service.infra.rabbitmq.publishing import Publisher
+from service.infra.rabbitmq.publishing import CommandPublisher, EventPublisher
 
 _CONNECT_TIMEOUT_S: Final = 5
 _HEARTBEAT_S: Final = 10
@@ -60,13 +58,16 @@ class Broker:
     def __init__(self, connection: aio_pika.abc.AbstractConnection) -> None:
         self._connection = connection
 
-    async def publisher(self, instance_id: UUID) -> Publisher:
-        """Return a publisher of the instance with that id, on a channel of its own."""
+    async def command_publisher(self) -> CommandPublisher:
+        """Return a publisher of commands, on a channel of its own."""
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             channel = await self._channel(on_return_raises=True)
-        names = {Kind.COMMAND: COMMANDS_EXCHANGE, Kind.EVENT: EVENTS_EXCHANGE}
-        exchanges = {kind: await channel.get_exchange(name, ensure=False) for kind, name in names.items()}
-        return Publisher(exchanges, instance_id, self.require_answer)
+        return CommandPublisher(await channel.get_exchange(COMMANDS_EXCHANGE, ensure=False), self.require_answer)
+
+    async def event_publisher(self) -> EventPublisher:
+        """Return a publisher of events, on a channel of its own."""
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            return EventPublisher(await self._channel(), self.require_answer)
 
     async def require_answer(self) -> None:
         """Ask for a channel over this connection; a broker that does not answer soon is a TimeoutError."""

@@ -1,38 +1,34 @@
 """Publishing with confirms."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Final
-from uuid import UUID
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, cast
 
 import aio_pika
 import aiormq
-from aio_pika.abc import AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractExchange
+from aiormq.abc import ChannelFrame
+from aiormq.channel import Channel
 from pydantic_core import to_json
 
-from schemas.messages.cloud_events import CONTENT_TYPE, headers, published
-from schemas.messages.outgoing import Entry, Kind
+from schemas.messages.outgoing import Entry, LoggedEvent
+from schemas.messages.topology import EVENTS_EXCHANGE
+from service.infra.rabbitmq.event_frames import event_frames
 
 _CONFIRM_TIMEOUT_S: Final = 5
 
 
-class Publisher:
-    """Hands outbox entries to the broker, in order, and reports which it has confirmed."""
+class CommandPublisher:
+    """Hands commands to the broker, in order, and reports which it has confirmed."""
 
-    def __init__(
-        self,
-        exchanges: Mapping[Kind, AbstractExchange],
-        instance_id: UUID,
-        require_answer: Callable[[], Awaitable[None]],
-    ) -> None:
+    def __init__(self, exchange: AbstractExchange, require_answer: Callable[[], Awaitable[None]]) -> None:
         """Use *require_answer* to ask the broker whether it is there; it raises BrokerUnavailableError if not."""
-        self._exchanges = exchanges
-        self._instance_id = instance_id
+        self._exchange = exchange
         self._require_answer = require_answer
 
     async def publish(self, entries: Iterable[Entry]) -> set[int]:
-        """Return the positions of the entries that every queue bound to them has taken.
+        """Return the positions of the entries that a queue has taken.
 
         Raises:
             BrokerUnavailableError: one of these, when the broker is silent; any of the entries may have arrived.
@@ -47,12 +43,17 @@ class Publisher:
 
     async def _publish_one(self, entry: Entry) -> bool | None:
         """Return whether the message was taken; None when no answer came."""
-        is_command = entry.kind is Kind.COMMAND
-        message = _command(entry) if is_command else _event(entry, self._instance_id)
+        message = aio_pika.Message(
+            to_json(entry.body),
+            content_type="application/json",
+            message_id=str(entry.id),
+            app_id="packyard",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
         try:
             async with asyncio.timeout(_CONFIRM_TIMEOUT_S):
-                # An event that nobody has subscribed to is no error; a command without a queue is one.
-                await self._exchanges[entry.kind].publish(message, entry.routing_key, mandatory=is_command)
+                # A command without a queue is an error; an event that nobody has subscribed to is none.
+                await self._exchange.publish(message, entry.routing_key, mandatory=True)
         except aiormq.exceptions.DeliveryError:
             return False
         except TimeoutError:
@@ -60,26 +61,61 @@ class Publisher:
         return True
 
 
-def _command(entry: Entry) -> aio_pika.Message:
-    return aio_pika.Message(
-        to_json(entry.body),
-        content_type="application/json",
-        message_id=str(entry.id),
-        app_id="packyard",
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-    )
+class EventPublisher:
+    """Hands events of the log to the broker, in order and in one write, and reports which it has confirmed."""
+
+    def __init__(self, channel: AbstractChannel, require_answer: Callable[[], Awaitable[None]]) -> None:
+        """Use *require_answer* to ask the broker whether it is there; it raises BrokerUnavailableError if not."""
+        self._channel = channel
+        self._require_answer = require_answer
+
+    async def publish(self, events: Sequence[LoggedEvent]) -> set[int]:
+        """Return the numbers of the events that every queue bound to them has taken.
+
+        Raises:
+            BrokerUnavailableError: one of these, when the broker is silent; any of the events may have arrived.
+        """
+        confirms = await self._send(events)
+        _, silent = await asyncio.wait(confirms, timeout=_CONFIRM_TIMEOUT_S)
+        for confirm in silent:
+            confirm.cancel()
+        if silent:
+            # A queue that confirms nothing is a fault of that queue; a silent broker has refused nothing.
+            await self._require_answer()
+        return {
+            event.sequence
+            for event, confirm in zip(events, confirms, strict=True)
+            if confirm not in silent and _is_taken(confirm)
+        }
+
+    async def _send(self, events: Sequence[LoggedEvent]) -> list["asyncio.Future[object]"]:
+        """Write all events together; return a future for each, which ends with the broker's answer."""
+        # This is what the driver's basic_publish does for one message. It has no way to publish many.
+        channel = cast(Channel, await self._channel.get_underlay_channel())
+        frame_max = channel.connection.connection_tune.frame_max
+        now = int(time.time())
+        payload = b"".join(
+            part
+            for event in events
+            for part in event_frames(
+                event, exchange=EVENTS_EXCHANGE, channel=channel.number, frame_max=frame_max, now=now
+            )
+        )
+        async with asyncio.timeout(_CONFIRM_TIMEOUT_S), channel.lock:
+            await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
+            # Nothing is awaited from here on, so no answer can come before its future is there.
+            return [self._expect_answer(channel) for _ in events]
+
+    def _expect_answer(self, channel: Channel) -> "asyncio.Future[object]":
+        channel.delivery_tag += 1
+        answer = channel.create_future()
+        channel.confirmations[channel.delivery_tag] = answer
+        return answer
 
 
-def _event(entry: Entry, instance_id: UUID) -> aio_pika.Message:
-    body = published(entry.body, instance_id=instance_id, sequence=entry.sequence or 0)
-    return aio_pika.Message(
-        to_json(body),
-        content_type=CONTENT_TYPE,
-        message_id=str(entry.id),
-        type=body["type"],
-        correlation_id=body["correlationid"],
-        timestamp=datetime.now(UTC),
-        app_id="packyard",
-        headers=headers(body),
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-    )
+def _is_taken(confirm: "asyncio.Future[object]") -> bool:
+    try:
+        confirm.result()
+    except aiormq.exceptions.DeliveryError:
+        return False
+    return True

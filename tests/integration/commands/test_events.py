@@ -13,13 +13,12 @@ from aio_pika.abc import AbstractChannel
 from schemas.messages.outgoing import Kind
 from schemas.messages.topology import EVENTS_EXCHANGE
 from service.context import Context
-from service.infra.rabbitmq.publishing import Publisher
 from service.settings import Settings
 from tests.support.catalogue import delete, publish
 from tests.support.checks import put
 from tests.support.commands import Commands
+from tests.support.relaying import Publisher, relay_once
 from tests.support.yard import environment_of
-from workers.relay import relay_once
 from workers.runtime.output import READER_GONE
 
 _TAIL = ("events", "tail")

@@ -16,16 +16,15 @@ from service.context import Context
 from service.deletions import bulk
 from service.deletions.bulk import Wanted
 from service.deletions.deletion import Origin
-from service.infra.rabbitmq.publishing import Publisher
 from service.storage_check import schedule
 from tests.integration.conftest import Client
 from tests.support.catalogue import OPEN, delete, delete_file, protect, publish, query, restore
 from tests.support.checks import put
 from tests.support.event_document import Description, read_document
 from tests.support.packages import bring_in, file_ids
+from tests.support.relaying import Publisher, relay_once
 from tests.support.stepwise import with_settings
 from workers.deleter.batch import carry_out
-from workers.relay import relay_once
 
 _DOCUMENT: Final = read_document()
 _DESCRIPTION: Final = Description(_DOCUMENT, is_closed=True)
@@ -65,6 +64,8 @@ async def _let_all_happen(context: Context) -> None:
     """Let packages and files go, come back and fail, and let the storage be checked."""
     pair = await publish(context, name="pair", files=["a", "b"])
     await delete_file(context, pair, (await file_ids(context, pair))[0])
+    single = await publish(context, name="single")
+    await delete_file(context, single, (await file_ids(context, single))[0])
     await delete(context, await publish(context, name="whole", files=["a", "b"]))
     unnumbered = await bring_in(
         context, name="@acme/unnumbered", version=None, files=[{"file_name": "f", "content": "x"}]

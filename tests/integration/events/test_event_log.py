@@ -13,12 +13,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG
+from service.backlog import rows as backlog_rows
 from service.context import Context
 from service.infra.rabbitmq.broker import open_broker
-from tests.support.catalogue import delete, publish, query
+from tests.support.catalogue import delete, publish
 from tests.support.servers import Servers
 from tests.support.yard import eventually
-from workers import relay
+from workers.relay import events, session
 
 _PASSWORD: Final = "sesame"
 _PATIENCE_S: Final = 10
@@ -50,15 +51,15 @@ async def log_url(virtual_host: str) -> AsyncGenerator[str]:
 async def _relaying(context: Context) -> AsyncGenerator[None]:
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(relay.run_relay(context, stop))
+        group.create_task(session.run_relay(context, stop))
         yield
         stop.set()
 
 
 async def _untold(context: Context, kind: str) -> int:
-    (row,) = await query(context, "SELECT count(*) FROM outbox WHERE published_at IS NULL AND kind = $1", kind)
-    number: int = row["count"]
-    return number
+    async with context.database.connection() as connection:
+        waiting = await backlog_rows.outbox(connection)
+    return sum(one.unpublished for one in waiting if one.kind == kind)
 
 
 async def test_events_wait_for_their_log_and_commands_do_not(filled: Context, log_url: str) -> None:
@@ -88,7 +89,7 @@ async def test_events_wait_for_their_log_and_commands_do_not(filled: Context, lo
 async def test_a_log_that_is_gone_for_good_keeps_the_news_from_nobody(
     filled: Context, log_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "_LOG_WITHIN_S", 1)
+    monkeypatch.setattr(events, "_LOG_WITHIN_S", 1)
     await delete(filled, await publish(filled))
     async with await aio_pika.connect(log_url) as connection:
         channel = await connection.channel()

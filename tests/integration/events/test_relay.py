@@ -12,16 +12,16 @@ from schemas.messages.outgoing import Kind
 from schemas.messages.topology import COMMANDS_EXCHANGE, DEAD_QUEUE, EVENTS_LOG
 from schemas.names import Lane
 from service.context import Context, open_context
-from service.events import outbox
 from service.infra.rabbitmq.broker import open_broker
-from service.infra.rabbitmq.publishing import Publisher
 from service.observing.metrics import REGISTRY
 from service.settings import Settings
 from tests.support.catalogue import delete, publish, query, status_of
+from tests.support.relaying import Publisher, relay_once
 from tests.support.stepwise import Worker, with_settings
 from workers.deleter.session import run_deleter
 from workers.queue_watch import QueueWatch
-from workers.relay import relay_once, run_relay
+from workers.relay.events import number_once, publish_refused
+from workers.relay.session import run_relay
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_an_event_that_is_sent_again_is_the_same_to_the_letter(
     queue = await _subscribe(channel, "#")
     await delete(filled, await publish(filled))
     await relay_once(filled, publisher, Kind.EVENT)
-    await query(filled, "UPDATE outbox SET published_at = NULL")
+    await query(filled, "UPDATE event_cursor SET published = 0")
 
     await relay_once(filled, publisher, Kind.EVENT)
 
@@ -118,11 +118,36 @@ async def test_a_subscriber_whose_queue_is_full_keeps_nobody_else_from_the_news(
         await relay_once(filled, publisher, Kind.EVENT)
 
     versions = [json.loads((await healthy.get(timeout=5)).body)["data"]["package_version"] for _ in range(3)]
-    waiting = await query(filled, "SELECT refusals, not_before > now() AS waits FROM outbox WHERE refusals > 0")
+    waiting = await query(filled, "SELECT sequence, not_before > now() AS waits FROM event_refused ORDER BY sequence")
 
     assert versions == ["0", "1", "2"]
-    assert [(row["refusals"], row["waits"]) for row in waiting] == [(1, True), (1, True)]
+    assert [(row["sequence"], row["waits"]) for row in waiting] == [(2, True), (3, True)]
     assert await relay_once(filled, publisher, Kind.EVENT) == 0
+
+
+async def test_a_refused_event_comes_when_there_is_room_and_is_the_same_to_the_letter(
+    filled: Context, publisher: Publisher, channel: aio_pika.abc.AbstractChannel
+) -> None:
+    full: dict[str, Any] = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    queue = await channel.declare_queue("full", arguments=full)
+    await queue.bind("packyard.events", "#")
+    for number in range(2):
+        await delete(filled, await publish(filled, version=str(number)))
+    await relay_once(filled, publisher, Kind.EVENT)
+
+    assert await publish_refused(filled, publisher.events) == 0
+    await query(filled, "UPDATE event_refused SET not_before = now()")
+    assert await publish_refused(filled, publisher.events) == 1
+    again = await query(filled, "SELECT refusals, not_before > now() + interval '1 second' AS waits FROM event_refused")
+    first = await queue.get(timeout=5, no_ack=True)
+    await query(filled, "UPDATE event_refused SET not_before = now()")
+    assert await publish_refused(filled, publisher.events) == 1
+    second = await queue.get(timeout=5, no_ack=True)
+    logged = await query(filled, "SELECT body FROM event_log ORDER BY sequence")
+
+    assert [(row["refusals"], row["waits"]) for row in again] == [(1, True)]
+    assert [first.body.decode(), second.body.decode()] == [row["body"] for row in logged]
+    assert await query(filled, "SELECT FROM event_refused") == []
 
 
 async def test_a_command_without_a_queue_is_left_to_the_scheduler(
@@ -144,7 +169,7 @@ async def test_a_second_relay_stands_by_and_takes_over(filled: Context, publishe
         first_stop.set()
         await delete(filled, await publish(filled))
         async with asyncio.timeout(5):
-            while await query(filled, "SELECT 1 FROM outbox WHERE published_at IS NULL"):
+            while not await query(filled, "SELECT 1 FROM event_cursor WHERE published > 0"):
                 await asyncio.sleep(0.02)
         second_stop.set()
 
@@ -229,20 +254,17 @@ async def test_queues_are_not_told_of_as_they_were_when_the_broker_answered(sett
             assert REGISTRY.get_sample_value(name, queue) is None
 
 
-async def test_two_relays_that_are_active_at_once_give_an_event_the_same_number(filled: Context) -> None:
+async def test_relays_that_are_active_at_once_number_each_event_once(filled: Context) -> None:
     for number in range(10):
         await delete(filled, await publish(filled, version=str(number)))
 
-    async def numbered() -> dict[int, int | None]:
-        async with filled.database.transaction() as connection:
-            entries = await outbox.unpublished(connection, Kind.EVENT, 10)
-        return {entry.position: entry.sequence for entry in entries}
-
     async with asyncio.TaskGroup() as group:
-        both = [group.create_task(numbered()) for _ in range(2)]
+        several = [group.create_task(number_once(filled)) for _ in range(3)]
 
-    assert both[0].result() == both[1].result()
-    assert sorted(number or 0 for number in both[0].result().values()) == list(range(1, 11))
+    assert sum(each.result() for each in several) == 10
+    logged = await query(filled, "SELECT sequence, body FROM event_log ORDER BY sequence")
+    assert [row["sequence"] for row in logged] == list(range(1, 11))
+    assert [json.loads(row["body"])["data"]["package_version"] for row in logged] == [str(n) for n in range(10)]
 
 
 async def test_a_worker_holds_no_more_of_a_backlog_than_it_works_on(

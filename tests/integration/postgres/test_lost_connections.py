@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from schemas.messages.outgoing import Entry, Kind
+from schemas.messages.outgoing import Entry
 from schemas.names import Lane
 from service.context import Context, open_context
 from service.errors import StartError
@@ -109,7 +109,7 @@ async def test_a_connection_to_the_broker_that_was_lost_counts_as_an_outage(virt
         for step in (
             broker.declare,
             lambda: broker.consumer("packyard.delete.bulk", prefetch=1),
-            lambda: broker.publisher(uuid4()),
+            broker.command_publisher,
             lambda: broker.subscriber(["#"]),
         ):
             await asyncio.sleep(0.1)
@@ -123,11 +123,11 @@ async def test_a_broker_that_falls_silent_has_refused_no_message(
     monkeypatch.setattr("service.infra.rabbitmq.publishing._CONFIRM_TIMEOUT_S", 0.5)
     monkeypatch.setattr("service.infra.rabbitmq.broker._CONNECT_TIMEOUT_S", 1)
     monkeypatch.setattr("service.infra.rabbitmq.broker._ANSWER_TIMEOUT_S", 1)
-    entry = Entry(1, uuid4(), Kind.COMMAND, Lane.BULK.routing_key, {"deletion_ids": []}, None)
+    entry = Entry(1, uuid4(), Lane.BULK.routing_key, {"deletion_ids": []})
     way = Way(virtual_host)
     await way.open()
     async with open_broker(way.url, name="test") as broker:
-        publisher = await broker.publisher(uuid4())
+        publisher = await broker.command_publisher()
         assert await publisher.publish([entry]) == {1}
 
         way.fall_silent()

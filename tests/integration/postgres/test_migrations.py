@@ -211,3 +211,35 @@ async def test_a_migration_that_does_not_end_is_not_waited_for_without_end(first
     await other.close()
 
     assert await asyncio.to_thread(migrate, first_release) == newest_version()
+
+
+_OF_THE_OLD_RELAY = """
+    WITH batch AS (
+        SELECT position, row_number() OVER (ORDER BY position) AS place
+          FROM outbox WHERE published_at IS NULL AND kind = 'event' AND sequence IS NULL LIMIT 2
+    ), counter AS (
+        UPDATE instance SET sequence = sequence + (SELECT count(*) FROM batch)
+     RETURNING sequence - (SELECT count(*) FROM batch) AS before
+    )
+    UPDATE outbox o SET sequence = before + place, published_at = now()
+      FROM batch b, counter WHERE o.position = b.position"""
+
+
+async def test_the_log_of_events_begins_beside_the_relay_of_the_release_before(first_release: str) -> None:
+    await asyncio.to_thread(migrate, first_release, target="0013")
+    connection = await asyncpg.connect(first_release)
+    await connection.execute(
+        "INSERT INTO outbox (id, kind, routing_key, body)"
+        " SELECT gen_random_uuid(), 'event', 'package.destroyed.npm.10.100', '{}' FROM generate_series(1, 6)"
+    )
+    await connection.execute(_OF_THE_OLD_RELAY)
+
+    await asyncio.to_thread(migrate, first_release)
+    await connection.execute(_OF_THE_OLD_RELAY)
+
+    rows = await connection.fetch("SELECT sequence, published_at IS NULL AS waits FROM outbox ORDER BY position")
+    cursor = await connection.fetchrow("SELECT published, oldest FROM event_cursor")
+    logged = await connection.fetchval("SELECT count(*) FROM event_log")
+    await connection.close()
+    assert [tuple(row) for row in rows] == [(n, False) for n in range(1, 5)] + [(None, True)] * 2
+    assert (tuple(cursor or ()), logged) == ((2, 3), 0)

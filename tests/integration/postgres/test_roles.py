@@ -19,7 +19,7 @@ from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS
 from schemas.names import Lane
 from service.errors import StartError
 from service.infra.postgres.pool import open_database
-from service.infra.postgres.roles import CREDENTIALS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
+from service.infra.postgres.roles import CREDENTIALS, FUNCTIONS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
 from service.infra.postgres.schema_version import wait_for_schema
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.rabbitmq.broker import open_broker
@@ -32,7 +32,8 @@ _PASSWORD: Final = "Rights0only"
 _TABLES: Final = frozenset(
     {
         "access_token", "damaged_object", "deletion", "deletion_act", "deploy_token", "directory_group",
-        "directory_user", "instance", "job_token", "job_token_allowance", "kept_answer", "membership", "outbox",
+        "directory_user", "event_cursor", "event_day", "event_log", "event_refused",
+        "instance", "job_token", "job_token_allowance", "kept_answer", "membership", "outbox",
         "package", "package_build", "package_file", "package_file_build", "package_statistic",
         "package_statistic_change", "package_tag", "pipeline", "project", "project_alias", "protection_rule",
         "quarantined_object", "schema_version", "storage_check", "web_key", "web_session",
@@ -89,7 +90,10 @@ async def test_no_process_can_change_the_schema_and_each_can_read_what_its_code_
 
 async def test_every_table_is_accounted_for(roles: Roles) -> None:
     owner = await asyncpg.connect(roles.owner)
-    tables = await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = await owner.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        " AND NOT relispartition"
+    )
     rights = await owner.fetch(
         "SELECT grantee, table_name, privilege_type FROM information_schema.role_table_grants WHERE grantee LIKE $1",
         f"{roles.prefix}\\_%",
@@ -106,7 +110,7 @@ async def test_every_table_is_accounted_for(roles: Roles) -> None:
         if row["privilege_type"] == "SELECT" and row["table_name"] in CREDENTIALS
     }
 
-    assert {row["tablename"] for row in tables} == _TABLES
+    assert {row["relname"] for row in tables} == _TABLES
     assert {entry for entry in written if entry[0] != DatabaseRole.OPERATOR} == {
         (role, table, right)
         for role, tables in WRITES.items()
@@ -114,6 +118,22 @@ async def test_every_table_is_accounted_for(roles: Roles) -> None:
         for right in granted
     }
     assert readers == {DatabaseRole.API, DatabaseRole.OPERATOR}
+
+
+async def test_days_of_the_log_come_by_the_relay_alone_and_go_by_the_scheduler_alone(roles: Roles) -> None:
+    may = set()
+    for role in DatabaseRole:
+        connection = await asyncpg.connect(roles.url(role))
+        for call in ("make_event_days(5)", "drop_event_days('2000-01-01')"):
+            with suppress(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"SELECT {call}")
+                may.add((role, call))
+        await connection.close()
+
+    assert may == {
+        (DatabaseRole.RELAY, "make_event_days(5)"),
+        (DatabaseRole.SCHEDULER, "drop_event_days('2000-01-01')"),
+    }
 
 
 async def test_a_scaler_can_ask_what_the_chart_lets_it_ask_and_nothing_else(roles: Roles) -> None:
@@ -190,6 +210,8 @@ async def test_an_owner_who_is_no_superuser_says_what_it_may_not_take_away(serve
         inside = await asyncpg.connect(url)
         for table in await inside.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
             await inside.execute(f'ALTER TABLE "{table[0]}" OWNER TO {prefix}_owner')
+        for functions in FUNCTIONS.values():
+            await inside.execute(f"ALTER FUNCTION {functions[0]} OWNER TO {prefix}_owner")
         await inside.execute(f"ALTER SCHEMA public OWNER TO {prefix}_owner")
         await inside.execute(f"ALTER SEQUENCE build_position OWNER TO {prefix}_owner")
         place = urlsplit(url).netloc.rpartition("@")[2]

@@ -25,12 +25,13 @@ _EVENTS: Final = """
            (body->'data'->>'files')::bigint AS files,
            coalesce(jsonb_array_length(nullif(body->'data'->'package_file_ids', 'null')), 0) AS files_named,
            (body->'data'->>'package_id')::bigint AS package_id
-      FROM outbox WHERE kind = 'event'
+      FROM witness.event
 """
 _FILES_TOLD: Final = """
     SELECT file_id::bigint, count(*) AS times
-      FROM outbox CROSS JOIN jsonb_array_elements_text(nullif(body->'data'->'package_file_ids', 'null')) AS file_id
-     WHERE kind = 'event' AND body->>'type' LIKE 'io.packyard.package%.destroyed.v1'
+      FROM witness.event
+     CROSS JOIN jsonb_array_elements_text(nullif(body->'data'->'package_file_ids', 'null')) AS file_id
+     WHERE body->>'type' LIKE 'io.packyard.package%.destroyed.v1'
      GROUP BY file_id
 """
 _ENDED: Final = ("succeeded", "failed", "restored")

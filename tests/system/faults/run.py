@@ -46,6 +46,8 @@ _SETTINGS: Final = {
 _UNDER_WAY: Final = """
     SELECT (SELECT count(*) FROM deletion WHERE finished_at IS NULL)
          + (SELECT count(*) FROM outbox WHERE published_at IS NULL)
+         + (SELECT count(*) FROM event_log WHERE sequence > (SELECT published FROM event_cursor))
+         + (SELECT count(*) FROM event_refused)
 """
 _MOST_UNDER_WAY: Final = 3_000
 _QUEUES_SETTLED_S: Final = 2
@@ -123,9 +125,7 @@ class _Run:
                 evidence.seconds_to_gone = await self._time_to_gone(Client(session, self.ledger))
             await self._settle()
         await self._yard.aclose()
-        evidence.logged = await self._subscriber.read_log(
-            await self._count("SELECT count(*) FROM outbox WHERE kind = 'event'")
-        )
+        evidence.logged = await self._subscriber.read_log(await self._count("SELECT count(*) FROM witness.event"))
         await self._witness.finish()
         await evidence.gather(self._database_url, self._volume.objects)
         return evidence

@@ -37,7 +37,9 @@ _LONGEST_ANSWER_S: Final = 13
 """Twelve seconds, and what a busy machine adds."""
 _LEFT: Final = """
     SELECT (SELECT count(*) FROM deletion WHERE finished_at IS NULL) AS deletions,
-           (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS messages
+           (SELECT count(*) FROM outbox WHERE published_at IS NULL)
+         + (SELECT count(*) FROM event_log WHERE sequence > (SELECT published FROM event_cursor))
+         + (SELECT count(*) FROM event_refused) AS messages
 """
 _ENDED: Final = "SELECT count(*) FROM deletion WHERE state = 'succeeded'"
 _MOST_ATTEMPTS: Final = "SELECT max(attempts) FROM deletion WHERE package_id = ANY($1)"

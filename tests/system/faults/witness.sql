@@ -49,3 +49,48 @@ BEGIN
 END
 $$;
 CREATE TRIGGER witness_lapse AFTER UPDATE ON deletion FOR EACH ROW EXECUTE FUNCTION witness.note_lapse();
+
+-- When the broker had confirmed events up to that number, and when it took one that it had refused before.
+CREATE TABLE witness.publication (
+    sequence bigint NOT NULL,
+    alone boolean NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE INDEX ON witness.publication (alone, sequence, at);
+
+CREATE FUNCTION witness.note_published() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        INSERT INTO witness.publication VALUES (OLD.sequence, true);
+    ELSE
+        INSERT INTO witness.publication VALUES (NEW.published, false);
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness_published AFTER UPDATE ON event_cursor
+    FOR EACH ROW WHEN (NEW.published > OLD.published) EXECUTE FUNCTION witness.note_published();
+CREATE TRIGGER witness_taken AFTER DELETE ON event_refused
+    FOR EACH ROW EXECUTE FUNCTION witness.note_published();
+
+CREATE TABLE witness.refusal (sequence bigint PRIMARY KEY);
+CREATE FUNCTION witness.note_refused() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO witness.refusal VALUES (NEW.sequence) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER witness_refused AFTER INSERT ON event_refused FOR EACH ROW EXECUTE FUNCTION witness.note_refused();
+
+-- Every event, numbered or not, with when the broker had it.
+CREATE VIEW witness.event AS
+SELECT (e.body->>'id')::uuid AS id, e.sequence, e.body,
+       CASE WHEN r.sequence IS NULL
+            THEN (SELECT p.at FROM witness.publication p WHERE NOT p.alone AND p.sequence >= e.sequence
+                   ORDER BY p.sequence, p.at LIMIT 1)
+            ELSE (SELECT max(p.at) FROM witness.publication p WHERE p.alone AND p.sequence = e.sequence)
+       END AS published_at
+  FROM (SELECT sequence, body::jsonb AS body FROM event_log
+        UNION ALL SELECT NULL, body FROM outbox WHERE kind = 'event') e
+  LEFT JOIN witness.refusal r ON r.sequence = e.sequence;

@@ -9,7 +9,8 @@ _HALF_AN_HOUR_S: Final = 1_800
 
 _GROW_WITH_A_BATCH: Final = (
     # The relay, the workers and the scheduler take many rows at a time.
-    *("unpublished_commands", "number_events", "lock_instance", "mark_published", "put_off"),
+    *("unpublished_commands", "mark_published", "number_events", "adopt_numbered_events", "begin_log_after_gap"),
+    *("unpublished_events", "advance_published", "refused_events", "forget_refused", "put_off", "drop_days"),
     *("claim_deletions", "next_files", "next_files_of_large", "unmarked_deletions", "record_progress"),
     *("delete_files", "end_deletions", "delete_emptied_packages", "lock_displayed_packages"),
     *("lock_waking", "wake_deletions", "wake_released", "neglected_deletions", "fold_statistics"),

@@ -1,0 +1,1 @@
+"""The relay: numbers events, and hands commands and events to the broker."""

@@ -1,0 +1,91 @@
+"""The relay as a process: one is active, others wait to take over."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from service.context import Context
+from service.infra.postgres.sessions.advisory_locks import ProcessLock
+from service.infra.rabbitmq.broker import Broker
+from service.observing import metrics
+from service.observing.servers import Condition, ObservedServer
+from workers.queue_watch import QueueWatch
+from workers.relay.commands import forward_commands
+from workers.relay.events import forward_events, number_events, repeat_refused, take_over_log
+from workers.runtime.broker_wait import use_broker, wait_for_broker
+from workers.runtime.loops import reopen_until, together, wait_for_any
+from workers.runtime.stand_by import stand_by
+
+_CHECK_EVERY: Final = timedelta(seconds=5)
+"""How often the lengths of the queues are queried."""
+
+log = structlog.get_logger()
+
+
+async def run_relay(context: Context, stop: asyncio.Event) -> None:
+    """Relay until *stop*; events are numbered also while the broker is away.
+
+    Raises:
+        StartError: the broker refuses us at the start, or is away for very long; later on, it is waited for.
+    """
+    metrics.ACTIVE.labels("relay").set(0)
+    reached = asyncio.Event()
+    await together(
+        _reach_broker(context, reached, stop),
+        reopen_until(stop, lambda: _compete(context, reached, stop)),
+    )
+
+
+async def _reach_broker(context: Context, reached: asyncio.Event, stop: asyncio.Event) -> None:
+    await wait_for_broker(context.settings, stop)
+    context.servers.note(ObservedServer.BROKER, Condition.OK)  # a waiting relay has no connection to it
+    reached.set()
+
+
+async def _compete(context: Context, reached: asyncio.Event, stop: asyncio.Event) -> None:
+    async with context.database.lock(ProcessLock.RELAY) as lock:
+        with context.vitals.loop("standby of the relay") as beat:
+            await stand_by(lock, stop, process="relay", beat=beat)
+        if not stop.is_set():
+            await _relay(context, reached, stop)
+
+
+async def _relay(context: Context, reached: asyncio.Event, stop: asyncio.Event) -> None:
+    """Relay until *stop* is set, or a connection breaks: then another relay may do better."""
+    await take_over_log(context)
+    numbered = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(number_events(context, numbered, stop))
+        group.create_task(_publish(context, reached, numbered, stop))
+
+
+async def _publish(context: Context, reached: asyncio.Event, numbered: asyncio.Event, stop: asyncio.Event) -> None:
+    await _wait_until(reached, stop)
+    if stop.is_set():
+        return
+    async with use_broker(context, name="packyard-relay") as (broker, note), asyncio.TaskGroup() as group:
+        log.info("relay_active")
+        # Each kind by itself: a subscriber's queue that confirms nothing must not hold up commands.
+        group.create_task(forward_commands(context, await broker.command_publisher(), stop))
+        group.create_task(forward_events(context, broker, await broker.event_publisher(), numbered, stop))
+        group.create_task(repeat_refused(context, await broker.event_publisher(), stop))
+        group.create_task(_watch_queues(broker, stop, note))
+        with metrics.active("relay"):
+            await stop.wait()
+
+
+async def _wait_until(reached: asyncio.Event, stop: asyncio.Event) -> None:
+    while not reached.is_set() and not stop.is_set():
+        await wait_for_any(reached, stop, within=_CHECK_EVERY)
+
+
+async def _watch_queues(broker: Broker, stop: asyncio.Event, note: Callable[[], None]) -> None:
+    watch = QueueWatch(broker)
+    with watch.exported():
+        while not stop.is_set():
+            if await watch.refresh():
+                note()
+            await wait_for_any(stop, within=_CHECK_EVERY)
