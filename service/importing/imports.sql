@@ -35,42 +35,9 @@ SELECT w.place FROM wanted w CROSS JOIN LATERAL (
         AND (p.conan_username, p.conan_channel) IS NOT DISTINCT FROM (w.conan_username, w.conan_channel) LIMIT 1)
 ) taken;
 
--- name: insert_imported_packages!
-INSERT INTO package (id, project_id, package_type, name, version, status, conan_username, conan_channel,
-    creator_id, created_at, updated_at, last_downloaded_at)
-SELECT id, project_id, package_type, name, version, status, conan_username, conan_channel,
-       creator_id, coalesce(created_at, now()), coalesce(created_at, now()), last_downloaded_at
-  FROM jsonb_to_recordset(:rows::jsonb) AS g(id bigint, project_id bigint, package_type text, name text,
-       version text, status text, conan_username text, conan_channel text, creator_id bigint,
-       created_at timestamptz, last_downloaded_at timestamptz);
-
--- name: insert_imported_tags!
-INSERT INTO package_tag (package_id, name, created_at, updated_at)
-SELECT package_id, g.name, p.created_at, p.created_at
-  FROM ROWS FROM (jsonb_to_recordset(:rows::jsonb) AS (package_id bigint, name text)) WITH ORDINALITY
-       AS g(package_id, name, place) JOIN package p ON p.id = g.package_id
- ORDER BY g.place;
-
--- name: insert_imported_builds!
-INSERT INTO package_build (package_id, pipeline_id)
-SELECT package_id, pipeline_id
-  FROM ROWS FROM (jsonb_to_recordset(:rows::jsonb) AS (package_id bigint, pipeline_id bigint)) WITH ORDINALITY
-       AS g(package_id, pipeline_id, place)
- ORDER BY place;
-
--- name: insert_imported_files!
-INSERT INTO package_file (id, package_id, file_name, size, md5, sha1, sha256, storage_key, created_at, updated_at)
-SELECT g.id, package_id, file_name, size, decode(md5, 'hex'), decode(sha1, 'hex'), decode(sha256, 'hex'), storage_key,
-       coalesce(g.created_at, p.created_at), coalesce(g.created_at, p.created_at)
-  FROM jsonb_to_recordset(:rows::jsonb) AS g(id bigint, package_id bigint, file_name text, size bigint, md5 text,
-       sha1 text, sha256 text, storage_key text, created_at timestamptz) JOIN package p ON p.id = g.package_id;
-
--- name: insert_imported_file_builds!
-INSERT INTO package_file_build (package_file_id, pipeline_id)
-SELECT package_file_id, pipeline_id
-  FROM ROWS FROM (jsonb_to_recordset(:rows::jsonb) AS (package_file_id bigint, pipeline_id bigint)) WITH ORDINALITY
-       AS g(package_file_id, pipeline_id, place)
- ORDER BY place;
+-- name: import_moment
+-- The moment of the transaction, for rows without one of their own.
+SELECT now() AS moment;
 
 -- name: find_kept_objects
 SELECT storage_key FROM package_file WHERE storage_key = ANY(:keys::text[]);

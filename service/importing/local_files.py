@@ -58,12 +58,6 @@ async def read_file(path: Path) -> AsyncIterator[bytes]:
         raise FileRefusedError(f"{path.name}: {_reason(error)}") from None
 
 
-async def read_text(text: str) -> AsyncIterator[bytes]:
-    """Give a text as a stream of its UTF-8 bytes."""
-    if text:
-        yield text.encode()
-
-
 def _reason(error: Exception) -> str:
     reason = error.strerror if isinstance(error, OSError) else None
     return (reason or "cannot be read").lower()

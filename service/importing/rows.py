@@ -1,27 +1,27 @@
 """An import in the database: what is there already, and writing a batch in one transaction's few statements."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from schemas.files.imports import ImportedFile, ImportedPackage
 from schemas.statuses import INSTALLABLE
 from service.directory_file.rows import find_pipeline_projects, store
-from service.infra.postgres.database import Connection, Database, execute, fetch
+from service.infra.postgres.database import Connection, Database, copy, execute, fetch
 from service.infra.postgres.ids import complete_ids
 from service.infra.storage.interface import StoredObject
 
 Identity = tuple[int, str, str, str | None, str | None, str | None]
 """The identity that only one installable package of a project can have: type, name, version and conan recipe."""
 
-_INSERT: Final = {
-    "packages": "insert_imported_packages",
-    "tags": "insert_imported_tags",
-    "builds": "insert_imported_builds",
-    "files": "insert_imported_files",
-    "file_builds": "insert_imported_file_builds",
-}
+_PACKAGE: Final = (
+    *("id", "project_id", "package_type", "name", "version", "status", "conan_username", "conan_channel"),
+    *("creator_id", "created_at", "updated_at", "last_downloaded_at"),
+)
+_FILE: Final = (
+    *("id", "package_id", "file_name", "size", "md5", "sha1", "sha256", "storage_key", "created_at", "updated_at"),
+)
 
 
 @dataclass(slots=True)
@@ -92,50 +92,59 @@ async def insert(connection: Connection, candidates: Sequence[ImportCandidate]) 
     """Write the packages of a batch with everything they have; ids follow the order of the lines."""
     await execute(connection, "lock_import")
     package_ids = await complete_ids(connection, "package", [c.package.id for c in candidates])
-    numbered = list(zip(package_ids, candidates, strict=True))
-    await _insert(connection, "packages", [_package_row(*pair) for pair in numbered])
-    tags = [{"package_id": package_id, "name": tag} for package_id, c in numbered for tag in c.package.tags]
-    await _insert(connection, "tags", tags)
+    now: datetime = (await fetch(connection, "import_moment"))[0]["moment"]
+    numbered = [_Numbered(*pair, now) for pair in zip(package_ids, candidates, strict=True)]
+    await copy(connection, "package", _PACKAGE, [_package_row(one) for one in numbered])
+    tags = [(one.id, tag, one.created_at, one.created_at) for one in numbered for tag in one.package.tags]
+    await _copy(connection, "package_tag", ("package_id", "name", "created_at", "updated_at"), tags)
     await _insert_pipelines(connection, numbered)
     await _insert_files(connection, numbered)
 
 
-async def _insert_pipelines(connection: Connection, numbered: Sequence[tuple[int, ImportCandidate]]) -> None:
-    pipelines = {row["id"]: row for _, candidate in numbered for row in _pipeline_rows(candidate)}
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    """A candidate with the id that its package gets; *now* is for what has no moment of its own."""
+
+    id: int
+    candidate: ImportCandidate
+    now: datetime
+
+    @property
+    def package(self) -> ImportedPackage:
+        """The package."""
+        return self.candidate.package
+
+    @property
+    def created_at(self) -> datetime:
+        """The moment of the package."""
+        return self.package.created_at or self.now
+
+
+async def _insert_pipelines(connection: Connection, numbered: Sequence[_Numbered]) -> None:
+    pipelines = {row["id"]: row for one in numbered for row in _pipeline_rows(one.candidate)}
     if not pipelines:
         return
     await store(connection, "pipelines", list(pipelines.values()))
-    builds = [
-        {"package_id": package_id, "pipeline_id": pipeline.id}
-        for package_id, candidate in numbered
-        for pipeline in candidate.package.pipelines
-    ]
-    await _insert(connection, "builds", builds)
+    builds = [(one.id, pipeline.id) for one in numbered for pipeline in one.package.pipelines]
+    await _copy(connection, "package_build", ("package_id", "pipeline_id"), builds)
 
 
-async def _insert_files(connection: Connection, numbered: Sequence[tuple[int, ImportCandidate]]) -> None:
-    files = [
-        (package_id, file, candidate.objects[position])
-        for package_id, candidate in numbered
-        for position, file in enumerate(candidate.package.files)
-    ]
-    ids = await complete_ids(connection, "package_file", [file.id for _, file, _ in files])
-    rows = [
-        {"id": file_id, "package_id": package_id, **_file_row(file, stored)}
-        for file_id, (package_id, file, stored) in zip(ids, files, strict=True)
-    ]
-    await _insert(connection, "files", rows)
+async def _insert_files(connection: Connection, numbered: Sequence[_Numbered]) -> None:
+    files = [(one, place, file) for one in numbered for place, file in enumerate(one.package.files)]
+    ids = await complete_ids(connection, "package_file", [file.id for _, _, file in files])
+    rows = [_file_row(file_id, *found) for file_id, found in zip(ids, files, strict=True)]
+    await _copy(connection, "package_file", _FILE, rows)
     builds = [
-        {"package_file_id": file_id, "pipeline_id": pipeline_id}
-        for file_id, (_, file, _) in zip(ids, files, strict=True)
+        (file_id, pipeline_id)
+        for file_id, (_, _, file) in zip(ids, files, strict=True)
         for pipeline_id in file.pipelines
     ]
-    await _insert(connection, "file_builds", builds)
+    await _copy(connection, "package_file_build", ("package_file_id", "pipeline_id"), builds)
 
 
-async def _insert(connection: Connection, kind: str, rows: Sequence[Mapping[str, object]]) -> None:
+async def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     if rows:
-        await execute(connection, _INSERT[kind], rows=json.dumps(rows))
+        await copy(connection, table, columns, rows)
 
 
 async def _find_used(connection: Connection, table: str, ids: Sequence[int]) -> frozenset[int]:
@@ -161,17 +170,14 @@ async def _find_taken(connection: Connection, identities: Sequence[Identity]) ->
     return frozenset(identities[row["place"]] for row in rows)
 
 
-def _package_row(package_id: int, candidate: ImportCandidate) -> dict[str, object]:
-    package, conan = candidate.package, candidate.package.conan
-    plain = {"package_type", "name", "version", "status", "created_at", "last_downloaded_at"}
-    return {
-        "id": package_id,
-        "project_id": candidate.project_id,
-        "conan_username": conan.username if conan else None,
-        "conan_channel": conan.channel if conan else None,
-        "creator_id": candidate.user_ids[package.creator.lower()] if package.creator else None,
-        **package.model_dump(include=plain, mode="json"),
-    }
+def _package_row(one: _Numbered) -> tuple[object, ...]:
+    package, conan, creator = one.package, one.package.conan, one.package.creator
+    return (
+        *(one.id, one.candidate.project_id, package.package_type, package.name, package.version, package.status),
+        *((conan.username, conan.channel) if conan else (None, None)),
+        one.candidate.user_ids[creator.lower()] if creator else None,
+        *(one.created_at, one.created_at, package.last_downloaded_at),
+    )
 
 
 def _pipeline_rows(candidate: ImportCandidate) -> Iterable[dict[str, object]]:
@@ -183,13 +189,9 @@ def _pipeline_rows(candidate: ImportCandidate) -> Iterable[dict[str, object]]:
         }
 
 
-def _file_row(file: ImportedFile, stored: StoredObject) -> dict[str, object]:
-    return {
-        "file_name": file.file_name,
-        "size": stored.size,
-        "md5": stored.md5.hex(),
-        "sha1": stored.sha1.hex(),
-        "sha256": stored.sha256.hex(),
-        "storage_key": stored.key,
-        "created_at": file.created_at.isoformat() if file.created_at else None,
-    }
+def _file_row(file_id: int, one: _Numbered, place: int, file: ImportedFile) -> tuple[object, ...]:
+    stored, created_at = one.candidate.objects[place], file.created_at or one.created_at
+    return (
+        *(file_id, one.id, file.file_name, stored.size, stored.md5, stored.sha1, stored.sha256, stored.key),
+        *(created_at, created_at),
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final, Protocol, TypeAlias, cast
 
@@ -28,6 +28,8 @@ _ACQUIRE_TIMEOUT_S: Final = 8
 """How long it may take to get a connection, a new one if need be."""
 _CLEAN_UP_TIMEOUT_S: Final = 2
 """How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
+_COPY_TIMEOUT_S: Final = 60
+"""How long a COPY may take, which grows with its rows."""
 _RENEW_EVERY_S: Final = 5
 """How often all connections are renewed at most: those who only read need not connect again for each refused write."""
 
@@ -48,6 +50,11 @@ async def execute(connection: Connection, query: str, **values: object) -> int:
     """Run the named query and return how many rows it touched."""
     text, ordered = _with_values(query, values)
     return _touched(await connection.execute(text, *ordered, timeout=STATEMENT_LIMITS_S.get(query)))
+
+
+async def copy(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Add rows to a table by COPY; its triggers and constraints hold as for any INSERT."""
+    await connection.copy_records_to_table(table, columns=columns, records=rows, timeout=_COPY_TIMEOUT_S)
 
 
 async def fetch_composed(

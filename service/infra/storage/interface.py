@@ -94,6 +94,10 @@ class ObjectStore(Protocol):
         """Store a stream under a new *key*; when the stream, the check or the store fails, nothing is left under it."""
         ...
 
+    async def put_all(self, contents: Mapping[str, bytes]) -> Mapping[str, StoredObject]:
+        """Store a few small objects together, by new keys; when this fails, any of them may be there."""
+        return {key: await self.put(key, _once(content)) for key, content in contents.items()}
+
     def get(
         self, key: str, *, start: int = 0, end: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
@@ -150,6 +154,10 @@ class ObjectStore(Protocol):
     async def keeps_removed(self) -> bool:
         """Return whether removed objects stay as older versions; False if the store does not show that."""
         ...
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def new_key(project_id: int) -> str:

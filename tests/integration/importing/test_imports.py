@@ -24,6 +24,7 @@ from service.errors import StartError, StorageUnavailableError
 from service.importing.imports import import_packages
 from service.importing.lines import Line
 from service.importing.local_files import Folder
+from service.importing.reading import BATCH_LINES
 from service.infra.storage.bucket.store import BucketStore
 from service.infra.storage.interface import Check, ObjectStore, StoredObject
 from service.settings import load_settings
@@ -428,10 +429,10 @@ async def test_what_is_not_there_is_named_in_one_line(yard: Yard, arguments: Seq
 async def test_a_command_that_is_stopped_leaves_whole_lines_only(yard: Yard, number: signal.Signals) -> None:
     process = await start(yard, "-")
     assert process.stdin is not None
-    process.stdin.write(written(*(plain(f"p{i}", files=[text_file(str(i))]) for i in range(1_250))))
+    process.stdin.write(written(*(plain(f"p{i}", files=[text_file(str(i))]) for i in range(BATCH_LINES * 5 // 2))))
     await process.stdin.drain()
     async with asyncio.timeout(20):
-        while len(yard.objects()) < 700:
+        while len(yard.objects()) < BATCH_LINES * 7 // 5:
             await asyncio.sleep(0.01)
 
     process.send_signal(number)
@@ -448,17 +449,17 @@ async def test_a_command_that_is_stopped_leaves_whole_lines_only(yard: Yard, num
 async def test_a_database_that_goes_away_is_named_in_one_line(yard: Yard) -> None:
     process = await start(yard, "-")
     assert process.stdin is not None
-    process.stdin.write(written(*(plain(f"p{i}") for i in range(500))))
+    process.stdin.write(written(*(plain(f"p{i}") for i in range(BATCH_LINES))))
     await process.stdin.drain()
     async with asyncio.timeout(20):
-        while await yard.rows("SELECT count(*) FROM package") != [(500,)]:
+        while await yard.rows("SELECT count(*) FROM package") != [(BATCH_LINES,)]:
             await asyncio.sleep(0.02)
 
     await end_connections(yard.context.settings.database_url.get_secret_value())
-    out, err = await process.communicate(written(*(plain(f"q{i}", files=[text_file("x")]) for i in range(500))))
+    out, err = await process.communicate(written(*(plain(f"q{i}", files=[text_file("x")]) for i in range(BATCH_LINES))))
 
     assert process.returncode == 1
-    assert out.decode() == "imported 500 packages, 0 files; 0 lines refused (stopped before the end)\n"
+    assert out.decode() == f"imported {BATCH_LINES} packages, 0 files; 0 lines refused (stopped before the end)\n"
     assert err.decode().startswith("packyard: PACKYARD_DATABASE_URL: the database failed: ")
     assert err.count(b"\n") == 1
     assert yard.objects() == set()

@@ -238,6 +238,42 @@ async def test_a_put_that_is_cancelled_leaves_nothing_under_its_key(store: Objec
     assert await _keys(store) == []
 
 
+async def test_small_objects_are_put_together_with_their_sizes_and_checksums(store: ObjectStore) -> None:
+    contents = {f"p/{number % 3}/{number}": bytes([number]) * number for number in range(20)}
+
+    stored = await store.put_all(contents)
+
+    assert {key: (one.key, one.size, one.md5) for key, one in stored.items()} == {
+        key: (key, len(content), hashlib.md5(content, usedforsecurity=False).digest())
+        for key, content in contents.items()
+    }
+    assert {key: await _read(store, key) for key in await _keys(store)} == contents
+
+
+async def test_objects_whose_putting_together_is_cancelled_are_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_synced, may_go_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def sync_slowly(descriptor: int) -> None:
+        sync(descriptor)
+        is_synced.set()
+        assert may_go_on.wait(timeout=10)
+
+    monkeypatch.setattr(os, "fsync", sync_slowly)
+    store = open_at((tmp_path / "objects").as_uri())
+    await store.adopt()
+
+    putting = asyncio.create_task(store.put_all({"p/1/a": b"bytes", "p/1/b": b""}))
+    assert await asyncio.to_thread(is_synced.wait, 10)
+    putting.cancel()
+    asyncio.get_running_loop().call_later(0.1, may_go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await putting
+
+    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+
+
 async def test_200_puts_and_gets_at_a_time_do_not_mix(store: ObjectStore) -> None:
     async def there_and_back(number: int) -> None:
         content = str(number).encode() * 1_000

@@ -1,5 +1,6 @@
 """Figures of a case: rounds of two things measured in turn, and what follows from them."""
 
+import math
 import os
 import statistics
 from collections.abc import Awaitable, Callable, Sequence
@@ -100,7 +101,7 @@ async def in_turn(
 def ratios(product: Sequence[Round], reference: Sequence[Round], unit: str) -> Spread:
     """Return the ratio of each pair of rounds."""
     pairs = zip(product, reference, strict=True)
-    return Spread.of([b.figure / a.figure if is_time(unit) else a.figure / b.figure for a, b in pairs])
+    return Spread.of([_part(b, a) if is_time(unit) else _part(a, b) for a, b in pairs])
 
 
 def load() -> float:
@@ -111,6 +112,10 @@ def load() -> float:
 def percentile(figures: Sequence[float], part: float) -> float:
     """Return the figure below which that part of all is."""
     return sorted(figures)[min(len(figures) - 1, int(len(figures) * part))]
+
+
+def _part(one: Round, other: Round) -> float:
+    return one.figure / other.figure if other.figure else math.inf
 
 
 def _median(figures: Sequence[float | None]) -> float | None:

@@ -76,15 +76,15 @@ async def requests_per_second(
     """Request as fast as so many connections can; return the rate, latencies, and CPU for one request by group.
 
     Raises:
-        LoadError: an answer was an error, or none came. With *may_be_refused*, errors with a status pass; where no
-            answer came, the latencies are those of the whole round.
+        LoadError: a connection broke, or an answer was an error; *may_be_refused* lets errors pass that have a status.
     """
     before = cpu_by_group(groups)
     found = await _wrk(target, connections, seconds)
     after = cpu_by_group(groups)
-    if found["broken"] or (not may_be_refused and (found["refused"] or not found["requests"])):
+    if found["broken"] or (found["refused"] and not may_be_refused):
         raise LoadError(f"{target.method} {target.paths[0]}: {found}")
     if not found["requests"]:
+        # The round was too short for a single answer.
         return Round(0.0, seconds * 1_000, seconds * 1_000, dict.fromkeys(after, 0.0))
     return Round(
         found["requests"] / found["seconds"],

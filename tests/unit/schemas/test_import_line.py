@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from schemas.names import PackageType
 from schemas.statuses import PackageStatus
-from service.importing.imports import RefusedLine, read_line
 from service.importing.lines import LONGEST_IMPORT_LINE, Line, NotNdjsonError, read_lines, read_ndjson
 from service.importing.local_files import FileRefusedError, Folder
+from service.importing.reading import RefusedLine, read_line
 from service.importing.rows import ImportCandidate
 
 PLAIN: dict[str, Any] = {"project": "acme/anvil", "package_type": "npm", "name": "left-pad"}

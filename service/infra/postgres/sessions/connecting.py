@@ -152,6 +152,12 @@ class Session(_Driven):
         limit = self._limit(timeout)
         return await self._answered(super().fetchval(query, *args, timeout=limit, **how), limit)
 
+    @override
+    async def copy_records_to_table(self, table_name: str, *, timeout: float | None = None, **how: Any) -> str:
+        """Add rows by COPY; see `_answered` for how long."""
+        limit = self._limit(timeout)
+        return await self._answered(super().copy_records_to_table(table_name, timeout=limit, **how), limit)
+
     def _limit(self, timeout: float | None) -> float:
         waited, self._waited_s = self._waited_s, 0.0
         return timeout if timeout is not None else min(STATEMENT_TIMEOUT_S, ANSWER_TIMEOUT_S - waited)

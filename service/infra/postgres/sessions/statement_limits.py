@@ -20,8 +20,7 @@ _GROW_WITH_A_BATCH: Final = (
     *("lock_keys", "note_quarantined", "adopt_quarantined", "half_quarantined", "quarantined_long_ago"),
     # An import and a directory file wait for another one of their kind.
     *("lock_import", "find_taken", "find_used_ids", "find_kept_objects", "allocate_ids", "advance_ids"),
-    *("insert_imported_packages", "insert_imported_tags", "insert_imported_builds", "insert_imported_files"),
-    *("insert_imported_file_builds", "store_pipelines"),
+    "store_pipelines",
     *("lock_directory", "store_users", "store_groups", "store_projects", "store_members", "store_access_tokens"),
     *("store_deploy_tokens", "store_job_tokens", "store_protection_rules", "store_job_token_allowances"),
     *("store_deletion_rules", "find_too_visible"),

@@ -1,16 +1,17 @@
 """The files of a store in a folder: found and changed through the one open folder that bears the mark."""
 
+import io
 import os
 import stat
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from service.errors import StorageUnavailableError
-from service.infra.storage.interface import MARK, Digests
+from service.infra.storage.interface import MARK, Digests, StoredObject
 
 PARTIAL: Final = ".partial"
 """How the names of files end that are being written."""
@@ -105,6 +106,58 @@ class Reader:
         """Close it."""
         with self._lock:
             os.close(self._file)
+
+
+class Drafts:
+    """Small files that get their names together; the lock keeps them from being removed while they are made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self.is_kept = False
+        """Whether their publisher knows that they were published."""
+
+        self._names: list[str] = []
+        with root_of(folder) as root:
+            self._root = os.dup(root)
+
+    def publish(self, contents: Mapping[str, bytes]) -> dict[str, StoredObject]:
+        """Write all, make all safe on the disk, and only then give them their names, which are the keys."""
+        with self._lock:
+            stored = {}
+            with ExitStack() as files:
+                opened = []
+                for key, content in contents.items():
+                    digests = Digests()
+                    digests.add(content)
+                    stored[key] = digests.stored(key)
+                    opened.append(files.enter_context(self._written(content)))
+                # The first of these saves most of the others, too.
+                for file in opened:
+                    os.fsync(file.fileno())
+            for place, key in enumerate(contents):
+                _rename(self._root, self._names[place], key)
+                self._names[place] = key
+            for folder in {_folder_of(key) for key in contents}:
+                _sync_folder(self._root, folder)
+            return stored
+
+    def close(self) -> None:
+        """Give everything back; what is not kept is gone, even if it was published: nobody waited for it any more."""
+        with self._lock:
+            for name in () if self.is_kept else self._names:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=self._root)
+            os.close(self._root)
+
+    def _written(self, content: bytes) -> io.FileIO:
+        name = f"{MARK}/{uuid4().hex}{PARTIAL}"
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._root)
+        self._names.append(name)
+        file = io.FileIO(descriptor, "w")
+        view = memoryview(content)
+        while view:
+            view = view[file.write(view) :]
+        return file
 
 
 class Draft:

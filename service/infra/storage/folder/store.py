@@ -28,7 +28,7 @@ from service.errors import (
     StorageRefusedError,
     StorageUnavailableError,
 )
-from service.infra.storage.folder.files import ABSENT, PARTIAL, Draft, Reader, give_name, remove_empty, root_of
+from service.infra.storage.folder.files import ABSENT, PARTIAL, Draft, Drafts, Reader, give_name, remove_empty, root_of
 from service.infra.storage.folder.walk import walk
 from service.infra.storage.interface import (
     DEFAULT_PATIENCE,
@@ -62,7 +62,7 @@ _OF_THE_DISK: Final = frozenset(
 
 P = ParamSpec("P")
 T = TypeVar("T")
-F = TypeVar("F", Draft, Reader)
+F = TypeVar("F", Draft, Drafts, Reader)
 
 
 class FolderStore(ObjectStore):
@@ -84,6 +84,14 @@ class FolderStore(ObjectStore):
                 check(stored)
             await self._run(draft.publish, key)
             draft.is_kept = True
+        return stored
+
+    @override
+    async def put_all(self, contents: Mapping[str, bytes]) -> Mapping[str, StoredObject]:
+        # One turn of a thread for all: waking threads costs more than writing small files.
+        async with self._opened(lambda: Drafts(self._folder), is_awaited=True) as drafts:
+            stored = await self._run(drafts.publish, contents)
+            drafts.is_kept = True
         return stored
 
     @override

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -24,7 +24,10 @@ PROCESSES: Final = ("serve", "relay", "work", "schedule")
 
 _COUNT: Final = 20_000
 _ENDED: Final = "SELECT count(*) FILTER (WHERE finished_at IS NULL) AS left FROM deletion"
-_UNPUBLISHED: Final = "SELECT count(*) AS left FROM outbox WHERE published_at IS NULL"
+_UNPUBLISHED: Final = """
+SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL)
+     + (SELECT i.sequence - c.published FROM instance i, event_cursor c) AS left
+"""
 _GLANCE_S: Final = 0.05
 _PROBE_S: Final = 0.01
 _PATIENCE_S: Final = 300
@@ -33,8 +36,7 @@ _PATIENCE_S: Final = 300
 async def measure_bulk(bench: Bench, names: set[str]) -> AsyncGenerator[Result]:
     """Delete 20,000 packages of one file by one worker, again and again."""
     before = load()
-    answers: list[float] = []
-    blocks: list[float] = []
+    seen = _Seen()
     async with (
         copied(bench.servers, bench.database) as database,
         running(bench, *PROCESSES, database=database, with_broker=True) as run,
@@ -42,7 +44,7 @@ async def measure_bulk(bench: Bench, names: set[str]) -> AsyncGenerator[Result]:
 
         async def product(number: int) -> Round:
             await add_deletable(run.database_url, run.objects, _COUNT, prefix=f"bulk{number}")
-            return await _delete(run, f"bulk{number}", answers, blocks)
+            return await _delete(run, f"bulk{number}", seen)
 
         ours, theirs = await in_turn(product, lambda _: _delete_bare(bench, run))
     yield Result(
@@ -54,27 +56,50 @@ async def measure_bulk(bench: Bench, names: set[str]) -> AsyncGenerator[Result]:
         reference=Side.of("bare asyncpg and aio-pika", theirs),
         ratio=ratios(ours, theirs, "packages/s"),
         reach=0.6,
-        details={"answer to 10,000, s": max(answers), "longest wait for another answer, ms": max(blocks) * 1_000},
+        details={
+            "answer to 10,000, s": max(seen.answers),
+            "longest wait for another answer, ms": max(seen.waits) * 1_000,
+            "write-ahead log, bytes a package": max(seen.log_bytes) / _COUNT,
+        },
         load=(before, load()),
     )
 
 
-async def _delete(run: Running, prefix: str, answers: list[float], blocks: list[float]) -> Round:
+@dataclass(slots=True)
+class _Seen:
+    """Observations from the rounds of the product."""
+
+    answers: list[float] = field(default_factory=list)
+    """Seconds until a call was answered."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds that small requests took in that time."""
+    log_bytes: list[float] = field(default_factory=list)
+    """Bytes of write-ahead log of a round."""
+
+
+async def _delete(run: Running, prefix: str, seen: _Seen) -> Round:
     groups = run.groups()
+    log_begin = await _log_position(run)
     before = cpu_by_group(groups)
     began = time.perf_counter()
     async with run.client() as client, asyncio.timeout(_PATIENCE_S):
-        probing = asyncio.create_task(_probe(run.url, blocks))
+        probing = asyncio.create_task(_probe(run.url, seen.waits))
         for _ in range(0, _COUNT, MOST_PACKAGES):
             asked = time.perf_counter()
             await accept_bulk(client, prefix)
-            answers.append(time.perf_counter() - asked)
+            seen.answers.append(time.perf_counter() - asked)
         probing.cancel()
         await until_gone(run)
     seconds = time.perf_counter() - began
     after = cpu_by_group(groups)
+    seen.log_bytes.append(await _log_position(run) - log_begin)
     assert objects_left(run.objects) == 0
     return Round(_COUNT / seconds, cpu_ms={name: (after[name] - before[name]) * 1_000 / _COUNT for name in after})
+
+
+async def _log_position(run: Running) -> float:
+    (row,) = await run.query("SELECT pg_current_wal_lsn() - '0/0' AS position")
+    return float(row["position"])
 
 
 async def accept_bulk(client: aiohttp.ClientSession, prefix: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tests.system.benchmarks.cases.imports import IMPORTS, measure_imports
 from tests.system.benchmarks.cases.reads import READS, measure_reads
 from tests.system.benchmarks.cases.searches import SEARCHES, measure_searches
 from tests.system.benchmarks.cases.single import SINGLE, measure_single
+from tests.system.benchmarks.cases.space import SPACE, measure_space
 from tests.system.benchmarks.figures import Result
 
 
@@ -29,6 +30,7 @@ FAMILIES: Final = (
     Family([read.name for read in READS], measure_reads),
     Family(SEARCHES, measure_searches),
     Family(GROUPS, measure_groups),
+    Family(SPACE, measure_space),
     Family(BULK, measure_bulk, is_of_every_size=False),
     Family(SINGLE, measure_single, is_of_every_size=False),
     Family(IMPORTS, measure_imports, is_of_every_size=False),
