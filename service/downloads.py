@@ -61,16 +61,7 @@ async def send_file(
         RangeUnsatisfiableError: the part that was asked for is beyond the end of the file.
     """
     sha256 = file["sha256"].hex()
-    response = web.StreamResponse(
-        headers={
-            **headers,
-            "Accept-Ranges": "bytes",
-            "Content-Type": "application/octet-stream",
-            "Content-Disposition": _disposition(file["file_name"]),
-            "X-Checksum-SHA256": sha256,
-        }
-    )
-    response.etag = ETag(sha256)
+    response = _response(file, sha256, headers)
     if is_known(request, sha256):
         return web.Response(status=304, headers={"ETag": response.headers["ETag"]})
     part = _part_of(request, file["size"], response, tag=sha256)
@@ -88,6 +79,20 @@ def _part_of(request: web.Request, size: int, response: web.StreamResponse, *, t
         response.set_status(_PARTIAL)
         response.headers["Content-Range"] = part.content_range
     return part
+
+
+def _response(file: Record, sha256: str, headers: Mapping[str, str]) -> web.StreamResponse:
+    response = web.StreamResponse(
+        headers={
+            **headers,
+            "Accept-Ranges": "bytes",
+            "Content-Type": "application/octet-stream",
+            "Content-Disposition": _disposition(file["file_name"]),
+            "X-Checksum-SHA256": sha256,
+        }
+    )
+    response.etag = ETag(sha256)
+    return response
 
 
 async def _send_part(

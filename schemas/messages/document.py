@@ -53,17 +53,21 @@ def event_document(version: str) -> Json:
         "servers": {"plain": _server("amqp", 5_672), "encrypted": _server("amqps", 5_671)},
         "channels": channels,
         "operations": {name: _operation(name, channel) for name, channel in channels.items()},
-        "components": {
-            "schemas": {name: _open(schema) for name, schema in sorted(schemas.definitions.items())},
-            "messages": messages,
-            "correlationIds": {
-                "correlation": {
-                    "description": "The deletion, or the check.",
-                    "location": f"$message.header#/{HEADER_PREFIX}correlationid",
-                }
-            },
-            "securitySchemes": {"password": {"type": "userPassword"}},
+        "components": _components(schemas, messages),
+    }
+
+
+def _components(schemas: Schemas, messages: Mapping[str, Json]) -> Json:
+    return {
+        "schemas": {name: _open(schema) for name, schema in sorted(schemas.definitions.items())},
+        "messages": messages,
+        "correlationIds": {
+            "correlation": {
+                "description": "The deletion, or the check.",
+                "location": f"$message.header#/{HEADER_PREFIX}correlationid",
+            }
         },
+        "securitySchemes": {"password": {"type": "userPassword"}},
     }
 
 

@@ -44,20 +44,18 @@ def reply_page(
 
     With a *next_cursor*, the link to the next page leads there by it instead of by its number.
     """
-    neighbours = {
-        "prev": query.page - 1 if query.page > 1 and not found.is_empty else None,
-        "next": query.page + 1 if found.has_more else None,
-    }
+    before = query.page - 1 if query.page > 1 and not found.is_empty else None
+    behind = query.page + 1 if found.has_more else None
     pages = None if found.total is None else max(1, -(-found.total // query.per_page))
-    numbers = {**neighbours, "first": 1, "last": pages}
+    numbers = {"prev": before, "next": behind, "first": 1, "last": pages}
     targets: dict[str, Mapping[str, object]] = {name: {"page": number} for name, number in numbers.items() if number}
     if next_cursor is not None:
         targets["next"] = {"cursor": next_cursor}
     headers = {
         "X-Page": str(query.page),
         "X-Per-Page": str(query.per_page),
-        "X-Next-Page": str(neighbours["next"] or ""),
-        "X-Prev-Page": str(neighbours["prev"] or ""),
+        "X-Next-Page": str(behind or ""),
+        "X-Prev-Page": str(before or ""),
         "Link": _link(request, query, targets),
     }
     if pages is not None:

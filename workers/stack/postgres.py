@@ -121,27 +121,31 @@ class Postgres:
             os.chown(password, self._account.uid, self._account.gid)
         password.chmod(0o400)
         try:
-            done = subprocess.run(  # the wheel's own program
-                [
-                    *(self._programs / "initdb", "-D", draft, "-U", _USER, "--pwfile", password),
-                    *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
-                    # Sorts by code points, as without a locale, but knows the capital letters of every script.
-                    *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-                    *(() if self._durable else ("--no-sync",)),
-                ],
-                env=inherited(),
-                check=False,
-                capture_output=True,
-                text=True,
-                user=self._account.uid if self._account else None,
-                group=self._account.gid if self._account else None,
-                extra_groups=[] if self._account else None,
-            )
+            done = self._run_initdb(draft, password)
         finally:
             password.unlink()
         if done.returncode != 0:
             raise StartError(f"PostgreSQL's initdb failed: {' '.join(done.stderr.split())}")
         draft.rename(self._folder / "data")
+
+    def _run_initdb(self, draft: Path, password: Path) -> "subprocess.CompletedProcess[str]":
+        command = [
+            *(self._programs / "initdb", "-D", draft, "-U", _USER, "--pwfile", password),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
+            # Sorts by code points, as without a locale, but knows the capital letters of every script.
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            *(() if self._durable else ("--no-sync",)),
+        ]
+        return subprocess.run(
+            command,
+            env=inherited(),
+            check=False,
+            capture_output=True,
+            text=True,
+            user=self._account.uid if self._account else None,
+            group=self._account.gid if self._account else None,
+            extra_groups=[] if self._account else None,
+        )
 
 
 def find_programs() -> Path:

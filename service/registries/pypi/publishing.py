@@ -47,9 +47,7 @@ async def publish(
     announced: int | None,
     max_size: int,
 ) -> None:
-    """Add the file of the form to its package, which is made when it is missing.
-
-    *announced* is the size of the whole request, in bytes; *max_size* that of the largest file, 0 for any.
+    """Add the file of the form to its package; *announced* and *max_size* are bytes, and *max_size* is 0 for any.
 
     Raises:
         BadParametersError, ValidationFailedError: the form breaks a rule, or the package has such a file already.

@@ -98,16 +98,7 @@ async def _list(
     ids: Collection[int] | None = None if place is None and caller.is_admin else places
     listing = read_listing(request, DeletionListing)
     listed = await _first_if_lost(connection, ids, listing)
-    counts = await deletion_overview.count_states(connection, ids)
-    tabs = [
-        StateTab(
-            state,
-            counts[state],
-            with_parameters(request, state=state.value, cursor=None),
-            is_current=listing.state is state,
-        )
-        for state in _ORDER
-    ]
+    tabs = _tabs(request, listing, await deletion_overview.count_states(connection, ids))
     found: list[DeletionView] = views_in(listed.deletions, places, caller)
     return render(
         request,
@@ -120,6 +111,18 @@ async def _list(
         next_address=with_parameters(request, cursor=listed.next_cursor) if listed.next_cursor else None,
         first_address=with_parameters(request, cursor=None) if listing.cursor else None,
     )
+
+
+def _tabs(request: web.Request, listing: DeletionListing, counts: Mapping[DeletionState, int]) -> list[StateTab]:
+    return [
+        StateTab(
+            state,
+            counts[state],
+            with_parameters(request, state=state.value, cursor=None),
+            is_current=listing.state is state,
+        )
+        for state in _ORDER
+    ]
 
 
 async def _first_if_lost(connection: Connection, ids: Collection[int] | None, listing: DeletionListing) -> DeletionPage:

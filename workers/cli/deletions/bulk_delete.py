@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote
 from uuid import UUID
 
@@ -89,12 +89,8 @@ def bulk_delete(
     The exit status is 1 if a package was refused.
     """
     request = _read(ids, words, project=project, group=group)
-    if dry_run and is_watched:
-        raise click.UsageError("--watch cannot go with --dry-run: there is nothing to watch")
     if dry_run:
-        plan = _plan(request)
-        print_plan(plan, output, request.address, batch_id=None)
-        click.get_current_context().exit(SOME_FAILED if plan.refused else 0)
+        _preview(request, output, is_watched=is_watched)
     if not is_sure:
         request = _confirmed(request)
     batch_id = new_id()
@@ -104,6 +100,14 @@ def bulk_delete(
     if is_watched and plan.accepted:
         status = show_batch(batch_id, is_watched=True, within=within, output=_OF_BATCH.get(output, output)) or status
     click.get_current_context().exit(status)
+
+
+def _preview(request: "_Request", output: Output, *, is_watched: bool) -> NoReturn:
+    if is_watched:
+        raise click.UsageError("--watch cannot go with --dry-run: there is nothing to watch")
+    plan = _plan(request)
+    print_plan(plan, output, request.address, batch_id=None)
+    click.get_current_context().exit(SOME_FAILED if plan.refused else 0)
 
 
 @dataclass(frozen=True, slots=True)
