@@ -56,7 +56,7 @@ def _read_per_page(value: int) -> int:
 
 
 Integer = Annotated[int, BeforeValidator(read_integer)]
-Page = Annotated[Integer, blank_is_unset(1), AfterValidator(_read_page)]
+PageNumber = Annotated[Integer, blank_is_unset(1), AfterValidator(_read_page)]
 """From 1 on; what is below counts as 1, as in GitLab 14."""
 PerPage = Annotated[
     Integer,
@@ -75,7 +75,7 @@ Search = Annotated[OptionalText, AfterValidator(check_terms)]
 class Paging(Query):
     """Which part of a list is wanted."""
 
-    page: Page = 1
+    page: PageNumber = 1
     """Which page, from 1 on."""
     per_page: PerPage = DEFAULT_PER_PAGE
     """How many on a page: 20 by default, at most 100."""
