@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 _QUOTED: Final = re.compile(r'(?<![^ ])"[^"]+"(?![^ ])')
-"""Any other quote is an ordinary character, as in GitLab."""
+"""Every other quote is an ordinary character, as in GitLab."""
 _MOST_TERMS: Final = 50
 """Each is searched for in every name, so the cost of a search grows with their number."""
 

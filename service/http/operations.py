@@ -95,7 +95,7 @@ class Operation:
     carriers: frozenset[Carrier]
     query: type[Query] | None = None
     reading_scopes: frozenset[str] = READING_SCOPES
-    """Any of these lets a user's own token read here."""
+    """Each of these lets a user's own token read here."""
     takes_bytes: bool = False
     """The body is a file."""
     body: type[Contract] | None = None

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from typing import Any, NoReturn, TypeAlias
+from typing import Never, NoReturn, TypeAlias
 
 from service import event_loop
 from workers.runtime.output import READER_GONE, OutputFailedError, ReaderGoneError
@@ -20,7 +20,7 @@ def run_process(body: Work) -> None:
     event_loop.run(_until_stopped(body))
 
 
-async def until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+async def until_stopped(stop: asyncio.Event, work: Coroutine[object, Never, None]) -> None:
     """Carry out *work*; when *stop* is set before it has ended, cancel it and wait until it has cleaned up."""
     running, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
