@@ -58,9 +58,8 @@ def reply_page(
         "X-Prev-Page": str(before or ""),
         "Link": _link(request, query, targets),
     }
-    if pages is not None:
-        headers |= {"X-Total": str(found.total), "X-Total-Pages": str(pages)}
-    return reply(resources, headers=headers)
+    totals = {} if pages is None else {"X-Total": str(found.total), "X-Total-Pages": str(pages)}
+    return reply(resources, headers=headers | totals)
 
 
 def reply_part(

@@ -15,6 +15,7 @@ from typing_extensions import override
 from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
 from service.infra.storage.bucket.bulk_requests import BulkRefusedError, BulkRequests
 from service.infra.storage.bucket.errors import FAILURES, Deed, translated
+from service.infra.storage.bucket.parts import PART, first_part, joined, nothing
 from service.infra.storage.bucket.single_removals import SingleRemovals
 from service.infra.storage.interface import (
     DEFAULT_PATIENCE,
@@ -30,8 +31,6 @@ from service.infra.storage.interface import (
 )
 from service.infra.storage.reading import SILENT, begun
 
-_PART: Final = 8 * 1024 * 1024
-"""Bytes of one part of a large object: S3 takes at most 10,000 of them, which makes 78 GiB."""
 _PARALLEL_PARTS: Final = 3
 _LARGEST_COPY: Final = 5 * 1024**3
 """Bytes that S3 copies by itself at most."""
@@ -76,16 +75,14 @@ class BucketStore(ObjectStore):
                 check(digests.stored(key))
 
         async with aclosing(passing()) as stream:
-            head = await _first_part(stream)
+            head = await first_part(stream)
             try:
-                if len(head) < _PART:
+                if len(head) < PART:
                     await obstore.put_async(self._backend, key, bytes(head), use_multipart=False)
                 else:
-                    whole = _joined(bytes(head), stream)
+                    whole = joined(bytes(head), stream)
                     del head
-                    await obstore.put_async(
-                        self._backend, key, whole, chunk_size=_PART, max_concurrency=_PARALLEL_PARTS
-                    )
+                    await obstore.put_async(self._backend, key, whole, chunk_size=PART, max_concurrency=_PARALLEL_PARTS)
             except FAILURES as error:
                 raise self._translated(error, Deed.WRITE) from error
         return digests.stored(key)
@@ -97,7 +94,7 @@ class BucketStore(ObjectStore):
             # No range of HTTP is empty, so we only ask whether the object is there.
             if await self.head(key) is None:
                 raise ObjectMissingError("there is no such object")
-            yield _nothing()
+            yield nothing()
             return
         async with begun(self._read(key, start, end), within=self._patience.first_byte) as pieces:
             yield pieces
@@ -254,28 +251,6 @@ class BucketStore(ObjectStore):
 def memory_store() -> BucketStore:
     """Open a store that forgets everything with the process."""
     return BucketStore(MemoryStore())
-
-
-async def _first_part(stream: AsyncIterator[bytes]) -> bytearray:
-    """Read until there is a part, or no more."""
-    head = bytearray()
-    async for chunk in stream:
-        head += chunk
-        if len(head) >= _PART:
-            break
-    return head
-
-
-async def _joined(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield head
-    del head
-    async for chunk in rest:
-        yield chunk
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    for chunk in list[bytes]():
-        yield chunk
 
 
 async def _add(digests: Digests, chunk: bytes) -> None:

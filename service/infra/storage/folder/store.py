@@ -6,7 +6,6 @@ of the same name.
 """
 
 import asyncio
-import errno
 import os
 import stat
 import tempfile
@@ -23,11 +22,9 @@ from typing_extensions import override
 
 from service.errors import (
     ObjectMissingError,
-    ObjectStuckError,
     StartError,
-    StorageRefusedError,
-    StorageUnavailableError,
 )
+from service.infra.storage.folder.errors import stuck, translated
 from service.infra.storage.folder.files import ABSENT, PARTIAL, Draft, Drafts, Reader, give_name, remove_empty, root_of
 from service.infra.storage.folder.walk import walk
 from service.infra.storage.interface import (
@@ -44,20 +41,6 @@ from service.infra.storage.reading import begun
 _THREADS: Final = 16
 _STALE_S: Final = 24 * 3600
 """The process of an upload was killed if the upload has written nothing for this long."""
-_FORBIDDEN: Final = frozenset({errno.EACCES, errno.EPERM})
-_OF_THE_DISK: Final = frozenset(
-    {
-        errno.EIO,
-        errno.EROFS,
-        errno.ENODEV,
-        errno.ENXIO,
-        errno.ESTALE,
-        errno.ENOTCONN,
-        errno.ETIMEDOUT,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-    }
-)
 """The errors of a disk or a file server that is away as a whole."""
 
 P = ParamSpec("P")
@@ -177,7 +160,7 @@ class FolderStore(ObjectStore):
             try:
                 return function(*args, **kwargs)
             except OSError as error:
-                raise _translated(error, self._folder) from error
+                raise translated(error, self._folder) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
@@ -223,7 +206,7 @@ class FolderStore(ObjectStore):
             for folder in {key.rpartition("/")[0] for key in keys}:
                 remove_empty(root, folder)
         is_away = len(errors) == len(keys)
-        return {key: _stuck(error, self._folder, is_away=is_away) for key, error in errors.items()}
+        return {key: stuck(error, self._folder, is_away=is_away) for key, error in errors.items()}
 
 
 def open_folder(folder: Path) -> FolderStore:
@@ -248,20 +231,3 @@ def _remove_stale(folder: Path) -> None:
         with suppress(FileNotFoundError):
             if path.stat().st_mtime < time.time() - _STALE_S:
                 path.unlink()
-
-
-def _stuck(error: OSError, folder: Path, *, is_away: bool) -> Exception:
-    """Return our name for an object that was not removed; *is_away* means that no other was."""
-    failure = _translated(error, folder)
-    if isinstance(failure, StorageUnavailableError) and not (is_away and error.errno in _OF_THE_DISK):
-        return ObjectStuckError(str(failure))
-    return failure
-
-
-def _translated(error: OSError, folder: Path) -> Exception:
-    if isinstance(error, ABSENT):
-        return ObjectMissingError("there is no such object")
-    reason = (error.strerror or str(error)).lower()
-    if error.errno in _FORBIDDEN:
-        return StorageRefusedError(f"{reason}: this process has no permission to read and write all below {folder}")
-    return StorageUnavailableError(f"{reason}, in {folder}")
