@@ -40,6 +40,15 @@ def _untouched(deletion: Deletion, **more: object) -> _Values:
     return _one(deletion, untouched=[], **more)
 
 
+_REQUEST: Final = {
+    "resend": _MINUTE,
+    "requested_by": None,
+    "credential": "command_line",
+    "cause": "user",
+    "lane": "bulk",
+    "reason": None,
+    "request_id": None,
+}
 _OF_DELETIONS: Final[Mapping[str, tuple[str, Any]]] = {
     "record_progress": (
         "succeeded",
@@ -52,11 +61,33 @@ _OF_DELETIONS: Final[Mapping[str, tuple[str, Any]]] = {
     "queue_again": ("retrying", lambda d: {"id": d.id, "resend": _MINUTE, "requested_level": AccessLevel.OWNER}),
 }
 _OF_PACKAGES: Final[Mapping[str, tuple[str, Any]]] = {
+    "insert_package_deletions": (
+        "processing",
+        lambda d: {
+            **_REQUEST,
+            "batch_id": None,
+            "package_ids": [d.package_id],
+            "prior_statuses": ["default"],
+            "levels": [AccessLevel.OWNER],
+            "deletion_ids": [uuid4()],
+            "event_ids": [uuid4()],
+        },
+    ),
     "mark_for_destruction": ("pending_destruction", _one),
     "show_in_error": ("error", _one),
     "reopen_package": ("processing", lambda d: {"package_id": d.package_id}),
 }
 _OF_FILES: Final[Mapping[str, tuple[str, Any]]] = {
+    "insert_file_deletion": (
+        "processing",
+        lambda d: {
+            **_REQUEST,
+            "package_file_id": d.package_file_id,
+            "deletion_id": uuid4(),
+            "event_id": uuid4(),
+            "requested_level": AccessLevel.OWNER,
+        },
+    ),
     "mark_for_destruction": ("pending_destruction", _one),
     "show_in_error": ("error", _one),
     "reopen_file": ("processing", lambda d: {"package_file_id": d.package_file_id}),
@@ -81,6 +112,12 @@ async def _moved(connection: Connection, table: str, row_id: int | UUID, name: s
     column = "state" if table == "deletion" else "status"
     found: str = await connection.fetchval(f"SELECT {column} FROM {table} WHERE id = $1", row_id)  # noqa: S608 - ours
     return found
+
+
+async def _make_room(connection: Connection, deletion: Deletion, name: str) -> None:
+    """Remove the deletions, where the query inserts one: there may be only one of a package or file."""
+    if name.startswith("insert_"):
+        await connection.execute("DELETE FROM deletion WHERE package_id = $1", deletion.package_id)
 
 
 @pytest.mark.parametrize("name", _OF_DELETIONS)
@@ -112,6 +149,7 @@ async def test_a_package_moves_only_from_the_statuses_of_the_table(filled: Conte
     for status in PACKAGE_MOVES:
         async with filled.database.transaction() as connection:
             await connection.execute("UPDATE package SET status = $2 WHERE id = $1", deletion.package_id, status)
+            await _make_room(connection, deletion, name)
             found = await _moved(connection, "package", deletion.package_id, name, values(deletion))
         assert found == (target if status in sources else status)
 
@@ -128,6 +166,7 @@ async def test_a_file_moves_only_from_the_statuses_of_the_table(filled: Context,
     for status in FILE_MOVES:
         async with filled.database.transaction() as connection:
             await connection.execute("UPDATE package_file SET status = $2 WHERE id = $1", file_id, status)
+            await _make_room(connection, deletion, name)
             found = await _moved(connection, "package_file", file_id, name, values(deletion))
         assert found == (target if status in sources else status)
 
