@@ -10,7 +10,7 @@ from service.web import assets
 from service.web.errors import show_errors
 from service.web.keys import ATTEMPTS
 from service.web.live import live_deletions
-from service.web.routes import acts, deletions, groups, home, live, packages, projects, sign_in
+from service.web.routes import acts, batches, bulk, deletions, groups, home, live, packages, projects, sign_in
 from service.web.sessions.attempts import Attempts
 
 MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
@@ -21,6 +21,8 @@ _ROUTES: Final = (
     home.routes,
     sign_in.routes,
     acts.routes,
+    bulk.routes,
+    batches.routes,
     packages.routes,
     live.routes,
     deletions.routes,

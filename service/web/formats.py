@@ -53,7 +53,7 @@ class Formats:
         while value >= _STEP and unit < len(_UNITS) - 1:
             value /= _STEP
             unit += 1
-        pattern = "#,##0.#" if unit and value < _TENTHS_BELOW else "#,##0"
+        pattern = "#,##0.0" if unit and value < _TENTHS_BELOW else "#,##0"
         return f"{format_decimal(value, pattern, locale=self._locale)} {_UNITS[unit]}"
 
     def size(self, size: int) -> Markup:

@@ -33,7 +33,7 @@ log = structlog.get_logger()
 
 
 @dataclass(eq=False, slots=True)
-class Snapshot:
+class LiveState:
     """A deletion at one moment, with the parts of pages that were rendered of it."""
 
     details: DeletionDetails
@@ -51,15 +51,15 @@ class Following:
 
     def __init__(self) -> None:
         """Begin without news."""
-        self._news: asyncio.Queue[Snapshot | None] = asyncio.Queue(maxsize=1)
+        self._news: asyncio.Queue[LiveState | None] = asyncio.Queue(maxsize=1)
 
-    def put(self, snapshot: Snapshot | None) -> None:
+    def put(self, snapshot: LiveState | None) -> None:
         """Let this be the news; None ends the stream."""
         with suppress(asyncio.QueueEmpty):
             self._news.get_nowait()
         self._news.put_nowait(snapshot)
 
-    async def next(self) -> Snapshot | None:
+    async def next(self) -> LiveState | None:
         """Return the news as soon as there are any."""
         return await self._news.get()
 
@@ -72,7 +72,7 @@ class LiveDeletions:
         self._database = database
         self._vitals = vitals
         self._followed: defaultdict[UUID, set[Following]] = defaultdict(set)
-        self._last: dict[UUID, Snapshot] = {}
+        self._last: dict[UUID, LiveState] = {}
         self._grants: dict[tuple[str, str], tuple[float, Rights | None]] = {}
 
     @property
@@ -132,9 +132,9 @@ class LiveDeletions:
         for details in found:
             last = self._last.get(details.deletion.id)
             if last is None or last.details != details:
-                self._hand_on(details.deletion.id, Snapshot(details))
+                self._hand_on(details.deletion.id, LiveState(details))
 
-    def _hand_on(self, deletion_id: UUID, snapshot: Snapshot) -> None:
+    def _hand_on(self, deletion_id: UUID, snapshot: LiveState) -> None:
         followers = self._followed.get(deletion_id)
         if followers:
             self._last[deletion_id] = snapshot

@@ -2,11 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from aiohttp import web
-from multidict import MultiMapping
 
 from schemas.names import AccessLevel
 from service.access.rows import Project
@@ -21,7 +19,7 @@ from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.visits import Visit
 from service.refusals import ConflictError, DeletionHeldError, FileNotFoundInPackageError, ForbiddenError, NotFoundError
 from service.web.deletions import deletion_view, rights_of
-from service.web.origins import actor_of, origin_of
+from service.web.origins import actor_of, origin_of, reason_of
 from service.web.parameters import read_number, read_uuid
 from service.web.prospects import find_file_prospect, find_prospect
 from service.web.rendering import render, see_other
@@ -32,8 +30,6 @@ from service.web.views import file_view, package_view, project_place
 from service.web.visits import project_to_change, project_visit, sent_form
 
 routes = PageRoutes()
-
-_LONGEST_REASON: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,7 @@ async def delete_package(request: web.Request) -> web.Response:
     try:
         deletion = await accept.delete_package(
             context.deletions,
-            origin_of(request, found, reason=_reason(fields)),
+            origin_of(request, found, reason=reason_of(fields)),
             project_id=found.project.id,
             package_id=package_id,
             unmodified_since=None,
@@ -114,7 +110,7 @@ async def delete_file(request: web.Request) -> web.Response:
     try:
         deletion = await accept.delete_package_file(
             context.deletions,
-            origin_of(request, found, reason=_reason(fields)),
+            origin_of(request, found, reason=reason_of(fields)),
             project_id=found.project.id,
             package_id=package_id,
             package_file_id=file_id,
@@ -183,8 +179,3 @@ async def _show_refusal(
 
 def _to_deletion(request: web.Request, project: Project, deletion_id: UUID) -> web.Response:
     return see_other(request, f"/{project.path}/-/deletions/{deletion_id}")
-
-
-def _reason(fields: MultiMapping[str]) -> str | None:
-    reason = fields.get("reason", "").strip().replace("\x00", "")
-    return reason.encode("utf-8", "replace").decode()[:_LONGEST_REASON] or None

@@ -11,7 +11,7 @@ from service.deletions.views import DeletionDetails
 from service.infra.postgres.database import DatabaseUnavailableError
 from service.refusals import RefusedError
 from service.web.deletions import DeletionView, Rights, deletion_view, rights_of
-from service.web.live import LIVE, Following, Snapshot
+from service.web.live import LIVE, Following, LiveState
 from service.web.parameters import read_uuid
 from service.web.rendering import rendered
 from service.web.routes.deletions import DELETION
@@ -59,7 +59,7 @@ async def _send_all(
     await response.send("", event="over")
 
 
-def _part(request: web.Request, snapshot: Snapshot, project_path: str, rights: Rights) -> tuple[DeletionView, str]:
+def _part(request: web.Request, snapshot: LiveState, project_path: str, rights: Rights) -> tuple[DeletionView, str]:
     def render(details: DeletionDetails) -> str:
         view = deletion_view(details, project_path=project_path, rights=rights)
         return rendered(request, "deletion_state.html", deletion=view)

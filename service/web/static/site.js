@@ -74,6 +74,23 @@ for (const part of document.querySelectorAll("[data-live]")) {
   if (!document.hidden) open();
 }
 
+// A page that shows many deletions is read again every few seconds while it is seen, until all are over.
+const again = document.querySelector("[data-again]");
+const readAgain = async () => {
+  if (!document.hidden) {
+    const answer = await fetch(again.dataset.again, { headers: { accept: "text/html" } }).catch(() => undefined);
+    const part = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(again.id);
+    if (part) {
+      const focused = document.activeElement?.id;
+      again.innerHTML = part.innerHTML;
+      if (focused) document.getElementById(focused)?.focus();
+      if (!part.dataset.again) return;
+    }
+  }
+  setTimeout(readAgain, 3000);
+};
+if (again) setTimeout(readAgain, 1500);
+
 // Keys: / goes to the search, j and k move through the rows, Enter opens one, ? shows these.
 const rows = [...document.querySelectorAll("tbody tr:has(a.name)")];
 let at = -1;

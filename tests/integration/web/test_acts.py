@@ -33,7 +33,7 @@ async def test_the_form_says_what_goes_and_a_deletion_follows(filled: Context, m
     page = await maintainer.get(answer.headers["Location"])
     (row,) = await query(filled, "SELECT * FROM deletion WHERE package_id = $1", package_id)
 
-    for words in ("old-tool 1.0", "2 files, 3 kB", "can be undone until", "47 minutes"):
+    for words in ("old-tool 1.0", "2 files, 3.0 kB", "can be undone until", "47 minutes"):
         assert words in asked.words
     assert (answer.status, answer.headers["Location"]) == (303, f"/acme/open/-/deletions/{row['id']}")
     assert (row["requested_by"], row["credential"], row["cause"]) == (3, "personal_access_token", "user")

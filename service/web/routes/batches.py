@@ -1,0 +1,145 @@
+"""The page of a batch: how far all deletions of one call are, with undo and retry for all of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from schemas.http.deletion_parameters import DeletionListing
+from schemas.http.deletion_resources import Batch
+from schemas.statuses import DeletionState
+from service.deletions import views
+from service.deletions.entities import batch_entity
+from service.deletions.failures import FailureGroup, failed_of, failures_of, retry_all
+from service.deletions.undoing.restore import restore_batch
+from service.http.keys import CONTEXT
+from service.web.deletions import DeletionView, readable_places, views_in
+from service.web.origins import actor_of
+from service.web.parameters import read_uuid
+from service.web.rendering import render
+from service.web.routing import GROUP, PROJECT, PageRoutes
+from service.web.scopes import PlaceScope, scope_visit
+from service.web.visits import sent_form
+
+routes = PageRoutes()
+
+_BATCH: Final = "/-/deletion_batches/{batch_id:[0-9a-fA-F-]+}"
+_SHOWN: Final = 20
+_REASONS: Final = 10
+_ORDER: Final = (
+    DeletionState.SUCCEEDED,
+    DeletionState.RESTORED,
+    DeletionState.FAILED,
+    DeletionState.RETRYING,
+    DeletionState.DESTROYING,
+    DeletionState.GRACE,
+    DeletionState.QUEUED,
+)
+_WIDTH: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One state in the stacked bar: where it begins, and how wide it is, in thousandths."""
+
+    state: DeletionState
+    deletions: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of an act on a batch: how many deletions it changed, and why it left others."""
+
+    act: str
+    done: int
+    refused: Sequence[tuple[str, int]]
+
+
+@routes.page(PROJECT + _BATCH)
+@routes.page(GROUP + _BATCH)
+async def show_batch(request: web.Request) -> web.Response:
+    """Show how far a batch is."""
+    return await _show(request, read_uuid(request, "batch_id"), outcome=None)
+
+
+@routes.form(PROJECT + _BATCH + "/restore")
+@routes.form(GROUP + _BATCH + "/restore")
+async def restore_all(request: web.Request) -> web.Response:
+    """Undo each deletion of a batch that can still be undone, and show what came of it."""
+    caller, _ = await sent_form(request)
+    batch_id = read_uuid(request, "batch_id")
+    async with scope_visit(request) as (_, scope):
+        own = scope.require_own()
+    done = await restore_batch(
+        request.app[CONTEXT].deletions, batch_id, actor=actor_of(request, caller), project_ids=own
+    )
+    outcome = Outcome("restore", len(done.restored), _counted(done.refused.values()))
+    return await _show(request, batch_id, outcome=outcome)
+
+
+@routes.form(PROJECT + _BATCH + "/retry")
+@routes.form(GROUP + _BATCH + "/retry")
+async def retry_failed(request: web.Request) -> web.Response:
+    """Begin the failed deletions of a batch anew, and show what came of it."""
+    caller, _ = await sent_form(request)
+    batch_id = read_uuid(request, "batch_id")
+    async with scope_visit(request) as (connection, scope):
+        own = scope.require_own()
+        failed = await failed_of(connection, own, batch_id=batch_id, kind=None)
+    done = await retry_all(request.app[CONTEXT].deletions, failed, actor=actor_of(request, caller), levels=own)
+    return await _show(request, batch_id, outcome=Outcome("retry", done.changed, _counted(done.refused)))
+
+
+async def _show(request: web.Request, batch_id: UUID, *, outcome: Outcome | None) -> web.Response:
+    async with scope_visit(request) as (connection, scope):
+        parts = await views.progress_of(connection, batch_id, project_ids=scope.levels)
+        listing = DeletionListing.model_validate({"batch_id": str(batch_id), "per_page": _SHOWN})
+        listed = await views.list_newest(connection, scope.levels, listing)
+        failures = await failures_of(connection, scope.levels, batch_id=batch_id)
+        places = await readable_places(connection, scope.caller)
+    batch = batch_entity(parts, batch_id=batch_id, base="")
+    deletions = views_in(listed.deletions, places, scope.caller)
+    return _page(request, scope, batch, deletions, failures, outcome)
+
+
+def _page(
+    request: web.Request,
+    scope: PlaceScope,
+    batch: Batch,
+    deletions: Sequence[DeletionView],
+    failures: Sequence[FailureGroup],
+    outcome: Outcome | None,
+) -> web.Response:
+    undoable = {DeletionState.QUEUED, DeletionState.GRACE, DeletionState.FAILED, DeletionState.RETRYING}
+    return render(
+        request,
+        "batch.html",
+        place=scope.place,
+        batch=batch,
+        bars=_bars(batch),
+        deletions=deletions,
+        failures=failures,
+        outcome=outcome,
+        may_change=bool(scope.own),
+        can_restore=any(batch.states.get(state) for state in undoable),
+    )
+
+
+def _bars(batch: Batch) -> Sequence[Bar]:
+    bars: list[Bar] = []
+    start = 0.0
+    for state in _ORDER:
+        width = _WIDTH * batch.states.get(state, 0) / max(1, batch.deletions)
+        if width:
+            bars.append(Bar(state, batch.states[state], start, width))
+        start += width
+    return bars
+
+
+def _counted(reasons: Iterable[str]) -> Sequence[tuple[str, int]]:
+    return Counter(reasons).most_common(_REASONS)

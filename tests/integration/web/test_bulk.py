@@ -1,0 +1,141 @@
+"""Many packages at a time: what is shown is what goes, once, and all of it can be taken back."""
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from service.context import Context
+from tests.support.browsing import Browser, Page, browsing
+from tests.support.catalogue import protect, publish, query
+
+_HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
+_BULK = "/acme/open/-/bulk_delete"
+
+
+def _fields(page: Page) -> dict[str, str]:
+    """Return what the form on the page sends by itself."""
+    return dict(_HIDDEN.findall(page.text))
+
+
+async def _publish(context: Context, *names: str) -> None:
+    for name in names:
+        await publish(context, name=name, files=("a.bin", "b.bin"))
+
+
+async def test_what_was_shown_goes_and_can_be_undone_together(filled: Context, maintainer: Browser) -> None:
+    await _publish(filled, "bulk-one", "bulk-two", "other")
+    shown = await maintainer.get(f"{_BULK}?package_name=bulk-")
+    before = await query(filled, "SELECT count(*) AS n FROM deletion WHERE package_name LIKE 'bulk-%'")
+    answer = await maintainer.post(_BULK, {**_fields(shown), "reason": "spring"})
+    batch = await maintainer.get(answer.headers["Location"])
+    undone = await maintainer.submit(answer.headers["Location"], f"{answer.headers['Location']}/restore")
+    rows = await query(filled, "SELECT state, cause, reason FROM deletion WHERE package_name LIKE 'bulk-%'")
+
+    assert "2 packages would go 4 files, 20 B" in shown.words
+    assert "other" not in shown.words
+    assert before[0]["n"] == 0
+    assert answer.status == 303
+    assert "Deletion of 2 packages" in batch.words
+    assert "queued 2" in batch.words
+    assert "2 deletions were undone." in undone.words
+    assert {tuple(row.values()) for row in rows} == {("restored", "bulk", "spring")}
+
+
+async def test_a_confirmation_that_is_sent_twice_makes_one_batch(filled: Context, maintainer: Browser) -> None:
+    await _publish(filled, "twice-one", "twice-two")
+    fields = _fields(await maintainer.get(f"{_BULK}?package_name=twice-"))
+    answers = [await maintainer.post(_BULK, fields) for _ in range(2)]
+    rows = await query(filled, "SELECT DISTINCT batch_id FROM deletion WHERE package_name LIKE 'twice-%'")
+
+    assert [answer.status for answer in answers] == [303, 303]
+    assert answers[0].headers["Location"] == answers[1].headers["Location"]
+    assert [str(row["batch_id"]) for row in rows] == [answers[0].headers["Location"].rpartition("/")[2]]
+
+
+async def test_what_has_changed_since_it_was_shown_is_asked_for_again(filled: Context, maintainer: Browser) -> None:
+    await _publish(filled, "moving-one")
+    fields = _fields(await maintainer.get(f"{_BULK}?package_name=moving-"))
+    await _publish(filled, "moving-two")
+    answer = await maintainer.post(_BULK, fields)
+
+    assert answer.status == 409
+    assert "2 packages would be deleted, 1 were expected" in answer.words
+    assert await query(filled, "SELECT FROM deletion WHERE package_name LIKE 'moving-%'") == []
+
+
+async def test_what_would_be_refused_is_said_with_its_reason(filled: Context, maintainer: Browser) -> None:
+    await _publish(filled, "app")
+    await protect(filled)
+    page = await maintainer.get(f"{_BULK}?package_name=app&package_version=1.0")
+
+    assert "1 would be refused" in page.words
+    assert "Package is deletion protected." in page.words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("keep_latest_per_name=many", "This cannot be read: keep latest per name."),
+        ("created_before=yesterday", "This cannot be read: created before."),
+        ("status=hidden&package_type=nonsense", "This cannot be read: package type, status."),
+        ("package_name=%20", "Say which."),
+    ],
+)
+async def test_a_condition_that_cannot_be_read_is_named(maintainer: Browser, text: str, words: str) -> None:
+    page = await maintainer.get(f"{_BULK}?{text}")
+
+    assert (page.status, words in page.words, "packages would go" in page.words) == (200, True, False)
+
+
+async def test_nobody_adds_to_a_batch_of_others(filled: Context, maintainer: Browser) -> None:
+    await _publish(filled, "joined")
+    fields = _fields(await maintainer.get(f"{_BULK}?package_name=joined"))
+    answer = await maintainer.post(_BULK, {**fields, "batch_id": str(uuid4())})
+
+    assert answer.status == 403
+    assert await query(filled, "SELECT FROM deletion WHERE package_name = 'joined'") == []
+
+
+async def test_those_who_may_not_delete_see_no_bulk_page_and_no_buttons(filled: Context, maintainer: Browser) -> None:
+    await _publish(filled, "seen")
+    fields = _fields(await maintainer.get(f"{_BULK}?package_name=seen"))
+    batch = (await maintainer.post(_BULK, fields)).headers["Location"]
+    async with browsing(filled, external_url=None) as browser:
+        await browser.sign_in("developer-token")
+        pages = [await browser.get(_BULK), await browser.get(batch)]
+        answer = await browser.submit("/", f"{batch}/restore")
+
+    assert [page.status for page in pages] == [404, 200]
+    assert "Undo all" not in pages[1].words
+    assert answer.status == 403
+    assert (await maintainer.get("/secret/vault" + batch.removeprefix("/acme/open"))).status == 404
+
+
+async def test_failed_ones_are_counted_by_their_error_and_tried_again_together(
+    filled: Context, maintainer: Browser
+) -> None:
+    await _publish(filled, "fail-one", "fail-two")
+    fields = _fields(await maintainer.get(f"{_BULK}?package_name=fail-"))
+    batch = (await maintainer.post(_BULK, fields)).headers["Location"]
+    await query(
+        filled,
+        "UPDATE deletion SET state = 'failed', finished_at = now(), attempts = 6,"
+        " last_error = 'StorageUnavailableError: key ' || id WHERE package_name LIKE 'fail-%'",
+    )
+    await query(filled, "UPDATE package SET status = 'error' WHERE name LIKE 'fail-%'")
+    page = await maintainer.get(batch)
+    answer = await maintainer.submit(batch, f"{batch}/retry")
+
+    assert "Why some failed StorageUnavailableError 2" in page.words
+    assert "2 deletions are tried again." in answer.words
+    assert "retrying 2" in answer.words
+
+
+async def test_a_group_deletes_in_all_projects_where_the_caller_may(filled: Context, maintainer: Browser) -> None:
+    await publish(filled, name="wide", project_id=100)
+    await publish(filled, name="wide", project_id=102)
+    fields = _fields(await maintainer.get("/groups/acme/-/bulk_delete?package_name=wide"))
+    answer = await maintainer.post("/groups/acme/-/bulk_delete", fields)
+
+    assert (await maintainer.get(answer.headers["Location"])).words.count("wide 1.0") == 2
