@@ -108,10 +108,10 @@ class WithVisit(Generic[_Found]):
     found: _Found
 
 
-_TOKEN: Final = "token_"  # noqa: S105 - a part of a column's name
+_PREFIX: Final = "token_"
 """The beginning of the names of a token's columns, where those of a project are in the same row."""
-_TOKEN_ID: Final = f"{_TOKEN}id"
-_VISIT: Final = f"""SELECT {", ".join(f"c.{field.name} AS {_TOKEN}{field.name}" for field in fields(Token))},
+_TOKEN_ID: Final = f"{_PREFIX}id"
+_VISIT: Final = f"""SELECT {", ".join(f"c.{field.name} AS {_PREFIX}{field.name}" for field in fields(Token))},
        {", ".join(f"p.{field.name}" for field in fields(Project))},
        coalesce(c.is_admin OR p.level >= {AccessLevel.REPORTER:d} OR p.visibility = 'public'
                 OR (p.visibility = 'internal' AND c.user_id IS NOT NULL AND NOT c.is_external), false) AS is_open,
@@ -124,7 +124,7 @@ _VISIT: Final = f"""SELECT {", ".join(f"c.{field.name} AS {_TOKEN}{field.name}" 
 `access`; `may_delete` is the same as there, since the JSON of a package depends on it.
 """
 
-_token_of_visit: Final = row_reader(Token, prefix=_TOKEN)
+_token_of_visit: Final = row_reader(Token, prefix=_PREFIX)
 _project: Final = row_reader(Project)
 _group: Final = row_reader(Group)
 _readable: Final = row_reader(ReadableProject)

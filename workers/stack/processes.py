@@ -92,7 +92,7 @@ class Child:
     async def wait(self) -> int:
         """Return its exit status, when it has one."""
         # Polled: so it can be waited for from any event loop, and from none of its threads.
-        while self._process is None or (status := self._process.poll()) is None:  # noqa: ASYNC110
+        while self._process is None or (status := self._process.poll()) is None:
             await asyncio.sleep(_POLL_S)
         return status
 
