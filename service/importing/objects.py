@@ -47,20 +47,18 @@ class BatchObjects:
             log.warning("objects_left", count=left)
 
     async def _put(self, together: Sequence["_Source"]) -> None:
-        keys = {new_key(source.candidate.project_id): source for source in together}
-        self.keys += keys
-        if (path := together[0].path) is not None:
-            ((key, source),) = keys.items()
-            await self._put_file(key, source, path)
+        self.keys += [source.key for source in together]
+        if together[0].path is not None:
+            await self._put_file(together[0], together[0].path)
             return
-        stored = await self._store.put_all({key: source.content for key, source in keys.items()})
-        for key, source in keys.items():
-            source.candidate.objects[source.place] = stored[key]
+        stored = await self._store.put_all({source.key: source.content for source in together})
+        for source in together:
+            source.candidate.objects[source.place] = stored[source.key]
 
-    async def _put_file(self, key: str, source: "_Source", path: str) -> None:
+    async def _put_file(self, source: "_Source", path: str) -> None:
         try:
             chunks = read_file(_found(self._folder, path))
-            source.candidate.objects[source.place] = await self._store.put(key, chunks)
+            source.candidate.objects[source.place] = await self._store.put(source.key, chunks)
         except FileRefusedError as error:
             source.candidate.refusal = f"files[{source.place}].path: {error}"
 
@@ -73,8 +71,9 @@ def _found(folder: Folder | None, path: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A file of a candidate, by its place there: its bytes, or the path to them."""
+    """A file of a candidate, by its place there: its bytes or the path to them, and the key that it gets."""
 
+    key: str
     candidate: ImportCandidate
     place: int
     content: bytes
@@ -83,16 +82,13 @@ class _Source:
 
 def _sources(candidates: Sequence[ImportCandidate]) -> Iterator[Sequence[_Source]]:
     """Give the files of the candidates: those with a path one by one, the others several together."""
-    together: list[_Source] = []
-    for candidate in candidates:
-        for place, file in enumerate(candidate.package.files):
-            source = _Source(candidate, place, (file.content or "").encode(), file.path)
-            if source.path is not None:
-                yield [source]
-                continue
-            together.append(source)
-            if len(together) == _TOGETHER:
-                yield together
-                together = []
-    if together:
-        yield together
+    sources = [
+        _Source(new_key(candidate.project_id), candidate, place, (file.content or "").encode(), file.path)
+        for candidate in candidates
+        for place, file in enumerate(candidate.package.files)
+    ]
+    yield from ([source] for source in sources if source.path is not None)
+    # Sorted, so that few folders have to be made safe on the disk for the files of one put.
+    small = sorted((source for source in sources if source.path is None), key=lambda source: source.key.rpartition("/"))
+    for start in range(0, len(small), _TOGETHER):
+        yield small[start : start + _TOGETHER]

@@ -67,14 +67,14 @@ def give_name(root: int, name: str, key: str) -> None:
 def _rename(root: int, name: str, key: str) -> None:
     folder = _folder_of(key)
     for tries_left in reversed(range(_TRIES)):
-        _make_folders(root, folder)
         try:
             os.rename(name, key, src_dir_fd=root, dst_dir_fd=root)
             break
         except FileNotFoundError:
-            # Its last object was removed in this moment, and the folder with it.
+            # There is no such folder yet, or its last object was removed in this moment, and the folder with it.
             if not tries_left:
                 raise
+            _make_folders(root, folder)
 
 
 def _folder_of(key: str) -> str:
