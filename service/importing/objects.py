@@ -13,8 +13,8 @@ from service.importing.local_files import FileRefusedError, Folder, read_file
 from service.importing.rows import ImportCandidate
 from service.infra.storage.interface import DELETE_CHUNK, ObjectStore, new_key
 
-_PARALLEL_PUTS: Final = 16
-_TOGETHER: Final = 16
+_PARALLEL_PUTS: Final = 8
+_TOGETHER: Final = 32
 """Files that are stored together, of those whose content is in the line."""
 
 log: Final = structlog.get_logger()

@@ -85,6 +85,8 @@ async def fill(connection: "asyncpg.Connection[asyncpg.Record]", size: int) -> N
         await connection.execute(index["definition"])
     await connection.execute(_STATISTICS)
     await connection.execute(_SEQUENCES, size * 3 + 100_000)
+    # Later migrations are planned as in a database that has been in use.
+    await connection.execute("VACUUM (ANALYZE)")
 
 
 async def _fill_directory(connection: "asyncpg.Connection[asyncpg.Record]", size: int) -> None:
