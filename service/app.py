@@ -9,12 +9,13 @@ from aiohttp import web
 from service.api.routes import browsing, bulk, deletions, documentation, generic, health, packages, statistics
 from service.context import Context
 from service.downloads import note_downloads
-from service.http.keys import CONTEXT, OPERATIONS
+from service.http.keys import CONTEXT, OPERATIONS, READS
 from service.http.serving.caching import tag_answers
 from service.http.serving.cross_origin import CrossOrigin
 from service.http.serving.middlewares import add_headers, identify, translate_errors
 from service.http.serving.rate_limit import RateLimit
 from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
+from service.infra.postgres.expensive_reads import Reads
 from service.registries.pypi import routes as pypi
 from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
 from service.web.app import add_pages
@@ -53,6 +54,7 @@ def create_app(context: Context) -> web.Application:
         client_max_size=_LARGEST_BODY,
     )
     app[CONTEXT] = context
+    app[READS] = Reads(context.database, settings.read_timeout)
     note_downloads(app, context.database)
     served = [routes for routes in ROUTES if routes is not health.metric_routes or settings.health_port is None]
     app[OPERATIONS] = tuple(operation for routes in served for operation in routes.operations)

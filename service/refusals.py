@@ -53,6 +53,14 @@ class OutageError(RefusedError):
     retry_after_s = 5
 
 
+class SearchesBusyError(RefusedError):
+    """Other expensive reads took all connections that such reads may have, for longer than this one could wait."""
+
+    status = 503
+    text = "503 Service Unavailable - other searches are under way: try again later"
+    retry_after_s = 5
+
+
 class BadParametersError(RefusedError):
     """Parameters that cannot be read, or are not among the allowed values; one sentence each."""
 

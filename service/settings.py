@@ -87,6 +87,9 @@ class Settings(BaseModel):
     """How long a client may take to send a request's header, or the next piece of its body. Idle connections are also
     closed after this time."""
 
+    read_timeout: PositiveDuration = timedelta(seconds=5)
+    """How long a search, or a list of more than 100 projects, may take in the database; then the answer is 503."""
+
     cors_origins: Origins = ()
     """Web origins whose scripts may use the API, with commas between them, or *; none by default."""
 

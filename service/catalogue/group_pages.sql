@@ -1,7 +1,7 @@
 -- name: group_page
 -- Composed: see group_pages.list_packages. A page beyond the end is empty, and still has the total.
 WITH visit AS MATERIALIZED (
-    SELECT v.*, true AS is_open FROM unnest({ids}, {paths}, {may_delete}) AS v (id, path, may_delete)
+    {visit}
 ), placed AS MATERIALIZED (
     SELECT p.id, row_number() OVER (ORDER BY p.key {direction}, p.id {direction}) AS place
       FROM (SELECT p.id, p.key FROM {source}

@@ -1,21 +1,25 @@
 """Packages and files as the JSON that API clients get, read in the round trip that finds caller and project."""
 
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 from schemas.http import cursors
 from schemas.http.cursors import PackagePosition
 from schemas.http.package_parameters import FileListing, GroupPackageListing, PackageListing, ProjectPackageListing
+from schemas.searching import search_terms
 from service.access import access
 from service.access.callers import Caller
 from service.access.rows import Group, VisitQuery, WithVisit
-from service.catalogue.rows import group_pages, package_pages
+from service.catalogue.rows import group_pages, package_pages, search_pages
 from service.catalogue.rows.group_pages import ListedProject
 from service.catalogue.rows.package_orders import behind, position_at
 from service.catalogue.rows.package_pages import Page
 from service.infra.postgres.composing import Values
 from service.infra.postgres.database import Connection
+from service.infra.postgres.expensive_reads import Cost
 from service.refusals import BadParametersError
 
+_MANY_PROJECTS: Final = 100
 _Listing = TypeVar("_Listing", bound=PackageListing)
 
 
@@ -30,23 +34,48 @@ def checked(listing: _Listing) -> _Listing:
     return listing
 
 
+def cost_of(listing: PackageListing) -> Cost:
+    """Return what a list of one project costs."""
+    if search_terms(listing.package_name or ""):
+        return Cost.EXPENSIVE
+    return Cost.PLAIN if listing.package_version is None else Cost.PLANNED
+
+
+def cost_in(projects: Sequence[ListedProject], listing: PackageListing) -> Cost:
+    """Return what a list of these projects costs."""
+    return Cost.EXPENSIVE if len(projects) > _MANY_PROJECTS else cost_of(listing)
+
+
 async def list_in_project(
     connection: Connection, visit: VisitQuery, listing: ProjectPackageListing, *, base: str
 ) -> WithVisit[Page | None]:
     """Return a page of the project's packages; *base* is the address of the API."""
-    return await package_pages.list_packages(connection, visit, listing, _position(listing), base=base)
+    position = _position(listing)
+    if cost_of(listing) is Cost.EXPENSIVE:
+        page = await search_pages.search_packages(connection, visit, listing, position, base=base, in_group=False)
+        return WithVisit(None, None, page)
+    return await package_pages.list_packages(connection, visit, listing, position, base=base)
 
 
-async def list_in_group(
-    connection: Connection, caller: Caller, group: Group, listing: GroupPackageListing, *, base: str
-) -> Page:
-    """Return a page of the packages of those projects below the group that the caller may read."""
+async def listed_projects(
+    connection: Connection, caller: Caller, group: Group, listing: GroupPackageListing
+) -> list[ListedProject]:
+    """Return the projects of a group whose packages the caller may read."""
     projects = await access.readable_projects(connection, caller, group, exclude_subgroups=listing.exclude_subgroups)
-    listed = [
+    return [
         ListedProject(project.id, project.path, may_delete=access.may_delete_below_group(caller, project))
         for project in projects.values()
     ]
-    return await group_pages.list_packages(connection, listed, listing, _position(listing), base=base)
+
+
+async def list_in_projects(
+    connection: Connection, projects: Sequence[ListedProject], listing: GroupPackageListing, *, base: str
+) -> Page:
+    """Return a page of the packages of these projects."""
+    visit, position = group_pages.visit_of(projects), _position(listing)
+    if cost_of(listing) is Cost.EXPENSIVE:
+        return await search_pages.search_packages(connection, visit, listing, position, base=base, in_group=True)
+    return await group_pages.list_packages(connection, visit, listing, position, base=base)
 
 
 async def show(

@@ -5,8 +5,10 @@ from typing import Final
 from aiohttp import web
 
 from service.context import Context
+from service.infra.postgres.expensive_reads import Reads
 
 CONTEXT: Final = web.AppKey("context", Context)
+READS: Final = web.AppKey("reads", Reads)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 LOG_FIELDS: Final = web.RequestKey("log_fields", dict[str, object])
 """Fields that a handler adds to the request's one log line."""

@@ -15,9 +15,10 @@ from service.digests import token_digest
 from service.http.addresses import external_url
 from service.http.carriers import Carrier
 from service.http.credentials import presented_tokens
-from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS
+from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS, READS
 from service.http.operations import OPERATION, READING, AnyRefusal
 from service.infra.postgres.database import Connection
+from service.infra.postgres.expensive_reads import Cost
 from service.refusals import (
     BadParametersError,
     ForbiddenError,
@@ -151,11 +152,13 @@ async def read_in_project(
     request: web.Request,
     parameters: Callable[[], _Parameters],
     read: Callable[[Connection, VisitQuery, _Parameters], Awaitable[WithVisit[_Found | None]]],
+    *,
+    cost_of: Callable[[_Parameters], Cost] = lambda _: Cost.PLAIN,
 ) -> tuple[Visit, _Parameters, _Found]:
     """Read something of a project in the round trip that finds the caller and the project; return all three.
 
     All checks are those of `project_visit`, in the same order: what was read goes no further if one fails. Wrong
-    *parameters* are refused only after them.
+    *parameters* are refused only after them. A read that is not plain by *cost_of* begins only after them.
 
     Raises:
         RefusedError: the credential is bad, the project is not visible, its packages may not be read, or parameters
@@ -170,8 +173,12 @@ async def read_in_project(
     presented = await presented_tokens(request)
     digest = token_digest(presented[0].token) if presented else None
     query = visit_query(request.match_info["id"], digest)
-    if query is None or len(presented) > 1 or not all(one.counts_when_bad for one in presented):
-        async with project_visit(request) as (connection, visit):
+    is_simple = len(presented) <= 1 and all(one.counts_when_bad for one in presented)
+    cost = cost_of(wanted)
+    if query is None or not is_simple or cost is not Cost.PLAIN:
+        async with project_visit(request) as (_, visit):
+            pass
+        async with request.app[READS].connection(cost) as connection:
             return visit, wanted, _required((await read(connection, visit.query, wanted)).found)
     async with request.app[CONTEXT].database.connection() as connection:
         seen = await read(connection, query, wanted)

@@ -48,6 +48,7 @@ from service.http import (
     reply_page,
     reply_part,
 )
+from service.http.keys import READS
 from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE_PART
 from service.http.parameters import prefers_async, read_unmodified_since
 from service.http.replies import JsonText, no_content
@@ -90,6 +91,7 @@ async def list_project_packages(request: web.Request) -> web.Response:
         request,
         lambda: json_reading.checked(read_query(request, ProjectPackageListing)),
         partial(json_reading.list_in_project, base=external_url(request)),
+        cost_of=json_reading.cost_of,
     )
     return _reply_listed(request, page, query)
 
@@ -105,7 +107,9 @@ async def list_group_packages(request: web.Request) -> web.Response:
     """List the packages of a group's projects."""
     async with group_visit(request) as (connection, caller, group):
         query = json_reading.checked(read_query(request, GroupPackageListing))
-        page = await json_reading.list_in_group(connection, caller, group, query, base=external_url(request))
+        projects = await json_reading.listed_projects(connection, caller, group, query)
+    async with request.app[READS].connection(json_reading.cost_in(projects, query)) as connection:
+        page = await json_reading.list_in_projects(connection, projects, query, base=external_url(request))
     return _reply_listed(request, page, query)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from schemas.http.cursors import PackagePosition
 from schemas.http.package_parameters import PackageListing
+from service.access.rows import VisitQuery
 from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import package_json
 from service.catalogue.rows.package_pages import Page, page_of, total_of
@@ -23,15 +24,8 @@ _MERGED: Final = """(
          ORDER BY {order_within} LIMIT {limit} + {offset}) p"""
 """Merges the pages of projects. A page of 20 can only have rows of those 20 projects whose first rows come first.
 
-So each project costs one probe of an index, and each of those few its first rows; only keys are read.
+So each project costs one probe of an index, and each of those few its first rows. Only keys are read, from indexes.
 """
-
-_SINGLE_SCAN: Final = """(
-    SELECT p.id, {key} AS key FROM visit v JOIN package p ON p.project_id = v.id WHERE {conditions}) p"""
-"""Sorts the keys of all projects. Merging would not save work far down: each project would be read to that depth."""
-
-_DEEP: Final = 1_000
-"""Rows before a page that is far down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +37,32 @@ class ListedProject:
     may_delete: bool
 
 
+def visit_of(projects: Sequence[ListedProject]) -> VisitQuery:
+    """Return the projects as a part of a query."""
+    values = Values()
+    ids = values.place([project.id for project in projects], "bigint[]")
+    paths = values.place([project.path for project in projects], "text[]")
+    may_delete = values.place([project.may_delete for project in projects], "boolean[]")
+    columns = "v (id, path, may_delete)"
+    return VisitQuery(f"SELECT v.*, true AS is_open FROM unnest({ids}, {paths}, {may_delete}) AS {columns}", values)
+
+
 async def list_packages(
     connection: Connection,
-    projects: Sequence[ListedProject],
+    visit: VisitQuery,
     listing: PackageListing,
     position: PackagePosition | None,
     *,
     base: str,
 ) -> Page:
     """Return a page of the packages of these projects; a page behind a *position* has no total."""
-    values = Values()
+    values = visit.values
     conditions = selection(values, listing)
     if position is not None:
         conditions.append(package_orders.behind(listing, position, values) or "false")
     limit = values.place(listing.per_page + 1, "bigint")
     parts = {
-        "ids": values.place([project.id for project in projects], "bigint[]"),
-        "paths": values.place([project.path for project in projects], "text[]"),
-        "may_delete": values.place([project.may_delete for project in projects], "boolean[]"),
+        "visit": visit.text,
         "conditions": " AND ".join(conditions),
         "key": package_orders.key(listing),
         "order_within": package_orders.ordering_within_project(listing),
@@ -71,7 +73,6 @@ async def list_packages(
         "cursor": package_orders.last_value(listing, limit),
     }
     parts["total"] = total_of(values, listing, parts["conditions"]) if position is None else "NULL::bigint"
-    is_merged = not listing.package_name and listing.offset < _DEEP
-    parts["source"] = (_MERGED if is_merged else _SINGLE_SCAN).format_map(parts)
+    parts["source"] = _MERGED.format_map(parts)
     (record,) = await fetch_composed(connection, "group_page", parts, values.all)
     return page_of(record, listing)

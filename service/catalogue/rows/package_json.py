@@ -7,6 +7,7 @@ All functions return expressions of SQL. Those of a package refer to its row `p`
 `path` and whether the caller `may_delete` there. Sessions have the time zone UTC.
 """
 
+from functools import cache
 from typing import Final
 
 _RECIPE: Final = (
@@ -15,6 +16,7 @@ _RECIPE: Final = (
 _ROOM: Final = "CASE p.package_type WHEN 'terraform_module' THEN 'infrastructure_registry' ELSE 'packages' END"
 
 
+@cache
 def package_json(base: str, *, in_group: bool = False, versions: str | None = None) -> str:
     """Return a package; *base* is an expression for the address of the API, *versions* one for the other versions."""
     web_path = _text(f"concat('/', v.path, '/-/', {_ROOM}, '/', p.id)")
@@ -55,6 +57,7 @@ def package_json(base: str, *, in_group: bool = False, versions: str | None = No
     )
 
 
+@cache
 def version_json(base: str) -> str:
     """Return another version `o` of a package."""
     return _concat(
@@ -69,6 +72,7 @@ def version_json(base: str) -> str:
     )
 
 
+@cache
 def file_json(base: str) -> str:
     """Return a file `f` of a package."""
     return _concat(

@@ -14,6 +14,9 @@ from service.infra.postgres.database import Connection, Record, execute, fetch, 
 from service.infra.postgres.pages import COUNT_LIMIT, Slice, slice_of
 from service.infra.postgres.queries import listed
 
+_OF_NAMES: Final = """EXISTS (SELECT FROM package_name n
+    WHERE n.project_id = p.project_id AND n.package_type = p.package_type AND n.name = p.name AND {names})"""
+
 _MERGED: Final = """
     unnest({projects}) AS wanted (project_id) CROSS JOIN LATERAL (
         SELECT p.* FROM package p WHERE p.project_id = wanted.project_id AND {conditions}
@@ -114,7 +117,9 @@ def selection(values: Values, listing: Selection) -> list[str]:
         conditions.append("p.version IS NOT NULL")
     if listing.package_version is not None:
         conditions.append(f"p.version = {values.place(listing.package_version, 'text')}")
-    return conditions + containing(values, listing.package_name or "", ["p.name"])
+    # Names are far fewer than packages, and have an index of their words.
+    names = " AND ".join(containing(values, listing.package_name or "", ["n.name"]))
+    return [*conditions, _OF_NAMES.format(names=names)] if names else conditions
 
 
 def of_type(row: str, package_type: PackageType | None) -> str:

@@ -46,6 +46,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "kept_answer": (_ADD,),
             "outbox": (_ADD,),
             "package_statistic_change": (_ADD,),
+            "package_name": (_ADD,),
             "web_session": (_ADD, _CHANGE, _REMOVE),
         },
         DatabaseRole.RELAY: {

@@ -14,7 +14,7 @@ from tests.support.catalogue import publish, query
 from tests.support.wire import Wire, listening, request
 from tests.support.yard import eventually
 
-_SEARCH: Final = b"/api/v4/projects/100/packages?package_name=app"
+_LIST: Final = b"/api/v4/projects/100/packages"
 _CLIENTS: Final = 16
 _MAINTAINER: Final = b"PRIVATE-TOKEN: maintainer-token"
 _FILE: Final = b"/api/v4/projects/100/packages/generic/app/1.0/app.bin"
@@ -81,7 +81,7 @@ async def test_what_is_read_for_clients_that_left_ends_with_its_statement(
 ) -> None:
     before = _left("cancelled")
     async with _locked(database_url, _FROM_ALL) as waiting:
-        writers = [await _ask(wire, request(b"GET", _SEARCH, _MAINTAINER)) for _ in range(_CLIENTS)]
+        writers = [await _ask(wire, request(b"GET", _LIST, _MAINTAINER)) for _ in range(_CLIENTS)]
 
         async def is_busy() -> bool:
             return await waiting.count() == filled.database.usage()["most"]
@@ -97,7 +97,7 @@ async def test_what_is_read_for_clients_that_left_ends_with_its_statement(
     assert _left("cancelled") - before == _CLIENTS
     # None of the connections is lost to the pool.
     async with asyncio.TaskGroup() as group:
-        answers = [group.create_task(wire.send(request(b"GET", _SEARCH, _MAINTAINER))) for _ in range(_CLIENTS)]
+        answers = [group.create_task(wire.send(request(b"GET", _LIST, _MAINTAINER))) for _ in range(_CLIENTS)]
     assert {answer.result().status for answer in answers} == {200}
 
 

@@ -49,7 +49,7 @@ async def test_what_was_there_before_is_filled_in(first_release: str) -> None:
     connection = await asyncpg.connect(first_release)
     (row,) = await connection.fetch(
         "SELECT count(*) FILTER (WHERE version_key = semver_key(version)) AS filled, count(version) AS versions,"
-        " (SELECT indisvalid FROM pg_index WHERE indexrelid = 'package_by_version_key'::regclass) AS is_valid"
+        " (SELECT indisvalid FROM pg_index WHERE indexrelid = 'package_ordered_by_version_key'::regclass) AS is_valid"
         " FROM package"
     )
     version = await connection.fetchval("SELECT version_num FROM schema_version")

@@ -32,9 +32,9 @@ _PASSWORD: Final = "Rights0only"
 _TABLES: Final = frozenset(
     {
         "access_token", "damaged_object", "deletion", "deletion_act", "deploy_token", "directory_group",
-        "directory_user", "event_cursor", "event_day", "event_log", "event_refused",
-        "instance", "job_token", "job_token_allowance", "kept_answer", "membership", "outbox",
-        "package", "package_build", "package_file", "package_file_build", "package_statistic",
+        "directory_user", "event_cursor", "event_day", "event_log", "event_refused", "instance", "job_token",
+        "job_token_allowance", "kept_answer", "membership", "outbox", "package", "package_build",
+        "package_file", "package_file_build", "package_name", "package_statistic",
         "package_statistic_change", "package_tag", "pipeline", "project", "project_alias", "protection_rule",
         "quarantined_object", "schema_version", "storage_check", "web_key", "web_session",
     }

@@ -1,0 +1,53 @@
+"""Pages of the packages whose names have some words, as text of JSON.
+
+Names are rows of their own, and far fewer than packages. A word of three letters or more finds them in an index of
+trigrams. A shorter one is compared with the names of the searched projects alone.
+"""
+
+from schemas.http.cursors import PackagePosition
+from schemas.http.package_parameters import PackageListing
+from service.access.rows import VisitQuery
+from service.catalogue.rows import package_orders
+from service.catalogue.rows.package_json import package_json
+from service.catalogue.rows.package_pages import Page, page_of
+from service.catalogue.rows.packages import of_type, selection
+from service.infra.postgres.composing import containing
+from service.infra.postgres.database import Connection, fetch_composed
+from service.infra.postgres.pages import COUNT_LIMIT
+
+
+async def search_packages(
+    connection: Connection,
+    visit: VisitQuery,
+    listing: PackageListing,
+    position: PackagePosition | None,
+    *,
+    base: str,
+    in_group: bool,
+) -> Page:
+    """Return a page of the packages whose names match; the query wants a plan for its values.
+
+    The total of a page behind a *position* has only the matches behind it, and is not shown.
+    """
+    values = visit.values
+    conditions = selection(values, listing.model_copy(update={"package_name": None}))
+    if position is not None:
+        conditions.append(package_orders.behind(listing, position, values) or "false")
+    words, names = (containing(values, listing.package_name or "", [column]) for column in ("p.name", "n.name"))
+    limit = values.place(listing.per_page + 1, "bigint")
+    parts = {
+        "visit": visit.text,
+        "conditions": " AND ".join(conditions),
+        "words": " AND ".join(words) or "true",
+        "names": " AND ".join([of_type("n", listing.package_type), *names]),
+        "count_limit": values.place(COUNT_LIMIT + 1, "bigint"),
+        "key": package_orders.key(listing),
+        "order_within": package_orders.ordering_within_project(listing),
+        "direction": package_orders.direction_of(listing),
+        "limit": limit,
+        "offset": values.place(listing.offset, "bigint"),
+        "json": package_json(values.place(base, "text"), in_group=in_group),
+        "cursor": package_orders.last_value(listing, limit),
+    }
+    (record,) = await fetch_composed(connection, "search_page", parts, values.all)
+    return page_of(record, listing)
