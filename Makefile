@@ -15,6 +15,8 @@ BIN := .venv/bin
 CLIENTS := .clients
 CHECKERS := .checkers
 INSTALLED := .venv/installed
+TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,names records reference requirements) \
+	$(patsubst %,tests/unit/service/test_%.py,named_queries statuses_in_queries) tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 
 .PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference system-of-tests
@@ -33,13 +35,14 @@ test-clients: setup clients ## Run real clients of other makers against it
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
 
-check: setup ## Format, lint, types, import contracts, documents
+check: setup ## Format, lint, types, import rules, documents, and the tests of the tree that take seconds
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.support.prose
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder dummy --doctree-dir .venv/doctrees docs .venv/site
+	$(BIN)/python -m pytest -n 0 -q --no-header $(TREE_TESTS)
 
 faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
 	$(BIN)/python -m tests.system.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')

@@ -147,7 +147,7 @@ async def _change(
     body: type[Contract],
     level: AccessLevel,
 ) -> web.Response:
-    """DeletionChange a deletion as a caller with that *level* may, and answer with what it is then."""
+    """Change a deletion as a caller with that *level* may, and answer with what it is then."""
     async with project_visit(request) as (connection, found):
         deletion_id = read_deletion_id(request)
         await access.require_level(connection, found.caller, found.project, level)

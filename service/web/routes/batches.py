@@ -52,7 +52,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BatchOutcome:
     """The result of an act on a batch: how many deletions it changed, and why it left others."""
 
     act: str
@@ -78,7 +78,7 @@ async def restore_all(request: web.Request) -> web.Response:
     done = await restore_batch(
         request.app[CONTEXT].deletions, batch_id, actor=actor_of(request, caller), project_ids=own
     )
-    outcome = Outcome("restore", len(done.restored), _counted(done.refused.values()))
+    outcome = BatchOutcome("restore", len(done.restored), _counted(done.refused.values()))
     return await _show(request, batch_id, outcome=outcome)
 
 
@@ -92,10 +92,10 @@ async def retry_failed(request: web.Request) -> web.Response:
         own = scope.require_own()
         failed = await failed_of(connection, own, batch_id=batch_id, kind=None)
     done = await retry_all(request.app[CONTEXT].deletions, failed, actor=actor_of(request, caller), levels=own)
-    return await _show(request, batch_id, outcome=Outcome("retry", done.changed, _counted(done.refused)))
+    return await _show(request, batch_id, outcome=BatchOutcome("retry", done.changed, _counted(done.refused)))
 
 
-async def _show(request: web.Request, batch_id: UUID, *, outcome: Outcome | None) -> web.Response:
+async def _show(request: web.Request, batch_id: UUID, *, outcome: BatchOutcome | None) -> web.Response:
     async with scope_visit(request) as (connection, scope):
         parts = await views.progress_of(connection, batch_id, project_ids=scope.levels)
         listing = DeletionListing.model_validate({"batch_id": str(batch_id), "per_page": _SHOWN})
@@ -113,7 +113,7 @@ def _page(
     batch: Batch,
     deletions: Sequence[DeletionView],
     failures: Sequence[FailureGroup],
-    outcome: Outcome | None,
+    outcome: BatchOutcome | None,
 ) -> web.Response:
     undoable = {DeletionState.QUEUED, DeletionState.GRACE, DeletionState.FAILED, DeletionState.RETRYING}
     return render(

@@ -41,7 +41,6 @@ from service.infra.storage.reading import begun
 _THREADS: Final = 16
 _STALE_S: Final = 24 * 3600
 """The process of an upload was killed if the upload has written nothing for this long."""
-"""The errors of a disk or a file server that is away as a whole."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
