@@ -30,7 +30,7 @@ run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT
 test: setup checkers ## Run all tests against real PostgreSQL, RabbitMQ and object storage, without those of clients
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m 'not clients'
 
-test-clients: setup clients ## Run real clients of other makers against it
+test-clients: setup clients checkers ## Run real clients of other makers against it
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m clients
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need

@@ -16,6 +16,7 @@ from service.http.serving.middlewares import add_headers, identify, translate_er
 from service.http.serving.rate_limit import RateLimit
 from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
 from service.infra.postgres.expensive_reads import Reads
+from service.registries.helm import routes as helm
 from service.registries.pypi import routes as pypi
 from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
 from service.web.app import add_pages
@@ -30,6 +31,7 @@ _CUT_WITHIN_S: Final = 1.0
 ROUTES: Final = (
     generic.routes,
     pypi.routes,
+    helm.routes,
     packages.routes,
     bulk.routes,
     deletions.routes,

@@ -57,11 +57,12 @@ def _tokens_in(
     for carrier, kinds, token in places:
         if token and carrier in carriers:
             yield PresentedToken(token, kinds)
+    counts = request[OPERATION].refuses_unknown
     if Carrier.DEPLOY_TOKEN_HEADER in carriers and (token := request.headers.get("Deploy-Token")):
-        yield PresentedToken(token, _DEPLOY, counts_when_bad=False)
+        yield PresentedToken(token, _DEPLOY, counts_when_bad=counts)
     if Carrier.BASIC in carriers and (basic := _basic(request)):
         login, password = basic
-        yield PresentedToken(password, _PERSONAL | _JOB | _DEPLOY, login=login, counts_when_bad=False)
+        yield PresentedToken(password, _PERSONAL | _JOB | _DEPLOY, login=login, counts_when_bad=counts)
 
 
 def _kinds(carriers: frozenset[Carrier]) -> frozenset[Credential]:

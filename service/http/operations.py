@@ -36,6 +36,7 @@ class Media(StrEnum):
     NDJSON = "application/x-ndjson"
     TEXT = "text/plain"
     HTML = "text/html"
+    YAML = "text/yaml"
     PYPI_JSON = "application/vnd.pypi.simple.v1+json"
     EMPTY = ""
 
@@ -106,6 +107,8 @@ class Operation:
     """Regular expressions for parts of the path."""
     is_hidden: bool = False
     """Not worth a word in the documentation."""
+    refuses_unknown: bool = False
+    """A deploy token or Basic credential that is not known is refused, also where none is needed."""
     is_index: bool = False
     """It shows a package manager what can be installed now: a client asks each time, and only for what changed."""
 
@@ -160,6 +163,7 @@ class _Extras(TypedDict, total=False):
     path_rules: Mapping[str, str]
     is_hidden: bool
     is_index: bool
+    refuses_unknown: bool
 
 
 class _About(_Extras, total=False):

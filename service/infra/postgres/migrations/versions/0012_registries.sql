@@ -60,7 +60,7 @@ BEGIN
 END
 $$;
 CREATE OR REPLACE TRIGGER package_normal_form BEFORE INSERT OR UPDATE OF name, version ON package
-    FOR EACH ROW WHEN (NEW.package_type = 'pypi') EXECUTE FUNCTION set_normal_form();
+    FOR EACH ROW WHEN (NEW.package_type IN ('helm', 'pypi')) EXECUTE FUNCTION set_normal_form();
 
 -- step: one package for each normal form
 -- Rows of before have none yet. If two of them have the same, the newer one gets no normal version: both stay.
@@ -70,14 +70,14 @@ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS package_taken_normal ON package
 
 -- step: the packages that are there
 WITH clashing AS (
-    SELECT id, row_number() OVER (PARTITION BY project_id, normal_name('pypi', name), normal_version('pypi', version)
-                                  ORDER BY id) > 1 AS is_second
-      FROM package WHERE package_type = 'pypi' AND status IN ('default', 'hidden', 'deprecated')
+    SELECT id, row_number() OVER (PARTITION BY project_id, package_type, normal_name(package_type, name),
+                                               normal_version(package_type, version) ORDER BY id) > 1 AS is_second
+      FROM package WHERE package_type IN ('helm', 'pypi') AND status IN ('default', 'hidden', 'deprecated')
 )
-UPDATE package p SET normal_name = normal_name('pypi', p.name),
-       normal_version = CASE WHEN c.is_second THEN NULL ELSE normal_version('pypi', p.version) END
+UPDATE package p SET normal_name = normal_name(p.package_type, p.name),
+       normal_version = CASE WHEN c.is_second THEN NULL ELSE normal_version(p.package_type, p.version) END
   FROM package q LEFT JOIN clashing c ON c.id = q.id
- WHERE q.id = p.id AND p.package_type = 'pypi' AND p.normal_name IS NULL;
+ WHERE q.id = p.id AND p.package_type IN ('helm', 'pypi') AND p.normal_name IS NULL;
 
 -- step: say which packages have the same normal form
 DO $$
@@ -85,7 +85,7 @@ DECLARE
     clash record;
 BEGIN
     FOR clash IN SELECT project_id, name, version FROM package
-                  WHERE package_type = 'pypi' AND version IS NOT NULL AND normal_version IS NULL ORDER BY id LIMIT 100
+                  WHERE package_type IN ('helm', 'pypi') AND version IS NOT NULL AND normal_version IS NULL ORDER BY id LIMIT 100
     LOOP
         RAISE WARNING 'project %: the package % % has the same normal name and version as an older one',
             clash.project_id, clash.name, clash.version;

@@ -1,0 +1,18 @@
+-- name: helm_charts
+-- The newest file of a channel for each package, the newest packages first.
+SELECT c.sha256, c.created_at, c.metadata
+  FROM (SELECT DISTINCT ON (p.id) p.id, f.sha256, f.created_at, f.details -> 'metadata' AS metadata
+          FROM package p JOIN package_file f ON f.package_id = p.id
+         WHERE p.project_id = :project_id AND p.package_type = 'helm' AND p.status IN statuses(INSTALLABLE)
+           AND f.status IN statuses(INSTALLABLE_FILES) AND f.details ->> 'channel' = :channel
+           AND f.details ? 'metadata'
+         ORDER BY p.id DESC, f.id DESC LIMIT :limit) c
+ ORDER BY c.id DESC;
+
+-- name: helm_file
+SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
+  FROM package p JOIN package_file f ON f.package_id = p.id
+  JOIN unnest(:names::text[], :versions::text[]) AS w(name, version) ON (p.name, p.version) = (w.name, w.version)
+ WHERE p.project_id = :project_id AND p.package_type = 'helm' AND p.status IN statuses(INSTALLABLE)
+   AND f.file_name = :file_name AND f.status IN statuses(INSTALLABLE_FILES) AND f.details ->> 'channel' = :channel
+ ORDER BY f.id DESC LIMIT 1;

@@ -1,0 +1,52 @@
+"""The index of a channel, as `helm repo add` reads it."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from service.registries.helm.charts import Chart
+from service.registries.helm.rows import IndexedChart
+
+_LINE_BREAKS: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+"""Characters that YAML does not take literally between double quotes, other than those that JSON writes anew."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def index_of(charts: Sequence[IndexedChart], *, context_path: str) -> str:
+    """Return the index as YAML; *context_path* is the path below which cm-push finds the address to push to.
+
+    Each value is written as JSON, which is YAML, too: nothing is read as another type than it has.
+    """
+    entries: dict[str, list[object]] = {}
+    for chart in charts:
+        name, entry = _entry(chart)
+        entries.setdefault(name, []).append(entry)
+    generated = max((chart.created_at for chart in charts), default=_EPOCH)
+    listed = "".join(
+        f"\n  {_written(name)}:" + "".join(f"\n  - {_written(entry)}" for entry in versions)
+        for name, versions in entries.items()
+    )
+    return (
+        "apiVersion: v1\n"
+        f"entries:{listed or ' {}'}\n"
+        f"generated: {_written(_moment(generated))}\n"
+        f"serverInfo: {_written({'contextPath': context_path})}\n"
+    )
+
+
+def _entry(chart: IndexedChart) -> tuple[str, object]:
+    name, version = str(chart.metadata["name"]), str(chart.metadata["version"])
+    file_name = Chart(name, version, chart.metadata).file_name
+    facts = {"created": _moment(chart.created_at), "digest": chart.sha256.hex(), "urls": [f"charts/{file_name}"]}
+    return name, {**chart.metadata, **facts}
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+
+
+def _written(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return _LINE_BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
