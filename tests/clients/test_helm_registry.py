@@ -52,6 +52,7 @@ async def test_helm_finds_pulls_and_renders_a_chart_and_sees_its_deletion_and_un
     credentials = ("--username", "mira", "--password", _TOKEN)
     _does(tmp_path, helm, "repo", "add", "yard", f"{repository}/stable", *credentials)
     assert "yard/press" in _does(tmp_path, helm, "search", "repo", "press")
+    (tmp_path / "pulled").mkdir()
     _does(tmp_path, helm, "pull", "yard/press", "--version", "1.2.3", "--destination", "pulled")
     assert (tmp_path / "pulled" / "press-1.2.3.tgz").read_bytes() == (tmp_path / "press-1.2.3.tgz").read_bytes()
     assert "kind: Deployment" in _does(tmp_path, helm, "template", "yard/press")
@@ -63,9 +64,9 @@ async def test_helm_finds_pulls_and_renders_a_chart_and_sees_its_deletion_and_un
         assert (package["name"], package["version"], package["package_type"]) == ("press", "1.2.3", "helm")
         async with session.delete(f"{api}/{_PROJECT}/packages/{package['id']}") as answer:
             deletion = answer.headers["Deletion-Id"]
-        assert _run(tmp_path, helm, "pull", "yard/press", "--version", "1.2.3").returncode != 0
         _does(tmp_path, helm, "repo", "update")
         assert "yard/press" not in _does(tmp_path, helm, "search", "repo", "press")
+        assert _run(tmp_path, helm, "pull", "yard/press", "--version", "1.2.3").returncode != 0
 
         async with session.post(f"{api}/{_PROJECT}/deletions/{deletion}/restore") as answer:
             assert answer.status == 200
