@@ -1,7 +1,6 @@
 """The index of a channel, as `helm repo add` reads it."""
 
 import json
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -9,8 +8,11 @@ from typing import Final
 from service.registries.helm.charts import Chart
 from service.registries.helm.rows import IndexedChart
 
-_LINE_BREAKS: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
-"""Characters that YAML does not take literally between double quotes, other than those that JSON writes anew."""
+_ESCAPED: Final = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF, *range(0xD800, 0xE000))
+}
+"""Characters that YAML does not take literally between double quotes, other than those that JSON escapes."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,5 +50,4 @@ def _moment(moment: datetime) -> str:
 
 
 def _written(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return _LINE_BREAKS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return json.dumps(value, ensure_ascii=False).translate(_ESCAPED)
