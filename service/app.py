@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service.api.routes import browsing, bulk, deletions, documentation, generic, health, packages, statistics
+from service.api.routes import browsing, bulk, deletions, documentation, events, generic, health, packages, statistics
 from service.context import Context
 from service.downloads import note_downloads
 from service.http.keys import CONTEXT, OPERATIONS, READS
@@ -35,6 +35,7 @@ ROUTES: Final = (
     packages.routes,
     bulk.routes,
     deletions.routes,
+    events.routes,
     statistics.routes,
     browsing.routes,
     documentation.routes,
@@ -58,6 +59,7 @@ def create_app(context: Context) -> web.Application:
     app[CONTEXT] = context
     app[READS] = Reads(context.database, settings.read_timeout)
     note_downloads(app, context.database)
+    events.follow_feed(app)
     served = [routes for routes in ROUTES if routes is not health.metric_routes or settings.health_port is None]
     app[OPERATIONS] = tuple(operation for routes in served for operation in routes.operations)
     for routes in served:
@@ -93,6 +95,7 @@ async def run_api(context: Context, stop: asyncio.Event) -> None:
         await listen(runner, settings.host, settings.port, setting="PACKYARD_PORT")
         log.info("api_listening", host=settings.host, port=settings.port)
         await stop.wait()
+        runner.app[events.TAIL].end()
         log.info("api_draining", seconds=settings.drain.total_seconds())
         await asyncio.sleep(settings.drain.total_seconds())
         await runner.finish(within=_FINISH_WITHIN_S)

@@ -250,6 +250,17 @@ class TooManyRequestsError(RefusedError):
         self.retry_after_s = retry_after_s
 
 
+class FeedMovedOnError(RefusedError):
+    """The feed does not have the event that comes next for the reader."""
+
+    status = 410
+    text = "410 Gone: the feed has the events {} to {}"
+
+    def __init__(self, oldest: int, newest: int) -> None:
+        """Name the numbers of the oldest and the newest event."""
+        super().__init__(oldest, newest)
+
+
 class OutboxBehindError(RefusedError):
     """No command has reached the broker for long: what was accepted waits already, and many more are not taken."""
 

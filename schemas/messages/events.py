@@ -153,7 +153,7 @@ class PackageDestructionFailed(DeletionEvent):
     action = "destruction_failed"
 
     error: str
-    """The last error that prevented it."""
+    """The last error that prevented it. The feed over HTTP shows it to maintainers; for others it is absent."""
     attempts: int
     """How often it was tried."""
 
@@ -202,7 +202,7 @@ class PackageFileDestructionFailed(DeletionEvent):
     action = "destruction_failed"
 
     error: str
-    """The last error that prevented it."""
+    """The last error that prevented it. The feed over HTTP shows it to maintainers; for others it is absent."""
     attempts: int
     """How often it was tried."""
 

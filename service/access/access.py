@@ -1,6 +1,6 @@
 """The rights of a caller: which projects and groups it sees, and what it may do there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -95,6 +95,21 @@ async def project_levels(
         for project in projects.values()
         if project.packages_enabled
     }
+
+
+async def levels_among(
+    connection: Connection, caller: Caller, project_ids: Collection[int], *, group_id: int | None
+) -> dict[int, AccessLevel]:
+    """Return the caller's level, by id, in those projects whose packages it may read; below that group, if any."""
+    roles = await access_rows.readable_among(
+        connection,
+        project_ids,
+        group_id=group_id,
+        user_id=caller.user_id,
+        is_admin=caller.is_admin,
+        is_insider=caller.is_insider,
+    )
+    return {project_id: AccessLevel.ADMIN if caller.is_admin else level for project_id, level in roles.items()}
 
 
 def may_delete(caller: Caller, project: Project) -> bool:

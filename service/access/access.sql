@@ -89,3 +89,16 @@ SELECT p.id, p.path, p.packages_enabled,
                     WHERE m.user_id = :user_id AND m.access_level >= :reader_level
                       AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))))
  ORDER BY p.id LIMIT :limit;
+
+-- name: readable_among
+-- The caller's level in those of the projects whose packages it may read, if they are below the group, where there is one.
+SELECT p.id,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
+  FROM project p JOIN directory_group g ON g.id = p.group_id
+ WHERE p.id = ANY(:project_ids::bigint[]) AND p.packages_enabled
+   AND (:group_id::bigint IS NULL OR g.ancestry @> ARRAY[:group_id::bigint])
+   AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
+        OR EXISTS (SELECT FROM membership m
+                    WHERE m.user_id = :user_id AND m.access_level >= :reader_level
+                      AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))));

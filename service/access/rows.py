@@ -1,6 +1,7 @@
 """Rows of tokens, and of projects and groups as one caller sees them."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import ClassVar, Final, Generic, TypeVar
@@ -194,6 +195,29 @@ async def readable_everywhere(
         limit=limit,
     )
     return {record["id"]: _readable(record) for record in records}
+
+
+async def readable_among(
+    connection: Connection,
+    project_ids: Collection[int],
+    *,
+    group_id: int | None,
+    user_id: int | None,
+    is_admin: bool,
+    is_insider: bool,
+) -> dict[int, AccessLevel]:
+    """Return the role, by id, in those of the projects whose packages the caller may read; below that group, if any."""
+    records = await fetch(
+        connection,
+        "readable_among",
+        user_id=user_id,
+        project_ids=list(project_ids),
+        group_id=group_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        reader_level=AccessLevel.REPORTER,
+    )
+    return {record["id"]: AccessLevel(record["level"]) for record in records}
 
 
 def visit_query(reference: str, digest: bytes | None) -> VisitQuery | None:

@@ -34,6 +34,8 @@ class Media(StrEnum):
     JSON = "application/json"
     OCTETS = "application/octet-stream"
     NDJSON = "application/x-ndjson"
+    CLOUD_EVENTS = "application/cloudevents-batch+json"
+    EVENT_STREAM = "text/event-stream"
     TEXT = "text/plain"
     HTML = "text/html"
     YAML = "text/yaml"

@@ -110,9 +110,9 @@ def _answer(answer: Answer, schemas: Schemas) -> Json:
     found: Json = {"description": _DESCRIPTIONS.get(answer.status, "As asked for.")}
     if answer.headers:
         found["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
-    if answer.media is Media.JSON:
+    if answer.media in {Media.JSON, Media.CLOUD_EVENTS}:
         schema = schemas.of(answer.shape, "serialization")
-        found["content"] = {Media.JSON.value: {"schema": schema, "example": example_of(schema, schemas.definitions)}}
+        found["content"] = {answer.media.value: {"schema": schema, "example": example_of(schema, schemas.definitions)}}
     elif answer.media is not Media.EMPTY:
         schema = {} if answer.media is Media.OCTETS else {"type": "string"}
         found["content"] = {answer.media.value: {"schema": schema}}

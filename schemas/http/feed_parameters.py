@@ -1,0 +1,60 @@
+"""Parameters of the feeds of events."""
+
+from typing import Annotated, ClassVar, Final
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from schemas.base import Query
+from schemas.http.parameters import Integer
+from schemas.messages.events import EVENTS
+from schemas.names import PackageType
+
+LONGEST_WAIT_S: Final = 60
+MOST_EVENTS: Final = 1_000
+DEFAULT_EVENTS: Final = 100
+_LARGEST: Final = 2**63 - 1
+
+_TOPICS: Final = {name: event.topic() for event in EVENTS for name in (event.topic(), event.type_name())}
+"""Both names of each type: `package.destroyed` and the one of its CloudEvents."""
+
+
+def _read_types(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        return None
+    if any(name not in _TOPICS for name in names):
+        raise PydanticCustomError("outside_list", "should be types of events")
+    return frozenset(_TOPICS[name] for name in names)
+
+
+def _read_blank(value: object) -> object:
+    return None if value == "" else value
+
+
+class FeedReading(Query):
+    """Parameters of a feed of events."""
+
+    beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"after", "wait", "types", "package_type", "limit"})
+
+    after: Annotated[
+        Annotated[Integer, Field(ge=0, le=_LARGEST)] | None,
+        BeforeValidator(_read_blank),
+        WithJsonSchema({"type": "integer", "minimum": 0, "maximum": _LARGEST}),
+    ] = None
+    """The number of the last event that you have, from its `sequence` or from `X-Next-After`. Without it, an answer
+    begins with the oldest event of the feed, and a stream with the next one that comes."""
+    wait: Annotated[Integer, Field(ge=0, le=LONGEST_WAIT_S)] = 0
+    """For how many seconds, at most 60, to wait for an event where there is none yet. Takes a credential."""
+    types: Annotated[
+        frozenset[str] | None,
+        BeforeValidator(_read_types),
+        WithJsonSchema({"type": "string", "examples": ["package.destroyed,package.restored"]}),
+    ] = None
+    """Only events of these types, with commas between them, such as `package.destroyed,package.restored`."""
+    package_type: Annotated[PackageType | None, BeforeValidator(_read_blank)] = None
+    """Only events of packages of this type."""
+    limit: Annotated[Integer, Field(ge=1, le=MOST_EVENTS)] = DEFAULT_EVENTS
+    """How many events an answer has at most: 100 by default, at most 1,000."""

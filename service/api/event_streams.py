@@ -1,0 +1,95 @@
+"""Events as they come: server-sent events, each with its number, until the client or the process ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import web
+
+from schemas.messages.cloud_events import SEQUENCE_DIGITS
+from schemas.messages.events import TYPE_PREFIX
+from service.feed import log as feed
+from service.feed.audience import Audience
+from service.feed.log import FeedEvent, WantedEvents
+from service.feed.tail import FeedTail
+from service.infra.postgres.database import Database
+from service.refusals import RefusedError
+
+_AT_ONCE: Final = 100
+"""How many events are read, and sent, together."""
+_RIGHTS_FOR_S: Final = 8.0
+"""How long rights are taken to hold. They are then read anew, so a change shows within 10 s."""
+_SENT_WITHIN_S: Final = 60.0
+"""How long a client may take to read what was sent; a slower one has to connect again."""
+_HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+
+
+class EventStream:
+    """The events behind a number, for one client."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        tail: FeedTail,
+        database: Database,
+        wanted: WantedEvents,
+        visit: Callable[[], Awaitable[Audience]],
+    ) -> None:
+        """Use *visit* for the rights of now; it raises a RefusedError when there are none left."""
+        self._request = request
+        self._tail = tail
+        self._database = database
+        self._wanted = wanted
+        self._visit = visit
+        self._clock = asyncio.get_running_loop().time
+
+    async def send(self, audience: Audience, after: int) -> web.StreamResponse:
+        """Send until the client goes away, loses its rights, reads too slowly, or the process ends."""
+        response = web.StreamResponse(headers=_HEADERS)
+        await response.prepare(self._request)
+        with suppress(RefusedError, TimeoutError):
+            async with self._tail.followed():
+                await self._follow(response, audience, after)
+        return response
+
+    async def _follow(self, response: web.StreamResponse, audience: Audience, after: int) -> None:
+        valid_until = self._clock() + _RIGHTS_FOR_S
+        await self._write(response, f"retry: 1000\nid: {after:0{SEQUENCE_DIGITS}}\n\n")
+        while not self._tail.is_over:
+            if self._clock() >= valid_until:
+                valid_until = self._clock() + _RIGHTS_FOR_S
+                audience = await self._visit()
+                # A message without data moves the client's Last-Event-ID past what it was not shown.
+                await self._write(response, f":\nid: {after:0{SEQUENCE_DIGITS}}\n\n")
+            events, read_up_to = await self._next(audience, after)
+            if events:
+                await self._write(response, "".join(_message(event, audience.shown(event)) for event in events))
+            if read_up_to == after:
+                await self._tail.wait(after, within=max(0.0, valid_until - self._clock()))
+            after = read_up_to
+
+    async def _next(self, audience: Audience, after: int) -> tuple[Sequence[FeedEvent], int]:
+        """Return the next events that the client is shown, and the number up to which was read."""
+        recent = self._tail.recent(after)
+        if recent is None:
+            async with self._database.connection() as connection:
+                until = await feed.reach(connection, after)
+                part = await audience.read(connection, after, until, self._wanted, limit=_AT_ONCE)
+            return part.events, part.read_up_to
+        recent = recent[:_AT_ONCE]
+        wanted = [event for event in recent if self._wanted.has(event)]
+        if unknown := audience.unknown(wanted):
+            async with self._database.connection() as connection:
+                await audience.learn(connection, unknown)
+        return [event for event in wanted if audience.sees(event)], recent[-1].sequence if recent else after
+
+    async def _write(self, response: web.StreamResponse, text: str) -> None:
+        async with asyncio.timeout(_SENT_WITHIN_S):
+            await response.write(text.encode())
+
+
+def _message(event: FeedEvent, body: str) -> str:
+    # The JSON has no line breaks.
+    name = f"{TYPE_PREFIX}.{event.type}.v1"
+    return f"id: {event.sequence:0{SEQUENCE_DIGITS}}\nevent: {name}\ndata: {body}\n\n"

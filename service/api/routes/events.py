@@ -1,0 +1,190 @@
+"""Feeds of events, which GitLab does not have: of a project, of a group, and of all projects that the caller sees."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Final, TypeAlias
+
+from aiohttp import web
+
+from schemas.http.feed_parameters import FeedReading
+from schemas.messages.cloud_events import SEQUENCE_DIGITS, CloudEvent
+from service.access.callers import Caller
+from service.api.event_streams import EventStream
+from service.feed import log as feed
+from service.feed.audience import Audience
+from service.feed.log import FeedPart, WantedEvents
+from service.feed.tail import FeedTail
+from service.http.carriers import OF_PROJECT, PERSONAL
+from service.http.keys import CONTEXT, CREDENTIAL_OWNER
+from service.http.operations import MOVED, Answer, Media, Routes
+from service.http.parameters import read_query
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, caller_visit, group_visit, project_visit
+from service.infra.postgres.database import Connection
+from service.refusals import FeedMovedOnError, TooManyRequestsError, UnauthorizedError
+
+routes = Routes("Events", carriers=PERSONAL)
+
+TAIL: Final = web.AppKey("tail", FeedTail)
+_WAITING: Final = web.AppKey("waiting", Counter)
+
+_MOST_WAITING: Final = 20
+"""How many requests of one caller may wait or stream at the same time, in one process."""
+_BUSY_S: Final = 10
+_EVENTS: Final = Answer(200, list[CloudEvent], media=Media.CLOUD_EVENTS, headers=("X-Next-After",))
+_GONE: Final = FeedMovedOnError(4_711, 9_000)
+
+_Visit: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, Caller, Audience]]]
+
+
+def follow_feed(app: web.Application) -> None:
+    """Let the application follow the log while requests wait for events."""
+    app[TAIL] = FeedTail(app[CONTEXT].database)
+    app[_WAITING] = Counter()
+    app.cleanup_ctx.append(_close_tail)
+
+
+async def _close_tail(app: web.Application) -> AsyncGenerator[None]:
+    yield
+    await app[TAIL].close()
+
+
+@routes.get(
+    "/api/v4/projects/{id}/package_events",
+    query=FeedReading,
+    answers=(_EVENTS, MOVED),
+    refusals=(*PROJECT_REFUSALS, _GONE),
+    carriers=OF_PROJECT,
+)
+async def list_project_events(request: web.Request) -> web.StreamResponse:
+    """List a project's events, the oldest first, wait for them, or stream them.
+
+    `Accept` chooses the form: an array of CloudEvents, `application/x-ndjson`, or `text/event-stream`.
+    `X-Next-After` is the number to go on with, also where no event was shown.
+    """
+    return await _answer(request, _project_audience)
+
+
+@routes.get("/api/v4/groups/{id}/package_events", query=FeedReading, answers=_EVENTS, refusals=(*GROUP_REFUSALS, _GONE))
+async def list_group_events(request: web.Request) -> web.StreamResponse:
+    """List the events of the projects that are below a group now, in the same forms as those of one project."""
+    return await _answer(request, _group_audience)
+
+
+@routes.get("/api/v4/package_events", query=FeedReading, answers=_EVENTS, refusals=(_GONE,))
+async def list_events(request: web.Request) -> web.StreamResponse:
+    """List the events of all projects that the caller sees; for admins, also those about no project."""
+    return await _answer(request, _instance_audience)
+
+
+@asynccontextmanager
+async def _project_audience(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller, Audience]]:
+    async with project_visit(request) as (connection, found):
+        yield connection, found.caller, Audience(found.caller, levels={found.project.id: found.level})
+
+
+@asynccontextmanager
+async def _group_audience(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller, Audience]]:
+    async with group_visit(request) as (connection, caller, group):
+        yield connection, caller, Audience(caller, group_id=group.id)
+
+
+@asynccontextmanager
+async def _instance_audience(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller, Audience]]:
+    async with caller_visit(request) as (connection, caller):
+        yield connection, caller, Audience(caller, sees_all=caller.is_admin)
+
+
+async def _answer(request: web.Request, visit: _Visit) -> web.StreamResponse:
+    accept = request.headers.get("Accept", "")
+    streams = Media.EVENT_STREAM in accept and request.method == "GET"
+    async with visit(request) as (connection, caller, audience):
+        query = read_query(request, FeedReading)
+        wanted = WantedEvents(query.types, query.package_type)
+        if caller.credential is None and (streams or query.wait):
+            raise UnauthorizedError
+        after = await _begin(request, connection, query, streams=streams)
+        part = await _read(connection, audience, after, wanted, limit=0 if streams else query.limit)
+    if streams:
+        with _one_more(request):
+            return await _stream(request, visit, wanted, audience, after)
+    if not part.events and query.wait and request.method == "GET":
+        with _one_more(request):
+            audience, part = await _wait(request, visit, wanted, query, part)
+    return _written(part, audience, as_lines=Media.NDJSON in accept)
+
+
+async def _begin(request: web.Request, connection: Connection, query: FeedReading, *, streams: bool) -> int:
+    """Return the number to begin behind."""
+    last = request.headers.get("Last-Event-ID", "")
+    if streams and last.isascii() and last.isdigit() and len(last) <= SEQUENCE_DIGITS:
+        return int(last)
+    if query.after is not None:
+        return query.after
+    bounds = await feed.bounds(connection)
+    return bounds.newest if streams else bounds.oldest - 1
+
+
+async def _read(
+    connection: Connection, audience: Audience, after: int, wanted: WantedEvents, *, limit: int
+) -> FeedPart:
+    until = await feed.reach(connection, after)
+    if not limit:
+        return FeedPart([], after)
+    return await audience.read(connection, after, until, wanted, limit=limit)
+
+
+async def _wait(
+    request: web.Request, visit: _Visit, wanted: WantedEvents, query: FeedReading, part: FeedPart
+) -> tuple[Audience, FeedPart]:
+    """Read again each time that something came, with the rights of then, until there is something to show."""
+    tail = request.app[TAIL]
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + query.wait
+    async with tail.followed():
+        while True:
+            await tail.wait(part.read_up_to, within=max(0.0, deadline - clock()))
+            is_last = tail.is_over or clock() >= deadline
+            async with visit(request) as (connection, _, audience):
+                part = await _read(connection, audience, part.read_up_to, wanted, limit=query.limit)
+            if part.events or is_last:
+                return audience, part
+
+
+async def _stream(
+    request: web.Request, visit: _Visit, wanted: WantedEvents, audience: Audience, after: int
+) -> web.StreamResponse:
+    async def visit_again() -> Audience:
+        async with visit(request) as (_, _, found):
+            return found
+
+    stream = EventStream(request, request.app[TAIL], request.app[CONTEXT].database, wanted, visit_again)
+    return await stream.send(audience, after)
+
+
+@contextmanager
+def _one_more(request: web.Request) -> Iterator[None]:
+    """Count the request among those of its caller that wait.
+
+    Raises:
+        TooManyRequestsError: there are too many.
+    """
+    waiting, owner = request.app[_WAITING], request[CREDENTIAL_OWNER]
+    if waiting[owner] >= _MOST_WAITING:
+        raise TooManyRequestsError(_BUSY_S)
+    waiting[owner] += 1
+    try:
+        yield
+    finally:
+        waiting[owner] -= 1
+        if not waiting[owner]:
+            del waiting[owner]
+
+
+def _written(part: FeedPart, audience: Audience, *, as_lines: bool) -> web.Response:
+    bodies = [audience.shown(event) for event in part.events]
+    body = "".join(f"{one}\n" for one in bodies) if as_lines else f"[{','.join(bodies)}]"
+    media = Media.NDJSON if as_lines else Media.CLOUD_EVENTS
+    headers = {"Content-Type": media.value, "X-Next-After": str(part.read_up_to)}
+    return web.Response(body=body.encode(), headers=headers)

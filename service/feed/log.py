@@ -1,0 +1,118 @@
+"""The feed: the events of the log, read by number."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.names import PackageType
+from service.infra.postgres.database import Connection, fetch
+from service.refusals import FeedMovedOnError
+
+MOST_READ: Final = 10_000
+"""How many events one answer reads at most, whether it shows them or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """An event of the log."""
+
+    sequence: int
+    type: str
+    """`<entity>.<action>`."""
+    package_type: str | None
+    project_id: int | None
+    """None for an event that is about no project."""
+    body: str
+    """The CloudEvent as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedBounds:
+    """The numbers of the oldest event of the feed, which may be still to come, and of the newest."""
+
+    oldest: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class WantedEvents:
+    """The events that a reader asks for; None means all."""
+
+    types: frozenset[str] | None = None
+    package_type: PackageType | None = None
+
+    def has(self, event: FeedEvent) -> bool:
+        """Return whether the event is one of them."""
+        is_of_type = self.types is None or event.type in self.types
+        return is_of_type and (self.package_type is None or event.package_type == self.package_type)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPart:
+    """A part of the feed."""
+
+    events: Sequence[FeedEvent]
+    read_up_to: int
+    """The number of the last event that was read, whether it is among the events or not."""
+
+
+async def bounds(connection: Connection) -> FeedBounds:
+    """Return where the feed begins and ends."""
+    (row,) = await fetch(connection, "feed_bounds")
+    return FeedBounds(row["oldest"], row["newest"])
+
+
+async def reach(connection: Connection, after: int) -> int:
+    """Return the number up to which one answer reads that begins behind *after*.
+
+    Raises:
+        FeedMovedOnError: the feed does not have the event behind *after*, so the reader would miss some.
+    """
+    found = await bounds(connection)
+    if not found.oldest - 1 <= after <= found.newest:
+        raise FeedMovedOnError(found.oldest, found.newest)
+    return min(after + MOST_READ, found.newest)
+
+
+async def projects(connection: Connection, after: int, until: int, wanted: WantedEvents) -> list[int]:
+    """Return the projects that the wanted events behind *after*, up to *until*, are about."""
+    rows = await fetch(
+        connection,
+        "projects_in_feed",
+        after=after,
+        until=until,
+        types=_list(wanted.types),
+        package_type=wanted.package_type,
+    )
+    return [row["project_id"] for row in rows]
+
+
+async def read(
+    connection: Connection,
+    after: int,
+    until: int,
+    wanted: WantedEvents,
+    *,
+    project_ids: Collection[int] | None,
+    limit: int,
+) -> FeedPart:
+    """Return the wanted events behind *after*, up to *until*; *project_ids*: None for all, also those without one."""
+    rows = await fetch(
+        connection,
+        "read_feed",
+        after=after,
+        until=until,
+        types=_list(wanted.types),
+        package_type=wanted.package_type,
+        project_ids=None if project_ids is None else list(project_ids),
+        limit=limit,
+    )
+    events = [
+        FeedEvent(row["sequence"], row["type"], row["package_type"], row["project_id"], row["body"]) for row in rows
+    ]
+    is_full = len(events) == limit
+    return FeedPart(events, events[-1].sequence if is_full else max(after, until))
+
+
+def _list(types: frozenset[str] | None) -> list[str] | None:
+    return None if types is None else sorted(types)

@@ -1,0 +1,25 @@
+-- name: feed_bounds
+-- The numbers of the oldest event that the feed has, or will have, and of the newest one.
+SELECT greatest(c.oldest, coalesce((SELECT min(first) FROM event_day), i.sequence + 1)) AS oldest, i.sequence AS newest
+  FROM event_cursor c CROSS JOIN instance i;
+
+-- name: projects_in_feed
+-- The numbers of the log have no gap, so a range of them limits how many rows are read.
+SELECT DISTINCT project_id
+  FROM event_log
+ WHERE sequence > :after AND sequence <= :until
+   AND day >= (SELECT coalesce(max(day), '-infinity') FROM event_day WHERE first <= :after::bigint + 1)
+   AND (:types::text[] IS NULL OR type = ANY(:types))
+   AND (:package_type::text IS NULL OR package_type = :package_type)
+   AND project_id IS NOT NULL;
+
+-- name: read_feed
+-- Without a list of projects, all events are read, also those that are about no project.
+SELECT sequence, type, package_type, project_id, body
+  FROM event_log
+ WHERE sequence > :after AND sequence <= :until
+   AND day >= (SELECT coalesce(max(day), '-infinity') FROM event_day WHERE first <= :after::bigint + 1)
+   AND (:types::text[] IS NULL OR type = ANY(:types))
+   AND (:package_type::text IS NULL OR package_type = :package_type)
+   AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
+ ORDER BY sequence LIMIT :limit;
