@@ -19,7 +19,7 @@ TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,names records reference req
 	$(patsubst %,tests/unit/service/test_%.py,named_queries statuses_in_queries) tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 
-.PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference system-of-tests
+.PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -80,6 +80,9 @@ requirements: setup system-of-tests ## Pin the dependencies of pyproject.toml an
 
 docs: setup ## Build the site of docs/ into docs/site: strict, without network
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder html --doctree-dir .venv/doctrees docs docs/site
+
+screenshots: setup system-of-tests ## Take the pictures of README and docs anew from the running demo: make screenshots PORT=8080
+	$(BIN)/python -m tests.support.screenshots 'http://127.0.0.1:$(PORT)'
 
 docs-reference: setup ## Write anew the parts of docs/ that are made from the code
 	$(BIN)/python -m tests.support.reference

@@ -39,7 +39,6 @@ class Formats:
                 "span": self.span,
                 "digest": digest,
                 "refusal": refusal,
-                "credential": credential,
             }
         )
 
@@ -89,8 +88,3 @@ def digest(text: str) -> Markup:
 def refusal(text: str) -> str:
     """Return the words of a refusal without the status that the API puts before them."""
     return _STATUS.sub("", text)
-
-
-def credential(kind: str) -> str:
-    """Return the kind of a credential in words."""
-    return kind.replace("_", " ")

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 _MAINTAINER: Final = "demo-maintainer-token"
 _OWNER: Final = "demo-owner-token"
 _SOON_MS: Final = 20_000
+_A_BATCH: Final = r"/orchard/[a-z/]+/-/deletion_batches/[0-9a-f-]{36}"
 _HARD_FILE: Final = {"file_name": "\u202e<b>gnp.exe", "content": "x"}
 _HARD_NAME: Final = 'cask <script>alert("x")</script> ' + "long-" * 40
 
@@ -130,6 +131,25 @@ async def test_an_owner_ends_a_grace_by_keyboard_alone(yard: Yard, browser: Brow
         await expect(page.locator("#live")).to_contain_text("This cannot be undone", timeout=_SOON_MS)
 
 
+async def test_many_are_deleted_as_they_were_shown_and_followed_to_the_end(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url) as opened:
+        page = opened.page
+        await opened.sign_in(_MAINTAINER)
+        await opened.open("/orchard/apples")
+        await page.get_by_role("link", name="Delete many").click()
+        await page.get_by_label("Name contains").fill("cask")
+        await page.get_by_label("Type").select_option("generic")
+        await page.get_by_label("Keep the newest of each name").fill("5")
+        await page.get_by_role("button", name="Show what would go").click()
+        await expect(page.locator("main")).to_contain_text("25 packages would go")
+        await page.get_by_label("Reason").fill("only the newest")
+        await page.get_by_role("button", name="Delete 25 packages").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("Deletion of 25 packages")
+        # The page reads itself again until the last one is gone.
+        await expect(page.locator("#live h2").first).to_have_text("Over", timeout=3 * _SOON_MS)
+        await expect(page.locator(".key")).to_contain_text("destroyed 25")
+
+
 async def test_all_of_it_works_without_scripts(yard: Yard, browser: Browser) -> None:
     async with window(browser, yard.base_url, scripts=False) as opened:
         page = opened.page
@@ -178,10 +198,8 @@ async def _judged(opened: Window) -> list[str]:
 async def _pages(opened: Window) -> list[str]:
     """Return the address of a page of each kind."""
     packages = await _packages_of(opened)
-    deletion = await opened.page.evaluate(
-        "async () => (await (await fetch('/-/deletions', {headers: {accept: 'text/html'}})).text())"
-        r".match(/\/orchard\/[a-z\/]+\/-\/deletions\/[0-9a-f-]{36}/)[0]"
-    )
+    deletions = await _addresses(opened, "/-/deletions", r"/orchard/[a-z/]+/-/deletions/[0-9a-f-]{36}")
+    batches = [address for deletion in deletions for address in await _addresses(opened, deletion, _A_BATCH)]
     return [
         "/",
         "/groups/orchard",
@@ -189,12 +207,20 @@ async def _pages(opened: Window) -> list[str]:
         "/orchard/apples?package_name=nothing",
         *packages,
         f"{packages[0]}/delete",
+        "/orchard/apples/-/bulk_delete?package_name=c",
         "/-/deletions",
         "/orchard/apples/-/deletions",
-        deletion,
+        *deletions[:1],
+        *batches[:1],
         "/no/such",
         "/-/sign_in",
     ]
+
+
+async def _addresses(opened: Window, path: str, pattern: str) -> list[str]:
+    """Return the addresses on a page that match."""
+    await opened.open(path)
+    return list(dict.fromkeys(re.findall(pattern, await opened.page.content())))
 
 
 async def _packages_of(opened: Window) -> list[str]:
