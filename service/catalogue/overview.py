@@ -1,9 +1,9 @@
 """Reading what pages show beside a listing: figures of projects, other versions of a package, people."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from schemas.names import PackageType
 from schemas.statuses import PackageStatus
@@ -38,6 +38,20 @@ class SiblingVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class BuiltPackage:
+    """A package that a pipeline built."""
+
+    id: int
+    package_type: PackageType
+    name: str
+    version: str | None
+    status: PackageStatus
+    created_at: datetime
+    pipeline: Mapping[str, Any]
+    """The pipeline, as packages of the API show it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """A user as others see it."""
 
@@ -48,6 +62,7 @@ class Person:
 
 _read_figures: Final = row_reader(ProjectFigures)
 _read_version: Final = row_reader(SiblingVersion)
+_read_built: Final = row_reader(BuiltPackage)
 _read_person: Final = row_reader(Person)
 
 
@@ -71,6 +86,12 @@ async def newest_versions(
         limit=limit,
     )
     return [_read_version(row) for row in rows]
+
+
+async def built_by(connection: Connection, *, project_id: int, pipeline_id: int, limit: int) -> Sequence[BuiltPackage]:
+    """Return the newest packages that a pipeline built in its project; none for a pipeline that nothing shows."""
+    rows = await fetch(connection, "packages_of_pipeline", project_id=project_id, pipeline_id=pipeline_id, limit=limit)
+    return [_read_built(row) for row in rows]
 
 
 async def people(connection: Connection, ids: Collection[int]) -> dict[int, Person]:

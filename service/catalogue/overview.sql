@@ -26,3 +26,11 @@ SELECT id, username, name FROM directory_user WHERE id = ANY(:ids::bigint[]);
 
 -- name: package_of_file
 SELECT package_id FROM package_file WHERE id = :package_file_id;
+
+-- name: packages_of_pipeline
+-- The newest displayable packages that a pipeline of the project built there.
+SELECT p.id, p.package_type, p.name, p.version, p.status, p.created_at, pipeline_entity(l) AS pipeline
+  FROM pipeline l JOIN package_build b ON b.pipeline_id = l.id JOIN package p ON p.id = b.package_id
+ WHERE l.id = :pipeline_id AND l.project_id = :project_id AND p.project_id = :project_id
+   AND p.status IN statuses(DISPLAYABLE)
+ ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;

@@ -10,7 +10,19 @@ from service.web import assets
 from service.web.errors import show_errors
 from service.web.keys import ATTEMPTS
 from service.web.live import live_deletions
-from service.web.routes import acts, batches, bulk, deletions, groups, home, live, packages, projects, sign_in
+from service.web.routes import (
+    acts,
+    batches,
+    bulk,
+    deletions,
+    groups,
+    home,
+    live,
+    packages,
+    pipelines,
+    projects,
+    sign_in,
+)
 from service.web.sessions.attempts import Attempts
 
 MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
@@ -24,6 +36,7 @@ _ROUTES: Final = (
     bulk.routes,
     batches.routes,
     packages.routes,
+    pipelines.routes,
     live.routes,
     deletions.routes,
     groups.routes,

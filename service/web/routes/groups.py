@@ -74,13 +74,18 @@ async def show_group(request: web.Request) -> web.Response:
 
 @routes.page(NAME)
 async def show_name(request: web.Request) -> web.Response:
-    """Lead from the short address of a group to its page."""
+    """Lead from the short address of a group to its page, or show the caller's own user."""
+    name = request.match_info["path"].lower()
     async with visit(request) as (connection, caller):
         try:
-            group = await access.visible_group(connection, caller, request.match_info["path"])
+            group = await access.visible_group(connection, caller, name)
         except GroupNotFoundError:
-            raise ProjectNotFoundError from None
-    if group.path.lower() != request.match_info["path"].lower():
+            if (caller.username or "").lower() != name:
+                raise ProjectNotFoundError from None
+            user = await browsing.show_user(connection, caller)
+            token = await browsing.show_token(connection, caller)
+            return render(request, "user.html", user=user, token=token)
+    if group.path.lower() != name:
         raise ProjectNotFoundError
     return see_other(request, f"/groups/{group.path}")
 

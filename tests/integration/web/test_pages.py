@@ -190,3 +190,33 @@ async def test_a_database_that_is_away_is_a_page_that_says_so(filled: Context, s
 
     assert (page.status, page.headers["Retry-After"]) == (503, "5")
     assert "Accepted deletions are safe" in page.words
+
+
+async def test_the_page_of_a_pipeline_is_there_for_those_who_see_a_package_of_it(
+    filled: Context, maintainer: Browser
+) -> None:
+    package_id = await publish(filled, name="built", project_id=200)
+    await query(
+        filled,
+        "INSERT INTO pipeline (id, iid, project_id, sha, ref, status, user_id)"
+        " VALUES (901, 1, 200, 'abc', 'main', 'success', 3)",
+    )
+    hidden = (await maintainer.get("/secret/vault/-/pipelines/901")).status
+    await query(filled, "INSERT INTO package_build (package_id, pipeline_id) VALUES ($1, 901)", package_id)
+    package = await maintainer.get(f"/secret/vault/-/packages/{package_id}")
+    page = await maintainer.get("/secret/vault/-/pipelines/901")
+    async with browsing(filled, external_url=None) as stranger:
+        refused = (await stranger.get("/secret/vault/-/pipelines/901")).status
+
+    assert (hidden, refused) == (404, 404)
+    assert 'href="/secret/vault/-/pipelines/901"' in package.text
+    for words in ("Pipeline 901", "built", "main", "mary"):
+        assert words in page.words
+
+
+async def test_a_user_has_a_page_for_that_user_alone(maintainer: Browser) -> None:
+    own, other = await maintainer.get("/mary"), await maintainer.get("/olga")
+
+    assert (own.status, other.status) == (200, 404)
+    assert "Mary Maintainer" in own.words
+    assert "api" in own.words
