@@ -1,4 +1,7 @@
-"""Refused requests, each with its HTTP status and GitLab's exact body: the one place of these sentences."""
+"""Refused requests, each with its HTTP status and GitLab's exact body: the one place of these sentences.
+
+`service.http.refusing` makes an answer of an error; `service.errors` has the failures that answer no request.
+"""
 
 from http import HTTPStatus
 from types import MappingProxyType

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from schemas.names import AccessLevel, Credential, DeployScope, Visibility
 from service.access import rows as access_rows
@@ -10,6 +10,12 @@ from service.access.callers import Caller
 from service.access.rows import Group, Project, ReadableProject
 from service.infra.postgres.database import Connection
 from service.refusals import ForbiddenError, GroupNotFoundError, JobTokenRefusedError, ProjectNotFoundError
+
+LEVEL_TO_DELETE: Final = AccessLevel.MAINTAINER
+"""Deletes packages and files."""
+
+LEVEL_TO_UNDO: Final = AccessLevel.MAINTAINER
+"""Restores and retries deletions, and reads why one failed."""
 
 _Place = TypeVar("_Place", Project, Group)
 
@@ -114,13 +120,13 @@ async def levels_among(
 
 def may_delete(caller: Caller, project: Project) -> bool:
     """Return whether the project would let the caller delete packages."""
-    is_maintainer = level_in(caller, project) >= AccessLevel.MAINTAINER
+    is_maintainer = level_in(caller, project) >= LEVEL_TO_DELETE
     return project.packages_enabled and is_maintainer and _may_write(caller, project)
 
 
 def may_delete_below_group(caller: Caller, project: ReadableProject) -> bool:
     """Return whether a project, as a group's list shows it, would let the caller delete packages."""
-    return project.packages_enabled and (caller.is_admin or project.level >= AccessLevel.MAINTAINER)
+    return project.packages_enabled and (caller.is_admin or project.level >= LEVEL_TO_DELETE)
 
 
 def require_read(caller: Caller, project: Project) -> None:

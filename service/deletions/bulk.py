@@ -8,6 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.names import AccessLevel
+from service.access.access import LEVEL_TO_DELETE
 from service.deletions import counters
 from service.deletions.accept import PackageToDelete, accept_packages
 from service.deletions.deletion import Deletion, Deletions, Origin
@@ -122,7 +123,7 @@ async def _plan(connection: Connection, wanted: Wanted, *, lock: bool) -> BulkPl
 
 
 def _refusal_of(package: Candidate) -> PackageRefusal | None:
-    if package.level < AccessLevel.MAINTAINER:
+    if package.level < LEVEL_TO_DELETE:
         return PackageRefusal(RefusalReason.FORBIDDEN)
     if package.hold is not None:
         return PackageRefusal(RefusalReason.ON_HOLD, package.hold)

@@ -26,6 +26,7 @@ from schemas.http.deletion_resources import (
 )
 from schemas.names import AccessLevel
 from schemas.statuses import ENDED, FAILED, IN_OR_BEFORE_GRACE, RESTORABLE, DeletionState
+from service.access.access import LEVEL_TO_UNDO
 from service.deletions.bulk import BulkPlan, PackageRefusal, RefusalReason
 from service.deletions.deletion import Deletion
 from service.deletions.undoing.restore import Restoration
@@ -227,12 +228,12 @@ def _links(view: DeletionDetails, base: str) -> DeletionLinks:
 def _visible_error(error: str | None, level: AccessLevel) -> str | None:
     # The text after the kind of an error comes from the store. It may name folders, hosts and buckets, which only
     # maintainers may see.
-    return error.partition(":")[0] if error and level < AccessLevel.MAINTAINER else error
+    return error.partition(":")[0] if error and level < LEVEL_TO_UNDO else error
 
 
 def _visible_hold(reason: str | None, level: AccessLevel) -> str | None:
     # An operator wrote the reason for colleagues: it may name a court case or a person.
-    return _ON_HOLD if reason is not None and level < AccessLevel.MAINTAINER else reason
+    return _ON_HOLD if reason is not None and level < LEVEL_TO_UNDO else reason
 
 
 def _of_batch(base: str, batch_id: UUID | None) -> str:

@@ -1,14 +1,6 @@
 """Claims: which worker owns a deletion, and whether a byte of it may be gone.
 
-A deletion can be restored only while no byte can be gone. `removal_began_at` has the answer: the first moment at which
-an object may have been removed, null before. A worker may die at any moment, so the safe answer is written before the
-first removal. A trigger sets the moment with the state `destroying`, in the transaction of the claim. That costs no
-round trip.
-
-The answer is too careful for a worker that gives its claim back before it removed anything. A claim therefore returns
-which deletions it was the first to set: `removal_began_at` is then its own `now()`. The worker keeps those in
-`Claims.untouched` until it reads their files, since a removal can begin only then. Untouched deletions that it
-releases, puts off or fails get their null back. We call this the untouched claim.
+`docs/explanation/deletion.md` explains `removal_began_at` and the untouched claim.
 """
 
 from collections.abc import Collection

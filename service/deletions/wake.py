@@ -1,4 +1,7 @@
-"""Deletions that nobody works on are found again, and old records are pruned."""
+"""Deletions whose `wake_at` has come are sent for again, and old records are pruned.
+
+Their pause or grace is over, their lease lapsed, or their command was lost.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Errors as answers: the one place where a refusal becomes HTTP."""
+"""Errors as answers: the one place where a refusal becomes HTTP.
+
+`service.refusals` has the refusals with their sentences.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType

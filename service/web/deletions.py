@@ -106,7 +106,7 @@ _LINES: Final[Mapping[DeletionState, Sequence[DeletionState]]] = {
 
 def rights_of(caller: Caller, level: AccessLevel) -> Rights:
     """Return what a caller of that level may do with deletions."""
-    if level < AccessLevel.MAINTAINER:
+    if level < access.LEVEL_TO_UNDO:
         return Rights.READ
     if not caller.scopes & WRITING_SCOPES:
         return Rights.EXPLAIN
@@ -115,7 +115,7 @@ def rights_of(caller: Caller, level: AccessLevel) -> Rights:
 
 def deletion_view(details: DeletionDetails, *, project_path: str, rights: Rights) -> DeletionView:
     """Return what a reader with these rights is shown of a deletion."""
-    level = AccessLevel.NONE if rights is Rights.READ else AccessLevel.MAINTAINER
+    level = AccessLevel.NONE if rights is Rights.READ else access.LEVEL_TO_UNDO
     return DeletionView(deletion_entity(details, base="", level=level), project_path, rights)
 
 

@@ -27,7 +27,7 @@ class PlaceScope:
     @property
     def own(self) -> Mapping[int, AccessLevel]:
         """The projects in which the caller may delete."""
-        return {number: level for number, level in self.levels.items() if level >= AccessLevel.MAINTAINER}
+        return {number: level for number, level in self.levels.items() if level >= access.LEVEL_TO_DELETE}
 
     def require_own(self) -> Mapping[int, AccessLevel]:
         """Return the projects in which the caller may delete.

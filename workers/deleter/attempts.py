@@ -1,4 +1,8 @@
-"""Decisions on an attempt's outcome for a deletion: pure functions, no clock and no I/O."""
+"""Decisions on an attempt's outcome for a deletion: pure functions, no clock and no I/O.
+
+`workers.deleter.batch` asks for a decision, and `service.deletions.outcome` records the pause. When the pause is over,
+`service.deletions.wake` sends for the deletion again.
+"""
 
 from collections.abc import Iterable
 from datetime import timedelta

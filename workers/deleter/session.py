@@ -55,7 +55,10 @@ _PAUSE: Final = timedelta(seconds=1)
 
 
 async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:
-    """Work on *lanes* until *stop*.
+    """Work on *lanes* until *stop*, and then end after the chunk under way.
+
+    The chunk may wait for its turn behind another one, and each takes up to `STORAGE_TIMEOUT`. By default,
+    `terminationGracePeriodSeconds` is therefore twice as long. A kill before that costs time: the lease has to lapse.
 
     Raises:
         StartError: the broker refuses us at the start, or is away for very long; later on, it is waited for.

@@ -42,6 +42,11 @@ class Program:
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     patience: timedelta = timedelta(seconds=20)
+    """The time between the signal and a kill.
+
+    A worker whose store hangs may need longer, but nobody waits longer after Ctrl-C. The kill costs its claim until
+    the lease lapses.
+    """
 
     @property
     def log(self) -> Path:

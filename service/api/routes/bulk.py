@@ -62,7 +62,7 @@ _RESTORING: Final = (NotFoundError, *_CHANGING)
 async def bulk_delete_in_project(request: web.Request) -> web.Response:
     """Delete many packages of a project, or show what would be deleted."""
     async with project_visit(request) as (connection, found):
-        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+        await access.require_level(connection, found.caller, found.project, access.LEVEL_TO_DELETE)
     body = await read_body(request, BulkDelete)
     return await _delete(request, found.caller, body, {found.project.id: found.level})
 
@@ -84,7 +84,7 @@ async def bulk_delete_in_group(request: web.Request) -> web.Response:
     async with request.app[CONTEXT].database.connection() as connection:
         levels = await access.project_levels(connection, caller, group, exclude_subgroups=exclude)
     if body.filter is not None:
-        levels = {project_id: level for project_id, level in levels.items() if level >= AccessLevel.MAINTAINER}
+        levels = {project_id: level for project_id, level in levels.items() if level >= access.LEVEL_TO_DELETE}
     return await _delete(request, caller, body, levels)
 
 
@@ -98,7 +98,7 @@ async def bulk_delete_in_group(request: web.Request) -> web.Response:
 async def bulk_restore_in_project(request: web.Request) -> web.Response:
     """Undo each deletion of a batch that can still be undone."""
     async with project_visit(request) as (connection, found):
-        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+        await access.require_level(connection, found.caller, found.project, access.LEVEL_TO_UNDO)
     body = await read_body(request, BulkRestore)
     return await _restore(request, found.caller, body, [found.project.id])
 
@@ -117,7 +117,7 @@ async def bulk_restore_in_group(request: web.Request) -> web.Response:
         access.require_credential(caller)
         levels = await access.project_levels(connection, caller, group)
     body = await read_body(request, BulkRestore)
-    ids = [project_id for project_id, level in levels.items() if level >= AccessLevel.MAINTAINER]
+    ids = [project_id for project_id, level in levels.items() if level >= access.LEVEL_TO_UNDO]
     return await _restore(request, caller, body, ids)
 
 

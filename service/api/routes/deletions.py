@@ -86,7 +86,7 @@ async def show_deletion(request: web.Request) -> web.Response:
 )
 async def restore_deletion(request: web.Request) -> web.Response:
     """Undo a deletion of which no byte is gone yet."""
-    return await _change(request, restore, body=Restore, level=AccessLevel.MAINTAINER)
+    return await _change(request, restore, body=Restore, level=access.LEVEL_TO_UNDO)
 
 
 @routes.post(
@@ -104,7 +104,7 @@ async def restore_deletion(request: web.Request) -> web.Response:
 )
 async def retry_deletion(request: web.Request) -> web.Response:
     """Begin a failed deletion anew; what protects the package is held against the caller."""
-    return await _change(request, retry, body=Nothing, level=AccessLevel.MAINTAINER)
+    return await _change(request, retry, body=Nothing, level=access.LEVEL_TO_UNDO)
 
 
 @routes.post(

@@ -15,7 +15,6 @@ from schemas.http.package_parameters import (
     ProjectPackageListing,
 )
 from schemas.http.resources import Package, PackageFile, Pipeline
-from schemas.names import AccessLevel
 from service.access import access
 from service.api.entities.packages import pipeline_entity
 from service.api.routes.origins import origin_of_visit
@@ -168,7 +167,7 @@ async def delete_package(request: web.Request) -> web.Response:
     """Accept the deletion of a package; the work happens later, elsewhere."""
     async with project_visit(request) as (connection, found):
         query, (package_id,) = read_request(request, DeletionParameters, "package_id")
-        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+        await access.require_level(connection, found.caller, found.project, access.LEVEL_TO_DELETE)
     deletion = await accept.delete_package(
         request.app[CONTEXT].deletions,
         origin_of_visit(request, found, reason=query.reason),
@@ -186,7 +185,7 @@ async def delete_package_file(request: web.Request) -> web.Response:
         query, (package_id, package_file_id) = read_request(
             request, DeletionParameters, "package_id", "package_file_id"
         )
-        await access.require_level(connection, found.caller, found.project, AccessLevel.MAINTAINER)
+        await access.require_level(connection, found.caller, found.project, access.LEVEL_TO_DELETE)
     deletion = await accept.delete_package_file(
         request.app[CONTEXT].deletions,
         origin_of_visit(request, found, reason=query.reason),
@@ -215,4 +214,4 @@ async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
     async with request.app[CONTEXT].database.connection() as connection:
         view = await views.show(connection, [deletion.project_id], deletion.id)
     headers["Preference-Applied"] = "respond-async"
-    return reply(deletion_entity(view, base=base, level=AccessLevel.MAINTAINER), status=202, headers=headers)
+    return reply(deletion_entity(view, base=base, level=access.LEVEL_TO_UNDO), status=202, headers=headers)

@@ -1,4 +1,7 @@
-"""Letting a worker continue sooner: failed deletions are tried again, and a grace is ended early."""
+"""Letting a worker continue sooner: failed deletions are tried again, and a grace is ended early.
+
+A user asks for it. Attempts that repeat by themselves are in `service.deletions.wake`.
+"""
 
 from schemas.names import Action
 from schemas.statuses import FAILED, IN_OR_BEFORE_GRACE

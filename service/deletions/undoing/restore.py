@@ -1,4 +1,7 @@
-"""Undoing deletions, one or a batch, as long as no byte can be gone."""
+"""Undoing deletions, one or a batch, as long as no byte can be gone.
+
+Callers check the role: routes and pages do, and the command line is for operators.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

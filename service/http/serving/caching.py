@@ -35,7 +35,10 @@ def cache_control(request: web.Request, response: web.StreamResponse) -> str:
 
 @web.middleware
 async def tag_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tag each answer that goes well, and say 304 to a client that has it; files have tags of their own."""
+    """Tag each answer that goes well, and say 304 to a client that has it.
+
+    Files have tags of their own (`service.downloads`).
+    """
     response = await handler(request)
     operation = request.get(OPERATION)
     if operation is None or not operation.is_tagged or response.status != _OK:

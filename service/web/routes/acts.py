@@ -7,6 +7,7 @@ from uuid import UUID
 from aiohttp import web
 
 from schemas.names import AccessLevel
+from service.access import access
 from service.access.rows import Project
 from service.catalogue import overview, packages
 from service.deletions import accept, views
@@ -80,7 +81,7 @@ async def ask_to_delete_file(request: web.Request) -> web.Response:
 async def delete_package(request: web.Request) -> web.Response:
     """Accept the deletion of a package, and show it; a form that comes twice leads to the same deletion."""
     caller, fields = await sent_form(request)
-    found = await project_to_change(request, caller, AccessLevel.MAINTAINER)
+    found = await project_to_change(request, caller, access.LEVEL_TO_DELETE)
     context, package_id = request.app[CONTEXT], read_number(request, "package_id")
     try:
         deletion = await accept.delete_package(
@@ -103,7 +104,7 @@ async def delete_package(request: web.Request) -> web.Response:
 async def delete_file(request: web.Request) -> web.Response:
     """Accept the deletion of one file, and show it."""
     caller, fields = await sent_form(request)
-    found = await project_to_change(request, caller, AccessLevel.MAINTAINER)
+    found = await project_to_change(request, caller, access.LEVEL_TO_DELETE)
     context, file_id = request.app[CONTEXT], read_number(request, "package_file_id")
     async with context.database.connection() as connection:
         package_id = await overview.package_of_file(connection, file_id) or 0
@@ -130,13 +131,13 @@ async def delete_file(request: web.Request) -> web.Response:
 @routes.form(DELETION + "/restore")
 async def restore(request: web.Request) -> web.Response:
     """Undo a deletion, and show it."""
-    return await _act(request, AccessLevel.MAINTAINER, undoing.restore)
+    return await _act(request, access.LEVEL_TO_UNDO, undoing.restore)
 
 
 @routes.form(DELETION + "/retry")
 async def retry(request: web.Request) -> web.Response:
     """Begin a failed deletion anew, and show it."""
-    return await _act(request, AccessLevel.MAINTAINER, requeue.retry)
+    return await _act(request, access.LEVEL_TO_UNDO, requeue.retry)
 
 
 @routes.form(DELETION + "/destroy_now")

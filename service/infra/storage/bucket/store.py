@@ -15,7 +15,7 @@ from typing_extensions import override
 from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
 from service.infra.storage.bucket.bulk_requests import BulkRefusedError, BulkRequests
 from service.infra.storage.bucket.errors import FAILURES, Deed, translated
-from service.infra.storage.bucket.parts import PART, first_part, joined, nothing
+from service.infra.storage.bucket.part_buffering import PART, first_part, joined, nothing
 from service.infra.storage.bucket.single_removals import SingleRemovals
 from service.infra.storage.interface import (
     DEFAULT_PATIENCE,
