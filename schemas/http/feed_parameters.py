@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.base import Query
-from schemas.http.parameters import Integer
+from schemas.http.parameters import Integer, blank_is_unset
 from schemas.messages.events import EVENTS
 from schemas.names import PackageType
 
@@ -30,10 +30,6 @@ def _read_types(value: object) -> object:
     return frozenset(_TOPICS[name] for name in names)
 
 
-def _read_blank(value: object) -> object:
-    return None if value == "" else value
-
-
 class FeedReading(Query):
     """Parameters of a feed of events."""
 
@@ -41,12 +37,12 @@ class FeedReading(Query):
 
     after: Annotated[
         Annotated[Integer, Field(ge=0, le=_LARGEST)] | None,
-        BeforeValidator(_read_blank),
+        blank_is_unset(None),
         WithJsonSchema({"type": "integer", "minimum": 0, "maximum": _LARGEST}),
     ] = None
     """The number of the last event that you have, from its `sequence` or from `X-Next-After`. Without it, an answer
     begins with the oldest event of the feed, and a stream with the next one that comes."""
-    wait: Annotated[Integer, Field(ge=0, le=LONGEST_WAIT_S)] = 0
+    wait: Annotated[Integer, Field(ge=0, le=LONGEST_WAIT_S), blank_is_unset(0)] = 0
     """For how many seconds, at most 60, to wait for an event where there is none yet. Takes a credential."""
     types: Annotated[
         frozenset[str] | None,
@@ -54,7 +50,7 @@ class FeedReading(Query):
         WithJsonSchema({"type": "string", "examples": ["package.destroyed,package.restored"]}),
     ] = None
     """Only events of these types, with commas between them, such as `package.destroyed,package.restored`."""
-    package_type: Annotated[PackageType | None, BeforeValidator(_read_blank)] = None
+    package_type: Annotated[PackageType | None, blank_is_unset(None)] = None
     """Only events of packages of this type."""
-    limit: Annotated[Integer, Field(ge=1, le=MOST_EVENTS)] = DEFAULT_EVENTS
+    limit: Annotated[Integer, Field(ge=1, le=MOST_EVENTS), blank_is_unset(DEFAULT_EVENTS)] = DEFAULT_EVENTS
     """How many events an answer has at most: 100 by default, at most 1,000."""
