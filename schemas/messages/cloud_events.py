@@ -18,6 +18,7 @@ HEADER_PREFIX: Final = "cloudEvents_"
 SEQUENCE_DIGITS: Final = 20
 """`sequence` is zero-padded, since CloudEvents compares it as text."""
 
+_SOURCE: Final = "/instances/01a21700-0c1e-7b60-8f52-6d0f4c0a9e11/packages-api"
 _NO_HEADERS: Final = frozenset({"data", "datacontenttype"})
 
 
@@ -59,9 +60,9 @@ class Publication(Contract):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
-    source: Annotated[str, Field(pattern=r"^/instances/[0-9a-f-]{36}/packages-api$")]
+    source: Annotated[str, Field(pattern=r"^/instances/[0-9a-f-]{36}/packages-api$", examples=[_SOURCE])]
     """The instance that it comes from; together with `id` it identifies an event that was seen before."""
-    sequence: Annotated[str, Field(pattern=rf"^[0-9]{{{SEQUENCE_DIGITS}}}$")]
+    sequence: Annotated[str, Field(pattern=rf"^[0-9]{{{SEQUENCE_DIGITS}}}$", examples=["4711".zfill(SEQUENCE_DIGITS)])]
     """Its number among all events of the instance, without gaps; as text of one length, so that it sorts."""
     aggversion: Annotated[int, Field(ge=0)]
     """Grows with every change of one package: drop what is older than what you know."""
