@@ -11,7 +11,7 @@ from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import package_json
 from service.catalogue.rows.package_pages import Page, page_of, total_of
 from service.catalogue.rows.packages import selection
-from service.infra.postgres.composing import Values
+from service.infra.postgres.composing import Values, first_or_later, literal
 from service.infra.postgres.database import Connection, fetch_composed
 
 _MERGED: Final = """(
@@ -60,7 +60,7 @@ async def list_packages(
     conditions = selection(values, listing)
     if position is not None:
         conditions.append(package_orders.behind(listing, position, values) or "false")
-    limit = values.place(listing.per_page + 1, "bigint")
+    limit = literal(listing.per_page + 1)
     parts = {
         "visit": visit.text,
         "conditions": " AND ".join(conditions),
@@ -68,11 +68,11 @@ async def list_packages(
         "order_within": package_orders.ordering_within_project(listing),
         "direction": package_orders.direction_of(listing),
         "limit": limit,
-        "offset": values.place(listing.offset, "bigint"),
+        "offset": first_or_later(values, listing.offset),
         "json": package_json(values.place(base, "text"), in_group=True),
         "cursor": package_orders.last_value(listing, limit),
     }
-    parts["total"] = total_of(values, listing, parts["conditions"]) if position is None else "NULL::bigint"
+    parts["total"] = total_of(listing, parts["conditions"]) if position is None else "NULL::bigint"
     parts["source"] = _MERGED.format_map(parts)
     (record,) = await fetch_composed(connection, "group_page", parts, values.all)
     return page_of(record, listing)

@@ -10,7 +10,7 @@ from service.access.rows import VisitQuery, WithVisit, with_visit
 from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import file_json, package_json, version_json
 from service.catalogue.rows.packages import of_type, selection
-from service.infra.postgres.composing import Values, ordering
+from service.infra.postgres.composing import first_or_later, literal, ordering
 from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.pages import COUNT_LIMIT
 from service.infra.postgres.queries import listed
@@ -82,17 +82,17 @@ async def list_packages(
     conditions = selection(values, listing)
     if position is not None:
         conditions.append(package_orders.behind(listing, position, values) or "false")
-    limit = values.place(listing.per_page + 1, "bigint")
+    limit = literal(listing.per_page + 1)
     parts = {
         "visit": visit.text,
         "conditions": " AND ".join(conditions),
         "order": package_orders.ordering(listing),
         "limit": limit,
-        "offset": values.place(listing.offset, "bigint"),
+        "offset": first_or_later(values, listing.offset),
         "json": package_json(values.place(base, "text")),
         "cursor": package_orders.last_value(listing, limit),
     }
-    parts["total"] = total_of(values, listing, parts["conditions"]) if position is None else "NULL::bigint"
+    parts["total"] = total_of(listing, parts["conditions"]) if position is None else "NULL::bigint"
     (record,) = await fetch_composed(connection, "package_page", parts, values.all)
     return with_visit(record, page_of(record, listing))
 
@@ -113,9 +113,9 @@ def _page(record: Record, size: int) -> Page:
     )
 
 
-def total_of(values: Values, listing: PackageListing, conditions: str) -> str:
+def total_of(listing: PackageListing, conditions: str) -> str:
     """Return the expression of how many packages meet these conditions, counted to just beyond what is shown."""
-    counted = _COUNTED.format(conditions=conditions, count_limit=values.place(COUNT_LIMIT + 1, "bigint"))
+    counted = _COUNTED.format(conditions=conditions, count_limit=literal(COUNT_LIMIT + 1))
     if listing.status is not None or listing.package_version is not None or listing.package_name:
         return counted
     return _FIGURES.format(
@@ -153,9 +153,9 @@ async def list_files(
         "visit": visit.text,
         "package_id": values.place(package_id, "bigint"),
         "order": ordering(f"f.{listing.order_by.value}", "f.id", listing.sort),
-        "limit": values.place(listing.per_page + 1, "bigint"),
-        "offset": values.place(listing.offset, "bigint"),
-        "count_limit": values.place(COUNT_LIMIT + 1, "bigint"),
+        "limit": literal(listing.per_page + 1),
+        "offset": first_or_later(values, listing.offset),
+        "count_limit": literal(COUNT_LIMIT + 1),
         "json": file_json(values.place(base, "text")),
     }
     (record,) = await fetch_composed(connection, "file_page", parts, values.all)

@@ -18,6 +18,20 @@ class Values:
         return f"${len(self.all)}::{kind}"
 
 
+def literal(number: int) -> str:
+    """Return a number as a part of the text.
+
+    The plan for all values takes a LIMIT that is a parameter for a tenth of the table. Its cost then seems so high that
+    the server plans the statement again for each execution. That costs more than a page of a list.
+    """
+    return f"{number:d}"
+
+
+def first_or_later(values: Values, offset: int) -> str:
+    """Return the offset of a page: that of the first page is a part of the text, all others are parameters."""
+    return values.place(offset, "bigint") if offset else literal(0)
+
+
 def ordering(expression: str, identity: str, sort: Sort) -> str:
     """Return an ORDER BY in which the identity decides between equals."""
     return f"{expression} {direction(sort)}, {identity} {direction(sort)}"
