@@ -1,1 +1,1 @@
-"""Contracts: what crosses a process border. Plain data, no I/O, no driver."""
+"""Schemas of all that crosses a process border. Plain data, no I/O, no driver."""

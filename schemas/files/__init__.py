@@ -1,1 +1,1 @@
-"""Contracts of files: the directory file and imports."""
+"""Schemas of files: the directory file and imports."""

@@ -1,1 +1,1 @@
-"""Contracts of the HTTP API: parameters and bodies."""
+"""Schemas of the HTTP API: parameters and bodies."""

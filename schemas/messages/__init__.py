@@ -1,1 +1,1 @@
-"""Contracts of the broker: events, commands, exchanges and queues."""
+"""Schemas of the broker's messages: events, commands, exchanges and queues."""

@@ -1,1 +1,1 @@
-"""The backlog: gauges of what the database still has to do."""
+"""The backlog: counts of deletions and messages that wait."""

@@ -1,1 +1,1 @@
-"""The only code that knows a driver."""
+"""Drivers: the code that calls PostgreSQL, RabbitMQ and storage libraries."""

@@ -1,1 +1,1 @@
-"""Package managers: a folder for each, with its routes, its rows and what it keeps of a file."""
+"""Registries: a folder for each package manager, with its routes, its rows and what it keeps of a file."""

@@ -7,6 +7,7 @@ it is written by hand.
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Final, TypeVar
 
 from schemas.statuses import DELETION_MOVES, FILE_MOVES, PACKAGE_MOVES
@@ -51,11 +52,20 @@ def diagram(moves: Mapping[_State, Iterable[_State]]) -> str:
 def folders() -> str:
     """Return the table of packages, with the first line of what each says of itself."""
     packages = sorted(found for root in _ROOTS for found in (ROOT / root).rglob("__init__.py"))
-    texts = ((package, ast.get_docstring(ast.parse(package.read_text(encoding="utf-8")))) for package in packages)
+    texts = ((package, _first_line(package)) for package in packages)
     return table(
-        ("folder", "contents"),
-        ((f"`{package.parent.relative_to(ROOT)}`", text.partition("\n")[0]) for package, text in texts if text),
+        ("folder", "contents"), ((f"`{package.parent.relative_to(ROOT)}`", text) for package, text in texts if text)
     )
+
+
+def modules() -> str:
+    """Return the table of modules beside the folders, with the first line of each."""
+    found = sorted(file for root in ("service", "workers") for file in (ROOT / root).glob("[!_]*.py"))
+    return table(("module", "contents"), ((f"`{file.relative_to(ROOT)}`", _first_line(file)) for file in found))
+
+
+def _first_line(file: Path) -> str:
+    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
 
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
@@ -65,6 +75,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "events": events,
     "http": http,
     "folders": folders,
+    "modules": modules,
     "deletion-moves": lambda: diagram(DELETION_MOVES),
     "package-moves": lambda: diagram(PACKAGE_MOVES),
     "file-moves": lambda: diagram(FILE_MOVES),

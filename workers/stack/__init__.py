@@ -1,1 +1,1 @@
-"""Everything on one machine: PostgreSQL, RabbitMQ and the four processes, in one data folder."""
+"""Everything on one machine: PostgreSQL, RabbitMQ, API, relay, worker and scheduler, in one data folder."""
