@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from schemas.names import AccessLevel, Credential, DeployScope, Visibility
+from service.access import readable
 from service.access import rows as access_rows
 from service.access.callers import Caller
-from service.access.rows import Group, Project, ReadableProject
+from service.access.readable import ReadableProject
+from service.access.rows import Group, Project
 from service.infra.postgres.database import Connection
 from service.refusals import ForbiddenError, GroupNotFoundError, JobTokenRefusedError, ProjectNotFoundError
 
@@ -71,7 +73,7 @@ async def readable_projects(
 
     GitLab of April 2022 lists packages also where they are switched off; for anything else, take `project_levels`.
     """
-    return await access_rows.readable_projects(
+    return await readable.readable_projects(
         connection,
         group,
         user_id=caller.user_id,
@@ -83,7 +85,7 @@ async def readable_projects(
 
 async def readable_everywhere(connection: Connection, caller: Caller, *, limit: int) -> dict[int, ReadableProject]:
     """Return, by id, at most *limit* of all projects whose packages the caller may read, with the caller's level."""
-    projects = await access_rows.readable_everywhere(
+    projects = await readable.readable_everywhere(
         connection, user_id=caller.user_id, is_admin=caller.is_admin, is_insider=caller.is_insider, limit=limit
     )
     if not caller.is_admin:
@@ -107,7 +109,7 @@ async def levels_among(
     connection: Connection, caller: Caller, project_ids: Collection[int], *, group_id: int | None
 ) -> dict[int, AccessLevel]:
     """Return the caller's level, by id, in those projects whose packages it may read; below that group, if any."""
-    roles = await access_rows.readable_among(
+    roles = await readable.readable_among(
         connection,
         project_ids,
         group_id=group_id,

@@ -1,7 +1,6 @@
 """Rows of tokens, and of projects and groups as one caller sees them."""
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import ClassVar, Final, Generic, TypeVar
@@ -75,16 +74,6 @@ class Group:
     holds_membership: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ReadableProject:
-    """A project whose packages the caller may read."""
-
-    id: int
-    path: str
-    packages_enabled: bool
-    level: AccessLevel
-
-
 read_token: Final = row_reader(Token)
 """Makes a token of a record that has the columns of `find_credential`."""
 
@@ -128,7 +117,6 @@ _VISIT: Final = f"""SELECT {", ".join(f"c.{field.name} AS {_PREFIX}{field.name}"
 _token_of_visit: Final = row_reader(Token, prefix=_PREFIX)
 _project: Final = row_reader(Project)
 _group: Final = row_reader(Group)
-_readable: Final = row_reader(ReadableProject)
 
 
 async def find_token(connection: Connection, digest: bytes) -> Token | None:
@@ -156,68 +144,6 @@ async def find_group(connection: Connection, reference: str, user_id: int | None
     """Return the group whose id, or full path, *reference* is."""
     record = await _find_group(connection, _read(reference), user_id=user_id)
     return None if record is None else _group(record)
-
-
-async def readable_projects(
-    connection: Connection,
-    group: Group,
-    *,
-    user_id: int | None,
-    is_admin: bool,
-    is_insider: bool,
-    exclude_subgroups: bool,
-) -> dict[int, ReadableProject]:
-    """Return, by id, the group's projects whose packages the caller may read."""
-    records = await fetch(
-        connection,
-        "readable_projects",
-        group_id=group.id,
-        user_id=user_id,
-        is_admin=is_admin,
-        is_insider=is_insider,
-        exclude_subgroups=exclude_subgroups,
-        reader_level=AccessLevel.REPORTER,
-    )
-    return {record["id"]: _readable(record) for record in records}
-
-
-async def readable_everywhere(
-    connection: Connection, *, user_id: int | None, is_admin: bool, is_insider: bool, limit: int
-) -> dict[int, ReadableProject]:
-    """Return, by id, at most *limit* of all projects whose packages the caller may read, where they are switched on."""
-    records = await fetch(
-        connection,
-        "readable_everywhere",
-        user_id=user_id,
-        is_admin=is_admin,
-        is_insider=is_insider,
-        reader_level=AccessLevel.REPORTER,
-        limit=limit,
-    )
-    return {record["id"]: _readable(record) for record in records}
-
-
-async def readable_among(
-    connection: Connection,
-    project_ids: Collection[int],
-    *,
-    group_id: int | None,
-    user_id: int | None,
-    is_admin: bool,
-    is_insider: bool,
-) -> dict[int, AccessLevel]:
-    """Return the role, by id, in those of the projects whose packages the caller may read; below that group, if any."""
-    records = await fetch(
-        connection,
-        "readable_among",
-        user_id=user_id,
-        project_ids=list(project_ids),
-        group_id=group_id,
-        is_admin=is_admin,
-        is_insider=is_insider,
-        reader_level=AccessLevel.REPORTER,
-    )
-    return {record["id"]: AccessLevel(record["level"]) for record in records}
 
 
 def visit_query(reference: str, digest: bytes | None) -> VisitQuery | None:

@@ -15,7 +15,8 @@ from schemas.http.package_parameters import (
 from schemas.statuses import PackageStatus
 from service.access import access
 from service.access.callers import Caller
-from service.access.rows import Group, Project, ReadableProject
+from service.access.readable import ReadableProject
+from service.access.rows import Group, Project
 from service.catalogue.rows import packages as package_rows
 from service.catalogue.rows.package_orders import position_of
 from service.infra.postgres.database import Connection, Record

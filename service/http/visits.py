@@ -1,39 +1,29 @@
 """The caller of a request: from the request's credentials to a caller, a project and a permission."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
-from schemas.names import AccessLevel, Credential
+from schemas.names import AccessLevel
 from service.access import access
-from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, PresentedToken, caller_of, caller_with
-from service.access.rows import Group, Project, VisitQuery, WithVisit, known_visit_query, visit_query
-from service.digests import token_digest
-from service.http.addresses import external_url
-from service.http.carriers import Carrier
+from service.access.callers import ANONYMOUS, Caller, PresentedToken, caller_of
+from service.access.rows import Group, Project, VisitQuery, known_visit_query
+from service.http.admission import admit, ask_for_credentials, require_current_path, require_packages
 from service.http.credentials import presented_tokens
-from service.http.keys import CONTEXT, CREDENTIAL_OWNER, LOG_FIELDS, READS
-from service.http.operations import OPERATION, READING, AnyRefusal
+from service.http.keys import CONTEXT
+from service.http.operations import AnyRefusal
 from service.infra.postgres.database import Connection
-from service.infra.postgres.expensive_reads import Cost
 from service.refusals import (
-    BadParametersError,
     ForbiddenError,
     GroupNotFoundError,
-    InsufficientScopeError,
     JobTokenRefusedError,
-    MovedProjectWriteError,
-    NotFoundError,
     PackagesDisabledError,
     ProjectNotFoundError,
     UnauthorizedError,
 )
-
-_Parameters = TypeVar("_Parameters")
-_Found = TypeVar("_Found")
 
 PROJECT_REFUSALS: Final[tuple[AnyRefusal, ...]] = (
     ProjectNotFoundError,
@@ -93,7 +83,7 @@ async def caller_visit(request: web.Request) -> AsyncGenerator[tuple[Connection,
     presented = await presented_tokens(request)
     async with request.app[CONTEXT].database.connection() as connection:
         caller = await _caller(connection, presented)
-        _admit(request, caller)
+        admit(request, caller)
         yield connection, caller
 
 
@@ -108,7 +98,7 @@ async def project_visit(
         web.HTTPMovedPermanently: the project was asked for by a path that it had before.
     """
     async with caller_visit(request) as (connection, caller):
-        _require_packages(request)
+        require_packages(request)
         if credential_required and caller.credential is None:
             raise UnauthorizedError
         project = await project_of(request, connection, caller)
@@ -124,11 +114,11 @@ async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
         RefusedError: the credential is bad, the group is not visible, or its packages may not be read.
     """
     async with caller_visit(request) as (connection, caller):
-        _require_packages(request)
+        require_packages(request)
         try:
             group = await access.visible_group(connection, caller, request.match_info["id"])
         except GroupNotFoundError:
-            _ask_package_manager(request, caller)
+            ask_for_credentials(request, caller)
             raise
         access.require_group_read(caller, group)
         yield connection, caller, group
@@ -148,44 +138,6 @@ async def group_scope(request: web.Request) -> AsyncGenerator[tuple[Connection, 
         yield connection, ProjectScope(caller, await access.project_levels(connection, caller, group))
 
 
-async def read_in_project(
-    request: web.Request,
-    parameters: Callable[[], _Parameters],
-    read: Callable[[Connection, VisitQuery, _Parameters], Awaitable[WithVisit[_Found | None]]],
-    *,
-    cost_of: Callable[[_Parameters], Cost] = lambda _: Cost.PLAIN,
-) -> tuple[Visit, _Parameters, _Found]:
-    """Read something of a project in the round trip that finds the caller and the project; return all three.
-
-    All checks are those of `project_visit`, in the same order: what was read goes no further if one fails. Wrong
-    *parameters* are refused only after them. A read that is not plain by *cost_of* begins only after them.
-
-    Raises:
-        RefusedError: the credential is bad, the project is not visible, its packages may not be read, or parameters
-            are wrong. Or nothing was found: NotFoundError.
-        web.HTTPMovedPermanently: the project was asked for by a path that it had before.
-    """
-    try:
-        wanted = parameters()
-    except BadParametersError:
-        async with project_visit(request):
-            raise
-    presented = await presented_tokens(request)
-    digest = token_digest(presented[0].token) if presented else None
-    query = visit_query(request.match_info["id"], digest)
-    is_simple = len(presented) <= 1 and all(one.counts_when_bad for one in presented)
-    cost = cost_of(wanted)
-    if query is None or not is_simple or cost is not Cost.PLAIN:
-        async with project_visit(request) as (_, visit):
-            pass
-        async with request.app[READS].connection(cost) as connection:
-            return visit, wanted, _required((await read(connection, visit.query, wanted)).found)
-    async with request.app[CONTEXT].database.connection() as connection:
-        seen = await read(connection, query, wanted)
-        caller = caller_with(seen.token, presented[0]) if presented else ANONYMOUS
-        return await _judged(request, connection, caller, seen.project), wanted, _required(seen.found)
-
-
 async def project_of(request: web.Request, connection: Connection, caller: Caller) -> Project:
     """Return the project that the request's path names.
 
@@ -196,51 +148,10 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
     try:
         project = await access.visible_project(connection, caller, request.match_info["id"])
     except ProjectNotFoundError:
-        _ask_package_manager(request, caller)
+        ask_for_credentials(request, caller)
         raise
-    _require_current_path(request, project)
+    require_current_path(request, project)
     return project
-
-
-def _required(found: _Found | None) -> _Found:
-    if found is None:
-        raise NotFoundError
-    return found
-
-
-async def _judged(request: web.Request, connection: Connection, caller: Caller, found: Project | None) -> Visit:
-    _admit(request, caller)
-    _require_packages(request)
-    project = await access.require_visible(connection, caller, found)
-    _require_current_path(request, project)
-    access.require_read(caller, project)
-    return Visit(caller, project)
-
-
-def _require_current_path(request: web.Request, project: Project) -> None:
-    if project.is_moved:
-        if request.method not in READING:
-            raise MovedProjectWriteError
-        raise web.HTTPMovedPermanently(_address_by_number(request, project))
-
-
-def _admit(request: web.Request, caller: Caller) -> None:
-    if caller.credential is not None:
-        request[CREDENTIAL_OWNER] = f"user {caller.user_id}" if caller.user_id else f"token {caller.token_id}"
-        request[LOG_FIELDS]["user_id"] = caller.user_id
-    if caller.credential in {Credential.PERSONAL_ACCESS_TOKEN, Credential.JOB_TOKEN}:
-        needed = request[OPERATION].reading_scopes if request.method in READING else WRITING_SCOPES
-        if not caller.scopes & needed:
-            raise InsufficientScopeError
-
-
-def _ask_package_manager(request: web.Request, caller: Caller) -> None:
-    """Answer 401 on routes of package managers, so that an anonymous client sends its credentials.
-
-    The other routes hide that something is there.
-    """
-    if Carrier.BASIC in request[OPERATION].carriers and caller.credential is None:
-        raise UnauthorizedError from None
 
 
 async def _caller(connection: Connection, presented: Sequence[PresentedToken]) -> Caller:
@@ -249,15 +160,3 @@ async def _caller(connection: Connection, presented: Sequence[PresentedToken]) -
         if caller.credential is not None:
             return caller
     return ANONYMOUS
-
-
-def _address_by_number(request: web.Request, project: Project) -> str:
-    head, _, tail = request.rel_url.raw_path.partition("/projects/")
-    _, slash, rest = tail.partition("/")
-    query = f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""
-    return f"{external_url(request)}{head}/projects/{project.id}{slash}{rest}{query}"
-
-
-def _require_packages(request: web.Request) -> None:
-    if not request.app[CONTEXT].settings.packages_enabled:
-        raise PackagesDisabledError

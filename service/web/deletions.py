@@ -11,7 +11,7 @@ from schemas.names import AccessLevel
 from schemas.statuses import DeletionState
 from service.access import access
 from service.access.callers import WRITING_SCOPES, Caller
-from service.access.rows import ReadableProject
+from service.access.readable import ReadableProject
 from service.deletions.entities import deletion_entity
 from service.deletions.views import DeletionDetails
 from service.infra.postgres.database import Connection

@@ -50,8 +50,8 @@ from service.http import (
 from service.http.keys import READS
 from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE_PART
 from service.http.parameters import prefers_async, read_unmodified_since
+from service.http.reading_visits import read_in_project
 from service.http.replies import JsonText, no_content
-from service.http.visits import read_in_project
 from service.refusals import (
     DeletionHeldError,
     DeletionProtectedError,

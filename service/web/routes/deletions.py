@@ -9,7 +9,7 @@ from aiohttp import web
 from schemas.http.deletion_parameters import DeletionListing
 from schemas.statuses import DeletionState
 from service.access.callers import Caller
-from service.access.rows import ReadableProject
+from service.access.readable import ReadableProject
 from service.deletions import overview as deletion_overview
 from service.deletions import views
 from service.deletions.views import DeletionPage

@@ -10,7 +10,7 @@ from schemas.http.directory_parameters import AllProjectsListing, GroupListing, 
 from schemas.searching import Sort
 from schemas.statuses import DeletionState
 from service.access.callers import Caller
-from service.access.rows import ReadableProject
+from service.access.readable import ReadableProject
 from service.catalogue import browsing, overview
 from service.deletions import views
 from service.infra.postgres.database import Connection

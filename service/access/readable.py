@@ -1,0 +1,85 @@
+"""Rows of the projects whose packages a caller may read: below a group, everywhere, or among some."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.names import AccessLevel
+from service.access.rows import Group
+from service.infra.postgres.database import Connection, fetch
+from service.infra.postgres.records import row_reader
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableProject:
+    """A project whose packages the caller may read."""
+
+    id: int
+    path: str
+    packages_enabled: bool
+    level: AccessLevel
+
+
+_readable: Final = row_reader(ReadableProject)
+
+
+async def readable_projects(
+    connection: Connection,
+    group: Group,
+    *,
+    user_id: int | None,
+    is_admin: bool,
+    is_insider: bool,
+    exclude_subgroups: bool,
+) -> dict[int, ReadableProject]:
+    """Return, by id, the group's projects whose packages the caller may read."""
+    records = await fetch(
+        connection,
+        "readable_projects",
+        group_id=group.id,
+        user_id=user_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        exclude_subgroups=exclude_subgroups,
+        reader_level=AccessLevel.REPORTER,
+    )
+    return {record["id"]: _readable(record) for record in records}
+
+
+async def readable_everywhere(
+    connection: Connection, *, user_id: int | None, is_admin: bool, is_insider: bool, limit: int
+) -> dict[int, ReadableProject]:
+    """Return, by id, at most *limit* of all projects whose packages the caller may read, where they are switched on."""
+    records = await fetch(
+        connection,
+        "readable_everywhere",
+        user_id=user_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        reader_level=AccessLevel.REPORTER,
+        limit=limit,
+    )
+    return {record["id"]: _readable(record) for record in records}
+
+
+async def readable_among(
+    connection: Connection,
+    project_ids: Collection[int],
+    *,
+    group_id: int | None,
+    user_id: int | None,
+    is_admin: bool,
+    is_insider: bool,
+) -> dict[int, AccessLevel]:
+    """Return the role, by id, in those of the projects whose packages the caller may read; below that group, if any."""
+    records = await fetch(
+        connection,
+        "readable_among",
+        user_id=user_id,
+        project_ids=list(project_ids),
+        group_id=group_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        reader_level=AccessLevel.REPORTER,
+    )
+    return {record["id"]: AccessLevel(record["level"]) for record in records}

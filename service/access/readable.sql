@@ -1,0 +1,37 @@
+-- name: readable_projects
+-- The projects of a group, or of its whole subtree, whose packages the caller may read.
+SELECT p.id, p.path, p.packages_enabled,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
+  FROM project p JOIN directory_group g ON g.id = p.group_id
+ WHERE g.ancestry @> ARRAY[:group_id::bigint] AND (NOT :exclude_subgroups::boolean OR g.id = :group_id)
+   AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
+        OR EXISTS (SELECT FROM membership m
+                    WHERE m.user_id = :user_id AND m.access_level >= :reader_level
+                      AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))));
+
+-- name: readable_everywhere
+-- All projects whose packages the caller may read, and where they are switched on.
+SELECT p.id, p.path, p.packages_enabled,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
+  FROM project p JOIN directory_group g ON g.id = p.group_id
+ WHERE p.packages_enabled
+   AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
+        OR EXISTS (SELECT FROM membership m
+                    WHERE m.user_id = :user_id AND m.access_level >= :reader_level
+                      AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))))
+ ORDER BY p.id LIMIT :limit;
+
+-- name: readable_among
+-- The caller's level in those of the projects whose packages it may read, if they are below the group, where there is one.
+SELECT p.id,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
+  FROM project p JOIN directory_group g ON g.id = p.group_id
+ WHERE p.id = ANY(:project_ids::bigint[]) AND p.packages_enabled
+   AND (:group_id::bigint IS NULL OR g.ancestry @> ARRAY[:group_id::bigint])
+   AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
+        OR EXISTS (SELECT FROM membership m
+                    WHERE m.user_id = :user_id AND m.access_level >= :reader_level
+                      AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))));

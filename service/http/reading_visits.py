@@ -1,0 +1,86 @@
+"""Reading something of a project in the round trip that finds the caller and the project."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, TypeVar
+
+from aiohttp import web
+
+from service.access import access
+from service.access.callers import ANONYMOUS, Caller, PresentedToken, caller_with
+from service.access.rows import Project, VisitQuery, WithVisit, visit_query
+from service.digests import token_digest
+from service.http.admission import admit, require_current_path, require_packages
+from service.http.credentials import presented_tokens
+from service.http.keys import CONTEXT, READS
+from service.http.visits import Visit, project_visit
+from service.infra.postgres.database import Connection
+from service.infra.postgres.expensive_reads import Cost
+from service.refusals import BadParametersError, NotFoundError
+
+_Parameters = TypeVar("_Parameters")
+_Found = TypeVar("_Found")
+_Read: TypeAlias = Callable[[Connection, VisitQuery, _Parameters], Awaitable[WithVisit[_Found | None]]]
+
+
+async def read_in_project(
+    request: web.Request,
+    parameters: Callable[[], _Parameters],
+    read: _Read[_Parameters, _Found],
+    *,
+    cost_of: Callable[[_Parameters], Cost] = lambda _: Cost.PLAIN,
+) -> tuple[Visit, _Parameters, _Found]:
+    """Read something of a project in the round trip that finds the caller and the project; return all three.
+
+    All checks are those of `project_visit`, in the same order: what was read goes no further if one fails. Wrong
+    *parameters* are refused only after them. A read that is not plain by *cost_of* begins only after them.
+
+    Raises:
+        RefusedError: the credential is bad, the project is not visible, its packages may not be read, or parameters
+            are wrong. Or nothing was found: NotFoundError.
+        web.HTTPMovedPermanently: the project was asked for by a path that it had before.
+    """
+    try:
+        wanted = parameters()
+    except BadParametersError:
+        async with project_visit(request):
+            raise
+    presented = await presented_tokens(request)
+    query = _query_with_visit(request, presented)
+    cost = cost_of(wanted)
+    if query is None or cost is not Cost.PLAIN:
+        return await _read_after_visit(request, wanted, read, cost)
+    async with request.app[CONTEXT].database.connection() as connection:
+        seen = await read(connection, query, wanted)
+        caller = caller_with(seen.token, presented[0]) if presented else ANONYMOUS
+        return await _judged(request, connection, caller, seen.project), wanted, _required(seen.found)
+
+
+async def _read_after_visit(
+    request: web.Request, wanted: _Parameters, read: _Read[_Parameters, _Found], cost: Cost
+) -> tuple[Visit, _Parameters, _Found]:
+    async with project_visit(request) as (_, visit):
+        pass
+    async with request.app[READS].connection(cost) as connection:
+        return visit, wanted, _required((await read(connection, visit.query, wanted)).found)
+
+
+def _query_with_visit(request: web.Request, presented: Sequence[PresentedToken]) -> VisitQuery | None:
+    """Return the query that finds caller and project together; None if it has to try more than one credential."""
+    if len(presented) > 1 or not all(one.counts_when_bad for one in presented):
+        return None
+    return visit_query(request.match_info["id"], token_digest(presented[0].token) if presented else None)
+
+
+def _required(found: _Found | None) -> _Found:
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+async def _judged(request: web.Request, connection: Connection, caller: Caller, found: Project | None) -> Visit:
+    admit(request, caller)
+    require_packages(request)
+    project = await access.require_visible(connection, caller, found)
+    require_current_path(request, project)
+    access.require_read(caller, project)
+    return Visit(caller, project)
