@@ -13,9 +13,10 @@ from service.errors import DatabaseAwayError, DatabaseReadOnlyError, Transaction
 from service.infra.postgres import records
 from service.infra.postgres.queries import named_query
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
-from service.infra.postgres.sessions.connecting import Purpose, Session, connect
+from service.infra.postgres.sessions.connecting import Session, connect
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.sessions.kept import USUAL_PULSE, AdvisoryLock, Listening, Pulse
+from service.infra.postgres.sessions.purposes import Purpose
 from service.infra.postgres.sessions.statement_limits import STATEMENT_LIMITS_S
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"

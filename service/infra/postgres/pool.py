@@ -11,9 +11,10 @@ from pydantic_core import from_json
 
 from service.errors import StartError, first_line
 from service.infra.postgres.database import Database, DatabaseUnavailableError
-from service.infra.postgres.sessions.connecting import Purpose, Session, connect
+from service.infra.postgres.sessions.connecting import Session, connect
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS
 from service.infra.postgres.sessions.kept import USUAL_PULSE, Pulse
+from service.infra.postgres.sessions.purposes import Purpose
 from service.infra.postgres.sessions.suitability import require_suitable
 
 _CLOSE_TIMEOUT_S: Final = 5

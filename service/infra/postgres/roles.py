@@ -11,7 +11,8 @@ from psycopg import sql
 
 from service.errors import StartError, first_line
 from service.infra.postgres.public_rights import attempt, reserve_locks, restrict_public
-from service.infra.postgres.sessions.connecting import Purpose, connect_blocking
+from service.infra.postgres.sessions.connecting import connect_blocking
+from service.infra.postgres.sessions.purposes import Purpose
 
 _LOCK_TIMEOUT: Final = "5s"
 SCALER_CONNECTIONS: Final = 10

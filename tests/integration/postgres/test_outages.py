@@ -14,7 +14,8 @@ from service.context import Context
 from service.errors import DatabaseAwayError
 from service.infra.postgres.database import fetch
 from service.infra.postgres.pool import open_database
-from service.infra.postgres.sessions.connecting import Purpose, connect
+from service.infra.postgres.sessions.connecting import connect
+from service.infra.postgres.sessions.purposes import Purpose
 from service.observing.metrics import REGISTRY
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of

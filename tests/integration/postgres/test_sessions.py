@@ -10,7 +10,8 @@ import pytest
 
 from service.infra.postgres.queries import query_names
 from service.infra.postgres.sessions import statement_limits
-from service.infra.postgres.sessions.connecting import Purpose, Session, connect, connect_blocking
+from service.infra.postgres.sessions.connecting import Session, connect, connect_blocking
+from service.infra.postgres.sessions.purposes import Purpose
 
 _OTHER_DEFAULTS = {
     "default_transaction_isolation": "serializable",

@@ -90,7 +90,7 @@ async def test_a_store_that_serves_no_bulk_delete_is_asked_for_single_ones(
     assert await store.delete(_KEYS) == {}
     assert proxy.faults.bulks == 1
     assert isinstance(store, BucketStore)
-    store._bulk_again_at = 0
+    store._removals._bulk_again_at = 0
     proxy.faults.bulk = None
     await _fill(store)
     assert await store.delete(_KEYS) == {}

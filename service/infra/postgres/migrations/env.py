@@ -6,7 +6,8 @@ from alembic import context
 from sqlalchemy import create_engine, pool, text
 
 from service.errors import StartError
-from service.infra.postgres.sessions.connecting import Purpose, connect_blocking
+from service.infra.postgres.sessions.connecting import connect_blocking
+from service.infra.postgres.sessions.purposes import Purpose
 
 _LOCK: int = 7_223_117_001
 """The advisory lock that keeps two processes apart."""

@@ -1,10 +1,8 @@
-"""How a session of PostgreSQL is made: one function for each driver, one list of settings for every kind of session."""
+"""How a session of PostgreSQL is made: one function for each driver."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from enum import StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import asyncpg
@@ -13,9 +11,9 @@ from typing_extensions import override
 
 from service.errors import DatabaseAwayError, DatabaseReadOnlyError
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named, raise_named
+from service.infra.postgres.sessions.purposes import Purpose, set_up
 from service.infra.postgres.sessions.several_hosts import one_host_each
 from service.infra.postgres.sessions.silence import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, SILENCE_S, notice_silence
-from service.infra.postgres.sessions.statement_limits import LONGEST_STATEMENT_S
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,71 +32,6 @@ STATEMENT_TIMEOUT_S: Final = 10
 """How long an ordinary statement may take."""
 ANSWER_TIMEOUT_S: Final = 12
 """How long it may take to get a connection and the answer to the first ordinary statement on it."""
-
-
-class Purpose(StrEnum):
-    """The purpose of a session; the operator sees it in the session's application_name."""
-
-    POOL = "packyard"
-    LISTEN = "packyard listen"
-    LOCK = "packyard lock"
-    MIGRATE = "packyard migrate"
-    ROLES = "packyard roles"
-
-
-_COMMON: Final = MappingProxyType(
-    {
-        "TimeZone": "UTC",
-        "default_transaction_isolation": "read committed",
-        # An accepted change survives a crash of the server; a stronger rule of the server's stays.
-        "synchronous_commit": "on",
-        # The limit of each statement bounds its waits for locks, too.
-        "lock_timeout": "0",
-        # A limit would end an import, a large deletion or a migration again and again.
-        "transaction_timeout": "0",
-        "idle_session_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
-        # The server ends a session whose client is silent for 15 s, and so frees its locks.
-        "tcp_keepalives_idle": "5",
-        "tcp_keepalives_interval": "3",
-        "tcp_keepalives_count": "3",
-        "tcp_user_timeout": "15s",
-        # A statement ends when its client hangs up, not when it has its answer.
-        "client_connection_check_interval": "2s",
-    }
-)
-_OF_PURPOSE: Final[Mapping[Purpose, Mapping[str, str]]] = MappingProxyType(
-    {
-        Purpose.POOL: {
-            # The server ends a statement whose client has given it up, too.
-            "statement_timeout": f"{LONGEST_STATEMENT_S}s",
-            # No keepalive passes a proxy, so this frees the row locks of a client that vanished behind one.
-            "idle_in_transaction_session_timeout": "60s",
-        },
-        Purpose.LISTEN: {"statement_timeout": "60s"},
-        Purpose.LOCK: {"statement_timeout": "60s"},
-        # A migration may build an index for hours, and its guard is idle all that time.
-        Purpose.MIGRATE: {"statement_timeout": "0"},
-        Purpose.ROLES: {"statement_timeout": "60s"},
-    }
-)
-
-
-def set_up(purpose: Purpose, **more: str) -> str:
-    """Return the one statement that sets a session up for *purpose*, with *more* settings or other values.
-
-    Startup parameters would do the same, but PgBouncer refuses those that it does not know. A server that does not
-    know a setting is left without it.
-    """
-    chosen = {"application_name": str(purpose), **_COMMON, **_OF_PURPOSE[purpose], **more}
-    rows = ", ".join(f"('{name}', '{value}')" for name, value in chosen.items())
-    return (
-        f"SELECT set_config(name, value, false) FROM (VALUES {rows}) AS chosen (name, value)"  # noqa: S608 - all ours
-        " WHERE current_setting(name, true) IS NOT NULL"
-        " AND (name <> 'synchronous_commit' OR current_setting(name) = 'off')"
-        # Windows cannot report that a client hung up, and refuses the setting.
-        " AND (name <> 'client_connection_check_interval' OR version() !~* 'visual c|mingw')"
-    )
 
 
 class Session(_Driven):

@@ -2,21 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import obstore
-import structlog
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 from obstore.store import ObjectStore as Backend
 from typing_extensions import override
 
 from service.errors import ObjectMissingError, StorageRefusedError, StorageUnavailableError
-from service.infra.storage.bucket.bulk_requests import BulkRefusedError, BulkRequests
+from service.infra.storage.bucket.bulk_requests import BulkRequests
 from service.infra.storage.bucket.errors import FAILURES, Deed, translated
 from service.infra.storage.bucket.part_buffering import PART, first_part, joined, nothing
-from service.infra.storage.bucket.single_removals import SingleRemovals
+from service.infra.storage.bucket.removals import Removals
 from service.infra.storage.interface import (
     DEFAULT_PATIENCE,
     DELETE_CHUNK,
@@ -36,17 +35,11 @@ _LARGEST_COPY: Final = 5 * 1024**3
 """Bytes that S3 copies by itself at most."""
 _IN_LOOP: Final = 64 * 1024
 """From this many bytes on, checksums are worth a thread."""
-_BULK_AGAIN_S: Final = 300
-"""How long a store that does not serve bulk deletes is not asked for one."""
-_SHARE_OF_REMOVALS: Final = 0.8
-"""In which part of the time for a chunk removals begin; the rest is for those under way, and for the mark."""
 _NO_VERSION: Final = "null"
 """The name in S3 for the version of an object that was written while versioning was suspended."""
 
 if TYPE_CHECKING:
     from obstore import GetOptions
-
-log = structlog.get_logger()
 
 
 class BucketStore(ObjectStore):
@@ -58,9 +51,7 @@ class BucketStore(ObjectStore):
         """Use *bulk* for the removal of several objects, where the bucket serves that."""
         self._backend = backend
         self._patience = patience
-        self._bulk = bulk
-        self._bulk_again_at = 0.0
-        """From which moment of the event loop's clock on a bulk delete is asked for."""
+        self._removals = Removals(self, backend, within=patience.removal, bulk=bulk)
 
     @override
     async def put(self, key: str, chunks: AsyncIterable[bytes], *, check: Check | None = None) -> StoredObject:
@@ -121,17 +112,7 @@ class BucketStore(ObjectStore):
 
     @override
     async def delete(self, keys: Sequence[str]) -> Mapping[str, Exception]:
-        if not keys:
-            return {}
-        now = asyncio.get_running_loop().time()
-        until = now + _SHARE_OF_REMOVALS * self._patience.removal.total_seconds()
-        if self._bulk is None or len(keys) == 1 or now < self._bulk_again_at:
-            failures = await self._singly(keys, until=until)
-        else:
-            failures = await self._delete_in_bulk(self._bulk, keys, until=until)
-        if all(isinstance(failures.get(key), StorageUnavailableError) for key in keys):
-            raise failures[keys[0]]
-        return failures
+        return await self._removals.delete(keys) if keys else {}
 
     @override
     async def move(self, key: str, target: str) -> None:
@@ -185,41 +166,6 @@ class BucketStore(ObjectStore):
         except FAILURES as error:
             raise self._translated(error, Deed.READ) from error
         return version not in {None, _NO_VERSION}
-
-    async def _delete_in_bulk(
-        self, bulk: BulkRequests, keys: Sequence[str], *, until: float
-    ) -> Mapping[str, Exception]:
-        try:
-            answer = await bulk.delete(keys)
-        except BulkRefusedError as error:
-            return await self._delete_without_bulk(keys, error, until=until)
-        # A key that the answer does not name may be there, and one that failed may be removed by itself.
-        others = [key for key in keys if key not in answer.removed and key not in answer.refusals]
-        refusals = {key: answer.refusals[key] for key in keys if key in answer.refusals}
-        return {**refusals, **await self._singly(others, until=until)}
-
-    async def _delete_without_bulk(
-        self, keys: Sequence[str], error: BulkRefusedError, *, until: float
-    ) -> Mapping[str, Exception]:
-        await self._require_answer()
-        if error.is_forbidden:
-            # If the credentials are the reason, the first object shows it, and no request for the others is needed.
-            first = (await self._singly(keys[:1], until=until)).get(keys[0])
-            if isinstance(first, StorageRefusedError):
-                return dict.fromkeys(keys, first)
-        failures = await self._singly(keys, until=until)
-        if len(failures) < len(keys):
-            log.warning("bulk_delete_not_served", reason=str(error), asked_again_after_s=_BULK_AGAIN_S)
-            self._bulk_again_at = asyncio.get_running_loop().time() + _BULK_AGAIN_S
-        return failures
-
-    async def _require_answer(self) -> None:
-        """Raise StorageUnavailableError when the store is away; a refusal is an answer."""
-        with suppress(StorageRefusedError):
-            await self.is_ours()
-
-    async def _singly(self, keys: Sequence[str], *, until: float) -> Mapping[str, Exception]:
-        return await SingleRemovals(self, self._backend, keys, until=until).delete() if keys else {}
 
     @asynccontextmanager
     async def _read(self, key: str, start: int, end: int | None) -> AsyncGenerator[AsyncIterator[bytes]]:
