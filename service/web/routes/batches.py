@@ -18,6 +18,7 @@ from service.deletions.undoing.restore import restore_batch
 from service.http.keys import CONTEXT
 from service.web.deletions import DeletionView, readable_places, views_in
 from service.web.origins import actor_of
+from service.web.outcomes import BatchOutcome, shown_outcome, to_outcome
 from service.web.parameters import read_uuid
 from service.web.rendering import render
 from service.web.routing import GROUP, PROJECT, PageRoutes
@@ -51,26 +52,25 @@ class Bar:
     width: float
 
 
-@dataclass(frozen=True, slots=True)
-class BatchOutcome:
-    """The result of an act on a batch: how many deletions it changed, and why it left others."""
-
-    act: str
-    done: int
-    refused: Sequence[tuple[str, int]]
-
-
 @routes.page(PROJECT + _BATCH)
 @routes.page(GROUP + _BATCH)
 async def show_batch(request: web.Request) -> web.Response:
     """Show how far a batch is."""
-    return await _show(request, read_uuid(request, "batch_id"), outcome=None)
+    batch_id = read_uuid(request, "batch_id")
+    async with scope_visit(request) as (connection, scope):
+        parts = await views.progress_of(connection, batch_id, project_ids=scope.levels)
+        listing = DeletionListing.model_validate({"batch_id": str(batch_id), "per_page": _SHOWN})
+        listed = await views.list_newest(connection, scope.levels, listing)
+        failures = await failures_of(connection, scope.levels, batch_id=batch_id)
+        places = await readable_places(connection, scope.caller)
+    batch = batch_entity(parts, batch_id=batch_id, base="")
+    return _page(request, scope, batch, views_in(listed.deletions, places, scope.caller), failures)
 
 
 @routes.form(PROJECT + _BATCH + "/restore")
 @routes.form(GROUP + _BATCH + "/restore")
 async def restore_all(request: web.Request) -> web.Response:
-    """Undo each deletion of a batch that can still be undone, and show what came of it."""
+    """Undo each deletion of a batch that can still be undone, and lead to what came of it."""
     caller, _ = await sent_form(request)
     batch_id = read_uuid(request, "batch_id")
     async with scope_visit(request) as (_, scope):
@@ -79,32 +79,21 @@ async def restore_all(request: web.Request) -> web.Response:
         request.app[CONTEXT].deletions, batch_id, actor=actor_of(request, caller), project_ids=own
     )
     outcome = BatchOutcome("restore", len(done.restored), _counted(done.refused.values()))
-    return await _show(request, batch_id, outcome=outcome)
+    return to_outcome(request, _address(scope, batch_id), outcome)
 
 
 @routes.form(PROJECT + _BATCH + "/retry")
 @routes.form(GROUP + _BATCH + "/retry")
 async def retry_failed(request: web.Request) -> web.Response:
-    """Begin the failed deletions of a batch anew, and show what came of it."""
+    """Begin the failed deletions of a batch anew, and lead to what came of it."""
     caller, _ = await sent_form(request)
     batch_id = read_uuid(request, "batch_id")
     async with scope_visit(request) as (connection, scope):
         own = scope.require_own()
         failed = await failed_of(connection, own, batch_id=batch_id, kind=None)
     done = await retry_all(request.app[CONTEXT].deletions, failed, actor=actor_of(request, caller), levels=own)
-    return await _show(request, batch_id, outcome=BatchOutcome("retry", done.changed, _counted(done.refused)))
-
-
-async def _show(request: web.Request, batch_id: UUID, *, outcome: BatchOutcome | None) -> web.Response:
-    async with scope_visit(request) as (connection, scope):
-        parts = await views.progress_of(connection, batch_id, project_ids=scope.levels)
-        listing = DeletionListing.model_validate({"batch_id": str(batch_id), "per_page": _SHOWN})
-        listed = await views.list_newest(connection, scope.levels, listing)
-        failures = await failures_of(connection, scope.levels, batch_id=batch_id)
-        places = await readable_places(connection, scope.caller)
-    batch = batch_entity(parts, batch_id=batch_id, base="")
-    deletions = views_in(listed.deletions, places, scope.caller)
-    return _page(request, scope, batch, deletions, failures, outcome)
+    outcome = BatchOutcome("retry", done.changed, _counted(done.refused))
+    return to_outcome(request, _address(scope, batch_id), outcome)
 
 
 def _page(
@@ -113,7 +102,6 @@ def _page(
     batch: Batch,
     deletions: Sequence[DeletionView],
     failures: Sequence[FailureGroup],
-    outcome: BatchOutcome | None,
 ) -> web.Response:
     undoable = {DeletionState.QUEUED, DeletionState.GRACE, DeletionState.FAILED, DeletionState.RETRYING}
     return render(
@@ -124,10 +112,14 @@ def _page(
         bars=_bars(batch),
         deletions=deletions,
         failures=failures,
-        outcome=outcome,
+        outcome=shown_outcome(request, _address(scope, batch.id)),
         may_change=bool(scope.own),
         can_restore=any(batch.states.get(state) for state in undoable),
     )
+
+
+def _address(scope: PlaceScope, batch_id: UUID) -> str:
+    return f"{scope.place.address}/-/deletion_batches/{batch_id}"
 
 
 def _bars(batch: Batch) -> Sequence[Bar]:

@@ -29,7 +29,8 @@ async def test_what_was_shown_goes_and_can_be_undone_together(filled: Context, m
     before = await query(filled, "SELECT count(*) AS n FROM deletion WHERE package_name LIKE 'bulk-%'")
     answer = await maintainer.post(_BULK, {**_fields(shown), "reason": "spring"})
     batch = await maintainer.get(answer.headers["Location"])
-    undone = await maintainer.submit(answer.headers["Location"], f"{answer.headers['Location']}/restore")
+    led = await maintainer.submit(answer.headers["Location"], f"{answer.headers['Location']}/restore")
+    undone = await maintainer.get(led.headers["Location"])
     rows = await query(filled, "SELECT state, cause, reason FROM deletion WHERE package_name LIKE 'bulk-%'")
 
     assert "2 packages would go 4 files, 20 B" in shown.words
@@ -38,7 +39,9 @@ async def test_what_was_shown_goes_and_can_be_undone_together(filled: Context, m
     assert answer.status == 303
     assert "Deletion of 2 packages" in batch.words
     assert "queued 2" in batch.words
-    assert "2 deletions were undone." in undone.words
+    assert (led.status, undone.status, "2 deletions were undone." in undone.words) == (303, 200, True)
+    forged = led.headers["Location"].replace("restore", "retry")
+    assert "2 deletions" not in (await maintainer.get(forged)).words
     assert {tuple(row.values()) for row in rows} == {("restored", "bulk", "spring")}
 
 
@@ -108,6 +111,7 @@ async def test_those_who_may_not_delete_see_no_bulk_page_and_no_buttons(filled: 
 
     assert [page.status for page in pages] == [404, 200]
     assert "Undo all" not in pages[1].words
+    assert 'packyard deletions hold acme/open --reason "Why it stops"' in pages[1].words
     assert answer.status == 403
     assert (await maintainer.get("/secret/vault" + batch.removeprefix("/acme/open"))).status == 404
 
@@ -125,7 +129,8 @@ async def test_failed_ones_are_counted_by_their_error_and_tried_again_together(
     )
     await query(filled, "UPDATE package SET status = 'error' WHERE name LIKE 'fail-%'")
     page = await maintainer.get(batch)
-    answer = await maintainer.submit(batch, f"{batch}/retry")
+    led = await maintainer.submit(batch, f"{batch}/retry")
+    answer = await maintainer.get(led.headers["Location"])
 
     assert "Why some failed StorageUnavailableError 2" in page.words
     assert "2 deletions are tried again." in answer.words
@@ -138,4 +143,6 @@ async def test_a_group_deletes_in_all_projects_where_the_caller_may(filled: Cont
     fields = _fields(await maintainer.get("/groups/acme/-/bulk_delete?package_name=wide"))
     answer = await maintainer.post("/groups/acme/-/bulk_delete", fields)
 
-    assert (await maintainer.get(answer.headers["Location"])).words.count("wide 1.0") == 2
+    batch = await maintainer.get(answer.headers["Location"])
+    assert batch.words.count("wide 1.0") == 2
+    assert "packyard deletions hold --group acme --reason" in batch.words

@@ -23,6 +23,7 @@ _NAMES: Final = frozenset(
     {
         *("SHA", "MD", "curl", "header", "PRIVATE", "TOKEN", "upload", "file", "app", "tgz", "api"),
         *("projects", "packages", "generic", "Enter"),
+        *("packyard", "deletions", "hold", "group", "reason"),
     }
 )
 """Words that are the same in every language: checksums, keys, and a command."""
