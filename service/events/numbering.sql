@@ -1,7 +1,8 @@
 -- name: number_events
 -- Moves events from the outbox to the log, and numbers them on the way. A reader of the log sees an event only with its
--- number. So an event of a transaction that commits late cannot appear behind a reader. Each batch locks the row of the
--- counter. If two relays are ever active, the second one numbers after the first.
+-- number. So an event of a transaction that commits late cannot appear behind a reader. Counter and rows change in one
+-- statement, so a rollback takes the numbers back: no gap. Each batch locks the row of the counter. If two relays are
+-- ever active, the second one numbers after the first.
 WITH taken AS (
     DELETE FROM outbox WHERE position IN (
         SELECT position FROM outbox WHERE published_at IS NULL AND kind = 'event' AND sequence IS NULL

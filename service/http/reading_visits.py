@@ -35,8 +35,7 @@ async def read_in_project(
     *parameters* are refused only after them. A read that is not plain by *cost_of* begins only after them.
 
     Raises:
-        RefusedError: the credential is bad, the project is not visible, its packages may not be read, or parameters
-            are wrong. Or nothing was found: NotFoundError.
+        RefusedError: as for `project_visit`; or parameters are wrong, or nothing was found.
         web.HTTPMovedPermanently: the project was asked for by a path that it had before.
     """
     try:
