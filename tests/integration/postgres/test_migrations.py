@@ -201,6 +201,32 @@ async def test_keys_are_in_the_order_of_object_stores_and_still_unique(first_rel
     assert collation == "C"
 
 
+async def test_packages_whose_names_differ_in_spelling_only_both_stay(first_release: str) -> None:
+    connection = await asyncpg.connect(first_release)
+    await connection.execute(
+        "INSERT INTO package (project_id, package_type, name, version, status) VALUES"
+        " (100, 'pypi', 'Foo_Bar', '1.0', 'default'), (100, 'pypi', 'foo-bar', '1.0.0', 'default'),"
+        " (100, 'pypi', 'foo.bar', '1', 'error'), (100, 'helm', 'Foo_Bar', '1.0.0', 'default')"
+    )
+
+    await asyncio.to_thread(migrate, first_release)
+
+    rows = await connection.fetch(
+        "SELECT name, normal_name, normal_version FROM package WHERE normal_name IS NOT NULL ORDER BY id"
+    )
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(
+            "INSERT INTO package (project_id, package_type, name, version) VALUES (100, 'pypi', 'FOO.BAR', 'v1.0')"
+        )
+    await connection.close()
+    assert [tuple(row) for row in rows] == [
+        ("Foo_Bar", "foo-bar", "1"),
+        ("foo-bar", "foo-bar", None),
+        ("foo.bar", "foo-bar", "1"),
+        ("Foo_Bar", "Foo_Bar", "1.0.0"),
+    ]
+
+
 async def test_a_migration_that_does_not_end_is_not_waited_for_without_end(first_release: str) -> None:
     other = await asyncpg.connect(first_release)
     await other.execute("SELECT pg_advisory_lock(7223117001)")

@@ -69,15 +69,16 @@ CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS package_taken_normal ON package
     WHERE status IN ('default', 'hidden', 'deprecated') AND normal_name IS NOT NULL;
 
 -- step: the packages that are there
-WITH clashing AS (
-    SELECT id, row_number() OVER (PARTITION BY project_id, package_type, normal_name(package_type, name),
-                                               normal_version(package_type, version) ORDER BY id) > 1 AS is_second
-      FROM package WHERE package_type IN ('helm', 'pypi') AND status IN ('default', 'hidden', 'deprecated')
-)
-UPDATE package p SET normal_name = normal_name(p.package_type, p.name),
-       normal_version = CASE WHEN c.is_second THEN NULL ELSE normal_version(p.package_type, p.version) END
-  FROM package q LEFT JOIN clashing c ON c.id = q.id
- WHERE q.id = p.id AND p.package_type IN ('helm', 'pypi') AND p.normal_name IS NULL;
+UPDATE package p SET normal_name = n.normal_name,
+       normal_version = CASE WHEN n.is_second THEN NULL ELSE n.normal_version END
+  FROM (SELECT id, normal_name, normal_version,
+               is_installable AND row_number() OVER (PARTITION BY project_id, package_type, normal_name, normal_version,
+                                                                  is_installable ORDER BY id) > 1 AS is_second
+          FROM (SELECT id, project_id, package_type, normal_name(package_type, name) AS normal_name,
+                       normal_version(package_type, version) AS normal_version,
+                       status IN ('default', 'hidden', 'deprecated') AS is_installable
+                  FROM package WHERE package_type IN ('helm', 'pypi')) formed) n
+ WHERE n.id = p.id AND p.normal_name IS NULL;
 
 -- step: say which packages have the same normal form
 DO $$
