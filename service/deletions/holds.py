@@ -86,8 +86,17 @@ async def put_on_hold(database: Sessions, place: Place, reference: str, *, reaso
     # This is read only now: until the hold was committed, another worker could claim a deletion and begin a chunk.
     async with database.connection() as connection:
         (below,) = await fetch(connection, "count_under_hold", project_id=hold.project_id, group_id=hold.group_id)
-        (nearest,) = await fetch(connection, "nearest_hold", project_id=hold.project_id, group_id=hold.group_id)
-    return HoldReport(hold, _read_waiting(below), nearest["hold"])
+        nearest = await nearest_hold(connection, project_id=hold.project_id, group_id=hold.group_id)
+    return HoldReport(hold, _read_waiting(below), nearest)
+
+
+async def nearest_hold(
+    connection: Connection, *, project_id: int | None = None, group_id: int | None = None
+) -> str | None:
+    """Return why nothing in a project or group may be deleted now; None if no hold is on it or a group around it."""
+    (row,) = await fetch(connection, "nearest_hold", project_id=project_id, group_id=group_id)
+    reason: str | None = row["hold"]
+    return reason
 
 
 async def list_holds(database: Sessions, *, limit: int) -> list[Hold]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from schemas.names import PackageType
+from schemas.names import AccessLevel, PackageType
 from schemas.statuses import DeletionState
 from service.infra.postgres.database import Connection, fetch, fetch_row
 
@@ -37,6 +37,12 @@ async def of_file_under_way(connection: Connection, *, project_id: int, package_
     row = await fetch_row(connection, "file_deletion_under_way", project_id=project_id, package_file_id=package_file_id)
     found: UUID | None = row["id"] if row else None
     return found
+
+
+async def least_level_to_delete(connection: Connection, *, package_id: int) -> AccessLevel | None:
+    """Return the level that the protection rules of the package ask for; None if no rule names it."""
+    (row,) = await fetch(connection, "least_level_to_delete", package_id=package_id)
+    return None if row["level"] is None else AccessLevel(row["level"])
 
 
 async def grace_for(

@@ -20,3 +20,10 @@ SELECT id FROM deletion
 
 -- name: grace_of_package_type
 SELECT grace_of(:project_id::bigint, :package_type::text, :grace::interval) AS grace;
+
+-- name: least_level_to_delete
+-- Returns the level that all protection rules of the package ask for; NULL if no rule names it.
+SELECT max(r.minimum_access_level_for_delete) AS level
+  FROM package p JOIN protection_rule r ON r.project_id = p.project_id AND r.package_type = p.package_type
+   AND name_matches(p.name, r.package_name_pattern)
+ WHERE p.id = :package_id;

@@ -34,6 +34,14 @@ class Rights(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HoldView:
+    """A hold on a place: nothing there is deleted."""
+
+    reason: str | None
+    """Why, for readers who may know it, as over the API."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeletionView:
     """A deletion, and what goes with it on a page."""
 
@@ -111,6 +119,11 @@ def rights_of(caller: Caller, level: AccessLevel) -> Rights:
     if not caller.scopes & WRITING_SCOPES:
         return Rights.EXPLAIN
     return Rights.DESTROY if level >= AccessLevel.OWNER else Rights.CHANGE
+
+
+def hold_view(reason: str | None, level: AccessLevel) -> HoldView | None:
+    """Return what a reader of that level is shown of a hold with that reason; None where there is no hold."""
+    return None if reason is None else HoldView(reason if level >= access.LEVEL_TO_UNDO else None)
 
 
 def deletion_view(details: DeletionDetails, *, project_path: str, rights: Rights) -> DeletionView:

@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 _STEP: Final = 1_000
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+_MINUTE: Final = 60
+_EXACT_BELOW: Final = 10 * _MINUTE
 _TENTHS_BELOW: Final = 100
 _SHORT_DIGEST: Final = 12
 _STATUS: Final = re.compile(r"^\d{3} [A-Za-z]+(?: [a-z]+)?(?: - |$)")
@@ -63,21 +65,28 @@ class Formats:
     def ago(self, moment: datetime) -> Markup:
         """Return a moment as the time since then or until then, with the moment itself in its title."""
         words = format_timedelta(moment - datetime.now(UTC), add_direction=True, locale=self._locale)
-        return self._time(moment, words)
+        return self._time(moment, words, is_relative=True)
 
     def clock(self, moment: datetime) -> Markup:
         """Return a moment as date and time of day."""
         return self._time(moment, format_datetime(moment, "d MMM y, HH:mm 'UTC'", locale=self._locale))
 
     def span(self, seconds: float) -> str:
-        """Return a length of time in the unit that fits."""
-        return str(format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self._locale))
+        """Return a length of time in the unit that fits; below ten minutes it is exact, since people wait for it."""
+        whole = round(seconds)
+        if _MINUTE <= whole < _EXACT_BELOW and whole % _MINUTE:
+            parts = (timedelta(seconds=whole - whole % _MINUTE), timedelta(seconds=whole % _MINUTE))
+            return " ".join(format_timedelta(part, threshold=1, locale=self._locale) for part in parts)
+        threshold = 1 if whole < _EXACT_BELOW else 1.5
+        return str(format_timedelta(timedelta(seconds=whole), threshold=threshold, locale=self._locale))
 
-    def _time(self, moment: datetime, words: str) -> Markup:
+    def _time(self, moment: datetime, words: str, *, is_relative: bool = False) -> Markup:
         moment = moment.astimezone(UTC)
         exact = format_datetime(moment, "d MMMM y, HH:mm:ss 'UTC'", locale=self._locale)
         machine = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-        return Markup('<time datetime="{}" title="{}">{}</time>').format(machine, exact, words)
+        # The script keeps the words of a relative time current.
+        mark = Markup(" data-relative") if is_relative else ""
+        return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(machine, exact, mark, words)
 
 
 def digest(text: str) -> Markup:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from schemas.names import PackageType
+from schemas.names import AccessLevel, PackageType
 from service.deletions import bulk
 from service.deletions import overview as deletion_overview
-from service.deletions.bulk import Wanted
+from service.deletions.bulk import RefusalReason, Wanted
 from service.deletions.entities import refusal_text
 from service.http.keys import CONTEXT
 from service.http.visits import Visit
@@ -25,6 +25,8 @@ class Prospect:
     files: int
     bytes: int
     grace: timedelta
+    least_level: AccessLevel | None = None
+    """The least level that may delete it, if protection rules refuse this caller."""
 
     @property
     def ends(self) -> datetime:
@@ -60,5 +62,11 @@ async def _prospect(request: web.Request, connection: Connection, found: Visit, 
     if not plan.accepted:
         refusal = next(iter(plan.refused.values()), None)
         reason = None if refusal is None else refusal_text(refusal)
-        return Prospect(reason, package["shown_files"], package["shown_bytes"], grace)
+        is_protected = refusal is not None and refusal.reason is RefusalReason.PROTECTED
+        least = (
+            await deletion_overview.least_level_to_delete(connection, package_id=package["id"])
+            if is_protected
+            else None
+        )
+        return Prospect(reason, package["shown_files"], package["shown_bytes"], grace, least)
     return Prospect(None, plan.files, plan.bytes, grace)

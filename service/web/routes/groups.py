@@ -19,9 +19,11 @@ from service.catalogue.overview import ProjectFigures
 from service.catalogue.packages import PackagePage
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
+from service.deletions import holds
 from service.deletions import overview as deletion_overview
 from service.infra.postgres.database import Connection
 from service.refusals import GroupNotFoundError, ProjectNotFoundError
+from service.web.deletions import hold_view
 from service.web.listings import first_if_lost, package_list, read_packages
 from service.web.rendering import render, see_other
 from service.web.routing import GROUP, NAME, PageRoutes
@@ -57,6 +59,7 @@ async def show_group(request: web.Request) -> web.Response:
         listing = read_packages(request, GroupPackageListing)
         listed = await first_if_lost(listing, read)
         figures = await statistics.of_projects(connection, inside.levels)
+        hold = await holds.nearest_hold(connection, group_id=group.id)
         states = await deletion_overview.count_states(connection, inside.levels)
     may_write = bool(caller.scopes & WRITING_SCOPES)
     return render(
@@ -66,9 +69,13 @@ async def show_group(request: web.Request) -> web.Response:
         list=package_list(request, listing, listed, figures),
         packages=[package_view(row, project_path=paths[row["project_id"]]) for row in listed.slice.rows],
         inside=inside,
+        # A project may inherit the hold, so its reason is for those who could read it there.
+        hold=hold_view(hold, min(inside.levels.values(), default=AccessLevel.NONE)),
         states=states,
         under_way=sum(states[state] for state in states if state not in ENDED),
-        may_delete=may_write and any(level >= AccessLevel.MAINTAINER for level in inside.levels.values()),
+        may_delete=hold is None
+        and may_write
+        and any(level >= AccessLevel.MAINTAINER for level in inside.levels.values()),
     )
 
 

@@ -5,8 +5,9 @@ from aiohttp import web
 from schemas.http.package_parameters import ProjectPackageListing
 from schemas.statuses import ENDED
 from service.catalogue import packages, statistics
+from service.deletions import holds
 from service.deletions import overview as deletion_overview
-from service.web.deletions import Rights, rights_of
+from service.web.deletions import Rights, hold_view, rights_of
 from service.web.listings import first_if_lost, package_list, read_packages
 from service.web.rendering import render
 from service.web.routing import PROJECT, PageRoutes
@@ -25,6 +26,7 @@ async def show_project(request: web.Request) -> web.Response:
             listing, lambda wanted: packages.list_in_project(connection, found.project, wanted)
         )
         figures = await statistics.of_projects(connection, [found.project.id])
+        hold = await holds.nearest_hold(connection, project_id=found.project.id)
         states = await deletion_overview.count_states(connection, [found.project.id])
     return render(
         request,
@@ -32,7 +34,8 @@ async def show_project(request: web.Request) -> web.Response:
         place=project_place(found.project),
         list=package_list(request, listing, listed, figures),
         packages=[package_view(row, project_path=found.project.path) for row in listed.slice.rows],
+        hold=hold_view(hold, found.level),
         states=states,
         under_way=sum(states[state] for state in states if state not in ENDED),
-        may_delete=rights_of(found.caller, found.level) >= Rights.CHANGE,
+        may_delete=hold is None and rights_of(found.caller, found.level) >= Rights.CHANGE,
     )

@@ -24,20 +24,38 @@ addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
-// Time that is left, in the words of the page: [data-ends] holds the moment, its template the text.
+// Times in words, as the server writes them: [data-ends] holds the end of a time that is left, [data-relative] is a
+// moment since or until now.
+const language = document.documentElement.lang;
+const YEARS = [["year", 31536000], ["month", 2592000], ["week", 604800]];
+const UNITS = [...YEARS, ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const rounded = (seconds, threshold) => {
+  const [unit, length] = UNITS.find(([, size]) => seconds >= size * threshold) ?? UNITS.at(-1);
+  return [Math.round(seconds / length), unit];
+};
+const inUnit = (number, unit) =>
+  new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(number);
 const span = (seconds) => {
-  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-  const [unit, length] = units.find(([, size]) => seconds >= size * 1.5) ?? units[3];
-  const style = { style: "unit", unit, unitDisplay: "short" };
-  return new Intl.NumberFormat(document.documentElement.lang, style).format(Math.max(0, Math.round(seconds / length)));
-};
-const countDown = () => {
-  for (const element of document.querySelectorAll("[data-ends]")) {
-    element.textContent = span((Date.parse(element.dataset.ends) - Date.now()) / 1000);
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole >= 60 && whole < 600 && whole % 60) {
+    return `${inUnit(Math.floor(whole / 60), "minute")} ${inUnit(whole % 60, "second")}`;
   }
+  return inUnit(...rounded(whole, whole < 600 ? 1 : 1.5));
 };
-setInterval(countDown, 1000);
-countDown();
+const relative = (seconds) => {
+  const [number, unit] = rounded(Math.abs(seconds), 0.85);
+  return new Intl.RelativeTimeFormat(language).format(seconds < 0 ? -number : number, unit);
+};
+const write = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
+const keepTime = () => {
+  const left = (moment) => (Date.parse(moment) - Date.now()) / 1000;
+  for (const element of document.querySelectorAll("[data-ends]")) write(element, span(left(element.dataset.ends)));
+  for (const element of document.querySelectorAll("[data-relative]")) write(element, relative(left(element.dateTime)));
+};
+setInterval(keepTime, 1000);
+keepTime();
 
 // A part of the page that the server renders anew when something has changed. A hidden tab closes its stream, since a
 // browser opens only six connections to a host.
@@ -47,7 +65,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
     const focused = document.activeElement?.id;
     part.innerHTML = text;
     if (focused) document.getElementById(focused)?.focus();
-    countDown();
+    keepTime();
   };
   const open = () => {
     if (stream || part.dataset.over) return;

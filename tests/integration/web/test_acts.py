@@ -1,6 +1,7 @@
 """Acts by forms: what they do, what they do when they come twice or too late, and who may send them."""
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -131,10 +132,47 @@ async def test_what_would_refuse_a_deletion_is_said_before_and_after(filled: Con
     page = await maintainer.get(path)
     answer = await maintainer.submit("/", f"{path}/delete")
 
-    assert "A deletion would be refused now: Package is deletion protected." in page.words
+    assert "refused now: Package is deletion protected. Only an owner may delete it." in page.words
     assert f"{path}/delete" not in page.text
     assert (answer.status, "Package is deletion protected." in answer.words) == (403, True)
     assert await status_of(filled, package_id) == "default"
+
+
+async def test_a_hold_is_shown_where_it_holds_and_its_reason_only_to_maintainers(
+    filled: Context, maintainer: Browser, stranger: Browser
+) -> None:
+    await query(filled, "UPDATE directory_group SET deletion_hold = 'case 4711' WHERE path = 'acme'")
+    for path in ("/acme/open", "/groups/acme"):
+        for_maintainers, for_others = await maintainer.get(path), await stranger.get(path)
+        assert "On hold Nothing here is deleted" in for_maintainers.words
+        assert "The reason: case 4711" in for_maintainers.words
+        assert "Delete many" not in for_maintainers.words
+        assert ("On hold" in for_others.words, "4711" in for_others.text) == (True, False)
+
+    await query(filled, "UPDATE directory_group SET deletion_hold = NULL WHERE path = 'acme'")
+    free = await maintainer.get("/acme/open")
+    assert ("On hold" in free.words, "Delete many" in free.words) == (False, True)
+
+
+async def test_history_names_the_credential_of_each_act(filled: Context, maintainer: Browser) -> None:
+    deletion = await delete(filled, await publish(filled, name="by-operator"))
+    await query(
+        filled, "UPDATE deletion SET requested_by = NULL, credential = 'command_line' WHERE id = $1", deletion.id
+    )
+    path = f"/acme/open/-/deletions/{deletion.id}"
+    await maintainer.submit(path, f"{path}/restore")
+    page, listed = await maintainer.get(path), await maintainer.get("/acme/open/-/deletions")
+
+    assert re.search(r"It was asked for on [^.]*, from the command line\.", page.words)
+    assert re.search(r"Mary Maintainer undid it on [^.]*, with a personal access token\.", page.words)
+    assert "It was over" not in page.words
+    assert "command line" in listed.words
+
+
+async def test_a_visitor_is_led_to_sign_in_before_a_deletion(filled: Context, stranger: Browser) -> None:
+    page = await stranger.get(_package(await publish(filled)))
+
+    assert "Sign in to delete it" in page.words
 
 
 async def test_the_list_of_deletions_counts_states_and_leads_to_each(filled: Context, maintainer: Browser) -> None:

@@ -12,6 +12,7 @@ from babel.messages.extract import extract_from_dir
 from typing_extensions import override
 
 import service.web
+from service.web.formats import Formats
 from service.web.rendering import make_environment
 
 _TEMPLATES: Final = Path(service.web.__file__).parent / "templates"
@@ -54,6 +55,14 @@ def test_a_second_language_reaches_every_text_and_keeps_its_values() -> None:
     assert (deletions, files) == ("[Deletions ééé]", "[2 files ééé]")
     assert ("1,2 MB" in size, "[1.234.567 bytes ééé]" in size) == (True, True)
     assert "vor 3 Stunden" in ago
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(59.7, "1 minute"), (89, "1 minute 29 seconds"), (110, "1 minute 50 seconds"), (599.8, "10 minutes")],
+)
+def test_a_time_that_people_wait_for_is_exact(seconds: float, words: str) -> None:
+    assert Formats(Locale("en"), gettext.NullTranslations().ngettext).span(seconds) == words
 
 
 @pytest.mark.parametrize("template", sorted(_TEMPLATES.glob("*.html")), ids=lambda path: str(path.name))
