@@ -12,6 +12,10 @@ class StartError(PackyardError):
     """A process cannot start, or a command cannot be carried out, as its user asked; the text is for that user."""
 
 
+class MissingSettingError(StartError):
+    """A setting without a default is not set."""
+
+
 class BrokerAwayError(StartError):
     """The broker does not answer at the start; another try may succeed."""
 

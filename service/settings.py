@@ -23,7 +23,7 @@ from service.configuration.values import (
     scheme_in,
 )
 from service.environment import FILE, PREFIX, layered
-from service.errors import StartError
+from service.errors import MissingSettingError, StartError
 
 
 class Settings(BaseModel):
@@ -197,7 +197,10 @@ def load_settings(
     try:
         return Settings.model_validate({_plain(name): _value(name, value) for name, value in values.items()})
     except ValidationError as error:
-        raise StartError("; ".join(_sentence(dict(problem)) for problem in error.errors())) from None
+        problems = error.errors()
+        is_missing = any(problem["type"] == "missing" for problem in problems)
+        kind = MissingSettingError if is_missing else StartError
+        raise kind("; ".join(_sentence(dict(problem)) for problem in problems)) from None
 
 
 def described(

@@ -45,6 +45,14 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 """Name of a command -> its module and name there, and its summary: the list of commands loads none of the modules."""
 
+_SECTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Commands": ("check", "deletions", "directory", "events", "import", "settings"),
+        "Set up and run": ("migrate", "relay", "roles", "schedule", "serve", "up", "wait", "work"),
+    }
+)
+"""Heading of `packyard --help` -> the names of its commands."""
+
 
 class _Commands(click.Group):
     """Loads a command when it is called, and turns a failure that has a name into one line and exit status 1."""
@@ -63,8 +71,9 @@ class _Commands(click.Group):
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+        for heading, names in _SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
 
     @override
     def invoke(self, ctx: click.Context) -> object:

@@ -39,7 +39,9 @@ def directory() -> None:
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Apply FILE even if no active admin with a token is left.")
 def apply(file: Path, *, dry_run: bool, is_sure: bool, force: bool) -> None:
-    """Make the directory say what FILE (YAML) says: all of it, or nothing when anything in it is wrong.
+    """Make the directory say what FILE (YAML) says.
+
+    If anything in FILE is wrong, nothing is changed.
 
     A user is exactly what FILE says, tokens included. A list under a key of a group or project is complete.
     A key that is left out keeps its value, and everything that FILE does not name stays as it was. An entry with a

@@ -9,9 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import override
 
 from schemas.problems import Problem, problems_of
+from service.errors import MissingSettingError, StartError
 from service.settings import Settings, load_settings
 
 _MOST_PROBLEMS: Final = 5
+_WITHOUT_FILE: Final = "give --env-file, such as .packyard/packyard.env of `make run`"
 
 
 class _Text(click.ParamType[str]):
@@ -61,7 +63,13 @@ def command_settings() -> Settings:
     Raises:
         StartError: a setting is unknown, missing or wrong.
     """
-    return load_settings(defaults=settings_of_file())
+    defaults = settings_of_file()
+    try:
+        return load_settings(defaults=defaults)
+    except MissingSettingError as error:
+        if defaults:
+            raise
+        raise StartError(f"{error} ({_WITHOUT_FILE})") from None
 
 
 def settings_of_file() -> Mapping[str, str]:

@@ -29,7 +29,9 @@ def roles() -> None:
 @click.option("--prefix", default="packyard", show_default=True, help="The prefix of the names.")
 @_passwords
 def database(prefix: str, folder: Path | None) -> None:
-    """Give each process a database role of its own, with no more rights than it needs.
+    """Give each process its own role in the database.
+
+    A role has no more rights than its process needs.
 
     Run it with the owner's PACKYARD_DATABASE_URL, after each `packyard migrate`. Roles that are missing are made if the
     owner may; those that are there lose all rights but theirs. In this database, PUBLIC loses temporary tables, large
@@ -57,7 +59,9 @@ def database(prefix: str, folder: Path | None) -> None:
 )
 @_passwords
 def broker(prefix: str, subscribers: tuple[str, ...], folder: Path | None) -> None:
-    """Make exchanges, queues, policies and users on the broker, each user with no more rights than it needs.
+    """Make exchanges, queues, policies and users on the broker.
+
+    Each user has no more rights than it needs.
 
     Run it with an administrator's PACKYARD_MANAGEMENT_URL. A password `subscriber-NAME` makes that subscriber, too.
     """

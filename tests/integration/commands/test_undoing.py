@@ -151,7 +151,7 @@ async def test_a_hold_is_put_listed_and_lifted(
     listed = await packyard.done("deletions", "holds")
     (told,) = (await packyard.done("deletions", "holds", "--json")).lines
 
-    assert put.out == f"{path} is on hold: 1 deletion waits; a worker finishes its chunk of 0 of them\n"
+    assert put.out == f"{path} is on hold: 1 deletion waits\n"
     assert cells_in(listed.out) == [["on hold", "is a", "reason"], [path, kind, "an [/audit]"]]
     assert (told["place"], told["path"], told["reason"]) == (kind, path, "an [/audit]")
     assert await status_of(filled, package_id) == "processing"
@@ -203,6 +203,8 @@ async def test_a_file_has_no_version_to_come_back_as(filled: Context, packyard: 
         (["destroy-now", _UNKNOWN], 1, "packyard: there is no such deletion"),
         (["destroy-now"], 2, "Error: Missing argument 'DELETION_ID'."),
         (["hold", "acme/nothing", "--reason", "x"], 1, "packyard: there is no project acme/nothing"),
+        (["hold", "acme", "--reason", "x"], 1, "packyard: there is no project acme, but a group: add --group"),
+        (["lift", "acme"], 1, "packyard: there is no project acme, but a group: add --group"),
         (["hold", "acme/open", "--group", "--reason", "x"], 1, "packyard: there is no group acme/open"),
         (["hold", "acme/open"], 2, "Error: Missing option '--reason'."),
         (["hold", "acme/open", "--reason", ""], 2, "Error: --reason should have at least 1 character"),

@@ -1,11 +1,15 @@
 """The command `packyard` itself: what it loads, and what it says of its commands."""
 
+import re
 import subprocess
 import sys
+from itertools import chain
+from pathlib import Path
 
 import click
 import pytest
 
+from service.environment import process_environment
 from workers.cli import COMMANDS, main
 
 _HEAVY = (
@@ -44,6 +48,52 @@ def test_each_command_is_summed_up_as_it_says_itself() -> None:
         name: summary for name, (_, summary) in COMMANDS.items()
     }
     assert [name for name, command in commands.items() if command and command.name != name] == []
+
+
+def test_help_lists_each_command_once_in_its_section() -> None:
+    with click.Context(main) as context:
+        text = main.get_help(context)
+    operators, processes = text.partition("\nCommands:\n")[2].split("\nSet up and run:\n")
+
+    listed = [re.findall(r"^  (\w+)  ", section, re.MULTILINE) for section in (operators, processes)]
+    assert sorted(chain.from_iterable(listed)) == sorted(COMMANDS)
+    assert "deletions" in listed[0]
+    assert "serve" in listed[1]
+
+
+@pytest.mark.parametrize("name", ["deletions", "directory", "roles"])
+def test_summaries_are_short_enough_to_be_listed_whole(name: str) -> None:
+    with click.Context(main, terminal_width=80) as context:
+        group = main.get_command(context, name)
+    assert isinstance(group, click.Group)
+
+    listed = group.get_help(click.Context(group, terminal_width=80)).partition("Commands:")[2]
+
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [((), " (give --env-file, such as .packyard/packyard.env of `make run`)"), (("--env-file", "settings.env"), "")],
+)
+def test_a_missing_setting_leads_to_the_file_of_settings(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    hint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "settings.env").write_text("PACKYARD_BROKER_URL=amqp://mq/\nPACKYARD_STORAGE_URL=file:///srv\n")
+    for name in [name for name in process_environment() if name.startswith("PACKYARD_")]:
+        monkeypatch.delenv(name)
+
+    with pytest.raises(SystemExit):
+        main.main([*options, "deletions", "holds"], standalone_mode=False)
+
+    err = capsys.readouterr().err
+    assert err.startswith("packyard: PACKYARD_DATABASE_URL is not set")
+    assert err.endswith(f"is not set{hint}\n")
 
 
 def test_an_unknown_command_is_named() -> None:

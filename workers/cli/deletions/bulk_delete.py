@@ -83,10 +83,12 @@ def bulk_delete(
     output: Output,
     **words: Any,
 ) -> None:
-    """Delete many packages of a project or group: those with these IDs, or those that meet all conditions of a filter.
+    """Delete many packages of a project or group.
 
-    At most 10,000 at a time, the oldest of those that match. On a terminal you are shown what would go, and asked.
-    The exit status is 1 if a package was refused.
+    Give the IDs of packages, or conditions: packages that meet all of them go. At most 10,000 go at a time, the oldest
+    first. On a terminal you are shown what would go, and asked. The exit status is 1 if a package was refused.
+
+    The command line acts as the operator: it needs no token or role, and protection rules do not apply; holds do.
     """
     request = _read(ids, words, project=project, group=group)
     if dry_run:

@@ -79,7 +79,10 @@ def list_deletions(
 def show(
     *, deletion_id: UUID | None, batch_id: UUID | None, is_watched: bool, within: timedelta | None, output: Output
 ) -> None:
-    """Print one deletion and who asked what of it, or how far a batch is."""
+    """Print one deletion, or how far a batch is.
+
+    A deletion is printed with the person who asked for it, and each later act.
+    """
     _require_one(deletion_id, batch_id)
     if deletion_id is not None:
         _show(deletion_id, is_watched=is_watched, within=within, output=output)
@@ -95,9 +98,9 @@ def show(
 )
 @_ONE
 def restore(*, deletion_id: UUID | None, batch_id: UUID | None, rename_to: str | None, output: Output) -> None:
-    """Undo a deletion whose bytes are still there, or as many of a batch as can be undone.
+    """Undo a deletion, or all of a batch that can be undone.
 
-    The exit status is 1 if any could not.
+    Bytes that are gone cannot come back. The exit status is 1 if any deletion could not be undone.
     """
     _require_one(deletion_id, batch_id)
     if batch_id is not None and rename_to is not None:

@@ -6,8 +6,13 @@ from typing import Final
 import click
 
 from schemas.fields import Text
+from service.access import access
+from service.access.callers import OPERATOR
+from service.context import Context
 from service.deletions import holds
 from service.deletions.holds import Place
+from service.errors import StartError
+from service.refusals import GroupNotFoundError, NotFoundError
 from workers.cli.options import TEXT, validated
 from workers.cli.outputs import Output, output_option, print_json, print_names
 from workers.cli.run_use_case import run_use_case
@@ -20,7 +25,6 @@ _COLUMNS: Final = (
     Column("id", is_extra=True),
     Column("reason", is_text=True),
 )
-_FINISHING: Final = "a worker finishes its chunk of"
 
 
 @click.command()
@@ -30,17 +34,25 @@ _FINISHING: Final = "a worker finishes its chunk of"
 )
 @click.option("--group", "is_group", is_flag=True, help="PLACE is a group, with everything below it.")
 def hold(place: str, reason: str, *, is_group: bool) -> None:
-    """Keep everything in PLACE (a project's path or number) from being deleted, until the hold is lifted."""
+    """Keep a project or group from being deleted.
+
+    PLACE is the path or number of a project, or of a group with --group. The hold lasts until `lift`.
+    """
     report = _put(place, validated(Text, reason, name="--reason"), is_group=is_group)
     waiting = f"{counted(report.below.waiting, 'deletion')} {'waits' if report.below.waiting == 1 else 'wait'}"
-    click.echo(f"{report.hold.path} is on hold: {waiting}; {_FINISHING} {report.below.under_way:,} of them")
+    finishing = f"; a worker finishes its chunk of {report.below.under_way:,} of them" if report.below.under_way else ""
+    click.echo(f"{report.hold.path} is on hold: {waiting}{finishing}")
 
 
 @click.command()
 @click.argument("place", type=TEXT)
 @click.option("--group", "is_group", is_flag=True, help="PLACE is a group.")
 def lift(place: str, *, is_group: bool) -> None:
-    """Lift the hold on PLACE; what waited for that goes on, unless another hold stops it."""
+    """Lift the hold on a project or group.
+
+    PLACE is the path or number of a project, or of a group with --group. Deletions that waited continue, unless
+    another hold stops them.
+    """
     report = _put(place, None, is_group=is_group)
     path, waiting = report.hold.path, report.below.waiting - report.below.released
     if report.nearest is None:
@@ -71,7 +83,23 @@ def list_holds(*, output: Output) -> None:
 
 def _put(reference: str, reason: str | None, *, is_group: bool) -> holds.HoldReport:
     place = Place.GROUP if is_group else Place.PROJECT
-    return run_use_case(
-        lambda context: holds.put_on_hold(context.database, place, reference, reason=reason),
-        missing=f"there is no {place} {reference}",
-    )
+
+    async def put(context: Context) -> holds.HoldReport:
+        try:
+            return await holds.put_on_hold(context.database, place, reference, reason=reason)
+        except NotFoundError:
+            if not is_group:
+                await _refuse_group(context, reference)
+            raise
+
+    return run_use_case(put, missing=f"there is no {place} {reference}")
+
+
+async def _refuse_group(context: Context, reference: str) -> None:
+    """Name the option that is missing, if *reference* is that of a group."""
+    async with context.database.connection() as connection:
+        try:
+            await access.visible_group(connection, OPERATOR, reference)
+        except GroupNotFoundError:
+            return
+    raise StartError(f"there is no project {reference}, but a group: add --group")
