@@ -1,6 +1,6 @@
 """Packages and files as the JSON that API clients get, read in the round trip that finds caller and project."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import Final, TypeVar
 
 from schemas.http import cursors
@@ -41,7 +41,7 @@ def cost_of(listing: PackageListing) -> Cost:
     return Cost.PLAIN if listing.package_version is None else Cost.PLANNED
 
 
-def cost_in(projects: Sequence[ListedProject], listing: PackageListing) -> Cost:
+def cost_in(projects: Sized, listing: PackageListing) -> Cost:
     """Return what a list of these projects costs."""
     return Cost.EXPENSIVE if len(projects) > _MANY_PROJECTS else cost_of(listing)
 

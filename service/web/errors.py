@@ -69,7 +69,10 @@ def _refused(request: web.Request, error: RefusedError) -> web.Response:
         return _error_page(request, error.status, kind="read_only")
     if error.text == ForbiddenError.text:
         return _error_page(request, error.status, kind="forbidden")
-    return _error_page(request, error.status, kind="refused", words=next(iter(error.body().values())))
+    answer = _error_page(request, error.status, kind="refused", words=next(iter(error.body().values())))
+    if error.retry_after_s is not None:
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+    return answer
 
 
 def _failed(request: web.Request, error: web.HTTPException) -> web.Response:

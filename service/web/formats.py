@@ -17,7 +17,7 @@ _MINUTE: Final = 60
 _EXACT_BELOW: Final = 10 * _MINUTE
 _TENTHS_BELOW: Final = 100
 _SHORT_DIGEST: Final = 12
-_STATUS: Final = re.compile(r"^\d{3} [A-Za-z]+(?: [a-z]+)?(?: - |$)")
+_STATUS: Final = re.compile(r"^\d{3} (?:[A-Za-z]+(?: [a-z]+)?(?: - |$)|Service Unavailable - )")
 
 
 class Formats:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.support.chromium import SCHEMES, WIDTHS, Window, chromium, window
+from tests.support.chromium import LOOKS, Scheme, Window, chromium, window
 from tests.support.demo import demo_yard
 from tests.support.servers import Servers
 from tests.support.yard import Yard
@@ -173,18 +173,18 @@ async def test_all_of_it_works_without_scripts(yard: Yard, browser: Browser) -> 
         await expect(page.locator(".who")).to_contain_text("Sign in")
 
 
-async def test_every_page_is_accessible_and_fits_in_both_schemes_and_widths(yard: Yard, browser: Browser) -> None:
-    found: list[str] = []
-    for scheme in SCHEMES:
-        for width in WIDTHS:
-            async with window(browser, yard.base_url, scheme=scheme, width=width) as opened:
-                await opened.open("/-/sign_in")
-                found += await _judged(opened)
-                await opened.sign_in(_OWNER)
-                for path in await _pages(opened):
-                    status = await opened.open(path)
-                    assert status in {200, 404}, path
-                    found += await _judged(opened)
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+async def test_every_page_is_accessible_and_fits_in_each_scheme_and_width(
+    yard: Yard, browser: Browser, scheme: Scheme, width: int
+) -> None:
+    async with window(browser, yard.base_url, scheme=scheme, width=width) as opened:
+        await opened.open("/-/sign_in")
+        found = await _judged(opened)
+        await opened.sign_in(_OWNER)
+        for path in await _pages(opened):
+            status = await opened.open(path)
+            assert status in {200, 404}, path
+            found += await _judged(opened)
 
     assert found == []
 

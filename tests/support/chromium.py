@@ -5,14 +5,16 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 ROOT: Final = Path(__file__).parents[2]
-SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-WIDTHS: Final = (1280, 390)
+Scheme: TypeAlias = Literal["light", "dark"]
+SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
+LOOKS: Final = tuple(zip(SCHEMES, (1280, 390), strict=True))
+"""Each scheme and each width once: colours do not depend on the width."""
 
 _AXE: Final = ROOT / ".clients" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 _RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -72,7 +74,7 @@ async def window(
     browser: Browser,
     base_url: str,
     *,
-    scheme: Literal["light", "dark"] = "light",
+    scheme: Scheme = "light",
     width: int = 1280,
     scripts: bool = True,
 ) -> AsyncGenerator[Window]:

@@ -14,14 +14,16 @@ from schemas.statuses import ENDED
 from service.access import access
 from service.access.callers import WRITING_SCOPES, Caller
 from service.access.rows import Group
-from service.catalogue import browsing, overview, packages, statistics
+from service.catalogue import browsing, json_reading, overview, packages, statistics
 from service.catalogue.overview import ProjectFigures
 from service.catalogue.packages import PackagePage
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
 from service.deletions import holds
 from service.deletions import overview as deletion_overview
+from service.http.keys import READS
 from service.infra.postgres.database import Connection
+from service.infra.postgres.expensive_reads import Cost
 from service.refusals import GroupNotFoundError, ProjectNotFoundError
 from service.web.deletions import hold_view
 from service.web.listings import first_if_lost, package_list, read_packages
@@ -47,20 +49,13 @@ class Inside:
 @routes.page(GROUP)
 async def show_group(request: web.Request) -> web.Response:
     """Show a group."""
-    paths: dict[int, str] = {}
     async with group_visit(request) as (connection, caller, group):
         inside = await _contents(connection, caller, group)
-
-        async def read(wanted: GroupPackageListing) -> PackagePage:
-            listed, readable = await packages.list_in_group(connection, caller, group, wanted)
-            paths.update({number: project.path for number, project in readable.items()})
-            return listed
-
-        listing = read_packages(request, GroupPackageListing)
-        listed = await first_if_lost(listing, read)
         figures = await statistics.of_projects(connection, inside.levels)
         hold = await holds.nearest_hold(connection, group_id=group.id)
         states = await deletion_overview.count_states(connection, inside.levels)
+    listing = read_packages(request, GroupPackageListing)
+    listed, paths = await _listed(request, caller, group, listing, cost=json_reading.cost_in(inside.levels, listing))
     may_write = bool(caller.scopes & WRITING_SCOPES)
     return render(
         request,
@@ -95,6 +90,20 @@ async def show_name(request: web.Request) -> web.Response:
     if group.path.lower() != name:
         raise ProjectNotFoundError
     return see_other(request, f"/groups/{group.path}")
+
+
+async def _listed(
+    request: web.Request, caller: Caller, group: Group, listing: GroupPackageListing, *, cost: Cost
+) -> tuple[PackagePage, Mapping[int, str]]:
+    paths: dict[int, str] = {}
+
+    async def read(wanted: GroupPackageListing) -> PackagePage:
+        found, readable = await packages.list_in_group(connection, caller, group, wanted)
+        paths.update({number: project.path for number, project in readable.items()})
+        return found
+
+    async with request.app[READS].connection(cost) as connection:
+        return await first_if_lost(listing, read), paths
 
 
 async def _contents(connection: Connection, caller: Caller, group: Group) -> Inside:

@@ -4,9 +4,10 @@ from aiohttp import web
 
 from schemas.http.package_parameters import ProjectPackageListing
 from schemas.statuses import ENDED
-from service.catalogue import packages, statistics
+from service.catalogue import json_reading, packages, statistics
 from service.deletions import holds
 from service.deletions import overview as deletion_overview
+from service.http.keys import READS
 from service.web.deletions import Rights, hold_view, rights_of
 from service.web.listings import first_if_lost, package_list, read_packages
 from service.web.rendering import render
@@ -21,13 +22,12 @@ routes = PageRoutes()
 async def show_project(request: web.Request) -> web.Response:
     """Show the packages of a project."""
     async with project_visit(request) as (connection, found):
-        listing = read_packages(request, ProjectPackageListing)
-        listed = await first_if_lost(
-            listing, lambda wanted: packages.list_in_project(connection, found.project, wanted)
-        )
         figures = await statistics.of_projects(connection, [found.project.id])
         hold = await holds.nearest_hold(connection, project_id=found.project.id)
         states = await deletion_overview.count_states(connection, [found.project.id])
+    listing = read_packages(request, ProjectPackageListing)
+    async with request.app[READS].connection(json_reading.cost_of(listing)) as reader:
+        listed = await first_if_lost(listing, lambda wanted: packages.list_in_project(reader, found.project, wanted))
     return render(
         request,
         "project.html",

@@ -1,14 +1,20 @@
 """The contents of the pages, and their readers; nothing of the API changes for them."""
 
+from contextlib import AsyncExitStack
 from typing import Final
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from schemas.statuses import PackageStatus
+from service.app import create_app
 from service.context import Context
+from service.http.keys import READS
+from service.infra.postgres.expensive_reads import MOST_EXPENSIVE, Cost
 from tests.support.browsing import Browser, browsing
 from tests.support.catalogue import delete, publish, query
 from tests.support.packages import MAINTAINER
+from tests.support.stepwise import with_settings
 
 _MARKUP: Final = '<script>alert("x")</script>'
 
@@ -220,3 +226,16 @@ async def test_a_user_has_a_page_for_that_user_alone(maintainer: Browser) -> Non
     assert (own.status, other.status) == (200, 404)
     assert "Mary Maintainer" in own.words
     assert "api" in own.words
+
+
+async def test_searches_of_pages_take_the_turns_that_those_of_the_api_have(filled: Context) -> None:
+    app = create_app(with_settings(filled, external_url=None))
+    async with AsyncExitStack() as turns, TestClient(TestServer(app)) as client:
+        for _ in range(MOST_EXPENSIVE):
+            await turns.enter_async_context(app[READS].connection(Cost.EXPENSIVE))
+        browser = Browser(client)
+        for path in ("/acme/open", "/groups/acme"):
+            search = await browser.get(f"{path}?package_name=app")
+            assert (search.status, search.headers["Retry-After"]) == (503, "5")
+            assert "That was refused other searches are under way" in search.words
+            assert (await browser.get(path)).status == 200
