@@ -51,6 +51,7 @@ class Demo:
         self._plan = plan
         self._reporter = reporter
         self._environment_file = environment_file
+        self._filled = plan.folder / "demo-filled"
         self._tokens = DemoTokens(plan.state, is_exposed=plan.is_exposed)
 
     async def set_tokens(self) -> None:
@@ -72,6 +73,8 @@ class Demo:
         """Write what can be done now, for copy and paste."""
         commands, drawn = await self._commands(), await self._drawn_tokens()
         self._reporter.heading(f"Packyard is ready: {self._plan.base_url}")
+        with_token = f"; sign in with {self._tokens[_CALLER]}" if await self._is_filled() else ""
+        self._reporter.say(f"open it in a browser{with_token}")
         if drawn:
             self._reporter.heading("Other machines can reach this instance, so the demo has random tokens:")
             for owner, token in drawn:
@@ -79,7 +82,7 @@ class Demo:
         self._reporter.commands(commands)
 
     async def _fill(self, context: Context, files: Path) -> None:
-        made, downloaded = (self._plan.folder / name for name in ("demo-filled", "demo-published"))
+        made, downloaded = self._filled, self._plan.folder / "demo-published"
         count = 0
         if not made.exists():
             await apply_directory(context.database, self._tokens.directory(), review=_take_nothing)
@@ -96,6 +99,12 @@ class Demo:
             )
         if count:
             self._reporter.say(f"  {'Demo':<11} {count} packages published")
+
+    async def _is_filled(self) -> bool:
+        if not self._filled.exists():
+            return False
+        async with open_database(self._plan.settings.database_url, size=1) as database:
+            return await self._is_ours(database)
 
     async def _is_ours(self, database: Database) -> bool:
         async with database.connection() as connection:
