@@ -19,6 +19,9 @@ LEVEL_TO_DELETE: Final = AccessLevel.MAINTAINER
 LEVEL_TO_UNDO: Final = AccessLevel.MAINTAINER
 """Restores and retries deletions, and reads why one failed."""
 
+LEVEL_TO_END_GRACE: Final = AccessLevel.OWNER
+"""Lets a deletion go on without the rest of its grace."""
+
 _Place = TypeVar("_Place", Project, Group)
 
 

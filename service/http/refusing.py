@@ -1,6 +1,7 @@
 """Errors as answers: the one place where a refusal becomes HTTP.
 
-`service.refusals` has the refusals with their sentences.
+`service.refusals` has the refusals with their sentences. `service.http.serving.middlewares` calls this for each request
+that failed.
 """
 
 from collections.abc import Mapping

@@ -118,7 +118,7 @@ def rights_of(caller: Caller, level: AccessLevel) -> Rights:
         return Rights.READ
     if not caller.scopes & WRITING_SCOPES:
         return Rights.EXPLAIN
-    return Rights.DESTROY if level >= AccessLevel.OWNER else Rights.CHANGE
+    return Rights.DESTROY if level >= access.LEVEL_TO_END_GRACE else Rights.CHANGE
 
 
 def hold_view(reason: str | None, level: AccessLevel) -> HoldView | None:

@@ -36,7 +36,7 @@ def judge(
 
 
 def pause_after(attempts: int, *, backoff: timedelta, chance: float) -> timedelta:
-    """Return how long to wait after the *attempts*-th attempt: five times as long each time, up to an hour."""
+    """Return how long to wait after the *attempts*-th attempt: five times as long each time, up to about an hour."""
     return _spread(min(backoff * _FACTOR ** min(attempts - 1, 10), _LONGEST), chance)
 
 

@@ -1,4 +1,7 @@
-"""How a process lives: it runs until SIGTERM or Ctrl-C, and says in one line why it could not start."""
+"""How a process lives: it runs until SIGTERM or Ctrl-C, and says in one line why it could not start.
+
+How long a process may go on after SIGTERM is said where it runs, such as in `workers.deleter.session.run_deleter`.
+"""
 
 import asyncio
 import os

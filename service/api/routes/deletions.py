@@ -122,7 +122,7 @@ async def retry_deletion(request: web.Request) -> web.Response:
 )
 async def destroy_deletion_now(request: web.Request) -> web.Response:
     """End the grace of a deletion early; takes an owner."""
-    return await _change(request, destroy_now, body=Nothing, level=AccessLevel.OWNER)
+    return await _change(request, destroy_now, body=Nothing, level=access.LEVEL_TO_END_GRACE)
 
 
 @routes.get(

@@ -1,4 +1,7 @@
-"""Acts of users on accepted deletions: who acts, on which deletion, and the note of it."""
+"""Acts of users on accepted deletions: who acts, on which deletion, and the note of it.
+
+The roles that may act are in `service.access.access`; the routes ask for them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

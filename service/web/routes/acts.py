@@ -143,7 +143,7 @@ async def retry(request: web.Request) -> web.Response:
 @routes.form(DELETION + "/destroy_now")
 async def destroy_now(request: web.Request) -> web.Response:
     """End the grace of a deletion, and show it."""
-    return await _act(request, AccessLevel.OWNER, requeue.destroy_now)
+    return await _act(request, access.LEVEL_TO_END_GRACE, requeue.destroy_now)
 
 
 async def _act(
