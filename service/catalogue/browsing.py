@@ -57,11 +57,20 @@ async def show_token(connection: Connection, caller: Caller) -> TokenRow:
 
 
 async def list_projects(
-    connection: Connection, caller: Caller, listing: ProjectListing, *, group: Group | None = None
+    connection: Connection,
+    caller: Caller,
+    listing: ProjectListing,
+    *,
+    group: Group | None = None,
+    by_full_path: bool = False,
 ) -> Slice[ProjectRow]:
-    """Return a page of the projects, of all or of the group's, that the caller may know of."""
+    """Return a page of the projects, of all or of the group's, that the caller may know of.
+
+    *by_full_path* takes the place of the wanted order, which GitLab has by the last part of the path only.
+    """
     group_id = None if group is None else group.id
-    return await project_rows.list_projects(connection, _viewer(caller), listing, group_id=group_id)
+    viewer = _viewer(caller)
+    return await project_rows.list_projects(connection, viewer, listing, group_id=group_id, by_full_path=by_full_path)
 
 
 async def show_project(connection: Connection, caller: Caller, project: Project) -> ProjectRow:

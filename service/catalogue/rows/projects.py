@@ -62,7 +62,12 @@ _project: Final = row_reader(ProjectRow)
 
 
 async def list_projects(
-    connection: Connection, viewer: Viewer, listing: ProjectListing, *, group_id: int | None = None
+    connection: Connection,
+    viewer: Viewer,
+    listing: ProjectListing,
+    *,
+    group_id: int | None = None,
+    by_full_path: bool = False,
 ) -> Slice[ProjectRow]:
     """Return a page of the projects, of all or of a group's; with `pagination=keyset` the first part, uncounted."""
     values = Values()
@@ -74,7 +79,8 @@ async def list_projects(
     parts = audience_parts(values, viewer, listing, conditions)
     parts |= page_parts(values, listing, is_counted=not listing.is_keyset)
     parts["group"] = values.place(group_id, "bigint")
-    parts["order"] = ordering(_PROJECT_ORDERS[listing.order_by], "p.id", listing.sort)
+    column = "p.path" if by_full_path else _PROJECT_ORDERS[listing.order_by]
+    parts["order"] = ordering(column, "p.id", listing.sort)
     records = await fetch_composed(connection, "browse_projects", parts, values.all)
     return slice_of(records, size=listing.per_page).read_with(_project)
 

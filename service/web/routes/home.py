@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 
 from schemas.http.deletion_parameters import DeletionListing
-from schemas.http.directory_parameters import AllProjectsListing, GroupListing, ProjectOrderBy
+from schemas.http.directory_parameters import AllProjectsListing, GroupListing
 from schemas.searching import Sort
 from schemas.statuses import DeletionState
 from service.access.callers import Caller
@@ -31,10 +31,8 @@ _GROUPS: Final = 50
 async def show_home(request: web.Request) -> web.Response:
     """Show what the caller may read."""
     async with visit(request) as (connection, caller):
-        listing = read_listing(
-            request, AllProjectsListing, order_by=ProjectOrderBy.PATH, sort=Sort.ASC, search_namespaces=True
-        )
-        projects = await browsing.list_projects(connection, caller, listing)
+        listing = read_listing(request, AllProjectsListing, sort=Sort.ASC, search_namespaces=True)
+        projects = await browsing.list_projects(connection, caller, listing, by_full_path=True)
         groups = await browsing.list_groups(connection, caller, GroupListing.model_validate({"per_page": _GROUPS}))
         places = await readable_places(connection, caller)
         visible = [row.id for row in projects.rows if row.id in places]

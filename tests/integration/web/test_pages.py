@@ -1,5 +1,6 @@
 """The contents of the pages, and their readers; nothing of the API changes for them."""
 
+import re
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -239,3 +240,13 @@ async def test_searches_of_pages_take_the_turns_that_those_of_the_api_have(fille
             assert (search.status, search.headers["Retry-After"]) == (503, "5")
             assert "That was refused other searches are under way" in search.words
             assert (await browser.get(path)).status == 200
+
+
+async def test_projects_are_in_the_order_of_the_paths_that_are_shown(filled: Context, maintainer: Browser) -> None:
+    await query(filled, "UPDATE project SET path = 'acme/zebra' WHERE id = 100")
+    await query(filled, "UPDATE project SET path = 'secret/aardvark' WHERE id = 200")
+    page = await maintainer.get("/")
+    paths = re.findall(r'<a class="name" href="/([^"/]+/[^"]+)">', page.text.partition("newest-title")[0])
+
+    assert paths == sorted(paths)
+    assert {"acme/zebra", "secret/aardvark"} <= set(paths)
