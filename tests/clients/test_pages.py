@@ -84,6 +84,10 @@ async def test_a_person_finds_a_package_deletes_it_and_takes_that_back(yard: Yar
         # The worker marks the package while the page is open: nobody loads it again.
         await expect(live).to_contain_text("left to undo it", timeout=_SOON_MS)
         await expect(live).to_contain_text("a walk")
+        await expect(live.locator("[data-ends]")).to_have_text(re.compile(r"^1 min \d+ sec$"))
+        requested = page.locator("time[data-relative]").first
+        await requested.evaluate("time => time.dateTime = new Date(Date.now() - 3 * 3600_000).toISOString()")
+        await expect(requested).to_have_text("3 hours ago")
         await page.get_by_role("button", name="Undo").click()
         await expect(live).to_contain_text("The package is back as it was")
         await page.get_by_role("link", name="Open the package").click()
