@@ -128,10 +128,9 @@ class Demo:
                 *read, delete, see, undo = _tour(self._plan.base_url, token, *await _sample(session))
         except (aiohttp.ClientError, LookupError):  # somebody's own instance, or one that is empty by now
             return [("is it well?", f"curl {self._plan.base_url}/-/ready"), watch, stop]
-        browse = (f"open it in a browser, and sign in with {token}", self._plan.base_url)
         failed = ("what failed, and can be retried", f"{program} deletions list --state failed")
         holds = ("what is on hold, so that nothing of it is deleted", f"{program} deletions holds")
-        return [browse, *read, watch, delete, see, undo, failed, holds, stop]
+        return [*read, watch, delete, see, undo, failed, holds, stop]
 
 
 async def _bring_in(context: Context, packages: Iterable[SmallPackage], *, folder: Folder | None = None) -> int:
