@@ -1,15 +1,13 @@
 """Fixtures for every test; the folder of a test is its mark."""
 
-import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from service.context import Context, open_context
-from service.event_loop import new_event_loop
 from service.settings import Settings, load_settings
 from tests.support.buckets import new_prefix, sign_in_as_admin
 from tests.support.server_logs import deadlocks_since, size_of
@@ -33,11 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for folder in _MARKED_FOLDERS:
             if item.path.is_relative_to(_TESTS / folder):
                 item.add_marker(Path(folder).name)
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Run every test on the loop that the processes have."""
-    return {"uvloop": new_event_loop}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

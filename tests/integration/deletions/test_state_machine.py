@@ -32,7 +32,6 @@ from service.deletions.outcome import AttemptOutcome
 from service.deletions.undoing import requeue
 from service.deletions.undoing import restore as undoing
 from service.deletions.undoing.acts import DeletionChange
-from service.event_loop import new_event_loop
 from service.settings import Settings
 from tests.support.catalogue import ACTOR, OPEN, delete, delete_file, fill_directory, origin, publish, restore
 from tests.support.model import Deletion as Accepted
@@ -304,7 +303,7 @@ def _context(settings: Settings, runner: asyncio.Runner) -> Iterator[Context]:
 @pytest.mark.timeout(_EXAMPLES * _STEPS / 8 + 60)
 def test_in_every_order_the_yard_is_as_its_model(settings: Settings, tmp_path: Path) -> None:
     numbers = count()
-    with asyncio.Runner(loop_factory=new_event_loop) as runner, _context(settings, runner) as context:
+    with asyncio.Runner() as runner, _context(settings, runner) as context:
         runner.run(fill_directory(context))
 
         class Yard(_Yard):
