@@ -99,16 +99,21 @@ async def list_pipelines(
     position = cursors.decoded(listing.cursor, PipelinePosition) if listing.cursor else None
     if listing.cursor and position is None:
         raise BadParametersError("cursor is invalid")
-    is_before = position is not None and position.is_before
     rows = await package_rows.list_pipelines(
         connection,
         package_id=package_id,
         position=position.id if position else None,
-        is_before=is_before,
+        is_before=position is not None and position.is_before,
         limit=listing.per_page + 1,
     )
-    has_more = len(rows) > listing.per_page
-    pipelines = [row["pipeline"] for row in rows[: listing.per_page]]
+    return _neighbours(
+        [row["pipeline"] for row in rows[: listing.per_page]], position, has_more=len(rows) > listing.per_page
+    )
+
+
+def _neighbours(pipelines: list[Record], position: PipelinePosition | None, *, has_more: bool) -> Neighbours:
+    """Return the page of these pipelines; *has_more* in the direction in which they were read."""
+    is_before = position is not None and position.is_before
     if is_before:
         pipelines.reverse()
     has_newer, has_older = (has_more, True) if is_before else (position is not None, has_more)

@@ -10,8 +10,8 @@ from multidict import MultiMapping
 
 from schemas.names import Credential
 from service.access.callers import PresentedToken
+from service.http.body.forms import read_form
 from service.http.carriers import Carrier
-from service.http.forms import read_form
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
 from service.refusals import UnservedError

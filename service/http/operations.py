@@ -12,8 +12,8 @@ from aiohttp import hdrs, web
 
 from schemas.base import Contract, Query
 from service.access.callers import READING_SCOPES
+from service.http.body.expect_continue import let_body_come, wait_to_be_read
 from service.http.carriers import Carrier
-from service.http.expect_continue import let_body_come, wait_to_be_read
 from service.refusals import RefusedError, UnauthorizedError
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -6,8 +6,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from service.http.keys import CONTEXT
-from service.web import assets
 from service.web.errors import show_errors
+from service.web.frame import assets
 from service.web.keys import ATTEMPTS
 from service.web.live import live_deletions
 from service.web.routes import (

@@ -12,8 +12,8 @@ from schemas.statuses import DeletionState
 from service.access import access
 from service.access.callers import WRITING_SCOPES, Caller
 from service.access.readable import ReadableProject
-from service.deletions.entities import deletion_entity
-from service.deletions.views import DeletionDetails
+from service.deletions.viewing.entities import deletion_entity
+from service.deletions.viewing.views import DeletionDetails
 from service.infra.postgres.database import Connection
 from service.web.views import package_address
 

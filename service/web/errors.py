@@ -9,8 +9,8 @@ from service.errors import DatabaseAwayError, StorageUnavailableError
 from service.http.keys import REQUEST_ID
 from service.http.operations import READING, Handler
 from service.refusals import ForbiddenError, InsufficientScopeError, RefusedError
-from service.web.negotiation import prefers_html
-from service.web.rendering import moved, render, see_other
+from service.web.frame.negotiation import prefers_html
+from service.web.frame.rendering import moved, render, see_other
 from service.web.visits import PlaceMovedError, SignInFirstError
 
 _OTHERS: Final = ("/api", "/-/live", "/-/ready", "/-/metrics")

@@ -16,8 +16,8 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from service.deletions import views
-from service.deletions.views import DeletionDetails
+from service.deletions.viewing import views
+from service.deletions.viewing.views import DeletionDetails
 from service.infra.postgres.database import Database, DatabaseUnavailableError
 from service.observing.liveness import Vitals
 from service.refusals import OutageError

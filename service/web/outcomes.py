@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from yarl import URL
 
-from service.web.rendering import FORM_TOKEN, see_other
+from service.web.frame.rendering import FORM_TOKEN, see_other
 from service.web.sessions.forms import sign, verify
 
 

@@ -7,9 +7,9 @@ from aiohttp import web
 
 from schemas.names import AccessLevel, PackageType
 from service.deletions import bulk
-from service.deletions import overview as deletion_overview
 from service.deletions.bulk import RefusalReason, Wanted
-from service.deletions.entities import refusal_text
+from service.deletions.viewing import overview as deletion_overview
+from service.deletions.viewing.entities import refusal_text
 from service.http.keys import CONTEXT
 from service.http.visits import Visit
 from service.infra.postgres.database import Connection, Record, Within

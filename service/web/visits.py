@@ -16,7 +16,7 @@ from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.visits import Visit
 from service.infra.postgres.database import Connection
 from service.refusals import GroupNotFoundError, InsufficientScopeError, PackagesDisabledError, RefusedError
-from service.web.rendering import FORM_TOKEN, VIEWER
+from service.web.frame.rendering import FORM_TOKEN, VIEWER
 from service.web.sessions import forms
 from service.web.sessions import rows as session_rows
 from service.web.sessions.cookies import SESSION, read_cookie

@@ -13,13 +13,14 @@ from service.access.callers import Caller
 from service.access.rows import find_project
 from service.catalogue.uploads import GenericFile, UploadBody, publish_generic
 from service.context import Context
-from service.deletions import accept, bulk, views
+from service.deletions import accept, bulk
 from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.deletion import Deletion, Origin
 from service.deletions.undoing import requeue
 from service.deletions.undoing import restore as undoing
 from service.deletions.undoing.acts import Actor, DeletionChange
 from service.deletions.undoing.restore import Restoration
+from service.deletions.viewing import views
 from service.directory_file.applying import apply_directory, read_directory
 
 DIRECTORY: Final = Path(__file__).parent / "directory.yaml"

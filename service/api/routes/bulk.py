@@ -13,10 +13,11 @@ from schemas.names import AccessLevel, Cause, Lane
 from service.access import access
 from service.access.callers import Caller
 from service.api.routes.origins import actor_of, origin_of
-from service.deletions import bulk, views
+from service.deletions import bulk
 from service.deletions.bulk import BulkPlan, Wanted
-from service.deletions.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.deletions.undoing.restore import restore_batch
+from service.deletions.viewing import views
+from service.deletions.viewing.entities import batch_entity, batch_url, bulk_entity, planned_lines, restoration_entity
 from service.http.addresses import external_url
 from service.http.bodies import answer_once, read_body
 from service.http.carriers import OF_PROJECT, PERSONAL

@@ -12,13 +12,13 @@ from schemas.http.deletion_resources import DeletionResource
 from schemas.names import AccessLevel
 from service.access import access
 from service.api.routes.origins import actor_of
-from service.deletions import views
 from service.deletions.deletion import Deletions
-from service.deletions.entities import deletion_entity
 from service.deletions.undoing.acts import DeletionChange
 from service.deletions.undoing.requeue import destroy_now, retry
 from service.deletions.undoing.restore import restore
-from service.deletions.views import DeletionDetails, DeletionPage
+from service.deletions.viewing import views
+from service.deletions.viewing.entities import deletion_entity
+from service.deletions.viewing.views import DeletionDetails, DeletionPage
 from service.http.addresses import external_url
 from service.http.bodies import answer_once, read_body
 from service.http.carriers import OF_PROJECT, PERSONAL

@@ -26,9 +26,9 @@ from service.http import (
     read_query,
     reply,
 )
+from service.http.body.checksums import read_checksums
+from service.http.body.incoming import incoming_body
 from service.http.carriers import OF_PACKAGE_MANAGERS
-from service.http.checksums import read_checksums
-from service.http.incoming import incoming_body
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART
 from service.refusals import (
     BadRequestError,

@@ -20,9 +20,10 @@ from service.api.entities.packages import pipeline_entity
 from service.api.routes.origins import origin_of_visit
 from service.catalogue import json_reading, packages
 from service.catalogue.rows.package_pages import Page
-from service.deletions import accept, views
+from service.deletions import accept
 from service.deletions.deletion import Deletion
-from service.deletions.entities import deletion_entity, deletion_url
+from service.deletions.viewing import views
+from service.deletions.viewing.entities import deletion_entity, deletion_url
 from service.downloads import send_file
 from service.http import (
     CONTEXT,

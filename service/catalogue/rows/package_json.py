@@ -19,24 +19,17 @@ _ROOM: Final = "CASE p.package_type WHEN 'terraform_module' THEN 'infrastructure
 @cache
 def package_json(base: str, *, in_group: bool = False, versions: str | None = None) -> str:
     """Return a package; *base* is an expression for the address of the API, *versions* one for the other versions."""
-    web_path = _text(f"concat('/', v.path, '/-/', {_ROOM}, '/', p.id)")
-    api_path = _text(f"concat({base}, '/api/v4/projects/', p.project_id, '/packages/', p.id)")
     of_group = [("project_id", "p.project_id"), ("project_path", _text("v.path"))] if in_group else []
     return _concat(
         *_members(("id", "p.id")),
-        f"""CASE p.package_type WHEN 'conan' THEN
-            concat(',"name":', {_text(_RECIPE)}, ',"conan_package_name":', {_text("p.name")})
-            ELSE concat(',"name":', {_text("p.name")}) END""",
+        _name(),
         *_members(
             ("version", _or_null(_text("p.version"))),
             ("package_type", _text("p.package_type")),
             ("status", _text("p.status")),
-            ("_links", "'{\"web_path\":'"),
+            ("_links", _links(base)),
             is_first=False,
         ),
-        web_path,
-        f"CASE WHEN v.may_delete THEN concat(',\"delete_api_path\":', {api_path}) END",
-        "'}'",
         *_members(
             ("created_at", _moment("p.created_at")),
             ("last_downloaded_at", _or_null(_moment("p.last_downloaded_at"))),
@@ -53,6 +46,23 @@ def package_json(base: str, *, in_group: bool = False, versions: str | None = No
             " ',\"pipelines\":[', string_agg({each}, ',' ORDER BY {order}), ']')",
         ),
         *([] if versions is None else ["',\"versions\":['", versions, "']'"]),
+        "'}'",
+    )
+
+
+def _name() -> str:
+    return f"""CASE p.package_type WHEN 'conan' THEN
+            concat(',"name":', {_text(_RECIPE)}, ',"conan_package_name":', {_text("p.name")})
+            ELSE concat(',"name":', {_text("p.name")}) END"""
+
+
+def _links(base: str) -> str:
+    web_path = _text(f"concat('/', v.path, '/-/', {_ROOM}, '/', p.id)")
+    api_path = _text(f"concat({base}, '/api/v4/projects/', p.project_id, '/packages/', p.id)")
+    return _concat(
+        "'{\"web_path\":'",
+        web_path,
+        f"CASE WHEN v.may_delete THEN concat(',\"delete_api_path\":', {api_path}) END",
         "'}'",
     )
 
@@ -103,19 +113,6 @@ def _pipelines(base: str, built: str, row: str, aggregate: str) -> str:
 
 def _pipeline(base: str) -> str:
     path = "(SELECT j.path FROM project j WHERE j.id = l.project_id)"
-    user = _concat(
-        *_members(
-            ("id", "u.id"),
-            ("username", _text("u.username")),
-            ("name", _text("u.name")),
-            ("state", _text("u.state")),
-            # Nobody is locked out for wrong passwords here: there are none.
-            ("locked", "'false'"),
-            ("avatar_url", "'null'"),
-            ("web_url", _text(f"concat({base}, '/', u.username)")),
-        ),
-        "'}'",
-    )
     return _concat(
         *_members(
             ("id", "l.id"),
@@ -128,7 +125,23 @@ def _pipeline(base: str) -> str:
             ("created_at", _moment("l.created_at")),
             ("updated_at", _moment("l.updated_at")),
             ("web_url", _text(f"concat({base}, '/', {path}, '/-/pipelines/', l.id)")),
-            ("user", f"coalesce((SELECT {user} FROM directory_user u WHERE u.id = l.user_id), 'null')"),
+            ("user", f"coalesce((SELECT {_user(base)} FROM directory_user u WHERE u.id = l.user_id), 'null')"),
+        ),
+        "'}'",
+    )
+
+
+def _user(base: str) -> str:
+    return _concat(
+        *_members(
+            ("id", "u.id"),
+            ("username", _text("u.username")),
+            ("name", _text("u.name")),
+            ("state", _text("u.state")),
+            # Nobody is locked out for wrong passwords here: there are none.
+            ("locked", "'false'"),
+            ("avatar_url", "'null'"),
+            ("web_url", _text(f"concat({base}, '/', u.username)")),
         ),
         "'}'",
     )

@@ -11,7 +11,7 @@ from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import package_json
 from service.catalogue.rows.package_pages import Page, page_of
 from service.catalogue.rows.packages import of_type, selection
-from service.infra.postgres.composing import containing
+from service.infra.postgres.composing import Values, containing
 from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.pages import COUNT_LIMIT
 
@@ -30,16 +30,10 @@ async def search_packages(
     The total of a page behind a *position* has only the matches behind it, and is not shown.
     """
     values = visit.values
-    conditions = selection(values, listing.model_copy(update={"package_name": None}))
-    if position is not None:
-        conditions.append(package_orders.behind(listing, position, values) or "false")
-    words, names = (containing(values, listing.package_name or "", [column]) for column in ("p.name", "n.name"))
     limit = values.place(listing.per_page + 1, "bigint")
     parts = {
         "visit": visit.text,
-        "conditions": " AND ".join(conditions),
-        "words": " AND ".join(words) or "true",
-        "names": " AND ".join([of_type("n", listing.package_type), *names]),
+        **_conditions(values, listing, position),
         "count_limit": values.place(COUNT_LIMIT + 1, "bigint"),
         "key": package_orders.key(listing),
         "order_within": package_orders.ordering_within_project(listing),
@@ -51,3 +45,16 @@ async def search_packages(
     }
     (record,) = await fetch_composed(connection, "search_page", parts, values.all)
     return page_of(record, listing)
+
+
+def _conditions(values: Values, listing: PackageListing, position: PackagePosition | None) -> dict[str, str]:
+    """Return the conditions on packages, and those on the names of packages and in the table of names."""
+    conditions = selection(values, listing.model_copy(update={"package_name": None}))
+    if position is not None:
+        conditions.append(package_orders.behind(listing, position, values) or "false")
+    words, names = (containing(values, listing.package_name or "", [column]) for column in ("p.name", "n.name"))
+    return {
+        "conditions": " AND ".join(conditions),
+        "words": " AND ".join(words) or "true",
+        "names": " AND ".join([of_type("n", listing.package_type), *names]),
+    }

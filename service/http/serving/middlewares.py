@@ -10,8 +10,8 @@ import structlog
 from aiohttp import hdrs, web
 
 from service.errors import DatabaseAwayError, StorageUnavailableError
+from service.http.body.expect_continue import hang_up_unless_it_came
 from service.http.carriers import Carrier
-from service.http.expect_continue import hang_up_unless_it_came
 from service.http.keys import CONTEXT, LOG_FIELDS, REQUEST_ID
 from service.http.operations import OPERATION, Handler
 from service.http.refusing import refusal_of, refuse

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import LineTooLong
 from typing_extensions import override
 
 from service.errors import StartError
-from service.http.expect_continue import without_unknown
+from service.http.body.expect_continue import without_unknown
 from service.http.operations import READING
 from service.http.refusing import refuse
 from service.http.replies import COMMON_HEADERS

@@ -9,9 +9,9 @@ from schemas.names import AccessLevel
 from service.access import access
 from service.downloads import send_file
 from service.http import CONTEXT, MOVED, PROJECT_REFUSALS, Answer, Media, Routes, project_visit, reply
+from service.http.body.upload_forms import UploadForm
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART
-from service.http.upload_forms import UploadForm
 from service.refusals import (
     BadParametersError,
     BadRequestError,

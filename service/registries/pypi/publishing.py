@@ -9,7 +9,7 @@ from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
 from service.catalogue.uploads import UploadBody, add_file, stored_body
-from service.http.upload_forms import LARGEST_FIELDS, UploadForm
+from service.http.body.upload_forms import LARGEST_FIELDS, UploadForm
 from service.infra.postgres.database import Database
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import ObjectStore, StoredObject

@@ -13,11 +13,11 @@ from service.access.callers import Caller
 from service.access.rows import Group
 from service.downloads import send_file
 from service.http.addresses import external_url
+from service.http.body.upload_forms import UploadForm
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.keys import CONTEXT
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, Answer, Media, Routes
 from service.http.replies import reply
-from service.http.upload_forms import UploadForm
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
 from service.infra.postgres.database import Connection, Record
 from service.refusals import (

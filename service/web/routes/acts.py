@@ -10,23 +10,24 @@ from schemas.names import AccessLevel
 from service.access import access
 from service.access.rows import Project
 from service.catalogue import overview, packages
-from service.deletions import accept, views
-from service.deletions import overview as deletion_overview
+from service.deletions import accept
 from service.deletions.deletion import Deletions
 from service.deletions.undoing import requeue
 from service.deletions.undoing import restore as undoing
 from service.deletions.undoing.acts import DeletionChange
+from service.deletions.viewing import overview as deletion_overview
+from service.deletions.viewing import views
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.visits import Visit
 from service.refusals import ConflictError, DeletionHeldError, FileNotFoundInPackageError, ForbiddenError, NotFoundError
 from service.web.deletions import deletion_view, rights_of
+from service.web.frame.rendering import render, see_other
+from service.web.frame.routing import PageRoutes
 from service.web.origins import actor_of, origin_of, reason_of
 from service.web.parameters import read_number, read_uuid
 from service.web.prospects import find_file_prospect, find_prospect
-from service.web.rendering import render, see_other
 from service.web.routes.deletions import DELETION
 from service.web.routes.packages import FILE, PACKAGE
-from service.web.routing import PageRoutes
 from service.web.views import file_view, package_view, project_place
 from service.web.visits import project_to_change, project_visit, sent_form
 

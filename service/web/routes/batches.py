@@ -11,17 +11,17 @@ from aiohttp import web
 from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.deletion_resources import Batch
 from schemas.statuses import DeletionState
-from service.deletions import views
-from service.deletions.entities import batch_entity
-from service.deletions.failures import FailureGroup, failed_of, failures_of, retry_all
 from service.deletions.undoing.restore import restore_batch
+from service.deletions.viewing import views
+from service.deletions.viewing.entities import batch_entity
+from service.deletions.viewing.failures import FailureGroup, failed_of, failures_of, retry_all
 from service.http.keys import CONTEXT
 from service.web.deletions import DeletionView, readable_places, views_in
+from service.web.frame.rendering import render
+from service.web.frame.routing import GROUP, PROJECT, PageRoutes
 from service.web.origins import actor_of
 from service.web.outcomes import BatchOutcome, shown_outcome, to_outcome
 from service.web.parameters import read_uuid
-from service.web.rendering import render
-from service.web.routing import GROUP, PROJECT, PageRoutes
 from service.web.scopes import PlaceScope, scope_visit
 from service.web.visits import sent_form
 

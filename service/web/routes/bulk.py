@@ -12,17 +12,18 @@ from multidict import MultiMapping
 from schemas.http.bulk import MOST_PACKAGES, PackageFilter
 from schemas.names import PackageType
 from schemas.statuses import DISPLAYABLE
-from service.deletions import bulk, views
+from service.deletions import bulk
 from service.deletions.bulk import BulkPlan, Wanted
-from service.deletions.entities import refusal_text
+from service.deletions.viewing import views
+from service.deletions.viewing.entities import refusal_text
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.ids import new_id
 from service.infra.postgres.database import Within
 from service.refusals import ConflictError, ForeignFormError, NotFoundError, OutboxBehindError
 from service.web.filters import FIELDS, given_conditions, read_filter
+from service.web.frame.rendering import FORM_TOKEN, render, see_other
+from service.web.frame.routing import GROUP, PROJECT, PageRoutes
 from service.web.origins import bulk_origin_of, reason_of
-from service.web.rendering import FORM_TOKEN, render, see_other
-from service.web.routing import GROUP, PROJECT, PageRoutes
 from service.web.scopes import PlaceScope, scope_visit
 from service.web.sessions.forms import sign, verify
 from service.web.visits import sent_form

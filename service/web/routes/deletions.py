@@ -10,15 +10,15 @@ from schemas.http.deletion_parameters import DeletionListing
 from schemas.statuses import DeletionState
 from service.access.callers import Caller
 from service.access.readable import ReadableProject
-from service.deletions import overview as deletion_overview
-from service.deletions import views
-from service.deletions.views import DeletionPage
+from service.deletions.viewing import overview as deletion_overview
+from service.deletions.viewing import views
+from service.deletions.viewing.views import DeletionPage
 from service.infra.postgres.database import Connection
 from service.refusals import BadParametersError
 from service.web.deletions import DeletionView, deletion_view, readable_places, rights_of, views_in
+from service.web.frame.rendering import render
+from service.web.frame.routing import GROUP, PROJECT, PageRoutes
 from service.web.parameters import read_listing, read_uuid, with_parameters
-from service.web.rendering import render
-from service.web.routing import GROUP, PROJECT, PageRoutes
 from service.web.views import PlaceView, group_place, project_place
 from service.web.visits import group_visit, project_visit, visit
 

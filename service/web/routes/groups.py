@@ -20,15 +20,15 @@ from service.catalogue.packages import PackagePage
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
 from service.deletions import holds
-from service.deletions import overview as deletion_overview
+from service.deletions.viewing import overview as deletion_overview
 from service.http.keys import READS
 from service.infra.postgres.database import Connection
 from service.infra.postgres.expensive_reads import Cost
 from service.refusals import GroupNotFoundError, ProjectNotFoundError
 from service.web.deletions import hold_view
+from service.web.frame.rendering import render, see_other
+from service.web.frame.routing import GROUP, NAME, PageRoutes
 from service.web.listings import first_if_lost, package_list, read_packages
-from service.web.rendering import render, see_other
-from service.web.routing import GROUP, NAME, PageRoutes
 from service.web.views import group_place, package_view
 from service.web.visits import group_visit, visit
 

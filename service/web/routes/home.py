@@ -12,12 +12,12 @@ from schemas.statuses import DeletionState
 from service.access.callers import Caller
 from service.access.readable import ReadableProject
 from service.catalogue import browsing, overview
-from service.deletions import views
+from service.deletions.viewing import views
 from service.infra.postgres.database import Connection
 from service.web.deletions import DeletionView, readable_places, views_in
+from service.web.frame.rendering import render
+from service.web.frame.routing import PageRoutes
 from service.web.parameters import read_listing, with_parameters
-from service.web.rendering import render
-from service.web.routing import PageRoutes
 from service.web.visits import visit
 
 routes = PageRoutes()

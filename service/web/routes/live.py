@@ -6,16 +6,16 @@ from typing import Final
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse
 
-from service.deletions import views
-from service.deletions.views import DeletionDetails
+from service.deletions.viewing import views
+from service.deletions.viewing.views import DeletionDetails
 from service.infra.postgres.database import DatabaseUnavailableError
 from service.refusals import RefusedError
 from service.web.deletions import DeletionView, Rights, deletion_view, rights_of
+from service.web.frame.rendering import rendered
+from service.web.frame.routing import PageRoutes
 from service.web.live import LIVE, Following, LiveState
 from service.web.parameters import read_uuid
-from service.web.rendering import rendered
 from service.web.routes.deletions import DELETION
-from service.web.routing import PageRoutes
 from service.web.sessions.cookies import SESSION, read_cookie
 from service.web.visits import PlaceMovedError, project_visit
 

@@ -11,16 +11,16 @@ from schemas.names import PackageType
 from service.access.rows import Project
 from service.catalogue import overview, packages
 from service.catalogue.overview import Person, SiblingVersion
-from service.deletions import overview as deletion_overview
+from service.deletions.viewing import overview as deletion_overview
 from service.downloads import send_file
 from service.infra.postgres.database import Connection, Record
 from service.infra.postgres.pages import Slice
 from service.refusals import NotFoundError
 from service.web.deletions import Rights, rights_of
+from service.web.frame.rendering import render, see_other
+from service.web.frame.routing import PROJECT, PageRoutes
 from service.web.parameters import read_listing, read_number, with_parameters
 from service.web.prospects import find_prospect
-from service.web.rendering import render, see_other
-from service.web.routing import PROJECT, PageRoutes
 from service.web.views import file_view, package_view, pipeline_views, project_place
 from service.web.visits import project_visit
 

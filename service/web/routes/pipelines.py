@@ -6,9 +6,9 @@ from aiohttp import web
 
 from service.catalogue import overview
 from service.refusals import NotFoundError
+from service.web.frame.rendering import render
+from service.web.frame.routing import PROJECT, PageRoutes
 from service.web.parameters import read_number
-from service.web.rendering import render
-from service.web.routing import PROJECT, PageRoutes
 from service.web.views import package_address, pipeline_view, project_place
 from service.web.visits import project_visit
 

@@ -6,12 +6,12 @@ from schemas.http.package_parameters import ProjectPackageListing
 from schemas.statuses import ENDED
 from service.catalogue import json_reading, packages, statistics
 from service.deletions import holds
-from service.deletions import overview as deletion_overview
+from service.deletions.viewing import overview as deletion_overview
 from service.http.keys import READS
 from service.web.deletions import Rights, hold_view, rights_of
+from service.web.frame.rendering import render
+from service.web.frame.routing import PROJECT, PageRoutes
 from service.web.listings import first_if_lost, package_list, read_packages
-from service.web.rendering import render
-from service.web.routing import PROJECT, PageRoutes
 from service.web.views import package_view, project_place
 from service.web.visits import project_visit
 

@@ -11,9 +11,9 @@ from service.access.callers import READING_SCOPES, Caller, PresentedToken, calle
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.infra.postgres.database import Connection
 from service.refusals import ForeignFormError, RefusedError, TooManyRequestsError
+from service.web.frame.rendering import FORM_TOKEN, render, see_other
+from service.web.frame.routing import PageRoutes
 from service.web.keys import ATTEMPTS
-from service.web.rendering import FORM_TOKEN, render, see_other
-from service.web.routing import PageRoutes
 from service.web.sessions import forms
 from service.web.sessions import rows as session_rows
 from service.web.sessions.cookies import (

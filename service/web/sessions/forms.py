@@ -12,7 +12,7 @@ from aiohttp import web
 from multidict import MultiMapping
 
 from service.http.addresses import external_url
-from service.http.forms import read_form
+from service.http.body.forms import read_form
 from service.http.keys import CONTEXT
 from service.ip_addresses import read_address
 from service.refusals import ForeignFormError

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from service.context import Context
-from service.deletions import views
+from service.deletions.viewing import views
 from service.infra.postgres.database import Connection, DatabaseUnavailableError
 from service.infra.postgres.pool import open_database
 from tests.support.catalogue import delete, publish, query, restore

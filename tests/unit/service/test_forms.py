@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.http.forms import parse_form
+from service.http.body.forms import parse_form
 
 _JSON = "application/json"
 _URLENCODED = "application/x-www-form-urlencoded"

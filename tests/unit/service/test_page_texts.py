@@ -12,8 +12,8 @@ from babel.messages.extract import extract_from_dir
 from typing_extensions import override
 
 import service.web
-from service.web.formats import Formats
-from service.web.rendering import make_environment
+from service.web.frame.formats import Formats
+from service.web.frame.rendering import make_environment
 
 _TEMPLATES: Final = Path(service.web.__file__).parent / "templates"
 _TAGS: Final = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>|&[a-z]+;", re.DOTALL)

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from schemas.http.deletion_resources import Batch
 from service.context import Context
-from service.deletions import views
-from service.deletions.entities import batch_entity, restoration_entity
 from service.deletions.undoing import restore
 from service.deletions.undoing.restore import Restoration
+from service.deletions.viewing import views
+from service.deletions.viewing.entities import batch_entity, restoration_entity
 from service.infra.postgres.database import Connection
 from workers.cli.deletions.output import print_batch, print_restoration
 from workers.cli.deletions.snapshots import DeletionSnapshot, snapshot_of_batch

@@ -15,11 +15,11 @@ from schemas.statuses import DeletionState
 from service.access import access
 from service.access.callers import OPERATOR
 from service.context import Context
-from service.deletions import views
 from service.deletions.undoing import requeue
 from service.deletions.undoing import restore as undoing
 from service.deletions.undoing.acts import DeletionChange
-from service.deletions.views import DeletionDetails, DeletionPage
+from service.deletions.viewing import views
+from service.deletions.viewing.views import DeletionDetails, DeletionPage
 from service.infra.postgres.database import Connection
 from workers.cli.deletions.batches import restore_batch, show_batch
 from workers.cli.deletions.bulk_delete import bulk_delete

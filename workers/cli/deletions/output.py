@@ -8,9 +8,9 @@ from rich.filesize import decimal
 
 from schemas.http.deletion_resources import Act, Batch, DeletionResource, Requester
 from schemas.names import AccessLevel
-from service.deletions.entities import deletion_entity
 from service.deletions.undoing.restore import Restoration
-from service.deletions.views import DeletionDetails
+from service.deletions.viewing.entities import deletion_entity
+from service.deletions.viewing.views import DeletionDetails
 from service.settings import Settings
 from workers.cli.outputs import Output, print_json, print_names
 from workers.cli.tables import Column, Size, counted, print_fields, print_table

@@ -7,7 +7,7 @@ import click
 from rich.filesize import decimal
 
 from service.deletions.bulk import BulkPlan
-from service.deletions.entities import bulk_entity, planned_lines, refusal_text
+from service.deletions.viewing.entities import bulk_entity, planned_lines, refusal_text
 from workers.cli.deletions.output import print_some
 from workers.cli.outputs import Output, print_json, print_names
 from workers.cli.tables import Column, Size, counted

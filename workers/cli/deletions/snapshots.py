@@ -7,7 +7,7 @@ from rich.filesize import decimal
 
 from schemas.http.deletion_resources import Batch
 from schemas.statuses import ENDED, DeletionState
-from service.deletions.views import DeletionDetails
+from service.deletions.viewing.views import DeletionDetails
 from workers.cli.tables import written
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import MultiDict
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from service.http.incoming import incoming_body
+from service.http.body.incoming import incoming_body
 from service.refusals import BadParametersError
 
 _MOST_FIELDS: Final = 1_000

@@ -30,7 +30,7 @@ from service.access.access import LEVEL_TO_UNDO
 from service.deletions.bulk import BulkPlan, PackageRefusal, RefusalReason
 from service.deletions.deletion import Deletion
 from service.deletions.undoing.restore import Restoration
-from service.deletions.views import ActView, BatchPart, DeletionDetails, NamedUser
+from service.deletions.viewing.views import ActView, BatchPart, DeletionDetails, NamedUser
 from service.refusals import DeletionHeldError, DeletionProtectedError, ForbiddenError, NotFoundError
 
 NAMED_OF_DRY_RUN: Final = 1_000

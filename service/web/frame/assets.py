@@ -10,14 +10,14 @@ from typing import Final
 from aiohttp import web
 
 from service.refusals import PageNotFoundError
-from service.web.routing import PageRoutes
+from service.web.frame.routing import PageRoutes
 
 ASSETS: Final = "/-/assets"
 """The address below which they are served."""
 
 routes = PageRoutes()
 
-_FOLDER: Final = Path(__file__).parent / "static"
+_FOLDER: Final = Path(__file__).parents[1] / "static"
 _TYPES: Final = MappingProxyType({".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"})
 _DIGEST_LENGTH: Final = 12
 _FOR_EVER: Final = "public, max-age=31536000, immutable"

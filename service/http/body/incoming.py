@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from service.http.expect_continue import let_body_come
+from service.http.body.expect_continue import let_body_come
 from service.http.keys import CONTEXT
 from service.refusals import UnservedError
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
+from service.http.body.expect_continue import let_body_come
 from service.http.carriers import NO_CREDENTIALS
-from service.http.expect_continue import let_body_come
 from service.http.operations import OPERATION, READING, Answer, Handler, Media, Operation
-from service.web.negotiation import prefers_html
+from service.web.frame.negotiation import prefers_html
 
 _RESERVED: Final = "(?!(?:api|-|groups|users)(?:/|$))"
 PROJECT: Final = "/{path:" + _RESERVED + "[^/]+(?:/(?!-/|-$)[^/]+)+}"

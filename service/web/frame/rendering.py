@@ -13,8 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller
 from service.http.addresses import path_prefix
-from service.web.assets import asset_path
-from service.web.formats import Formats
+from service.web.frame.assets import asset_path
+from service.web.frame.formats import Formats
 
 VIEWER: Final = web.RequestKey("viewer", Caller)
 """The caller that a page is for, once it is known."""
