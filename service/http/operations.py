@@ -99,6 +99,8 @@ class Operation:
     query: type[Query] | None = None
     reading_scopes: frozenset[str] = READING_SCOPES
     """Each of these lets a user's own token read here."""
+    form_file: str = ""
+    """The field of a multipart form that is the file; empty where the body itself is the file."""
     takes_bytes: bool = False
     """The body is a file."""
     body: type[Contract] | None = None
@@ -160,6 +162,7 @@ class _Extras(TypedDict, total=False):
     query: type[Query]
     reading_scopes: frozenset[str]
     takes_bytes: bool
+    form_file: str
     body: type[Contract]
     takes_key: bool
     path_rules: Mapping[str, str]

@@ -26,7 +26,9 @@ _MOST_EVENTS: Final = 3_000
 """Keys, values and beginnings and ends of collections; reading 10,000 takes a second of the interpreter."""
 _DEEPEST: Final = 50
 _LONGEST: Final = 255
-_NAME: Final = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+NAME_RULE: Final = "[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*"
+"""The pattern of the name of a chart or a channel."""
+_NAME: Final = re.compile(NAME_RULE)
 _NUMBER: Final = r"(?:0|[1-9][0-9]*)"
 _WORD: Final = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _VERSION: Final = re.compile(

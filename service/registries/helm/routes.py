@@ -22,13 +22,14 @@ from service.refusals import (
     ValidationFailedError,
 )
 from service.registries.helm import publishing, rows
-from service.registries.helm.charts import is_name
+from service.registries.helm.charts import NAME_RULE, is_name
 from service.registries.helm.index import index_of
 
 routes = Routes("Helm", carriers=OF_PACKAGE_MANAGERS)
 
 _REPOSITORY: Final = "/api/v4/projects/{id}/packages/helm"
 _SUFFIX: Final = ".tgz"
+_RULES: Final = {"channel": NAME_RULE}
 _BAD_CHANNEL: Final = BadParametersError("channel is invalid")
 _PUSHING: Final = (
     *PROJECT_REFUSALS,
@@ -46,7 +47,9 @@ _PUSHING: Final = (
     answers=Answer(201, Message),
     refusals=_PUSHING,
     takes_bytes=True,
+    form_file="chart",
     refuses_unknown=True,
+    path_rules=_RULES,
 )
 async def push_helm_chart(request: web.Request) -> web.Response:
     """Push a chart to a channel: a multipart form with the packed chart in `chart`."""
@@ -73,6 +76,7 @@ async def push_helm_chart(request: web.Request) -> web.Response:
     refusals=(*PROJECT_REFUSALS, _BAD_CHANNEL),
     is_index=True,
     refuses_unknown=True,
+    path_rules=_RULES,
 )
 async def show_helm_index(request: web.Request) -> web.Response:
     """Show the charts of a channel; a channel that nobody pushed to is empty."""
@@ -88,6 +92,7 @@ async def show_helm_index(request: web.Request) -> web.Response:
     answers=(FILE_BYTES, FILE_PART, ADDRESS, MOVED),
     refusals=(*PROJECT_REFUSALS, NotFoundError, _BAD_CHANNEL),
     refuses_unknown=True,
+    path_rules=_RULES,
 )
 async def download_helm_chart(request: web.Request) -> web.StreamResponse:
     """Download the newest chart of that file name in a channel."""

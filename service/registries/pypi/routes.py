@@ -1,5 +1,6 @@
 """PyPI: publish, and the simple index of a project or a group with its files."""
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -40,7 +41,7 @@ routes = Routes("PyPI", carriers=OF_PACKAGE_MANAGERS)
 _PROJECT: Final = "/api/v4/projects/{id}/packages/pypi"
 _GROUP: Final = "/api/v4/groups/{id}/-/packages/pypi"
 _SHA256: Final = "[0-9A-Fa-f]{64}"
-_FILE: Final = f"/files/{{sha256:{_SHA256}}}/{{file_name}}"
+_FILE: Final = "/files/{sha256}/{file_name}"
 _FILE_RULES: Final = {"sha256": _SHA256}
 
 _PUBLISHING: Final = (
@@ -60,7 +61,7 @@ _OF_PROJECT: Final = (*PROJECT_REFUSALS, PackageNameNotFoundError)
 _OF_GROUP: Final = (*GROUP_REFUSALS, PackageNameNotFoundError)
 
 
-@routes.post(_PROJECT, answers=Answer(201, Message), refusals=_PUBLISHING, takes_bytes=True)
+@routes.post(_PROJECT, answers=Answer(201, Message), refusals=_PUBLISHING, takes_bytes=True, form_file="content")
 async def publish_pypi_file(request: web.Request) -> web.Response:
     """Publish a wheel or a source archive: a multipart form with the file in `content`, as twine sends it."""
     async with project_visit(request, credential_required=True) as (connection, found):
@@ -150,13 +151,15 @@ async def download_pypi_file_of_group(request: web.Request) -> web.StreamRespons
 
 
 async def _find_file(request: web.Request, connection: Connection, project_ids: Collection[int]) -> Record:
-    file_name = request.match_info["file_name"]
+    sha256, file_name = request.match_info["sha256"], request.match_info["file_name"]
+    if not re.fullmatch(_SHA256, sha256):
+        raise PackageNameNotFoundError
     file = await rows.find_file(
         connection,
         project_ids,
         normal_names=possible_names(file_name),
         file_name=file_name,
-        sha256=bytes.fromhex(request.match_info["sha256"]),
+        sha256=bytes.fromhex(sha256),
     )
     if file is None:
         raise PackageNameNotFoundError

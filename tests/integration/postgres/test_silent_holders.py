@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -18,6 +18,8 @@ from service.infra.postgres.pool import open_database
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.postgres.sessions.kept import Pulse
 from service.storage_check import schedule
+from service.storage_check.check import StorageCheck
+from service.storage_check.findings import Finding
 from tests.support.ways import Way
 from workers import scheduler
 from workers.scheduler import run_scheduler
@@ -106,7 +108,14 @@ async def test_one_scheduler_works_through_long_rounds_and_checks_and_another_ta
 ) -> None:
     rounds, checks = Shifts(), Shifts()
     monkeypatch.setattr(scheduler, "schedule_once", rounds.piece(lambda context: str(id(context.database))))
-    monkeypatch.setattr(schedule, "check", checks.piece(lambda database, *_: str(id(database))))
+    check = checks.piece(lambda run: str(id(run._database)))
+
+    async def findings(run: StorageCheck) -> AsyncGenerator[list[Finding]]:
+        await check(run)
+        yield []
+
+    monkeypatch.setattr(StorageCheck, "alone", lambda _run: nullcontext())
+    monkeypatch.setattr(StorageCheck, "findings", findings)
     monkeypatch.setattr(scheduler, "_CHECK_PERIOD", timedelta(seconds=0.5))
 
     async def is_due(*_: object) -> bool:
