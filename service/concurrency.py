@@ -1,11 +1,15 @@
-"""Doing the same for many, a few at a time."""
+"""Doing the same for many, a few at a time; and work in the background that goes on after a failure."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Never, TypeVar
+
+import structlog
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+
+log = structlog.get_logger()
 
 
 async def bounded_map(keys: Iterable[_K], function: Callable[[_K], Awaitable[_V]], *, limit: int) -> dict[_K, _V]:
@@ -33,3 +37,16 @@ async def bounded_map(keys: Iterable[_K], function: Callable[[_K], Awaitable[_V]
     if failures:
         raise failures[0]
     return {key: results[key] for key in wanted}
+
+
+async def repeat(work: Callable[[], Awaitable[None]], *, every_s: float, name: str) -> Never:
+    """Do *work* again and again, with a pause of *every_s* seconds between, until this is cancelled.
+
+    A failure is logged under *name* and does not end it: nobody waits for the task, so nobody would notice.
+    """
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("background_work_failed", work=name)
+        await asyncio.sleep(every_s)

@@ -16,7 +16,7 @@ from service.feed.tail import FeedTail
 from service.infra.postgres.database import Database
 from service.refusals import RefusedError
 
-_AT_ONCE: Final = 100
+_BATCH: Final = 100
 """How many events are read, and sent, together."""
 _RIGHTS_FOR_S: Final = 8.0
 """How long rights are taken to hold. They are then read anew, so a change shows within 10 s."""
@@ -75,9 +75,9 @@ class EventStream:
         if recent is None:
             async with self._database.connection() as connection:
                 until = await feed.reach(connection, after)
-                part = await audience.read(connection, after, until, self._wanted, limit=_AT_ONCE)
+                part = await audience.read(connection, after, until, self._wanted, limit=_BATCH)
             return part.events, part.read_up_to
-        recent = recent[:_AT_ONCE]
+        recent = recent[:_BATCH]
         wanted = [event for event in recent if self._wanted.has(event)]
         if unknown := audience.unknown(wanted):
             async with self._database.connection() as connection:

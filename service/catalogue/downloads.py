@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from service.catalogue.rows import packages as package_rows
+from service.concurrency import repeat
 from service.infra.postgres.database import Database, DatabaseUnavailableError
 
 _PERIOD: Final = timedelta(seconds=2)
@@ -66,6 +67,4 @@ class DownloadNotes:
 
     async def keep_writing(self) -> None:
         """Write every two seconds, until it is cancelled."""
-        while True:
-            await asyncio.sleep(_PERIOD.total_seconds())
-            await self.write()
+        await repeat(self.write, every_s=_PERIOD.total_seconds(), name="noting of downloads")

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from service.concurrency import repeat
 from service.feed import log as feed
 from service.feed.log import FeedEvent, WantedEvents
 from service.infra.postgres.database import Database, DatabaseUnavailableError
@@ -52,7 +53,7 @@ class FeedTail:
             self._end.cancel()
             self._end = None
         if self._following is None:
-            self._following = asyncio.create_task(self._follow())
+            self._following = asyncio.create_task(repeat(self._follow, every_s=_PAUSE_S, name="feed"))
         try:
             yield
         finally:
@@ -103,18 +104,17 @@ class FeedTail:
         news.set()
 
     async def _follow(self) -> None:
-        while True:
-            try:
-                async with self._database.listen("packyard_events") as listening:
-                    while True:
-                        listening.heard.clear()
-                        await self._read_on()
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(_POLL_S):
-                                await listening.heard.wait()
-            except DatabaseUnavailableError as error:
-                log.warning("feed_interrupted", reason=str(error))
-            await asyncio.sleep(_PAUSE_S)
+        """Follow the log until the database goes away."""
+        try:
+            async with self._database.listen("packyard_events") as listening:
+                while True:
+                    listening.heard.clear()
+                    await self._read_on()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_S):
+                            await listening.heard.wait()
+        except DatabaseUnavailableError as error:
+            log.warning("feed_interrupted", reason=str(error))
 
     async def _read_on(self) -> None:
         async with self._database.connection() as connection:

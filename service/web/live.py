@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
+from service.concurrency import repeat
 from service.deletions.viewing import views
 from service.deletions.viewing.views import DeletionDetails
 from service.infra.postgres.database import Database, DatabaseUnavailableError
@@ -115,12 +116,13 @@ class LiveDeletions:
 
     async def keep_asking(self) -> None:
         """Hand on what is new, once a second, until this is cancelled."""
-        while True:
-            await asyncio.sleep(_PERIOD_S)
-            if self._vitals.is_stopping:
-                self._end_all()
-            elif self._followed:
-                await self._ask()
+        await repeat(self._hand_on_news, every_s=_PERIOD_S, name="live pages")
+
+    async def _hand_on_news(self) -> None:
+        if self._vitals.is_stopping:
+            self._end_all()
+        elif self._followed:
+            await self._ask()
 
     async def _ask(self) -> None:
         try:

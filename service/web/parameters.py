@@ -4,6 +4,7 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from aiohttp import web
+from multidict import MultiMapping
 from pydantic import ValidationError
 
 from schemas.base import Query
@@ -11,6 +12,7 @@ from service.refusals import NotFoundError
 
 _Query = TypeVar("_Query", bound=Query)
 _LARGEST: Final = 2**63
+_LONGEST_REASON: Final = 1_000
 
 
 def read_listing(request: web.Request, kind: type[_Query], **values: object) -> _Query:
@@ -52,3 +54,9 @@ def read_uuid(request: web.Request, name: str) -> UUID:
         return UUID(request.match_info[name])
     except ValueError:
         raise NotFoundError from None
+
+
+def reason_of(fields: MultiMapping[str]) -> str | None:
+    """Return the reason that was typed into a form, if there is one."""
+    reason = fields.get("reason", "").strip().replace("\x00", "")
+    return reason.encode("utf-8", "replace").decode()[:_LONGEST_REASON] or None

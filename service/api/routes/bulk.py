@@ -9,10 +9,9 @@ from pydantic_core import to_json
 
 from schemas.http.bulk import BulkDelete, BulkRestore, GroupBulkDelete, GroupPackageFilter
 from schemas.http.deletion_resources import Batch, BulkDeletion, BulkRestoration
-from schemas.names import AccessLevel, Cause, Lane
+from schemas.names import AccessLevel
 from service.access import access
 from service.access.callers import Caller
-from service.api.routes.origins import actor_of, origin_of
 from service.deletions import bulk
 from service.deletions.bulk import BulkPlan, Wanted
 from service.deletions.undoing.restore import restore_batch
@@ -33,6 +32,7 @@ from service.http.visits import (
 )
 from service.ids import new_id
 from service.infra.postgres.database import Connection, Sessions
+from service.origins import actor_of, origin_of_batch
 from service.refusals import ConflictError, KeyReusedError, MovedProjectWriteError, NotFoundError, OutboxBehindError
 
 routes = Routes("Deletions", carriers=OF_PROJECT)
@@ -160,7 +160,7 @@ async def _delete(
             return _reply_to_bulk(request, await bulk.plan_deletion(deletions, wanted), batch_id=None)
         batch_id = new_id()
         request[LOG_FIELDS]["batch_id"] = str(batch_id)
-        origin = origin_of(request, caller, cause=Cause.BULK, lane=Lane.BULK, reason=body.reason, batch_id=batch_id)
+        origin = origin_of_batch(request, caller, reason=body.reason, batch_id=batch_id)
         await bulk.require_moving_outbox(deletions, limit=context.settings.outbox_limit)
         plan = await bulk.delete_packages(deletions, origin, wanted)
         return _reply_to_bulk(request, plan, batch_id=batch_id)

@@ -11,7 +11,6 @@ from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.deletion_resources import DeletionResource
 from schemas.names import AccessLevel
 from service.access import access
-from service.api.routes.origins import actor_of
 from service.deletions.deletion import Deletions
 from service.deletions.undoing.acts import DeletionChange
 from service.deletions.undoing.requeue import destroy_now, retry
@@ -29,6 +28,7 @@ from service.http.parameters import UUID_RULE, read_deletion_id, read_query
 from service.http.replies import reply
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
 from service.infra.postgres.database import Sessions
+from service.origins import actor_of
 from service.refusals import ConflictError, DeletionHeldError, KeyReusedError, MovedProjectWriteError, NotFoundError
 
 routes = Routes("Deletions", carriers=OF_PROJECT)

@@ -17,7 +17,6 @@ from schemas.http.package_parameters import (
 from schemas.http.resources import Package, PackageFile, Pipeline
 from service.access import access
 from service.api.entities.packages import pipeline_entity
-from service.api.routes.origins import origin_of_visit
 from service.catalogue import json_reading, packages
 from service.catalogue.rows.package_pages import Page
 from service.deletions import accept
@@ -53,6 +52,7 @@ from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE
 from service.http.parameters import prefers_async, read_unmodified_since
 from service.http.reading_visits import read_in_project
 from service.http.replies import JsonText, no_content
+from service.origins import origin_of_visit
 from service.refusals import (
     DeletionHeldError,
     DeletionProtectedError,

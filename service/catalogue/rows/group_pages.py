@@ -9,8 +9,7 @@ from schemas.http.package_parameters import PackageListing
 from service.access.rows import VisitQuery
 from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import package_json
-from service.catalogue.rows.package_pages import Page, page_of, total_of
-from service.catalogue.rows.packages import selection
+from service.catalogue.rows.package_pages import Page, conditions_of, page_of, total_of
 from service.infra.postgres.composing import Values, first_or_later, literal
 from service.infra.postgres.database import Connection, fetch_composed
 
@@ -57,13 +56,10 @@ async def list_packages(
 ) -> Page:
     """Return a page of the packages of these projects; a page behind a *position* has no total."""
     values = visit.values
-    conditions = selection(values, listing)
-    if position is not None:
-        conditions.append(package_orders.behind(listing, position, values) or "false")
     limit = literal(listing.per_page + 1)
     parts = {
         "visit": visit.text,
-        "conditions": " AND ".join(conditions),
+        "conditions": conditions_of(values, listing, position),
         "key": package_orders.key(listing),
         "order_within": package_orders.ordering_within_project(listing),
         "direction": package_orders.direction_of(listing),

@@ -10,7 +10,7 @@ from service.access.rows import VisitQuery, WithVisit, with_visit
 from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import file_json, package_json, version_json
 from service.catalogue.rows.packages import of_type, selection
-from service.infra.postgres.composing import first_or_later, literal, ordering
+from service.infra.postgres.composing import Values, first_or_later, literal, ordering
 from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.pages import COUNT_LIMIT
 from service.infra.postgres.queries import listed
@@ -79,13 +79,10 @@ async def list_packages(
     behind a *position* has no total.
     """
     values = visit.values
-    conditions = selection(values, listing)
-    if position is not None:
-        conditions.append(package_orders.behind(listing, position, values) or "false")
     limit = literal(listing.per_page + 1)
     parts = {
         "visit": visit.text,
-        "conditions": " AND ".join(conditions),
+        "conditions": conditions_of(values, listing, position),
         "order": package_orders.ordering(listing),
         "limit": limit,
         "offset": first_or_later(values, listing.offset),
@@ -95,6 +92,14 @@ async def list_packages(
     parts["total"] = total_of(listing, parts["conditions"]) if position is None else "NULL::bigint"
     (record,) = await fetch_composed(connection, "package_page", parts, values.all)
     return with_visit(record, page_of(record, listing))
+
+
+def conditions_of(values: Values, listing: PackageListing, position: PackagePosition | None) -> str:
+    """Return the condition on the packages of a page, which follow the *position* if there is one."""
+    conditions = selection(values, listing)
+    if position is not None:
+        conditions.append(package_orders.behind(listing, position, values) or "false")
+    return " AND ".join(conditions)
 
 
 def page_of(record: Record, listing: PackageListing) -> Page:

@@ -9,8 +9,8 @@ from schemas.http.package_parameters import PackageListing
 from service.access.rows import VisitQuery
 from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import package_json
-from service.catalogue.rows.package_pages import Page, page_of
-from service.catalogue.rows.packages import of_type, selection
+from service.catalogue.rows.package_pages import Page, conditions_of, page_of
+from service.catalogue.rows.packages import of_type
 from service.infra.postgres.composing import Values, containing
 from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.pages import COUNT_LIMIT
@@ -49,12 +49,10 @@ async def search_packages(
 
 def _conditions(values: Values, listing: PackageListing, position: PackagePosition | None) -> dict[str, str]:
     """Return the conditions on packages, and those on the names of packages and in the table of names."""
-    conditions = selection(values, listing.model_copy(update={"package_name": None}))
-    if position is not None:
-        conditions.append(package_orders.behind(listing, position, values) or "false")
+    of_all = listing.model_copy(update={"package_name": None})
     words, names = (containing(values, listing.package_name or "", [column]) for column in ("p.name", "n.name"))
     return {
-        "conditions": " AND ".join(conditions),
+        "conditions": conditions_of(values, of_all, position),
         "words": " AND ".join(words) or "true",
         "names": " AND ".join([of_type("n", listing.package_type), *names]),
     }

@@ -19,12 +19,12 @@ from service.deletions.viewing import overview as deletion_overview
 from service.deletions.viewing import views
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.visits import Visit
+from service.origins import actor_of, origin_of_visit
 from service.refusals import ConflictError, DeletionHeldError, FileNotFoundInPackageError, ForbiddenError, NotFoundError
 from service.web.deletions import deletion_view, rights_of
 from service.web.frame.rendering import render, see_other
 from service.web.frame.routing import PageRoutes
-from service.web.origins import actor_of, origin_of, reason_of
-from service.web.parameters import read_number, read_uuid
+from service.web.parameters import read_number, read_uuid, reason_of
 from service.web.prospects import find_file_prospect, find_prospect
 from service.web.routes.deletions import DELETION
 from service.web.routes.packages import FILE, PACKAGE
@@ -87,7 +87,7 @@ async def delete_package(request: web.Request) -> web.Response:
     try:
         deletion = await accept.delete_package(
             context.deletions,
-            origin_of(request, found, reason=reason_of(fields)),
+            origin_of_visit(request, found, reason=reason_of(fields)),
             project_id=found.project.id,
             package_id=package_id,
             unmodified_since=None,
@@ -112,7 +112,7 @@ async def delete_file(request: web.Request) -> web.Response:
     try:
         deletion = await accept.delete_package_file(
             context.deletions,
-            origin_of(request, found, reason=reason_of(fields)),
+            origin_of_visit(request, found, reason=reason_of(fields)),
             project_id=found.project.id,
             package_id=package_id,
             package_file_id=file_id,

@@ -10,16 +10,16 @@ from aiohttp import web
 
 from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.deletion_resources import Batch
-from schemas.statuses import DeletionState
+from schemas.statuses import RESTORABLE, DeletionState
 from service.deletions.undoing.restore import restore_batch
 from service.deletions.viewing import views
 from service.deletions.viewing.entities import batch_entity
 from service.deletions.viewing.failures import FailureGroup, failed_of, failures_of, retry_all
 from service.http.keys import CONTEXT
+from service.origins import actor_of
 from service.web.deletions import DeletionView, readable_places, views_in
 from service.web.frame.rendering import render
 from service.web.frame.routing import GROUP, PROJECT, PageRoutes
-from service.web.origins import actor_of
 from service.web.outcomes import BatchOutcome, shown_outcome, to_outcome
 from service.web.parameters import read_uuid
 from service.web.scopes import PlaceScope, scope_visit
@@ -103,7 +103,6 @@ def _page(
     deletions: Sequence[DeletionView],
     failures: Sequence[FailureGroup],
 ) -> web.Response:
-    undoable = {DeletionState.QUEUED, DeletionState.GRACE, DeletionState.FAILED, DeletionState.RETRYING}
     return render(
         request,
         "batch.html",
@@ -114,7 +113,7 @@ def _page(
         failures=failures,
         outcome=shown_outcome(request, _address(scope, batch.id)),
         may_change=bool(scope.own),
-        can_restore=any(batch.states.get(state) for state in undoable),
+        can_restore=any(batch.states.get(state) for state in RESTORABLE),
     )
 
 

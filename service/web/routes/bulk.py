@@ -19,11 +19,12 @@ from service.deletions.viewing.entities import refusal_text
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.ids import new_id
 from service.infra.postgres.database import Within
+from service.origins import origin_of_batch
 from service.refusals import ConflictError, ForeignFormError, NotFoundError, OutboxBehindError
 from service.web.filters import FIELDS, given_conditions, read_filter
 from service.web.frame.rendering import FORM_TOKEN, render, see_other
 from service.web.frame.routing import GROUP, PROJECT, PageRoutes
-from service.web.origins import bulk_origin_of, reason_of
+from service.web.parameters import reason_of
 from service.web.scopes import PlaceScope, scope_visit
 from service.web.sessions.forms import sign, verify
 from service.web.visits import sent_form
@@ -80,7 +81,7 @@ async def delete_many(request: web.Request) -> web.Response:
         return _page(request, scope, conditions, plan=None, wrong=found if isinstance(found, set) else {""})
     context = request.app[CONTEXT]
     request[LOG_FIELDS]["batch_id"] = str(batch_id)
-    origin = bulk_origin_of(request, caller, reason=reason_of(fields), batch_id=batch_id)
+    origin = origin_of_batch(request, caller, reason=reason_of(fields), batch_id=batch_id)
     try:
         await bulk.require_moving_outbox(context.deletions, limit=context.settings.outbox_limit)
         await bulk.delete_packages(context.deletions, origin, Wanted(found, levels, int(count)))

@@ -173,6 +173,26 @@ async def _messages(answer: ClientResponse, count: int) -> list[dict[str, str]]:
     return found
 
 
+@pytest.mark.usefixtures("database_of_its_own")
+async def test_a_failure_of_what_follows_the_log_leaves_nobody_waiting(filled: Context, client: Client) -> None:
+    await _happen(filled, _fact(100))
+    _, after = await _read(client, _PUBLIC)
+    waiting = asyncio.create_task(_read(client, _PUBLIC, by="guest", after=after, wait=30))
+    async with asyncio.timeout(_PATIENCE_S):
+        while client.app[TAIL].recent(after) is None:
+            await asyncio.sleep(0.02)
+
+    await query(filled, "ALTER TABLE event_cursor RENAME TO moved_away")
+    await _happen(filled, _fact(100))
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    await query(filled, "ALTER TABLE moved_away RENAME TO event_cursor")
+
+    async with asyncio.timeout(_PATIENCE_S):
+        events, _ = await waiting
+    assert _numbers(events) == [after + 1]
+
+
 async def test_a_stream_has_what_comes_or_what_came_after_the_last_id(filled: Context, client: Client) -> None:
     await _happen(filled, *[_fact(100)] * 2)
     async with (
