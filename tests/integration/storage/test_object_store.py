@@ -194,9 +194,8 @@ async def test_an_object_that_the_check_refuses_is_never_there(store: ObjectStor
     assert await _keys(store) == []
 
 
-async def test_a_put_that_is_cancelled_while_the_file_gets_its_name_leaves_nothing_under_its_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _slow_sync(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Let each file wait after it was synced; return the events that say so, and that let it go on."""
     is_synced, may_go_on, sync = threading.Event(), threading.Event(), os.fsync
 
     def sync_slowly(descriptor: int) -> None:
@@ -205,6 +204,13 @@ async def test_a_put_that_is_cancelled_while_the_file_gets_its_name_leaves_nothi
         assert may_go_on.wait(timeout=10)
 
     monkeypatch.setattr(os, "fsync", sync_slowly)
+    return is_synced, may_go_on
+
+
+async def test_a_put_that_is_cancelled_while_the_file_gets_its_name_leaves_nothing_under_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_synced, may_go_on = _slow_sync(monkeypatch)
     store = open_at((tmp_path / "objects").as_uri())
     await store.adopt()
 
@@ -253,14 +259,7 @@ async def test_small_objects_are_put_together_with_their_sizes_and_checksums(sto
 async def test_objects_whose_putting_together_is_cancelled_are_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_synced, may_go_on, sync = threading.Event(), threading.Event(), os.fsync
-
-    def sync_slowly(descriptor: int) -> None:
-        sync(descriptor)
-        is_synced.set()
-        assert may_go_on.wait(timeout=10)
-
-    monkeypatch.setattr(os, "fsync", sync_slowly)
+    is_synced, may_go_on = _slow_sync(monkeypatch)
     store = open_at((tmp_path / "objects").as_uri())
     await store.adopt()
 
