@@ -20,7 +20,8 @@ from tests.support.yard import Yard
 
 _UPLOADS: Final = 200
 _ROUNDS: Final = 3
-_PACKAGES: Final = 6
+_PACKAGES: Final = 9
+"""A slow machine removes up to three before a worker is killed."""
 _FILES: Final = 300
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
 

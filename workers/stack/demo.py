@@ -71,9 +71,10 @@ class Demo:
 
     async def explain(self) -> None:
         """Write what can be done now, for copy and paste."""
-        commands, drawn = await self._commands(), await self._drawn_tokens()
+        commands, drawn, is_filled = await self._commands(), await self._drawn_tokens(), await self._is_filled()
+        # Nothing is awaited from here on: a script that waits for the first line finds the others, too.
         self._reporter.heading(f"Packyard is ready: {self._plan.base_url}")
-        with_token = f"; sign in with {self._tokens[_CALLER]}" if await self._is_filled() else ""
+        with_token = f"; sign in with {self._tokens[_CALLER]}" if is_filled else ""
         self._reporter.say(f"open it in a browser{with_token}")
         if drawn:
             self._reporter.heading("Other machines can reach this instance, so the demo has random tokens:")
