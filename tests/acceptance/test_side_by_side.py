@@ -13,6 +13,7 @@ from service.infra.postgres.schema_version import VERSIONS, newest_version
 from tests.support.observer import rows
 from tests.support.paths import ROOT
 from tests.support.yard import PROCESSES, Yard, eventually
+from workers.stack.readiness import until_ready
 from workers.stack.state import LOOPBACK, free_port
 
 _PACKAGES: Final = "/api/v4/projects/100/packages"
@@ -78,6 +79,7 @@ async def test_old_and_new_work_side_by_side_while_and_after_the_schema_is_expan
     await yard.start()
     new = {name: f"{name}-next" for name in PROCESSES}
     port = str(free_port())
+    next_url = f"http://{LOOPBACK}:{port}"
     stop = asyncio.Event()
     async with aiohttp.ClientSession(headers={"PRIVATE-TOKEN": "maintainer-token"}) as session:
         client = _Client(session, [yard.base_url])
@@ -92,7 +94,8 @@ async def test_old_and_new_work_side_by_side_while_and_after_the_schema_is_expan
                     child, settings={**next_version, **({"PACKYARD_PORT": port} if name == "serve" else {})}
                 )
             await eventually(lambda: _all_listen(yard, list(new.values())), within=30)
-            client.addresses.append(f"http://{LOOPBACK}:{port}")
+            await until_ready(next_url, within_s=30, require_alive=lambda: yard.running(new["serve"]))
+            client.addresses.append(next_url)
             for name in ("work", "work-next"):
                 await eventually(lambda name=name: _has_destroyed(yard, name, 5), within=30)  # type: ignore[misc]  # a default binds the name
             client.addresses.remove(yard.base_url)
@@ -104,11 +107,16 @@ async def test_old_and_new_work_side_by_side_while_and_after_the_schema_is_expan
         for child in new.values():
             assert (await yard.metrics(child))[f'packyard_build_info{{schema="{_NEXT}",version="0.1.0"}}'] == 1
 
-    async def all_is_gone() -> bool:
-        states = await rows(database_url, "SELECT state, count(*) FROM deletion GROUP BY state")
-        return [tuple(row) for row in states] == [("succeeded", client.deleted)]
+    states: list[tuple[str, int]] = []
 
-    await eventually(all_is_gone, within=30)
+    async def all_is_gone() -> bool:
+        states[:] = map(tuple, await rows(database_url, "SELECT state, count(*) FROM deletion GROUP BY state"))
+        return states == [("succeeded", client.deleted)]
+
+    try:
+        await eventually(all_is_gone, within=75)  # a command lost between two relays is sent again after a minute
+    except TimeoutError:
+        pytest.fail(f"of {client.deleted} deletions: {states}")
     remarks = await rows(database_url, "SELECT DISTINCT remark FROM deletion ORDER BY remark")
     assert [row["remark"] for row in remarks] == ["", "old"]
 
