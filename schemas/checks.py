@@ -1,5 +1,6 @@
 """The findings and figures of a storage check."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -81,3 +82,25 @@ class Figures(Contract):
     def is_clean(self) -> bool:
         """Whether nothing is left that is wrong."""
         return not self.failed and not any(getattr(self, kind.value) for kind in FindingKind)
+
+
+class ReportedFinding(Contract):
+    """A finding as the report of a check keeps it."""
+
+    kind: FindingKind
+    key: str | None = None
+    project_id: int | None = None
+    package: str | None = None
+    file_name: str | None = None
+    detail: str = ""
+    outcome: Outcome = Outcome.LEFT
+
+
+class CheckReport(Contract):
+    """A check that has ended, with its first findings."""
+
+    started_at: datetime
+    finished_at: datetime
+    repaired: bool
+    figures: Figures
+    findings: tuple[ReportedFinding, ...] = ()

@@ -1,7 +1,7 @@
 """The state of our queues, as the one active relay sees it over its connection, exported at each scrape."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -23,6 +23,11 @@ class QueueWatch:
         self._broker = broker
         self._within = within
         self._seen: dict[str, QueueDepth] = {}
+
+    @property
+    def seen(self) -> Mapping[str, QueueDepth]:
+        """The last known state of each queue that could be read."""
+        return self._seen
 
     @contextmanager
     def exported(self) -> Iterator[None]:

@@ -1,11 +1,15 @@
 """The figures of projects: what their listings show, and what is still in storage."""
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import timedelta
 from typing import Final
 
 from service.catalogue.rows import statistics as statistic_rows
 from service.catalogue.rows.statistics import Miscount, StatisticsRow
 from service.infra.postgres.database import Connection, Database
+
+DAYS_KEPT: Final = timedelta(days=400)
+"""How long the figures of a day are kept: a year, and some days to compare it with."""
 
 _PAGE: Final = 500
 _MOST_PROJECTS: Final = 10_000
@@ -20,6 +24,11 @@ async def fold(database: Database, *, limit: int) -> int:
     """Add changes to the figures that they are about; return how many there were."""
     async with database.connection() as connection:
         return await statistic_rows.fold(connection, limit=limit)
+
+
+async def prune_days(connection: Connection, *, limit: int) -> int:
+    """Remove at most *limit* figures of days that are older than `DAYS_KEPT`; return how many."""
+    return await statistic_rows.prune_days(connection, kept=DAYS_KEPT, limit=limit)
 
 
 async def miscounts(database: Database, *, mend: bool) -> AsyncGenerator[Sequence[Miscount]]:

@@ -13,7 +13,8 @@ HAVING sum(packages) <> 0 OR sum(files) <> 0 OR sum(logical_bytes) <> 0 OR sum(p
  ORDER BY package_type;
 
 -- name: fold_statistics
--- Changes are added in the transaction that deletes them; returns how many there were.
+-- Changes are added in the transaction that deletes them; returns how many there were. A day has the sum of its changes,
+-- and only its losses as what was freed.
 WITH taken AS (
     DELETE FROM package_statistic_change WHERE position IN (
         SELECT position FROM package_statistic_change ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED)
@@ -26,8 +27,26 @@ WITH taken AS (
        SET packages = s.packages + excluded.packages, files = s.files + excluded.files,
            logical_bytes = s.logical_bytes + excluded.logical_bytes,
            physical_bytes = s.physical_bytes + excluded.physical_bytes
+), noted AS (
+    INSERT INTO package_statistic_day AS d (day, project_id, packages, logical_bytes, physical_bytes, freed_bytes)
+    SELECT (now() AT TIME ZONE 'UTC')::date, project_id, sum(packages), sum(logical_bytes), sum(physical_bytes),
+           sum(greatest(-physical_bytes, 0))
+      FROM taken GROUP BY project_id ORDER BY project_id
+        ON CONFLICT (project_id, day) DO UPDATE
+       SET packages = d.packages + excluded.packages, logical_bytes = d.logical_bytes + excluded.logical_bytes,
+           physical_bytes = d.physical_bytes + excluded.physical_bytes,
+           freed_bytes = d.freed_bytes + excluded.freed_bytes
 )
 SELECT count(*) AS changes FROM taken;
+
+-- name: prune_statistic_days
+WITH pruned AS (
+    DELETE FROM package_statistic_day WHERE (project_id, day) IN (
+        SELECT project_id, day FROM package_statistic_day
+         WHERE day < (now() AT TIME ZONE 'UTC' - :kept::interval)::date LIMIT :limit)
+    RETURNING 1
+)
+SELECT count(*) AS days FROM pruned;
 
 -- name: miscounted_packages
 -- Finds packages whose figures differ from their files.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from schemas.checks import CheckReport
 from service.infra.postgres.database import Connection, Database, execute, fetch
 from service.infra.postgres.records import row_reader
 
@@ -112,6 +113,12 @@ async def last_check(connection: Connection) -> tuple[datetime, datetime]:
     return row["checked_at"], row["now"]
 
 
-async def note_check(connection: Connection, moment: datetime) -> None:
-    """Note that a check that began at *moment* is done."""
-    await execute(connection, "note_check", moment=moment)
+async def note_check(connection: Connection, moment: datetime, report: CheckReport) -> None:
+    """Note that a check that began at *moment* is done, with its report."""
+    await execute(connection, "note_check", moment=moment, report=report.model_dump_json())
+
+
+async def last_report(connection: Connection) -> CheckReport | None:
+    """Return the report of the last check by the scheduler, if there was one since reports are kept."""
+    (row,) = await fetch(connection, "check_report")
+    return None if row["report"] is None else CheckReport.model_validate(row["report"])

@@ -2,10 +2,11 @@
 
 from contextlib import aclosing
 from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 import structlog
 
-from schemas.checks import Figures
+from schemas.checks import CheckReport, ReportedFinding
 from schemas.messages.events import StorageChecked
 from service.events import outbox
 from service.ids import new_id
@@ -16,6 +17,9 @@ from service.settings import Settings
 from service.storage_check import rows as checking_rows
 from service.storage_check.check import CheckPlan, StorageCheck
 from service.storage_check.findings import Finding
+
+_KEPT: Final = 100
+"""How many findings a report has at most."""
 
 log = structlog.get_logger()
 
@@ -55,11 +59,33 @@ async def run_scheduled_check(database: Database, store: ObjectStore, settings: 
     # Opening a store does this too; but processes may run for months.
     await store.remove_stale()
     run = StorageCheck(database, store, plan)
+    kept: list[ReportedFinding] = []
     async with run.alone(), aclosing(run.findings()) as pieces:
         async for found in pieces:
             for finding in found:
                 _report(finding)
-    await _announce(database, run.figures, began=began, repaired=plan.repair)
+            kept += map(_kept, found[: _KEPT - len(kept)])
+    report = CheckReport(
+        started_at=began,
+        finished_at=datetime.now(UTC),
+        repaired=plan.repair,
+        figures=run.figures,
+        findings=tuple(kept),
+    )
+    await _announce(database, report)
+
+
+def _kept(finding: Finding) -> ReportedFinding:
+    file = finding.file
+    return ReportedFinding(
+        kind=finding.kind,
+        key=finding.key,
+        project_id=file.project_id if file else finding.project_id,
+        package=file.package if file else None,
+        file_name=file.file_name if file else None,
+        detail=finding.detail,
+        outcome=finding.outcome,
+    )
 
 
 def _report(finding: Finding) -> None:
@@ -74,16 +100,16 @@ def _report(finding: Finding) -> None:
     )
 
 
-async def _announce(database: Database, figures: Figures, *, began: datetime, repaired: bool) -> None:
+async def _announce(database: Database, report: CheckReport) -> None:
     fact = StorageChecked(
         check_id=new_id(),
-        started_at=began,
-        finished_at=datetime.now(UTC),
-        repaired=repaired,
-        clean=figures.is_clean,
-        figures=figures,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        repaired=report.repaired,
+        clean=report.figures.is_clean,
+        figures=report.figures,
     )
     async with database.transaction() as connection:
-        await checking_rows.note_check(connection, began)
+        await checking_rows.note_check(connection, report.started_at, report)
         await outbox.append(connection, [outbox.event(fact)])
-    log.info("storage_checked", clean=fact.clean, repaired=fact.repaired, **figures.model_dump())
+    log.info("storage_checked", clean=fact.clean, repaired=fact.repaired, **report.figures.model_dump())

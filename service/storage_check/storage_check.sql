@@ -44,4 +44,7 @@ UPDATE storage_check SET verified_to = :position, verified = :verified;
 SELECT checked_at, now() AS now FROM storage_check;
 
 -- name: note_check!
-UPDATE storage_check SET checked_at = :moment WHERE checked_at < :moment;
+UPDATE storage_check SET checked_at = :moment, report = :report::jsonb WHERE checked_at < :moment;
+
+-- name: check_report
+SELECT report FROM storage_check;

@@ -7,7 +7,9 @@ from typing import Final
 
 import structlog
 
+from service.backlog import queues
 from service.context import Context
+from service.infra.postgres.database import Database, DatabaseUnavailableError
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.rabbitmq.broker import Broker
 from service.observing import metrics
@@ -72,7 +74,7 @@ async def _publish(context: Context, reached: asyncio.Event, numbered: asyncio.E
         group.create_task(forward_commands(context, await broker.command_publisher(), stop))
         group.create_task(forward_events(context, broker, await broker.event_publisher(), numbered, stop))
         group.create_task(repeat_refused(context, await broker.event_publisher(), stop))
-        group.create_task(_watch_queues(broker, stop, note))
+        group.create_task(_watch_queues(context.database, broker, stop, note))
         with metrics.active("relay"):
             await stop.wait()
 
@@ -82,10 +84,20 @@ async def _wait_until(reached: asyncio.Event, stop: asyncio.Event) -> None:
         await wait_for_any(reached, stop, within=_CHECK_EVERY)
 
 
-async def _watch_queues(broker: Broker, stop: asyncio.Event, note: Callable[[], None]) -> None:
+async def _watch_queues(database: Database, broker: Broker, stop: asyncio.Event, note: Callable[[], None]) -> None:
     watch = QueueWatch(broker)
     with watch.exported():
         while not stop.is_set():
             if await watch.refresh():
                 note()
+            await _report(database, watch)
             await wait_for_any(stop, within=_CHECK_EVERY)
+
+
+async def _report(database: Database, watch: QueueWatch) -> None:
+    try:
+        async with database.connection() as connection:
+            await queues.note_report(connection, watch.seen)
+    except DatabaseUnavailableError as error:
+        # The next report is due in a moment, and the age of the last one shows that it is old.
+        log.warning("queue_report_waits", reason=repr(error))

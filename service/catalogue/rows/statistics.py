@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from schemas.names import PackageType
@@ -45,10 +46,17 @@ async def statistics(connection: Connection, project_ids: Sequence[int]) -> list
 
 
 async def fold(connection: Connection, *, limit: int) -> int:
-    """Add up to *limit* changes to the figures; return how many there were."""
+    """Add up to *limit* changes to the figures, and to those of today; return how many there were."""
     (row,) = await fetch(connection, "fold_statistics", limit=limit)
     changes: int = row["changes"]
     return changes
+
+
+async def prune_days(connection: Connection, *, kept: timedelta, limit: int) -> int:
+    """Remove at most *limit* figures of days that ended longer ago than *kept*; return how many."""
+    (row,) = await fetch(connection, "prune_statistic_days", kept=kept, limit=limit)
+    days: int = row["days"]
+    return days
 
 
 async def miscounted_packages(connection: Connection, *, after: int, limit: int) -> list[Miscount]:

@@ -57,6 +57,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "event_day": (_ADD,),
             "event_cursor": (_CHANGE,),
             "event_refused": (_ADD, _CHANGE, _REMOVE),
+            "queue_report": (_CHANGE,),
         },
         DatabaseRole.WORKER: {
             "package": (_CHANGE, _REMOVE),
@@ -73,6 +74,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "package": (_CHANGE,),
             "package_statistic": (_ADD, _CHANGE),
             "package_statistic_change": (_ADD, _CHANGE, _REMOVE),
+            "package_statistic_day": (_ADD, _CHANGE, _REMOVE),
             "quarantined_object": (_ADD, _CHANGE, _REMOVE),
             "storage_check": (_CHANGE,),
         },
@@ -87,9 +89,12 @@ LOCK_HOLDERS: Final = (DatabaseRole.RELAY, DatabaseRole.SCHEDULER)
 """Only they may take the locks that keep the others of their kind on standby."""
 
 FUNCTIONS: Final[Mapping[DatabaseRole, tuple[str, ...]]] = MappingProxyType(
-    {DatabaseRole.RELAY: ("make_event_days(integer)",), DatabaseRole.SCHEDULER: ("drop_event_days(date)",)}
+    {
+        DatabaseRole.RELAY: ("make_event_days(integer)",),
+        DatabaseRole.SCHEDULER: ("drop_event_days(date)", "prune_web_sessions(interval, interval, integer)"),
+    }
 )
-"""The functions that change the schema with the rights of its owner: partitions of the log of events come and go."""
+"""The functions that run with the rights of their owner: days of the log of events come and go, sessions end."""
 
 _SEQUENCES: Final = MappingProxyType({DatabaseRole.API: ("build_position",)})
 """Sequences that are named in a default; those of identity columns come with INSERT."""

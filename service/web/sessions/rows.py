@@ -13,12 +13,9 @@ IDLE: Final = timedelta(hours=12)
 LONGEST: Final = timedelta(days=30)
 """How long a session lasts at most."""
 
-_PRUNE_LIMIT: Final = 1_000
-
 
 async def open_session(connection: Connection, secret: str, *, user_id: int, token_id: int) -> None:
-    """Add a session, and remove some of those that have ended."""
-    await execute(connection, "prune_web_sessions", idle=IDLE, longest=LONGEST, limit=_PRUNE_LIMIT)
+    """Add a session."""
     await execute(connection, "open_web_session", digest=token_digest(secret), user_id=user_id, token_id=token_id)
 
 
@@ -41,6 +38,13 @@ async def close_session(connection: Connection, secret: str) -> None:
 async def close_sessions_of(connection: Connection, user_id: int) -> None:
     """Remove every session of a user."""
     await execute(connection, "close_web_sessions_of_user", user_id=user_id)
+
+
+async def prune_sessions(connection: Connection, *, limit: int) -> int:
+    """Remove at most *limit* sessions that have ended; return how many."""
+    (row,) = await fetch(connection, "prune_web_sessions", idle=IDLE, longest=LONGEST, limit=limit)
+    pruned: int = row["pruned"]
+    return pruned
 
 
 async def form_key(connection: Connection) -> bytes:

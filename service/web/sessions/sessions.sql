@@ -19,11 +19,8 @@ DELETE FROM web_session WHERE digest = :digest;
 -- name: close_web_sessions_of_user!
 DELETE FROM web_session WHERE user_id = :user_id;
 
--- name: prune_web_sessions!
-DELETE FROM web_session WHERE digest IN (
-    SELECT digest FROM web_session
-     WHERE last_used_at <= now() - :idle::interval OR created_at <= now() - :longest::interval
-     LIMIT :limit FOR UPDATE SKIP LOCKED);
+-- name: prune_web_sessions
+SELECT prune_web_sessions(:idle::interval, :longest::interval, :limit::int) AS pruned;
 
 -- name: find_web_key
 SELECT key FROM web_key;

@@ -341,3 +341,20 @@ async def test_figures_stay_exact_whatever_happens_at_the_same_time(filled: Cont
     # Locks are taken in one order, so no transaction is lost to another.
     assert [line for line in lines if line["event"] == "transaction_repeated"] == []
     assert sum(traffic.done for traffic in traffics) > 100
+
+
+async def test_a_day_has_the_sum_of_its_changes_and_what_was_freed_until_it_is_old(
+    database_of_its_own: None, filled: Context
+) -> None:
+    await publish(filled, files=["a", "b"], content=b"12345")
+    await statistics.fold(filled.database, limit=100)
+    await query(filled, "DELETE FROM package_file WHERE file_name = 'a'")
+    await statistics.fold(filled.database, limit=100)
+    today = await query(filled, "SELECT * FROM package_statistic_day")
+    old = "UPDATE package_statistic_day SET day = day - 401"
+    await query(filled, old)
+    async with filled.database.connection() as connection:
+        pruned = await statistics.prune_days(connection, limit=10)
+
+    assert [tuple(row.values())[1:] for row in today] == [(100, 1, 5, 5, 5)]
+    assert (pruned, await query(filled, "SELECT * FROM package_statistic_day")) == (1, [])

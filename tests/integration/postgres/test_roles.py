@@ -35,8 +35,9 @@ _TABLES: Final = frozenset(
         "directory_user", "event_cursor", "event_day", "event_log", "event_refused", "instance", "job_token",
         "job_token_allowance", "kept_answer", "membership", "outbox", "package", "package_build",
         "package_file", "package_file_build", "package_name", "package_statistic",
-        "package_statistic_change", "package_tag", "pipeline", "project", "project_alias", "protection_rule",
-        "quarantined_object", "schema_version", "storage_check", "web_key", "web_session",
+        "package_statistic_change", "package_statistic_day", "package_tag", "pipeline", "project",
+        "project_alias", "protection_rule", "quarantined_object", "queue_report", "schema_version",
+        "storage_check", "web_key", "web_session",
     }
 )  # fmt: skip
 """A table that is new needs an answer to who may write to it, and whether it is about credentials."""
@@ -120,11 +121,12 @@ async def test_every_table_is_accounted_for(roles: Roles) -> None:
     assert readers == {DatabaseRole.API, DatabaseRole.OPERATOR}
 
 
-async def test_days_of_the_log_come_by_the_relay_alone_and_go_by_the_scheduler_alone(roles: Roles) -> None:
+async def test_days_of_the_log_and_sessions_come_and_go_by_one_process_each(roles: Roles) -> None:
     may = set()
+    prune = "prune_web_sessions('12 hours', '30 days', 10)"
     for role in DatabaseRole:
         connection = await asyncpg.connect(roles.url(role))
-        for call in ("make_event_days(5)", "drop_event_days('2000-01-01')"):
+        for call in ("make_event_days(5)", "drop_event_days('2000-01-01')", prune):
             with suppress(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(f"SELECT {call}")
                 may.add((role, call))
@@ -133,6 +135,7 @@ async def test_days_of_the_log_come_by_the_relay_alone_and_go_by_the_scheduler_a
     assert may == {
         (DatabaseRole.RELAY, "make_event_days(5)"),
         (DatabaseRole.SCHEDULER, "drop_event_days('2000-01-01')"),
+        (DatabaseRole.SCHEDULER, prune),
     }
 
 
@@ -210,8 +213,8 @@ async def test_an_owner_who_is_no_superuser_says_what_it_may_not_take_away(serve
         inside = await asyncpg.connect(url)
         for table in await inside.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
             await inside.execute(f'ALTER TABLE "{table[0]}" OWNER TO {prefix}_owner')
-        for functions in FUNCTIONS.values():
-            await inside.execute(f"ALTER FUNCTION {functions[0]} OWNER TO {prefix}_owner")
+        for function in (name for names in FUNCTIONS.values() for name in names):
+            await inside.execute(f"ALTER FUNCTION {function} OWNER TO {prefix}_owner")
         await inside.execute(f"ALTER SCHEMA public OWNER TO {prefix}_owner")
         await inside.execute(f"ALTER SEQUENCE build_position OWNER TO {prefix}_owner")
         place = urlsplit(url).netloc.rpartition("@")[2]

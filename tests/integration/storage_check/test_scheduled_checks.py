@@ -12,7 +12,7 @@ import pytest
 from schemas.checks import Figures
 from service.context import Context
 from service.infra.storage.interface import MARK
-from service.storage_check import schedule
+from service.storage_check import rows, schedule
 from tests.support.catalogue import event_topics, publish, query
 from tests.support.checks import put, quarantined
 from tests.support.stepwise import with_settings
@@ -138,3 +138,15 @@ async def test_every_finding_is_a_line_of_the_log(filled: Context, capsys: pytes
 
     assert [("storage_finding" in line, key in line) for line in lines] == [(True, True), (False, False)]
     assert "storage_checked" in lines[1]
+
+
+async def test_the_report_of_the_last_check_is_kept_with_its_figures_and_findings(filled: Context) -> None:
+    key = await put(filled)
+    await _check(with_settings(filled, orphan_age=timedelta(0)))
+
+    async with filled.database.connection() as connection:
+        report = await rows.last_report(connection)
+
+    assert report is not None
+    assert report.figures.orphaned == 1
+    assert [(finding.kind, finding.key) for finding in report.findings] == [("orphaned", key)]

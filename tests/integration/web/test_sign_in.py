@@ -10,6 +10,7 @@ from service.context import Context
 from service.web.sessions.rows import IDLE, LONGEST
 from tests.support.browsing import Browser, browsing
 from tests.support.catalogue import publish, query
+from workers.scheduler import schedule_once
 
 VAULT = "/secret/vault"
 
@@ -106,7 +107,7 @@ async def test_what_ends_a_token_or_user_ends_the_session_with_the_next_request(
 
 
 @pytest.mark.parametrize(("column", "age"), [("last_used_at", IDLE), ("created_at", LONGEST)])
-async def test_a_session_ends_by_itself_and_is_removed_by_a_later_sign_in(
+async def test_a_session_ends_by_itself_and_the_scheduler_removes_it(
     database_of_its_own: None, filled: Context, maintainer: Browser, column: str, age: timedelta
 ) -> None:
     await query(filled, f"UPDATE web_session SET {column} = now() - $1::interval", age - timedelta(minutes=1))  # noqa: S608 - a name of ours
@@ -114,6 +115,7 @@ async def test_a_session_ends_by_itself_and_is_removed_by_a_later_sign_in(
     await query(filled, f"UPDATE web_session SET {column} = now() - $1::interval", age + timedelta(minutes=1))  # noqa: S608 - the same
     after = (await maintainer.get(VAULT)).status
     await maintainer.sign_in("owner-token")
+    await schedule_once(filled)
 
     assert (just_before, after) == (200, 404)
     assert [row["user_id"] for row in await query(filled, "SELECT user_id FROM web_session")] == [2]
