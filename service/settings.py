@@ -76,6 +76,18 @@ class Settings(BaseModel):
     helm_max_file_size: Annotated[ByteSize, Field(ge=1, le=64 * 1024**2)] = ByteSize(5 * 1024**2)
     """How large a packed Helm chart may be, at most 64MiB: the API keeps it in memory while it reads Chart.yaml."""
 
+    pypi_forwarding_url: HttpUrl | None = None
+    """The index to which reads of unknown PyPI names are redirected, such as https://pypi.org/simple; none by default.
+    A name that any project ever had is never forwarded; its 404 then shows that the name exists."""
+
+    npm_forwarding_url: HttpUrl | None = None
+    """The registry to which reads of unknown npm names are redirected, such as https://registry.npmjs.org; none by
+    default."""
+
+    maven_forwarding_url: HttpUrl | None = None
+    """The repository to which reads of unknown Maven artifacts are redirected, such as
+    https://repo.maven.apache.org/maven2; none by default."""
+
     rate_limit: Annotated[int, Field(ge=0)] = 0
     """How many requests one caller may make within a period, in each process of the API; 0 is no limit."""
 

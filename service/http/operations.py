@@ -52,6 +52,8 @@ class Answer:
     """The type of the JSON body: a resource, a list of resources, or what pydantic can describe."""
     media: Media = Media.JSON
     headers: tuple[str, ...] = ()
+    description: str = ""
+    """For the documentation; empty where the status explains itself."""
 
 
 PAGE_HEADERS: Final = ("Link", "X-Page", "X-Per-Page", "X-Next-Page", "X-Prev-Page", "X-Total", "X-Total-Pages")

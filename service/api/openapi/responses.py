@@ -107,7 +107,7 @@ def _bad_parameters(operation: Operation) -> Iterator[str]:
 
 
 def _answer(answer: Answer, schemas: Schemas) -> Json:
-    found: Json = {"description": _DESCRIPTIONS.get(answer.status, "As asked for.")}
+    found: Json = {"description": answer.description or _DESCRIPTIONS.get(answer.status, "As asked for.")}
     if answer.headers:
         found["headers"] = {name: {"schema": {"type": "string"}} for name in answer.headers}
     if answer.media in {Media.JSON, Media.CLOUD_EVENTS}:

@@ -82,8 +82,9 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _answer(request: web.Request, error: Exception) -> web.Response:
-    if isinstance(error, web.HTTPMovedPermanently):
-        text = f"This resource has been moved permanently to {error.location}"
+    if isinstance(error, web.HTTPMovedPermanently | web.HTTPFound):
+        moved = "has been moved permanently to" if isinstance(error, web.HTTPMovedPermanently) else "may be found at"
+        text = f"This resource {moved} {error.location}"
         return reply_text(text, status=error.status, headers={"Location": str(error.location)})
     refusal = refusal_of(error)
     _log(request, error, refusal)

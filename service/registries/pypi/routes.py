@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from aiohttp import web
 from packaging.utils import canonicalize_name
 
 from schemas.http.resources import Message
-from schemas.names import AccessLevel
+from schemas.names import AccessLevel, PackageType
 from service.access import access
 from service.access.callers import Caller
 from service.access.rows import Group
@@ -30,6 +30,7 @@ from service.refusals import (
     UnauthorizedError,
     ValidationFailedError,
 )
+from service.registries.forwarding import FORWARDED, forward_unknown
 from service.registries.pypi import index, publishing, rows
 from service.registries.pypi.details import possible_names
 from service.registries.pypi.index import IndexAddresses, SimpleNames, SimplePackage
@@ -53,7 +54,7 @@ _PUBLISHING: Final = (
     BadRequestError("File is too large"),
     ConflictError("Resource lock"),
 )
-_PACKAGE_INDEX: Final = (Answer(200, SimplePackage, Media.PYPI_JSON), Answer(200, media=Media.HTML))
+_PACKAGE_INDEX: Final = (Answer(200, SimplePackage, Media.PYPI_JSON), Answer(200, media=Media.HTML), FORWARDED)
 _NAMES_INDEX: Final = (Answer(200, SimpleNames, Media.PYPI_JSON), Answer(200, media=Media.HTML))
 _DOWNLOADED: Final = (FILE_BYTES, FILE_PART, ADDRESS)
 _VARY: Final = {"Vary": "Accept"}
@@ -103,8 +104,8 @@ async def show_pypi_index_of_project(request: web.Request) -> web.Response:
     name = canonicalize_name(request.match_info["name"])
     async with project_visit(request) as (connection, found):
         files = await rows.list_files(connection, [found.project.id], name)
-    if not files:
-        raise PackageNameNotFoundError
+        if not files:
+            await _refuse_unknown(request, connection, name)
     return _reply_files(request, name, files, _addresses_of_project(request, found.project.id))
 
 
@@ -136,8 +137,8 @@ async def show_pypi_index_of_group(request: web.Request) -> web.Response:
         levels = await access.project_levels(connection, caller, group)
         files = await rows.list_files(connection, levels, name)
         await _ask_for_credentials(connection, caller, group, is_found=bool(files))
-    if not files:
-        raise PackageNameNotFoundError
+        if not files:
+            await _refuse_unknown(request, connection, name)
     return _reply_files(request, name, files, _addresses_of_group(request, group.id))
 
 
@@ -164,6 +165,11 @@ async def _find_file(request: web.Request, connection: Connection, project_ids: 
     if file is None:
         raise PackageNameNotFoundError
     return file
+
+
+async def _refuse_unknown(request: web.Request, connection: Connection, name: str) -> NoReturn:
+    await forward_unknown(request, connection, PackageType.PYPI, names=[name], path=f"{name}/")
+    raise PackageNameNotFoundError
 
 
 async def _ask_for_credentials(connection: Connection, caller: Caller, group: Group, *, is_found: bool) -> None:
