@@ -26,12 +26,16 @@ class DatabaseRole(StrEnum):
     RELAY = "relay"
     WORKER = "worker"
     SCHEDULER = "scheduler"
+    DELIVERER = "deliverer"
     OPERATOR = "operator"
     SCALER = "scaler"
 
 
 CREDENTIALS: Final = frozenset({"access_token", "deploy_token", "job_token", "web_key", "web_session"})
 """Tables that identify a caller; only the API and operators can read them."""
+
+READERS_OF_SECRETS: Final = MappingProxyType({"webhook_secret": (DatabaseRole.API, DatabaseRole.DELIVERER)})
+"""Tables with encrypted secrets, and the processes that can read them; operators can, too."""
 
 _READ, _ADD, _CHANGE, _REMOVE = "SELECT", "INSERT", "UPDATE", "DELETE"
 
@@ -49,6 +53,9 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "package_statistic_change": (_ADD,),
             "package_name": (_ADD,),
             "web_session": (_ADD, _CHANGE, _REMOVE),
+            "webhook": (_ADD, _CHANGE, _REMOVE),
+            "webhook_secret": (_ADD, _CHANGE),
+            "webhook_delivery": (_ADD,),
         },
         DatabaseRole.RELAY: {
             "outbox": (_CHANGE, _REMOVE),
@@ -77,13 +84,25 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "package_statistic_day": (_ADD, _CHANGE, _REMOVE),
             "quarantined_object": (_ADD, _CHANGE, _REMOVE),
             "storage_check": (_CHANGE,),
+            "webhook_delivery": (_REMOVE,),
+        },
+        DatabaseRole.DELIVERER: {
+            "webhook": (_CHANGE,),
+            "webhook_delivery": (_ADD, _CHANGE),
+            "webhook_scan": (_CHANGE,),
+            "outbox": (_ADD,),
         },
     }
 )
-"""The tables that each process writes; all processes read every table, but those of CREDENTIALS."""
+"""The tables that each process writes; all processes read every table, but those of CREDENTIALS and secrets."""
 
-SCALER_COLUMNS: Final = ("lane", "state", "held", "not_before", "lease_until", "finished_at")
-"""All that a scaler sees: enough to count the deletions that are due."""
+SCALER_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "deletion": ("lane", "state", "held", "not_before", "lease_until", "finished_at"),
+        "webhook": ("deliver_at",),
+    }
+)
+"""All that a scaler sees: enough to count the deletions, and the webhooks, that are due."""
 
 LOCK_HOLDERS: Final = (DatabaseRole.RELAY, DatabaseRole.SCHEDULER)
 """Only they may take the locks that keep the others of their kind on standby."""
@@ -175,14 +194,17 @@ def _statements(connection: psycopg.Connection, role: DatabaseRole, name: sql.Id
     yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name)
     match role:
         case DatabaseRole.SCALER:
-            columns = sql.SQL(", ").join(map(sql.Identifier, SCALER_COLUMNS))
-            yield sql.SQL("GRANT SELECT ({}) ON deletion TO {}").format(columns, name)
+            for table, names in SCALER_COLUMNS.items():
+                columns = sql.SQL(", ").join(map(sql.Identifier, names))
+                yield sql.SQL("GRANT SELECT ({}) ON {} TO {}").format(columns, sql.Identifier(table), name)
         case DatabaseRole.OPERATOR:
             yield sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(name)
             yield sql.SQL("REVOKE INSERT, UPDATE, DELETE ON schema_version FROM {}").format(name)
             yield sql.SQL("GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {}").format(name)
         case _:
-            readable = _tables(connection) - (frozenset() if role is DatabaseRole.API else CREDENTIALS)
+            hidden = frozenset() if role is DatabaseRole.API else CREDENTIALS
+            secret = {table for table, readers in READERS_OF_SECRETS.items() if role not in readers}
+            readable = _tables(connection) - hidden - secret
             tables = sql.SQL(", ").join(map(sql.Identifier, sorted(readable)))
             yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(_READ), tables, name)
             for table, rights_on_it in WRITES[role].items():

@@ -19,7 +19,15 @@ from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS
 from schemas.names import Lane
 from service.errors import StartError
 from service.infra.postgres.pool import open_database
-from service.infra.postgres.roles import CREDENTIALS, FUNCTIONS, SCALER_CONNECTIONS, WRITES, DatabaseRole, grant_rights
+from service.infra.postgres.roles import (
+    CREDENTIALS,
+    FUNCTIONS,
+    READERS_OF_SECRETS,
+    SCALER_CONNECTIONS,
+    WRITES,
+    DatabaseRole,
+    grant_rights,
+)
 from service.infra.postgres.schema_version import wait_for_schema
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.rabbitmq.broker import open_broker
@@ -38,6 +46,7 @@ _TABLES: Final = frozenset(
         "package_statistic_change", "package_statistic_day", "package_tag", "pipeline", "project",
         "project_alias", "protection_rule", "quarantined_object", "queue_report", "schema_version",
         "storage_check", "web_key", "web_session",
+        "webhook", "webhook_delivery", "webhook_scan", "webhook_secret",
     }
 )  # fmt: skip
 """A table that is new needs an answer to who may write to it, and whether it is about credentials."""
@@ -106,9 +115,9 @@ async def test_every_table_is_accounted_for(roles: Roles) -> None:
         if row["privilege_type"] != "SELECT"
     }
     readers = {
-        row["grantee"].removeprefix(f"{roles.prefix}_")
+        (table, row["grantee"].removeprefix(f"{roles.prefix}_"))
         for row in rights
-        if row["privilege_type"] == "SELECT" and row["table_name"] in CREDENTIALS
+        if row["privilege_type"] == "SELECT" and (table := row["table_name"]) in CREDENTIALS | READERS_OF_SECRETS.keys()
     }
 
     assert {row["relname"] for row in tables} == _TABLES
@@ -118,7 +127,14 @@ async def test_every_table_is_accounted_for(roles: Roles) -> None:
         for table, granted in tables.items()
         for right in granted
     }
-    assert readers == {DatabaseRole.API, DatabaseRole.OPERATOR}
+    assert readers == {
+        *((table, role) for table in CREDENTIALS for role in (DatabaseRole.API, DatabaseRole.OPERATOR)),
+        *(
+            (table, role)
+            for table, processes in READERS_OF_SECRETS.items()
+            for role in (*processes, DatabaseRole.OPERATOR)
+        ),
+    }
 
 
 async def test_days_of_the_log_and_sessions_come_and_go_by_one_process_each(roles: Roles) -> None:
