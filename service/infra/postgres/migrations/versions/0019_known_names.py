@@ -2,8 +2,8 @@
 
 from service.infra.postgres.migrations.script import run_steps
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 
 def upgrade() -> None:
