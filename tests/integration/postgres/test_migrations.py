@@ -227,6 +227,37 @@ async def test_packages_whose_names_differ_in_spelling_only_both_stay(first_rele
     ]
 
 
+async def test_nuget_packages_that_differ_in_case_or_zeros_only_both_stay(first_release: str) -> None:
+    await asyncio.to_thread(migrate, first_release, target="0017")
+    connection = await asyncpg.connect(first_release)
+    await connection.execute(
+        "INSERT INTO package (project_id, package_type, name, version, status) VALUES"
+        " (100, 'nuget', 'Acme.Press', '1.0', 'default'), (100, 'nuget', 'acme.press', '01.0.0.0+b7', 'default'),"
+        " (100, 'nuget', 'ACME.press', '1.0.0', 'processing'), (100, 'nuget', 'Acme.Press', '1.0.0.1-RC.1', 'default'),"
+        " (100, 'nuget', 'Acme.Press', 'odd Version', 'default')"
+    )
+
+    await asyncio.to_thread(migrate, first_release)
+
+    rows = await connection.fetch(
+        "SELECT normal_name, normal_version FROM package WHERE package_type = 'nuget' ORDER BY id"
+    )
+    names = await connection.fetch("SELECT DISTINCT normal_name FROM package_name WHERE package_type = 'nuget'")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(
+            "INSERT INTO package (project_id, package_type, name, version) VALUES (100, 'nuget', 'aCME.press', '1.0')"
+        )
+    await connection.close()
+    assert [row["normal_name"] for row in names] == ["acme.press"]
+    assert [tuple(row) for row in rows] == [
+        ("acme.press", "1.0.0"),
+        ("acme.press", None),
+        ("acme.press", "1.0.0"),
+        ("acme.press", "1.0.0.1-rc.1"),
+        ("acme.press", "odd version"),
+    ]
+
+
 async def test_a_migration_that_does_not_end_is_not_waited_for_without_end(first_release: str) -> None:
     other = await asyncpg.connect(first_release)
     await other.execute("SELECT pg_advisory_lock(7223117001)")
