@@ -15,7 +15,7 @@ BIN := .venv/bin
 CLIENTS := .clients
 CHECKERS := .checkers
 INSTALLED := .venv/installed
-TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,names records reference requirements) \
+TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,migrations names records reference requirements) \
 	$(patsubst %,tests/unit/service/test_%.py,named_queries statuses_in_queries) tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 

@@ -2,8 +2,8 @@
 
 from service.infra.postgres.migrations.script import run_steps
 
-revision = "0018"
-down_revision = "0017"
+revision = "0021"
+down_revision = "0020"
 
 
 def upgrade() -> None:

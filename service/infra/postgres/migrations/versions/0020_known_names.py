@@ -2,8 +2,8 @@
 
 from service.infra.postgres.migrations.script import run_steps
 
-revision = "0019"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 
 def upgrade() -> None:

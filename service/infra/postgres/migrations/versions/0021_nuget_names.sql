@@ -36,7 +36,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 CREATE OR REPLACE TRIGGER package_normal_form BEFORE INSERT OR UPDATE OF name, version ON package
     FOR EACH ROW WHEN (NEW.package_type IN ('helm', 'nuget', 'pypi')) EXECUTE FUNCTION set_normal_form();
 
--- step: the packages that are there, a project at a time
+-- step: the packages that are there, a project at a time.
 -- If two of them have the same normal form, the newer one gets no normal version: both stay. One that was published
 -- since the step before has its form already, and keeps it.
 DO $$
