@@ -56,6 +56,9 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "webhook": (_ADD, _CHANGE, _REMOVE),
             "webhook_secret": (_ADD, _CHANGE),
             "webhook_delivery": (_ADD,),
+            "retention_rule": (_ADD, _CHANGE, _REMOVE),
+            "retention_run": (_ADD, _CHANGE),
+            "retention_spared": (_ADD, _CHANGE, _REMOVE),
         },
         DatabaseRole.RELAY: {
             "outbox": (_CHANGE, _REMOVE),
@@ -74,10 +77,11 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "package_statistic_change": (_ADD,),
         },
         DatabaseRole.SCHEDULER: {
-            "deletion": (_CHANGE, _REMOVE),
+            # Runs of retention rules ask for deletions.
+            "deletion": (_ADD, _CHANGE, _REMOVE),
             "kept_answer": (_REMOVE,),
             "outbox": (_ADD, _REMOVE),
-            # In the rows of packages, only the figures that they show.
+            # In the rows of packages, the figures that they show, and the status of those that a rule deletes.
             "package": (_CHANGE,),
             "package_statistic": (_ADD, _CHANGE),
             "package_statistic_change": (_ADD, _CHANGE, _REMOVE),
@@ -85,6 +89,10 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "quarantined_object": (_ADD, _CHANGE, _REMOVE),
             "storage_check": (_CHANGE,),
             "webhook_delivery": (_REMOVE,),
+            "retention_rule": (_CHANGE,),
+            "retention_run": (_ADD, _CHANGE, _REMOVE),
+            "retention_item": (_ADD, _CHANGE, _REMOVE),
+            "retention_spared": (_REMOVE,),
         },
         DatabaseRole.DELIVERER: {
             "webhook": (_CHANGE,),
