@@ -26,6 +26,17 @@ class ProjectFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class LargeProject:
+    """A project, and how much is in storage for it."""
+
+    project_id: int
+    path: str
+    packages: int
+    logical_bytes: int
+    physical_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SiblingVersion:
     """A package of the same name and type."""
 
@@ -61,6 +72,7 @@ class Person:
 
 
 _read_figures: Final = row_reader(ProjectFigures)
+_read_large: Final = row_reader(LargeProject)
 _read_version: Final = row_reader(SiblingVersion)
 _read_built: Final = row_reader(BuiltPackage)
 _read_person: Final = row_reader(Person)
@@ -70,6 +82,14 @@ async def figures_of(connection: Connection, project_ids: Collection[int]) -> di
     """Return the figures of these projects by id; a project that never had a package has none."""
     rows = await fetch(connection, "figures_of_projects", project_ids=list(project_ids))
     return {row["project_id"]: _read_figures(row) for row in rows}
+
+
+async def largest_projects(
+    connection: Connection, project_ids: Collection[int], *, limit: int
+) -> Sequence[LargeProject]:
+    """Return those of the projects with the most bytes in storage, the largest first."""
+    rows = await fetch(connection, "largest_projects", project_ids=list(project_ids), limit=limit)
+    return [_read_large(row) for row in rows]
 
 
 async def newest_versions(

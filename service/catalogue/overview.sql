@@ -34,3 +34,18 @@ SELECT p.id, p.package_type, p.name, p.version, p.status, p.created_at, pipeline
  WHERE l.id = :pipeline_id AND l.project_id = :project_id AND p.project_id = :project_id
    AND p.status IN statuses(DISPLAYABLE)
  ORDER BY p.created_at DESC, p.id DESC LIMIT :limit;
+
+-- name: largest_projects
+-- The projects with the most bytes in storage.
+SELECT p.path, f.* FROM (
+    SELECT project_id, sum(packages)::bigint AS packages, sum(files)::bigint AS files,
+           sum(logical_bytes)::bigint AS logical_bytes, sum(physical_bytes)::bigint AS physical_bytes
+      FROM (SELECT project_id, packages, files, logical_bytes, physical_bytes
+              FROM package_statistic WHERE project_id = ANY(:project_ids::bigint[])
+             UNION ALL
+            SELECT project_id, packages, files, logical_bytes, physical_bytes
+              FROM package_statistic_change WHERE project_id = ANY(:project_ids::bigint[])) figures
+     GROUP BY project_id) f
+  JOIN project p ON p.id = f.project_id
+ WHERE f.physical_bytes > 0
+ ORDER BY f.physical_bytes DESC, p.path LIMIT :limit;

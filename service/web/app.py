@@ -23,6 +23,7 @@ from service.web.routes import (
     projects,
     sign_in,
 )
+from service.web.routes.overviews import operations, storage
 from service.web.sessions.attempts import Attempts
 
 MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
@@ -38,6 +39,8 @@ _ROUTES: Final = (
     packages.routes,
     pipelines.routes,
     live.routes,
+    storage.routes,
+    operations.routes,
     deletions.routes,
     groups.routes,
     projects.routes,

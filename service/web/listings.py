@@ -90,21 +90,25 @@ def package_list(
     request: web.Request, listing: PackageListing, listed: PackagePage, figures: Sequence[StatisticsRow]
 ) -> PackageList:
     """Return the list with its tabs; *figures* has one row for each type."""
-    totals = Totals(
-        packages=sum(row.packages for row in figures),
-        files=sum(row.files for row in figures),
-        logical_bytes=sum(row.logical_bytes for row in figures),
-        physical_bytes=sum(row.physical_bytes for row in figures),
-    )
     turned = Sort.ASC if listing.sort is Sort.DESC else Sort.DESC
     return PackageList(
         listing=listing,
         listed=replace(listed),
         tabs=_tabs(request, listing, figures),
-        totals=totals,
+        totals=totals_of(figures),
         next_address=with_parameters(request, cursor=listed.next_cursor) if listed.next_cursor else None,
         first_address=with_parameters(request, cursor=None) if listing.cursor else None,
         ascending_address=with_parameters(request, sort=turned.value, cursor=None),
+    )
+
+
+def totals_of(figures: Sequence[StatisticsRow]) -> Totals:
+    """Return the figures of all types together."""
+    return Totals(
+        packages=sum(row.packages for row in figures),
+        files=sum(row.files for row in figures),
+        logical_bytes=sum(row.logical_bytes for row in figures),
+        physical_bytes=sum(row.physical_bytes for row in figures),
     )
 
 

@@ -15,7 +15,13 @@ from service.errors import DatabaseReadOnlyError
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.visits import Visit
 from service.infra.postgres.database import Connection
-from service.refusals import GroupNotFoundError, InsufficientScopeError, PackagesDisabledError, RefusedError
+from service.refusals import (
+    GroupNotFoundError,
+    InsufficientScopeError,
+    PackagesDisabledError,
+    PageNotFoundError,
+    RefusedError,
+)
 from service.web.frame.rendering import FORM_TOKEN, VIEWER
 from service.web.sessions import forms
 from service.web.sessions import rows as session_rows
@@ -72,6 +78,19 @@ async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
             raise GroupNotFoundError
         access.require_group_read(caller, group)
         yield connection, caller, group
+
+
+@asynccontextmanager
+async def administration_visit(request: web.Request) -> AsyncGenerator[Connection]:
+    """Give a connection to an administrator.
+
+    Raises:
+        PageNotFoundError: the caller is none; the page is as if it were not there.
+    """
+    async with visit(request) as (connection, caller):
+        if not caller.is_admin:
+            raise PageNotFoundError
+        yield connection
 
 
 async def sent_form(request: web.Request) -> tuple[Caller, MultiMapping[str]]:

@@ -1,16 +1,30 @@
 """Reading what pages show of deletions beside the deletions themselves."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from schemas.names import AccessLevel, PackageType
-from schemas.statuses import DeletionState
+from schemas.statuses import ENDED, DeletionState
 from service.infra.postgres.database import Connection, fetch, fetch_row
+from service.infra.postgres.records import row_reader
 
 COUNTED: Final = 1_000
 """Deletions in one state are counted up to this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingBytes:
+    """Deletions in one state, and the bytes that they have still to free."""
+
+    state: DeletionState
+    deletions: int
+    bytes: int
+
+
+_waiting: Final = row_reader(WaitingBytes)
 
 
 async def count_states(connection: Connection, project_ids: Collection[int] | None) -> Mapping[DeletionState, int]:
@@ -23,6 +37,18 @@ async def count_states(connection: Connection, project_ids: Collection[int] | No
         counted=COUNTED + 1,
     )
     return {DeletionState(row["state"]): row["deletions"] for row in rows}
+
+
+async def waiting(connection: Connection, project_ids: Collection[int]) -> Sequence[WaitingBytes]:
+    """Return what deletions of these projects have still to free, by state; at most `COUNTED` of each are counted."""
+    rows = await fetch(
+        connection,
+        "waiting_bytes",
+        states=sorted(state.value for state in set(DeletionState) - ENDED),
+        project_ids=list(project_ids),
+        counted=COUNTED,
+    )
+    return [_waiting(row) for row in rows]
 
 
 async def under_way(connection: Connection, *, project_id: int, package_id: int) -> UUID | None:

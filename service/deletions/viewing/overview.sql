@@ -27,3 +27,11 @@ SELECT max(r.minimum_access_level_for_delete) AS level
   FROM package p JOIN protection_rule r ON r.project_id = p.project_id AND r.package_type = p.package_type
    AND name_matches(p.name, r.package_name_pattern)
  WHERE p.id = :package_id;
+
+-- name: waiting_bytes
+SELECT s.state, count(*) AS deletions, coalesce(sum(w.bytes), 0)::bigint AS bytes
+  FROM unnest(:states::text[]) AS s (state) CROSS JOIN LATERAL (
+    SELECT d.bytes_total - d.bytes_done AS bytes FROM deletion d
+     WHERE d.state = s.state AND d.project_id = ANY(:project_ids::bigint[])
+     LIMIT :counted) w
+ GROUP BY s.state;

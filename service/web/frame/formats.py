@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
 from babel import Locale
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from markupsafe import Markup
 
@@ -39,6 +39,7 @@ class Formats:
                 "ago": self.ago,
                 "clock": self.clock,
                 "span": self.span,
+                "day": self.day,
                 "digest": digest,
                 "refusal": refusal,
             }
@@ -70,6 +71,10 @@ class Formats:
     def clock(self, moment: datetime) -> Markup:
         """Return a moment as date and time of day."""
         return self._time(moment, format_datetime(moment, "d MMM y, HH:mm 'UTC'", locale=self._locale))
+
+    def day(self, day: date) -> str:
+        """Return a day."""
+        return str(format_date(day, "d MMM y", locale=self._locale))
 
     def span(self, seconds: float) -> str:
         """Return a length of time in the unit that fits; below ten minutes it is exact, since people wait for it."""

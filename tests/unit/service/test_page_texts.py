@@ -12,6 +12,7 @@ from babel.messages.extract import extract_from_dir
 from typing_extensions import override
 
 import service.web
+from service.web.frame import plots
 from service.web.frame.formats import Formats
 from service.web.frame.rendering import make_environment
 
@@ -81,3 +82,10 @@ def test_babel_finds_all_texts_and_each_plural_has_both_forms() -> None:
     assert len(plurals) > 10
     for one, many in plurals:
         assert set(_PLACE.findall(one)) == set(_PLACE.findall(many))
+
+
+def test_a_plot_has_a_step_for_each_day_and_a_round_top() -> None:
+    assert [plots.round_top(values) for values in ([], [0], [7], [20], [201, 3])] == [1, 1, 10, 20, 500]
+    assert plots.steps([0, 50, 100], 100) == "M0.0 200.0 H333.3 L333.3 100.0 H666.7 L666.7 0.0 H1000.0"
+    assert plots.area([100], 100) == "M0.0 0.0 H1000.0 V200 H0 Z"
+    assert [(bar.x, bar.height) for bar in plots.bars([0, 50], 100)] == [(562.5, 100.0)]

@@ -1,0 +1,87 @@
+"""Storage, operations and the directory as pages: their figures, and their readers."""
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+import pytest
+
+from service.backlog import queues
+from service.catalogue import statistics
+from service.context import Context
+from service.infra.rabbitmq.broker import QueueDepth
+from service.storage_check import schedule
+from tests.support.browsing import Browser, browsing
+from tests.support.catalogue import delete, publish, query
+from tests.support.checks import put
+from tests.support.stepwise import with_settings
+
+
+@pytest.fixture
+async def root(filled: Context) -> AsyncGenerator[Browser]:
+    """A browser in which the administrator is signed in."""
+    async with browsing(filled, external_url=None) as browser:
+        assert (await browser.sign_in("root-token")).status == 303
+        yield browser
+
+
+async def test_storage_has_what_is_there_what_waits_and_how_it_grew(
+    database_of_its_own: None, filled: Context, stranger: Browser, maintainer: Browser
+) -> None:
+    doomed = await publish(filled, files=["a", "b"], content=b"12345")
+    await publish(filled, content=b"123", version="2.0")
+    await publish(filled, project_id=200, content=b"1234567")
+    await statistics.fold(filled.database, limit=100)
+    await query(filled, "UPDATE package_statistic_day SET day = day - 2")
+    await delete(filled, doomed)
+    await query(filled, "DELETE FROM package_file WHERE file_name = 'a'")
+    public, own = await stranger.get("/-/storage"), await maintainer.get("/-/storage")
+    project = await stranger.get("/acme/open/-/storage")
+
+    assert "In storage 8 B Shown in lists 3 B Hidden, or waits to be freed 5 B Freed in 3 days 5 B" in public.words
+    assert "secret" not in public.text
+    assert "In storage 15 B" in own.words
+    assert "queued 10 B 1 deletion" in project.words
+    # Before the two later changes, all of it was there for two days.
+    assert project.text.count('title="13 bytes"') == 4
+
+
+async def test_only_an_administrator_sees_what_the_last_check_found(
+    database_of_its_own: None, filled: Context, root: Browser, maintainer: Browser
+) -> None:
+    before = await root.get("/-/storage")
+    key = await put(filled)
+    checking = with_settings(filled, orphan_age=timedelta(0))
+    await schedule.run_scheduled_check(checking.database, checking.store, checking.settings)
+    after = await root.get("/-/storage")
+
+    assert "There is no report of a check yet" in before.words
+    assert "Checks are switched off" in before.words
+    assert f"Object without a file {key}" in after.words
+    assert "last check" not in (await maintainer.get("/-/storage")).words
+
+
+async def test_operations_show_the_queues_as_the_relay_saw_them_and_say_when_it_is_silent(
+    database_of_its_own: None, filled: Context, root: Browser
+) -> None:
+    await delete(filled, await publish(filled))
+    silent = await root.get("/-/operations")
+    async with filled.database.connection() as connection:
+        await queues.note_report(connection, {"packyard.delete.bulk": QueueDepth(ready=1_234, consumers=0)})
+    fresh = await root.get("/-/operations")
+    await query(filled, "UPDATE queue_report SET reported_at = now() - interval '1 minute'")
+    stale = await root.get("/-/operations")
+
+    assert "There has been no report yet" in silent.words
+    assert "none is active" in silent.words
+    assert "queued interactive 1 0 1" in silent.words
+    assert "packyard.delete.bulk No worker takes from it. 1,234 0" in fresh.words
+    assert "No relay reports" not in fresh.words
+    assert "No relay reports. The last report came 1 minute ago" in stale.words
+
+
+@pytest.mark.parametrize("path", ["/-/operations"])
+async def test_pages_of_administrators_do_not_exist_for_others(
+    stranger: Browser, maintainer: Browser, path: str
+) -> None:
+    assert ((await stranger.get(path)).status, (await maintainer.get(path)).status) == (404, 404)
+    assert "Operations" not in (await maintainer.get("/")).text
