@@ -16,8 +16,8 @@ HAVING sum(packages) <> 0 OR sum(files) <> 0 OR sum(logical_bytes) <> 0 OR sum(p
 -- Changes are added in the transaction that deletes them; returns how many there were. A day has the sum of its changes,
 -- and only its losses as what was freed.
 WITH taken AS (
-    DELETE FROM package_statistic_change WHERE position IN (
-        SELECT position FROM package_statistic_change ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED)
+    DELETE FROM package_statistic_change WHERE position = ANY(ARRAY(
+        SELECT position FROM package_statistic_change ORDER BY position LIMIT :limit FOR UPDATE SKIP LOCKED))
     RETURNING *
 ), added AS (
     INSERT INTO package_statistic AS s (project_id, package_type, packages, files, logical_bytes, physical_bytes)

@@ -50,11 +50,14 @@ SELECT d.id FROM deletion d
 
 -- name: mark_for_destruction
 -- Safe to repeat: what is marked already stays as it is. Returns the deletions that were marked for the first time.
+-- The empty text keeps the index of states away, as for end_deletions.
 WITH wanted AS (
     SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
 ), packages AS (
     UPDATE package p SET status = 'pending_destruction', updated_at = now()
-      FROM wanted w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status IN sources_of(PACKAGE_MOVES, pending_destruction)
+      FROM wanted w
+     WHERE w.package_file_id IS NULL AND p.id = w.package_id
+       AND p.status || '' IN sources_of(PACKAGE_MOVES, pending_destruction)
 ), files AS (
     UPDATE package_file f SET status = 'pending_destruction', updated_at = now()
       FROM wanted w

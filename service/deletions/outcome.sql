@@ -17,11 +17,13 @@ RETURNING deletion(d.*);
 
 -- name: show_in_error!
 -- Shows what is left of failed deletions as it is, but for files that are still to go by deletions of their own.
+-- The empty text keeps the index of states away, as for end_deletions.
 WITH failed AS (
     SELECT id, package_id, package_file_id FROM deletion WHERE id = ANY(:ids::uuid[])
 ), packages AS (
     UPDATE package p SET status = 'error', updated_at = now()
-      FROM failed w WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status IN sources_of(PACKAGE_MOVES, error)
+      FROM failed w
+     WHERE w.package_file_id IS NULL AND p.id = w.package_id AND p.status || '' IN sources_of(PACKAGE_MOVES, error)
 ), single_files AS (
     UPDATE package_file f SET status = 'error', updated_at = now()
       FROM failed w WHERE f.id = w.package_file_id AND f.status IN sources_of(FILE_MOVES, error)

@@ -31,8 +31,8 @@ LIMIT :limit;
 
 -- name: prune_deletions!
 -- A failed deletion stays as long as its package or file: it can be tried again, and later uploads stay apart.
-DELETE FROM deletion WHERE id IN (
+DELETE FROM deletion WHERE id = ANY(ARRAY(
     SELECT d.id FROM deletion d
      WHERE d.finished_at < now() - :older_than::interval
        AND (d.state NOT IN statuses(FAILED) OR NOT EXISTS (SELECT FROM package p WHERE p.id = d.package_id))
-     LIMIT :limit FOR UPDATE SKIP LOCKED);
+     LIMIT :limit FOR UPDATE SKIP LOCKED));

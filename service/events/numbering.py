@@ -8,7 +8,11 @@ from service.infra.postgres.database import Connection, execute, fetch_row
 
 
 async def number(connection: Connection, *, limit: int) -> int:
-    """Move the oldest *limit* events of the outbox to the log; return how many there were."""
+    """Move the oldest *limit* events of the outbox to the log; return how many there were.
+
+    Call it in a transaction.
+    """
+    await execute(connection, "plan_for_the_size_of_now")
     row = await fetch_row(connection, "number_events", headers=list(HEADER_NAMES), digits=SEQUENCE_DIGITS, limit=limit)
     return row["events"] if row else 0
 

@@ -1,12 +1,16 @@
+-- name: plan_for_the_size_of_now!
+-- An idle relay would keep the plan for an empty outbox, which reads the whole outbox for each event of a batch.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- name: number_events
 -- Moves events from the outbox to the log, and numbers them on the way. A reader of the log sees an event only with its
 -- number. So an event of a transaction that commits late cannot appear behind a reader. Counter and rows change in one
 -- statement, so a rollback takes the numbers back: no gap. Each batch locks the row of the counter. If two relays are
 -- ever active, the second one numbers after the first.
 WITH taken AS (
-    DELETE FROM outbox WHERE position IN (
+    DELETE FROM outbox WHERE position = ANY(ARRAY(
         SELECT position FROM outbox WHERE published_at IS NULL AND kind = 'event' AND sequence IS NULL
-         ORDER BY position LIMIT :limit FOR UPDATE)
+         ORDER BY position LIMIT :limit FOR UPDATE))
  RETURNING position, routing_key, recorded_at, body
 ), counter AS (
     UPDATE instance SET sequence = sequence + (SELECT count(*) FROM taken)
@@ -38,9 +42,9 @@ SELECT last - before AS events, pg_notify('packyard_events', last::text) FROM co
 -- The release before numbers events where they are, and marks them there when they are published. Those that it did not
 -- mark are sent as refused ones are; some of them a second time.
 WITH left_over AS (
-    DELETE FROM outbox WHERE position IN (
+    DELETE FROM outbox WHERE position = ANY(ARRAY(
         SELECT position FROM outbox WHERE published_at IS NULL AND kind = 'event' AND sequence IS NOT NULL
-         ORDER BY position LIMIT :limit FOR UPDATE)
+         ORDER BY position LIMIT :limit FOR UPDATE))
  RETURNING sequence, routing_key, recorded_at, refusals, not_before, body
 )
 INSERT INTO event_refused (sequence, routing_key, recorded_at, refusals, not_before, headers, body)

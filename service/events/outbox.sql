@@ -15,5 +15,5 @@ SELECT 1 FROM outbox
 
 -- name: prune_outbox!
 -- These are commands, and the events that the release before has published from here.
-DELETE FROM outbox WHERE position IN (
-    SELECT position FROM outbox WHERE published_at < now() - :older_than::interval LIMIT :limit);
+DELETE FROM outbox WHERE position = ANY(ARRAY(
+    SELECT position FROM outbox WHERE published_at < now() - :older_than::interval LIMIT :limit));

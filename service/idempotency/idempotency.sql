@@ -10,5 +10,7 @@ INSERT INTO kept_answer (caller, key, request_digest, status, media, headers, bo
 VALUES (:caller, :key, :request_digest, :status, :media, :headers::jsonb, :body);
 
 -- name: prune_answers!
-DELETE FROM kept_answer WHERE (caller, key) IN (
-    SELECT caller, key FROM kept_answer WHERE answered_at < now() - :older_than::interval LIMIT :limit);
+WITH old AS MATERIALIZED (
+    SELECT caller, key FROM kept_answer WHERE answered_at < now() - :older_than::interval LIMIT :limit
+)
+DELETE FROM kept_answer a USING old WHERE a.caller = old.caller AND a.key = old.key;

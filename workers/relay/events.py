@@ -87,7 +87,7 @@ async def repeat_refused(context: Context, publisher: EventPublisher, stop: asyn
 
 async def number_once(context: Context) -> int:
     """Give numbers to one batch of events and return how many it had."""
-    async with context.database.connection() as connection:
+    async with context.database.transaction() as connection:
         return await numbering.number(connection, limit=BATCH)
 
 

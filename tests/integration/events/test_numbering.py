@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import date, timedelta
 
+import pytest
 from pydantic import SecretStr
 
 from schemas.messages.cloud_events import HEADER_NAMES, CloudEvent, headers
@@ -17,10 +18,12 @@ from service.settings import Settings
 from tests.support.catalogue import query
 from tests.support.relaying import Publisher, relay_once
 from tests.support.yard import eventually
-from workers.relay.events import number_once, take_over_log
+from workers.relay.events import BATCH, number_once, take_over_log
 from workers.relay.session import run_relay
 
 _ANY = example_fact(EVENTS[0])
+_UNTIL_PLAN_IS_KEPT = 6
+"""Executions until the server keeps a plan for all values: it is one for an empty outbox then."""
 
 
 async def _write(context: Context, *facts: Event) -> list[Outgoing]:
@@ -102,6 +105,17 @@ async def test_writers_and_numberers_at_the_same_time_leave_no_gap_and_lose_noth
     assert all(
         places[written[at]] < places[written[at + 1]] < places[written[at + 2]] for at in range(0, len(written), 3)
     )
+
+
+@pytest.mark.usefixtures("database_of_its_own")
+async def test_a_relay_that_was_idle_takes_many_events_in_bounded_batches(filled: Context) -> None:
+    async with filled.database.connection() as connection:
+        await connection.execute("VACUUM ANALYZE outbox")
+    for _ in range(_UNTIL_PLAN_IS_KEPT):
+        assert await number_once(filled) == 0
+    await _write(filled, *[_ANY] * (2 * BATCH + 1))
+
+    assert [await number_once(filled) for _ in range(4)] == [BATCH, BATCH, 1, 0]
 
 
 async def test_the_numbering_does_without_the_broker(settings: Settings, filled: Context, stop: asyncio.Event) -> None:

@@ -1,0 +1,81 @@
+"""Plans of the worker's statements: a chunk of a bulk reads its own packages, however many others are being deleted."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+from pydantic_core import from_json
+
+from service.context import Context
+from service.infra.postgres.database import Connection
+from service.infra.postgres.queries import named_query
+from tests.support.catalogue import query
+
+_PACKAGES: Final = 4_000
+_CHUNK: Final = 20
+_MOST_BUFFERS: Final = 60
+"""For each package of the chunk: rows, indexes and triggers of what is changed."""
+_FILL: Final = """
+INSERT INTO package (project_id, package_type, name, version, status)
+SELECT 100, 'generic', 'bulk-' || n, '1', 'default' FROM generate_series(1, $1::integer) n
+"""
+_ACCEPT: Final = """
+WITH moved AS (UPDATE package SET status = 'processing' WHERE name LIKE 'bulk-%' RETURNING id)
+INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_type, package_name,
+    package_version, prior_status, lane, cause, credential, requested_level, files_total, bytes_total, wake_at)
+SELECT gen_random_uuid(), gen_random_uuid(), 100, 10, id, 'generic', 'bulk', '1', 'default', 'bulk', 'user', 'session',
+    40, 0, 0, now()
+  FROM moved
+"""
+
+pytestmark = pytest.mark.usefixtures("database_of_its_own")
+
+
+@pytest.fixture
+async def in_bulk(filled: Context) -> Context:
+    """Many packages that are being deleted, while the statistics of the tables are those of a yard at rest."""
+    await query(filled, _FILL, _PACKAGES)
+    async with filled.database.connection() as connection:
+        await connection.execute("ANALYZE package, package_file, deletion")
+        await connection.execute("ALTER TABLE package SET (autovacuum_enabled = off)")
+    await query(filled, _ACCEPT)
+    return filled
+
+
+@asynccontextmanager
+async def _undone(connection: Connection) -> AsyncGenerator[None]:
+    transaction = connection.transaction()
+    await transaction.start()
+    yield
+    await transaction.rollback()
+
+
+async def _buffers(context: Context, name: str, status: str) -> int:
+    """Return how many buffers a statement reads and writes for a chunk of packages, all of which have *status*."""
+    await query(context, "UPDATE package SET status = $1 WHERE name LIKE 'bulk-%'", status)
+    statement = named_query(name)
+    async with context.database.connection() as connection, _undone(connection):
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE statement AS {statement.text}")
+        ids = await connection.fetch("SELECT id FROM deletion ORDER BY id LIMIT $1", _CHUNK)
+        chunk = "'{" + ",".join(str(row["id"]) for row in ids) + "}'"
+        values = ", ".join(chunk if parameter == "ids" else "NULL" for parameter in statement.parameters)
+        shown = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE statement ({values})")
+        await connection.execute("DEALLOCATE statement")
+    (plan,) = from_json(shown) if isinstance(shown, str) else shown
+    top: dict[str, Any] = plan["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+
+async def test_a_chunk_reads_its_own_packages_alone(in_bulk: Context) -> None:
+    read = {
+        (name, status): await _buffers(in_bulk, name, status)
+        for status, names in (
+            ("processing", ["mark_for_destruction", "restore_packages"]),
+            ("pending_destruction", ["end_deletions", "show_in_error"]),
+        )
+        for name in names
+    }
+
+    assert max(read.values()) < _CHUNK * _MOST_BUFFERS, read
