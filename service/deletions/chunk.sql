@@ -31,8 +31,8 @@ DELETE FROM package_file WHERE id = ANY(:package_file_ids::bigint[]) AND status 
 
 -- name: end_deletions
 -- Deletes packages without a file row; returns the deletions that are at their end, those of single files, too.
--- The empty text keeps the index of states away from a status: a plan made when few packages are being deleted would
--- else read all of these again for each chunk of a large bulk.
+-- The empty text keeps the index of states away from a status. A plan from a time of few deletions would use it, and
+-- so each chunk would read all packages of a large bulk.
 WITH packages AS (
     DELETE FROM package p USING deletion d
      WHERE d.id = ANY(:ids::uuid[]) AND d.package_file_id IS NULL AND p.id = d.package_id

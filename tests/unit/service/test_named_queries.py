@@ -28,6 +28,8 @@ _READING_ALONE: Final = frozenset({"list_packages_behind", "find_package", "brow
 _COPYING: Final = frozenset({"append_to_outbox", "note_damaged"})
 """These answer with nothing; they take from arrays."""
 
+_LIMIT_WITHIN_IN: Final = re.compile(r"\bIN \((?=\s*SELECT)(?:[^()]|\([^()]*\))*\bLIMIT\b")
+
 _SHARED_LOCKS: Final = frozenset({"lock_import"})
 """Two features take these locks, so that one waits for the other."""
 
@@ -56,6 +58,13 @@ def test_each_call_gives_its_query_the_parameters_that_it_has() -> None:
     ]
 
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_limit_is_within_in() -> None:
+    """The server may run the inner part of IN again for each row outside, so a limit within would hold for each."""
+    wrong = [name for name in query_names() if _LIMIT_WITHIN_IN.search(named_query(name).text)]
+
+    assert not wrong, f"write = ANY(ARRAY(SELECT … LIMIT …)) in these queries: {wrong}"
 
 
 def test_each_query_is_called() -> None:

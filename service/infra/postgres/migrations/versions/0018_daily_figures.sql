@@ -43,10 +43,10 @@ CREATE INDEX IF NOT EXISTS web_session_age ON web_session (created_at);
 CREATE OR REPLACE FUNCTION prune_web_sessions(idle interval, longest interval, most integer) RETURNS integer
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH pruned AS (
-        DELETE FROM web_session WHERE digest IN (
+        DELETE FROM web_session WHERE digest = ANY(ARRAY(
             SELECT digest FROM web_session
              WHERE last_used_at <= now() - idle OR created_at <= now() - longest
-             LIMIT most FOR UPDATE SKIP LOCKED)
+             LIMIT most FOR UPDATE SKIP LOCKED))
         RETURNING 1
     )
     SELECT count(*)::integer FROM pruned;
