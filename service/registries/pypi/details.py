@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, Self
 
 from multidict import MultiMapping
@@ -19,9 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from service.infra.storage.interface import StoredObject
 from service.refusals import BadParametersError, BadRequestError, ValidationFailedError
+from service.registries.pypi.distributions import Distribution, StoredMetadata
 
 _LONGEST: Final = 255
-_LONGEST_DESCRIPTION: Final = 4_000
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
 """PEP 508, with the length that a column has."""
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,254}")
@@ -34,14 +34,15 @@ _DIGESTS: Final[Mapping[str, tuple[str, int]]] = {
 
 
 def _cut_to(length: int) -> BeforeValidator:
-    return BeforeValidator(lambda value: value[:length] if isinstance(value, str) else value)
+    # PostgreSQL keeps no NUL.
+    return BeforeValidator(lambda value: value[:length].replace("\0", "") if isinstance(value, str) else value)
 
 
 _Short = Annotated[str | None, _cut_to(_LONGEST)]
 
 
 class FileDetails(BaseModel):
-    """The facts of a form that are kept with the file; long texts are cut, as GitLab does."""
+    """The facts that are kept with the file; long texts of a form are cut, as GitLab does."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,8 +51,12 @@ class FileDetails(BaseModel):
     summary: _Short = None
     keywords: _Short = None
     author_email: _Short = None
-    description: Annotated[str | None, _cut_to(_LONGEST_DESCRIPTION)] = None
-    description_content_type: _Short = None
+    license_expression: _Short = None
+    core_metadata: StoredMetadata | None = None
+    """The metadata inside a wheel."""
+
+
+_OF_FORM: Final = FileDetails.model_fields.keys() - {"core_metadata"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +81,11 @@ class Release:
         missing = [f"{field} is missing" for field in ("name", "version") if not fields.get(field)]
         if missing:
             raise BadParametersError(*missing)
-        requires_python = fields.get("requires_python") or None
-        if requires_python is not None and len(requires_python) > _LONGEST:
-            raise ValidationFailedError(f"Requires python is too long (maximum is {_LONGEST} characters)")
+        _check_requires_python(fields.get("requires_python"))
         name, version = fields["name"], fields["version"]
         _check_name(name, version)
         _check_file_name(file_name, name, version)
-        kept = {key: fields[key] for key in FileDetails.model_fields if fields.get(key)}
+        kept = {key: fields[key] for key in _OF_FORM if fields.get(key)}
         return cls(name, version, file_name, FileDetails.model_validate(kept), _digests(fields))
 
     def check(self, stored: StoredObject, *, blake2_256: bytes) -> None:
@@ -96,16 +99,34 @@ class Release:
             if found[algorithm] != expected:
                 raise BadRequestError(f"Checksum does not match ({algorithm})")
 
+    def described_by(self, distribution: Distribution) -> Self:
+        """Return the release with what the file says of itself, which counts where the form says otherwise.
 
-def normal_name(name: str) -> str:
-    """Return the one form of a name (PEP 503)."""
-    return canonicalize_name(name)
+        Raises:
+            ValidationFailedError: the file says that it is another package.
+        """
+        distribution.check(name=self.name, version=self.version)
+        _check_requires_python(distribution.requires_python)
+        details = self.details.model_copy(
+            update={
+                "requires_python": distribution.requires_python or self.details.requires_python,
+                "core_metadata": distribution.stored_metadata,
+            }
+        )
+        return replace(self, details=details)
 
 
 def possible_names(file_name: str) -> list[str]:
     """Return the normal names of the packages to which a file of that name may belong, at most 64."""
     cuts = [cut.start() for cut in re.finditer(r"[-_.]+", file_name)][:64]
     return list(dict.fromkeys(canonicalize_name(file_name[:cut]) for cut in cuts if cut))
+
+
+def _check_requires_python(specifier: str | None) -> None:
+    if specifier is not None and len(specifier) > _LONGEST:
+        raise ValidationFailedError(f"Requires python is too long (maximum is {_LONGEST} characters)")
+    if specifier is not None and not specifier.isprintable():
+        raise ValidationFailedError("Requires python is invalid")
 
 
 def _check_name(name: str, version: str) -> None:

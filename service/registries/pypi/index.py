@@ -1,4 +1,4 @@
-"""The index of one package and the list of all, as HTML (PEP 503) and as JSON (PEP 691 and PEP 700)."""
+"""The index of one package and the list of all, as HTML (PEP 503) and as JSON (PEP 691, PEP 700, PEP 714)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,6 +58,7 @@ class SimpleFile(_Model):
     url: str
     hashes: dict[str, str]
     requires_python: str | None = Field(default=None, alias="requires-python")
+    core_metadata: dict[str, str] | None = Field(default=None, alias="core-metadata")
     size: int
     upload_time: str = Field(alias="upload-time")
 
@@ -86,12 +87,7 @@ class SimpleNames(_Model):
 
 def html_of_package(name: str, files: Sequence[IndexedFile], addresses: IndexAddresses) -> str:
     """Return the index of a package as HTML; the attribute for Python versions is there even when it is empty."""
-    links = (
-        f'<a href="{escape(addresses.address_of(file))}#sha256={file.sha256.hex()}"'
-        f' data-requires-python="{escape(file.requires_python or "")}">{escape(file.file_name)}</a><br>'
-        for file in files
-    )
-    return _PAGE.format(title=escape(name), links="".join(links))
+    return _PAGE.format(title=escape(name), links="".join(_link(file, addresses) for file in files))
 
 
 def html_of_names(title: str, names: Sequence[str], addresses: IndexAddresses) -> str:
@@ -113,12 +109,21 @@ def json_of_names(names: Sequence[str]) -> SimpleNames:
     return SimpleNames(meta=Meta(), projects=[SimpleName(name=name) for name in names])
 
 
+def _link(file: IndexedFile, addresses: IndexAddresses) -> str:
+    metadata = f' data-core-metadata="sha256={file.metadata_sha256}"' if file.metadata_sha256 else ""
+    return (
+        f'<a href="{escape(addresses.address_of(file))}#sha256={file.sha256.hex()}"'
+        f' data-requires-python="{escape(file.requires_python or "")}"{metadata}>{escape(file.file_name)}</a><br>'
+    )
+
+
 def _simple_file(file: IndexedFile, addresses: IndexAddresses) -> SimpleFile:
     return SimpleFile(
         filename=file.file_name,
         url=addresses.address_of(file),
         hashes={"sha256": file.sha256.hex()},
         requires_python=file.requires_python,
+        core_metadata=None if file.metadata_sha256 is None else {"sha256": file.metadata_sha256},
         size=file.size,
         upload_time=file.created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     )

@@ -14,7 +14,9 @@ from service.infra.postgres.database import Database
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import ObjectStore, StoredObject
 from service.refusals import ValidationFailedError
+from service.registries.archives.stored_file import read_stored
 from service.registries.pypi.details import Release
+from service.registries.pypi.distributions import Distribution, read_distribution
 
 _TAKEN = "File name has already been taken"
 
@@ -51,6 +53,7 @@ async def publish(
 
     Raises:
         BadParametersError, ValidationFailedError: the form breaks a rule, or the package has such a file already.
+        ValidationFailedError: the file is no such archive, or names another package inside.
         BadRequestError: the file is too large, or the client named the digest of other bytes.
         ConflictError: somebody else published the same package in this very moment.
     """
@@ -66,7 +69,12 @@ async def publish(
     async with stored_body(database, store, project.id, body) as stored:
         if incoming.release is None:
             raise TypeError("the store did not check the object")
-        await _write_rows(database, caller, project.id, incoming.release, stored)
+        release = incoming.release.described_by(await _distribution(store, stored, incoming.release))
+        await _write_rows(database, caller, project.id, release, stored)
+
+
+async def _distribution(store: ObjectStore, stored: StoredObject, release: Release) -> Distribution:
+    return await read_stored(store, stored, lambda file: read_distribution(file, release.file_name))
 
 
 @repeated

@@ -1,8 +1,10 @@
 -- name: pypi_files
 -- The newest files of one package in several projects, each project's packages in the order of their ids.
-SELECT n.project_id, n.version, n.file_name, n.size, n.sha256, n.created_at, n.requires_python
+SELECT n.project_id, n.version, n.file_name, n.size, n.sha256, n.created_at, n.requires_python,
+       n.metadata_sha256
   FROM (SELECT p.project_id, p.id AS package_id, p.version, f.id, f.file_name, f.size, f.sha256, f.created_at,
-               f.details ->> 'requires_python' AS requires_python
+               f.details ->> 'requires_python' AS requires_python,
+               f.details #>> '{core_metadata,sha256}' AS metadata_sha256
           FROM package p JOIN package_file f ON f.package_id = p.id
          WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'pypi'
            AND p.normal_name = :normal_name AND p.status IN statuses(INSTALLABLE)
@@ -21,7 +23,8 @@ SELECT DISTINCT p.normal_name
  ORDER BY p.normal_name LIMIT :limit;
 
 -- name: pypi_file
-SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
+SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at,
+       f.details ->> 'core_metadata' AS core_metadata
   FROM package p JOIN package_file f ON f.package_id = p.id
  WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'pypi'
    AND p.normal_name = ANY(:normal_names::text[]) AND p.status IN statuses(INSTALLABLE)

@@ -32,6 +32,7 @@ from service.refusals import (
 )
 from service.registries.forwarding import FORWARDED, forward_unknown
 from service.registries.pypi import index, publishing, rows
+from service.registries.pypi.core_metadata import METADATA_SUFFIX, send_metadata
 from service.registries.pypi.details import possible_names
 from service.registries.pypi.index import IndexAddresses, SimpleNames, SimplePackage
 from service.registries.pypi.negotiation import JSON_TYPE, wants_json
@@ -111,10 +112,10 @@ async def show_pypi_index_of_project(request: web.Request) -> web.Response:
 
 @routes.get(f"{_PROJECT}{_FILE}", answers=(*_DOWNLOADED, MOVED), refusals=_OF_PROJECT, path_rules=_FILE_RULES)
 async def download_pypi_file_of_project(request: web.Request) -> web.StreamResponse:
-    """Download a file of a PyPI package by its SHA-256 and its name."""
+    """Download a file of a PyPI package by its SHA-256 and name, or with `.metadata` after that a wheel's metadata."""
     async with project_visit(request) as (connection, found):
         file = await _find_file(request, connection, [found.project.id])
-    return await send_file(request, file)
+    return await _send(request, file)
 
 
 @routes.get(f"{_GROUP}/simple", answers=_NAMES_INDEX, refusals=GROUP_REFUSALS, is_index=True)
@@ -144,15 +145,15 @@ async def show_pypi_index_of_group(request: web.Request) -> web.Response:
 
 @routes.get(f"{_GROUP}{_FILE}", answers=_DOWNLOADED, refusals=_OF_GROUP, path_rules=_FILE_RULES)
 async def download_pypi_file_of_group(request: web.Request) -> web.StreamResponse:
-    """Download a file of a PyPI package in a group by its SHA-256 and its name."""
+    """Download a file of a PyPI package in a group, as in a project."""
     async with group_visit(request) as (connection, caller, group):
         levels = await access.project_levels(connection, caller, group)
         file = await _find_file(request, connection, levels)
-    return await send_file(request, file)
+    return await _send(request, file)
 
 
 async def _find_file(request: web.Request, connection: Connection, project_ids: Collection[int]) -> Record:
-    sha256, file_name = request.match_info["sha256"], request.match_info["file_name"]
+    sha256, file_name = request.match_info["sha256"], request.match_info["file_name"].removesuffix(METADATA_SUFFIX)
     if not re.fullmatch(_SHA256, sha256):
         raise PackageNameNotFoundError
     file = await rows.find_file(
@@ -165,6 +166,12 @@ async def _find_file(request: web.Request, connection: Connection, project_ids: 
     if file is None:
         raise PackageNameNotFoundError
     return file
+
+
+async def _send(request: web.Request, file: Record) -> web.StreamResponse:
+    if request.match_info["file_name"].endswith(METADATA_SUFFIX):
+        return await send_metadata(request, file["core_metadata"], storage_key=file["storage_key"])
+    return await send_file(request, file)
 
 
 async def _refuse_unknown(request: web.Request, connection: Connection, name: str) -> NoReturn:

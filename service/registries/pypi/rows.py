@@ -23,6 +23,8 @@ class IndexedFile:
     sha256: bytes
     created_at: datetime
     requires_python: str | None
+    metadata_sha256: str | None
+    """Hexadecimal; None where the metadata are not served."""
 
 
 async def list_files(connection: Connection, project_ids: Collection[int], normal_name: str) -> list[IndexedFile]:
