@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from schemas.base import Contract, Json
-from schemas.messages.events import Event
+from schemas.messages.event import Event
 
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
 HEADER_PREFIX: Final = "cloudEvents_"
@@ -45,7 +45,7 @@ class Envelope(Contract):
     partitionkey: str
     """The project: order matters to nobody across projects. `storage` for what is about all of it."""
     correlationid: UUID
-    """The deletion, or the check."""
+    """The upload, the deletion, or the check."""
     causationid: UUID
     """The event that began it."""
     authtype: Literal["user", "system"]

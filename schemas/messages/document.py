@@ -7,15 +7,18 @@ from typing import Final
 from schemas.base import Json
 from schemas.json_schemas import Schemas, reference
 from schemas.messages.cloud_events import CONTENT_TYPE, HEADER_PREFIX, CloudEvent, headers
-from schemas.messages.events import EVENTS, DeletionEvent, Event, StorageChecked
+from schemas.messages.event import Event
+from schemas.messages.events import EVENTS, DeletionEvent, StorageChecked
 from schemas.messages.examples import example_body, example_fact
+from schemas.messages.publications import PublicationEvent
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
 
 _BINDING_VERSION: Final = "0.3.0"
 _PERSISTENT: Final = 2
 _HEADERS: Final = "CloudEventHeaders"
 _DESCRIPTION: Final = """\
-Packyard publishes events of deletions and of its storage: CloudEvents 1.0 as JSON. Headers repeat the attributes.
+Packyard publishes events of uploads, of deletions and of its storage: CloudEvents 1.0 as JSON. Headers repeat the
+attributes.
 
 Bind a queue of your own to the exchange with the routing keys that you want. Or read the log from any moment of the
 last days. Every committed change gives its event at least once, always with the same `id` and the same bytes. Drop
@@ -27,6 +30,7 @@ The AMQP properties repeat some attributes: `message-id` is `id`, `type` is `typ
 """
 _CHANNELS: Final[Mapping[str, tuple[type[Event], str]]] = MappingProxyType(
     {
+        "publications": (PublicationEvent, "Uploads of packages and files; imports where these ask for it."),
         "deletions": (DeletionEvent, "Deletions of packages and files, step by step."),
         "storage": (StorageChecked, "The findings of a check of the storage."),
     }
@@ -63,7 +67,7 @@ def _components(schemas: Schemas, messages: Mapping[str, Json]) -> Json:
         "messages": messages,
         "correlationIds": {
             "correlation": {
-                "description": "The deletion, or the check.",
+                "description": "The upload, the deletion, or the check.",
                 "location": f"$message.header#/{HEADER_PREFIX}correlationid",
             }
         },

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from schemas.messages.events import EVENTS, Event
+from schemas.messages.event import Event
+from schemas.messages.events import EVENTS
 
 LAYOUT: Final = "<entity>.<action>.<package_type>.<root_group_id>.<project_id>"
 

@@ -1,79 +1,22 @@
 """Facts, one class an event type; `schemas.messages.cloud_events` has what they are sent in."""
 
-from abc import abstractmethod
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 from typing_extensions import override
 
-from schemas.base import Contract
 from schemas.checks import Figures
-from schemas.names import Cause, PackageType
-
-TYPE_PREFIX: Final = "io.packyard"
-
-
-class Event(Contract):
-    """The fields of every event: what happened, to what, and who had it done."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    entity: ClassVar[str]
-    action: ClassVar[str]
-    key_parts: ClassVar[tuple[str, ...]] = ()
-    """The fields in the routing key; ids only, since names may hold dots and may change."""
-
-    @classmethod
-    def topic(cls) -> str:
-        """Return `<entity>.<action>`."""
-        return f"{cls.entity}.{cls.action}"
-
-    @classmethod
-    def type_name(cls) -> str:
-        """Return the CloudEvents type."""
-        return f"{TYPE_PREFIX}.{cls.topic()}.v1"
-
-    @classmethod
-    def schema_name(cls) -> str:
-        """Return what names the shape of the data."""
-        return f"urn:packyard:events:{cls.topic()}:v1"
-
-    def routing_key(self) -> str:
-        """Return what subscribers bind by."""
-        return ".".join([self.topic(), *(str(getattr(self, part)) for part in self.key_parts)])
-
-    def subject(self) -> str:
-        """Return what it happened to."""
-        return self.entity
-
-    def partition(self) -> str:
-        """Return within what the order of events matters."""
-        return self.entity
-
-    @abstractmethod
-    def correlation(self) -> UUID:
-        """Return what ties together the events of one undertaking."""
-
-    def actor(self) -> int | None:
-        """Return the user who asked for it; None when it happened by itself."""
-        return None
+from schemas.messages.event import Event, PackageEvent
+from schemas.messages.publications import PackageFilePublished, PackagePublished
+from schemas.names import Cause
 
 
-class DeletionEvent(Event):
+class DeletionEvent(PackageEvent):
     """The fields of every event of a deletion: which package (or file of it), why and by whom."""
-
-    key_parts = ("package_type", "root_group_id", "project_id")
 
     deletion_id: UUID
     """The deletion, as `/api/v4/projects/:id/deletions/:deletion_id` shows it."""
-    project_id: int
-    """The project that the package is in."""
-    root_group_id: int
-    """The topmost group that the project is below."""
-    package_id: int
-    """The package; its number is never used again."""
-    package_type: PackageType
     package_name: str
     """Its name when the deletion was asked for."""
     package_version: str | None
@@ -85,28 +28,14 @@ class DeletionEvent(Event):
     cause: Cause
     reason: str | None
     """The reason that was given."""
-    actor_id: int | None
-    """The user who asked for it; null when it was no user."""
     files: Annotated[int, Field(ge=0)]
     """How many files the event is about: asked for, destroyed with it, or left over."""
     bytes: Annotated[int, Field(ge=0)]
     """The sizes of those files, added up."""
 
     @override
-    def subject(self) -> str:
-        return f"projects/{self.project_id}/packages/{self.package_id}"
-
-    @override
-    def partition(self) -> str:
-        return str(self.project_id)
-
-    @override
     def correlation(self) -> UUID:
         return self.deletion_id
-
-    @override
-    def actor(self) -> int | None:
-        return self.actor_id
 
 
 class PackageDeletionRequested(DeletionEvent):
@@ -231,6 +160,8 @@ class StorageChecked(Event):
 
 
 EVENTS: Final[tuple[type[Event], ...]] = (
+    PackagePublished,
+    PackageFilePublished,
     PackageDeletionRequested,
     PackageMarkedForDestruction,
     PackageRestored,

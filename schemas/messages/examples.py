@@ -8,9 +8,9 @@ from uuid import UUID
 
 from schemas.checks import Figures
 from schemas.messages.cloud_events import enveloped, published
+from schemas.messages.event import Event
 from schemas.messages.events import (
     EVENTS,
-    Event,
     PackageDeletionRequested,
     PackageDestroyed,
     PackageDestructionFailed,
@@ -23,7 +23,9 @@ from schemas.messages.events import (
     PackageRestored,
     StorageChecked,
 )
+from schemas.messages.publications import PackageFilePublished, PackagePublished
 from schemas.names import Cause, PackageType
+from schemas.statuses import PackageStatus
 
 _NOW: Final = datetime(2026, 11, 26, 8, 15, 30, 250_000, tzinfo=UTC)
 _LATER: Final = datetime(2026, 11, 26, 9, 15, 30, 250_000, tzinfo=UTC)
@@ -33,20 +35,25 @@ _EVENT: Final = UUID("01a21704-5f3a-7e41-b0c7-0d6f3f9a8e53")
 _FIRST: Final = 4_711
 """The number of the first example; the others follow it."""
 
-_PACKAGE: Final = MappingProxyType(
+_NAMED: Final = MappingProxyType(
     {
-        "deletion_id": UUID("01a21704-5300-72ae-bc87-39c2d56ca496"),
         "project_id": 42,
         "root_group_id": 17,
         "package_id": 123,
         "package_type": PackageType.NPM,
         "package_name": "@acme/anvil",
         "package_version": "1.0.0",
+        "actor_id": 3,
+    }
+)
+_PACKAGE: Final = MappingProxyType(
+    {
+        **_NAMED,
+        "deletion_id": UUID("01a21704-5300-72ae-bc87-39c2d56ca496"),
         "package_file_id": None,
         "file_name": None,
         "cause": Cause.USER,
         "reason": "published by mistake",
-        "actor_id": 3,
         "files": 2,
         "bytes": 1_048_576,
     }
@@ -55,6 +62,19 @@ _FILE: Final = MappingProxyType(
     {**_PACKAGE, "package_file_id": 457, "file_name": "anvil-1.0.0.tgz", "files": 1, "bytes": 1_048_000}
 )
 _FAILURE: Final = MappingProxyType({"error": "the store refuses: AccessDenied (s3:DeleteObject)", "attempts": 5})
+_UPLOAD: Final = MappingProxyType(
+    {
+        **_NAMED,
+        "publication_id": _CAUSE,
+        "status": PackageStatus.DEFAULT,
+        "pipeline_id": 47,
+        "files": 1,
+        "bytes": 1_048_000,
+        "package_files": (
+            {"id": 457, "file_name": "anvil-1.0.0.tgz", "size": 1_048_000, "file_sha256": "9f86d081" * 8},
+        ),
+    }
+)
 _GRACE: Final = MappingProxyType({"destroy_after": _LATER})
 _CHECK: Final = MappingProxyType(
     {
@@ -69,6 +89,8 @@ _CHECK: Final = MappingProxyType(
 
 _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
     {
+        PackagePublished: _UPLOAD,
+        PackageFilePublished: _UPLOAD,
         PackageDeletionRequested: _PACKAGE,
         PackageMarkedForDestruction: {**_PACKAGE, **_GRACE},
         PackageRestored: {**_PACKAGE, "restored_as": "1.0.0-again"},
@@ -84,6 +106,12 @@ _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
 )
 
 
+_BEGINNINGS: Final = frozenset(
+    {PackagePublished, PackageFilePublished, PackageDeletionRequested, PackageFileDeletionRequested}
+)
+"""What has no other event as its cause."""
+
+
 def example_fact(kind: type[Event]) -> Event:
     """Return an event of the kind."""
     return kind.model_validate(_DATA[kind])
@@ -92,8 +120,7 @@ def example_fact(kind: type[Event]) -> Event:
 def example_body(kind: type[Event]) -> dict[str, object]:
     """Return an event of the kind as it is published."""
     fact = example_fact(kind)
-    begins = kind in {PackageDeletionRequested, PackageFileDeletionRequested}
-    own_id = _CAUSE if begins else _EVENT
+    own_id = _CAUSE if kind in _BEGINNINGS else _EVENT
     causation_id = own_id if kind is StorageChecked else _CAUSE
     envelope = enveloped(fact, event_id=own_id, causation_id=causation_id, now=_NOW)
     sequence = _FIRST + EVENTS.index(kind)

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from schemas.messages.cloud_events import SEQUENCE_DIGITS
-from schemas.messages.events import TYPE_PREFIX
+from schemas.messages.event import TYPE_PREFIX
 from service.feed import log as feed
 from service.feed.audience import Audience
 from service.feed.log import FeedEvent, WantedEvents

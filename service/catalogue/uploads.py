@@ -11,8 +11,9 @@ import structlog
 from schemas.statuses import PackageStatus
 from service.access.callers import Caller
 from service.access.rows import Project
+from service.catalogue import announcing
 from service.catalogue.rows import uploads as upload_rows
-from service.catalogue.rows.uploads import UploadedFileRow
+from service.catalogue.rows.uploads import UploadedFileRow, UploadedPackageRow
 from service.errors import DatabaseAwayError
 from service.infra.postgres.database import Connection, Database, DatabaseUnavailableError, conflicts
 from service.infra.postgres.repeating import repeated
@@ -108,9 +109,7 @@ async def publish_generic(
     body.require_announced_size()
     refusal = await _refuse_duplicate(database, project, target, is_new=is_new)
     async with stored_body(database, store, project.id, body) as stored:
-        return await _write_rows(
-            database, caller, target, stored, project_id=project.id, status=status, refusal=refusal
-        )
+        return await _write_rows(database, caller, project, target, stored, status=status, refusal=refusal)
 
 
 async def _refuse_duplicate(
@@ -185,28 +184,28 @@ async def remove_unreferenced(
 async def _write_rows(
     database: Database,
     caller: Caller,
+    project: Project,
     target: GenericFile,
     stored: StoredObject,
     *,
-    project_id: int,
     status: PackageStatus | None,
     refusal: RefusedError | None,
 ) -> UploadedFileRow:
     """Add the file to its package and return the row; with a *refusal*, raise that where there is such a file."""
     async with database.transaction() as connection:
-        package_id = await upload_rows.find_or_create_generic_package(
+        package = await upload_rows.find_or_create_generic_package(
             connection,
-            project_id=project_id,
+            project_id=project.id,
             name=target.package_name,
             version=target.package_version,
             status=status,
             creator_id=caller.user_id,
         )
         if refusal is not None and await upload_rows.has_file_in(
-            connection, package_id=package_id, file_name=target.file_name
+            connection, package_id=package.id, file_name=target.file_name
         ):
             raise refusal
-        return await add_file(connection, caller, stored, package_id=package_id, file_name=target.file_name)
+        return await add_file(connection, caller, stored, project=project, package=package, file_name=target.file_name)
 
 
 async def add_file(
@@ -214,16 +213,22 @@ async def add_file(
     caller: Caller,
     stored: StoredObject,
     *,
-    package_id: int,
+    project: Project,
+    package: UploadedPackageRow,
     file_name: str,
     details: str | None = None,
 ) -> UploadedFileRow:
-    """Add the object as a file to the package, with the pipeline that built it; return its row.
+    """Add the object as a file to the package, with the pipeline that built it, and announce it; return its row.
 
     *details* is a JSON object with the facts that a package manager needs of the file.
     """
     file = await upload_rows.insert_file(
-        connection, package_id=package_id, file_name=file_name, stored=stored, details=details
+        connection,
+        package_id=package.id,
+        file_name=file_name,
+        stored=stored,
+        announcement=announcing.uploaded(project, package, caller, stored, file_name=file_name),
+        details=details,
     )
     if caller.pipeline_id is not None:
         await upload_rows.insert_build(connection, file, pipeline_id=caller.pipeline_id)

@@ -3,6 +3,7 @@
 -- name: find_or_create_generic_package
 -- Takes the row lock either way, so that no deletion comes between this and the file. A package in error is taken only
 -- if no installable one has the name, and no deletion was ever asked for it.
+-- A row that this statement has inserted has no xmax; one that it found is locked, and then has one.
 WITH broken AS (
     SELECT e.id FROM package e
      WHERE e.project_id = :project_id AND e.package_type = 'generic' AND e.name = :name AND e.version = :version
@@ -16,7 +17,7 @@ WITH broken AS (
 ), taken AS (
     UPDATE package p SET status = coalesce(:status::text, p.status), updated_at = now()
       FROM broken WHERE p.id = broken.id
- RETURNING p.id
+ RETURNING p.id, p.package_type, p.name, p.version, p.status, false AS is_new
 ), made AS (
     INSERT INTO package (project_id, package_type, name, version, status, creator_id)
     SELECT :project_id, 'generic', :name, :version, coalesce(:status::text, :first_status), :creator_id
@@ -24,9 +25,9 @@ WITH broken AS (
         ON CONFLICT (project_id, package_type, name, version, conan_username, conan_channel)
      WHERE status IN statuses(INSTALLABLE)
         DO UPDATE SET status = coalesce(:status::text, package.status), updated_at = now()
- RETURNING id
+ RETURNING id, package_type, name, version, status, xmax = 0 AS is_new
 )
-SELECT id FROM taken UNION ALL SELECT id FROM made;
+SELECT * FROM taken UNION ALL SELECT * FROM made;
 
 -- name: find_or_create_package
 -- Takes the row lock either way, so that no deletion comes between this and the file. A package of exactly that name
@@ -40,16 +41,17 @@ WITH found AS (
        AND p.status IN statuses(INSTALLABLE)
      ORDER BY (p.name, p.version) = (:name, :version) DESC, p.id LIMIT 1 FOR UPDATE
 ), taken AS (
-    UPDATE package p SET updated_at = now() FROM found WHERE p.id = found.id RETURNING p.id
+    UPDATE package p SET updated_at = now() FROM found WHERE p.id = found.id
+ RETURNING p.id, p.package_type, p.name, p.version, p.status, false AS is_new
 ), made AS (
     INSERT INTO package (project_id, package_type, name, version, creator_id)
     SELECT :project_id, :package_type, :name, :version, :creator_id WHERE NOT EXISTS (SELECT FROM taken)
         ON CONFLICT (project_id, package_type, normal_name, normal_version)
      WHERE status IN statuses(INSTALLABLE) AND normal_name IS NOT NULL
         DO UPDATE SET updated_at = now()
- RETURNING id
+ RETURNING id, package_type, name, version, status, xmax = 0 AS is_new
 )
-SELECT id FROM taken UNION ALL SELECT id FROM made;
+SELECT * FROM taken UNION ALL SELECT * FROM made;
 
 -- name: find_duplicates_setting
 -- The nearest group that has a value counts, for each of the two settings.
@@ -84,10 +86,19 @@ INSERT INTO package_file_build (package_file_id, pipeline_id) VALUES (:package_f
 
 -- name: insert_package_file
 -- A session that is in doubt about our commit waits for this lock, which we hold until the commit ends.
-INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key, details)
-SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key, :details::jsonb
-  FROM (SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0))) locked
-RETURNING id, package_id, file_name, status, size, sha256, created_at, updated_at;
+-- The event goes to the outbox in the same statement, which knows the number of the file.
+WITH file AS (
+    INSERT INTO package_file (package_id, file_name, size, md5, sha1, sha256, storage_key, details)
+    SELECT :package_id, :file_name, :size, :md5, :sha1, :sha256, :storage_key, :details::jsonb
+      FROM (SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0))) locked
+ RETURNING id, package_id, file_name, status, size, sha256, created_at, updated_at
+), announced AS (
+    INSERT INTO outbox (id, kind, routing_key, body)
+    SELECT :event_id, :event_kind, :event_key,
+           jsonb_set(:event::jsonb, '{data,package_files,0,id}', to_jsonb(file.id))
+      FROM file
+)
+SELECT * FROM file;
 
 -- name: await_commit_of_key
 SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0));

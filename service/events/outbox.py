@@ -10,7 +10,7 @@ from uuid import UUID
 
 from schemas.messages.cloud_events import enveloped
 from schemas.messages.commands import Delete
-from schemas.messages.events import Event
+from schemas.messages.event import Event
 from schemas.messages.outgoing import Entry, Kind, Outgoing
 from schemas.names import Lane
 from service.ids import new_id

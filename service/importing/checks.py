@@ -31,7 +31,8 @@ async def _resolve(connection: Connection, candidates: Sequence[ImportCandidate]
     usernames = {name.lower() for candidate in candidates for name in _usernames(candidate)}
     users = await import_rows.find_users(connection, usernames) if usernames else {}
     for candidate in candidates:
-        candidate.project_id = projects.get(candidate.package.project.lower(), 0)
+        found = projects.get(candidate.package.project.lower(), (0, 0))
+        candidate.project_id, candidate.root_group_id = found
         candidate.user_ids = users
         if not candidate.project_id:
             candidate.refusal = f"there is no project {candidate.package.project}"

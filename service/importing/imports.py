@@ -7,7 +7,9 @@ from typing import Final
 
 import structlog
 
+from service.events import outbox
 from service.importing import rows as import_rows
+from service.importing.announcing import announcements
 from service.importing.checks import check_candidates
 from service.importing.lines import Line
 from service.importing.local_files import Folder
@@ -39,11 +41,14 @@ async def import_packages(
     lines: AsyncIterable[Line],
     folder: Folder | None,
     max_errors: int | None = None,
+    announces: bool = False,
 ) -> AsyncGenerator[BatchReport]:
     """Import *lines* and report each batch as soon as it is committed; files with a path come from *folder*.
 
     It ends early once more than *max_errors* lines are refused (None: never). Lines after the refused line that exceeds
     this number do not go in. Exception: if the store or the database refused that line, the rest of its batch goes in.
+
+    *announces*: whether each package that can be installed gives a `package.published`.
 
     However the import ends, every line is in wholly or not at all. Objects of lines that are not in are removed if the
     object store can still be reached.
@@ -51,7 +56,7 @@ async def import_packages(
     left = max_errors
     async with aclosing(read_batches(lines)) as batches:
         async for batch in batches:
-            report = await _Batch(database, store, folder, max_errors=left).run(batch)
+            report = await _Batch(database, store, folder, max_errors=left, announces=announces).run(batch)
             yield report
             if left is not None and (left := left - len(report.refusals)) < 0:
                 return
@@ -61,11 +66,18 @@ class _Batch:
     """The import of one batch: objects first, then all rows in one transaction, then the removal of what is left."""
 
     def __init__(
-        self, database: Database, store: ObjectStore, folder: Folder | None, *, max_errors: int | None
+        self,
+        database: Database,
+        store: ObjectStore,
+        folder: Folder | None,
+        *,
+        max_errors: int | None,
+        announces: bool,
     ) -> None:
         self._database = database
         self._folder = folder
         self._max_errors = max_errors
+        self._announces = announces
         self._objects = BatchObjects(store, folder)
         self._is_written = False
 
@@ -121,7 +133,9 @@ class _Batch:
     @repeated
     async def _insert(self, candidates: Sequence[ImportCandidate]) -> None:
         async with self._database.transaction() as connection:
-            await import_rows.insert(connection, candidates)
+            imported = await import_rows.insert(connection, candidates)
+            if self._announces:
+                await outbox.append(connection, list(announcements(candidates, imported)))
 
     async def _take_back(self) -> None:
         # A commit whose answer was lost may have happened, so the database is asked which objects are its own.

@@ -5,7 +5,9 @@
 SELECT pg_advisory_xact_lock(hashtextextended('packyard.import', 0));
 
 -- name: find_project_ids
-SELECT lower(path) AS path, id FROM project WHERE lower(path) = ANY(:paths::text[]);
+SELECT lower(p.path) AS path, p.id, g.ancestry[1] AS root_group_id
+  FROM project p JOIN directory_group g ON g.id = p.group_id
+ WHERE lower(p.path) = ANY(:paths::text[]);
 
 -- name: find_user_ids
 SELECT lower(username) AS username, id FROM directory_user WHERE lower(username) = ANY(:usernames::text[]);

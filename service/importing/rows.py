@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from schemas.files.imports import ImportedFile, ImportedPackage
@@ -31,6 +32,7 @@ class ImportCandidate:
     number: int
     package: ImportedPackage
     project_id: int = 0
+    root_group_id: int = 0
     user_ids: Mapping[str, int] = field(default_factory=dict)
     objects: dict[int, StoredObject] = field(default_factory=dict)
     refusal: str | None = None
@@ -46,6 +48,14 @@ class ImportCandidate:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedIds:
+    """The numbers that a package and its files, in their order, have got."""
+
+    package_id: int
+    file_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """The ids and names of a batch that the database already has."""
 
@@ -55,10 +65,10 @@ class Known:
     taken: frozenset[Identity]
 
 
-async def find_projects(connection: Connection, paths: Iterable[str]) -> dict[str, int]:
-    """Return the ids of projects by path in lower case."""
+async def find_projects(connection: Connection, paths: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Return the ids of projects, and of the groups at their roots, by path in lower case."""
     rows = await fetch(connection, "find_project_ids", paths=list(paths))
-    return {row["path"]: row["id"] for row in rows}
+    return {row["path"]: (row["id"], row["root_group_id"]) for row in rows}
 
 
 async def find_users(connection: Connection, usernames: Iterable[str]) -> dict[str, int]:
@@ -88,8 +98,8 @@ async def find_kept_objects(database: Database, keys: Sequence[str]) -> set[str]
         return {row["storage_key"] for row in await fetch(connection, "find_kept_objects", keys=keys)}
 
 
-async def insert(connection: Connection, candidates: Sequence[ImportCandidate]) -> None:
-    """Write the packages of a batch with everything they have; ids follow the order of the lines."""
+async def insert(connection: Connection, candidates: Sequence[ImportCandidate]) -> list[ImportedIds]:
+    """Write the packages of a batch with everything they have; return their ids, in the order of the lines."""
     await execute(connection, "lock_import")
     package_ids = await complete_ids(connection, "package", [c.package.id for c in candidates])
     now: datetime = (await fetch(connection, "import_moment"))[0]["moment"]
@@ -98,7 +108,8 @@ async def insert(connection: Connection, candidates: Sequence[ImportCandidate]) 
     tags = [(one.id, tag, one.created_at, one.created_at) for one in numbered for tag in one.package.tags]
     await _copy(connection, "package_tag", ("package_id", "name", "created_at", "updated_at"), tags)
     await _insert_pipelines(connection, numbered)
-    await _insert_files(connection, numbered)
+    file_ids = iter(await _insert_files(connection, numbered))
+    return [ImportedIds(one.id, tuple(islice(file_ids, len(one.package.files)))) for one in numbered]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +140,7 @@ async def _insert_pipelines(connection: Connection, numbered: Sequence[_Numbered
     await _copy(connection, "package_build", ("package_id", "pipeline_id"), builds)
 
 
-async def _insert_files(connection: Connection, numbered: Sequence[_Numbered]) -> None:
+async def _insert_files(connection: Connection, numbered: Sequence[_Numbered]) -> Sequence[int]:
     files = [(one, place, file) for one in numbered for place, file in enumerate(one.package.files)]
     ids = await complete_ids(connection, "package_file", [file.id for _, _, file in files])
     rows = [_file_row(file_id, *found) for file_id, found in zip(ids, files, strict=True)]
@@ -140,6 +151,7 @@ async def _insert_files(connection: Connection, numbered: Sequence[_Numbered]) -
         for pipeline_id in file.pipelines
     ]
     await _copy(connection, "package_file_build", ("package_file_id", "pipeline_id"), builds)
+    return ids
 
 
 async def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -84,10 +84,10 @@ def next_page(answer: ClientResponse) -> URL | None:
     return URL(answer.links["next"]["url"]) if "next" in answer.links else None
 
 
-async def bring_in(context: Context, **package: Any) -> int:
+async def bring_in(context: Context, *, announces: bool = False, **package: Any) -> int:
     """Import one package and return its id."""
     line = {"project": "acme/open", "package_type": "npm", "name": "app", "version": "1.0", **package}
-    reports = import_packages(context.database, context.store, lines=_one_line(line), folder=None)
+    reports = import_packages(context.database, context.store, lines=_one_line(line), folder=None, announces=announces)
     async with aclosing(reports):
         refused = [refusal.reason async for report in reports for refusal in report.refusals]
     assert refused == []

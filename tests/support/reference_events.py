@@ -6,7 +6,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from schemas.messages.document import event_document
-from schemas.messages.events import EVENTS, Event
+from schemas.messages.event import Event
+from schemas.messages.events import EVENTS
 from tests.support.tables import table
 
 _ENVELOPE: Final = "CloudEvent"

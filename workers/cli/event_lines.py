@@ -1,5 +1,6 @@
 """Events as a person at a terminal reads them: one short line each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -8,7 +9,7 @@ from rich.cells import cell_len
 from rich.filesize import decimal
 
 from schemas.base import Json
-from schemas.messages.events import TYPE_PREFIX
+from schemas.messages.event import TYPE_PREFIX
 from workers.cli.tables import counted, written
 
 
@@ -32,11 +33,18 @@ def _line(event: Json, now: datetime) -> str:
     if "package_name" not in data:
         return f"{_clock(event['time'], now)} {topic}: {'clean' if data['clean'] else 'not clean'}"
     name = " ".join(filter(None, (data["package_name"], data["package_version"])))
-    file = f" / {data['file_name']}" if data["file_name"] else ""
+    file = f" / {found}" if (found := _file_name(data)) else ""
     parts = [f"{counted(data['files'], 'file')}, {decimal(data['bytes'])}"]
     parts += [f"{word} {data[key]}" for key, word in _MORE.items() if data.get(key) is not None]
     place = f"{data['package_type']}, project {data['project_id']}"
     return f"{_clock(event['time'], now)} {topic} {name}{file} ({place}): {', '.join(parts)}"
+
+
+def _file_name(data: Json) -> str | None:
+    """Return the name of the one file that the event is about."""
+    published: Sequence[Json] = data.get("package_files") or ()
+    name: str | None = published[0]["file_name"] if len(published) == 1 else data.get("file_name")
+    return name
 
 
 _MORE: Final = {"restored_as": "as", "destroy_after": "until", "error": "error:"}

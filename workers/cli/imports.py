@@ -30,20 +30,23 @@ from workers.runtime.signals import run_process, until_stopped
     type=click.IntRange(min=0),
     help="Stop once more lines than this are refused; 0 stops at the first.",
 )
+@click.option("--announce", is_flag=True, help="Give subscribers a package.published for each package.")
 @click.pass_context
-def import_packages(context: click.Context, file: Path, files_from: Path | None, max_errors: int | None) -> None:
+def import_packages(
+    context: click.Context, *, file: Path, files_from: Path | None, max_errors: int | None, announce: bool
+) -> None:
     """Import packages from FILE, one JSON object a line; `-` reads standard input.
 
     Lines that cannot go in are reported by number and reason, and the others go in; the exit status is 1
     if any could not. Imported packages stay when the command is stopped or fails. A file that does not begin
     with a JSON object on a line of its own is refused as a whole. Names of generic packages and their files follow the
-    same rules as in uploads.
+    same rules as in uploads. Subscribers hear nothing of an import unless --announce is given.
     """
     folder = Folder(files_from) if files_from else None
     with _opened(file) as descriptor:
         progress = _Progress(descriptor, "standard input" if str(file) == "-" else str(file), max_errors=max_errors)
         try:
-            run_process(lambda stop: until_stopped(stop, _import(descriptor, folder, progress)))
+            run_process(lambda stop: until_stopped(stop, _import(descriptor, folder, progress, announces=announce)))
         except NotNdjsonError as error:
             raise StartError(f"{progress.name}: {error}") from None
         except BaseException:
@@ -67,7 +70,7 @@ def _opened(file: Path) -> Generator[int]:
         yield stream.fileno()
 
 
-async def _import(descriptor: int, folder: Folder | None, progress: "_Progress") -> None:
+async def _import(descriptor: int, folder: Folder | None, progress: "_Progress", *, announces: bool) -> None:
     settings = command_settings()
     configure_logs(settings.log_level, settings.log_format, process="import")
     with one_line_for_outages():
@@ -78,6 +81,7 @@ async def _import(descriptor: int, folder: Folder | None, progress: "_Progress")
                 lines=read_ndjson(descriptor),
                 folder=folder,
                 max_errors=progress.max_errors,
+                announces=announces,
             )
             async with aclosing(reports):
                 with progress.displayed():

@@ -139,7 +139,9 @@ async def _bring_in(context: Context, packages: Iterable[SmallPackage], *, folde
     return sum(
         [
             report.packages
-            async for report in import_packages(context.database, context.store, lines=lines, folder=folder)
+            async for report in import_packages(
+                context.database, context.store, lines=lines, folder=folder, announces=True
+            )
         ]
     )
 

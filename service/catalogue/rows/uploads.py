@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from schemas.messages.outgoing import Outgoing
 from schemas.names import PackageType
 from schemas.statuses import FileStatus, PackageStatus
 from service.infra.postgres.database import Connection, execute, fetch
@@ -26,6 +27,20 @@ class UploadedFileRow:
     updated_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class UploadedPackageRow:
+    """The package that a file is added to, locked."""
+
+    id: int
+    package_type: PackageType
+    name: str
+    version: str | None
+    status: PackageStatus
+    is_new: bool
+    """Whether this transaction made it."""
+
+
+_uploaded_package: Final = row_reader(UploadedPackageRow)
 _uploaded_file: Final = row_reader(UploadedFileRow)
 
 
@@ -37,13 +52,13 @@ async def find_or_create_generic_package(
     version: str,
     status: PackageStatus | None,
     creator_id: int | None,
-) -> int:
-    """Return the id of the package of that name and version, locked; a given *status* is applied.
+) -> UploadedPackageRow:
+    """Return the package of that name and version, locked; a given *status* is applied.
 
     A package that is being deleted is passed over. So is one in `error` whose deletion left something: when that
     deletion is tried again, it must not remove what is published now.
     """
-    (row,) = await fetch(
+    (record,) = await fetch(
         connection,
         "find_or_create_generic_package",
         project_id=project_id,
@@ -53,8 +68,7 @@ async def find_or_create_generic_package(
         first_status=PackageStatus.DEFAULT,
         creator_id=creator_id,
     )
-    package_id: int = row["id"]
-    return package_id
+    return _uploaded_package(record)
 
 
 async def find_or_create_package(
@@ -65,12 +79,12 @@ async def find_or_create_package(
     name: str,
     version: str,
     creator_id: int | None,
-) -> int:
-    """Return the id of the installable package whose name and version have the same normal forms, locked.
+) -> UploadedPackageRow:
+    """Return the installable package whose name and version have the same normal forms, locked.
 
     It is for types whose names have a normal form. A package that is being deleted is passed over.
     """
-    (row,) = await fetch(
+    (record,) = await fetch(
         connection,
         "find_or_create_package",
         project_id=project_id,
@@ -79,14 +93,22 @@ async def find_or_create_package(
         version=version,
         creator_id=creator_id,
     )
-    package_id: int = row["id"]
-    return package_id
+    return _uploaded_package(record)
 
 
 async def insert_file(
-    connection: Connection, *, package_id: int, file_name: str, stored: StoredObject, details: str | None = None
+    connection: Connection,
+    *,
+    package_id: int,
+    file_name: str,
+    stored: StoredObject,
+    announcement: Outgoing,
+    details: str | None = None,
 ) -> UploadedFileRow:
-    """Add a file to the package and return its row; *details* is JSON."""
+    """Add a file to the package, announce it, and return its row; *details* is JSON.
+
+    The announcement is about one file, and gets its number.
+    """
     (record,) = await fetch(
         connection,
         "insert_package_file",
@@ -98,6 +120,10 @@ async def insert_file(
         sha256=stored.sha256,
         storage_key=stored.key,
         details=details,
+        event_id=announcement.id,
+        event_kind=announcement.kind,
+        event_key=announcement.routing_key,
+        event=announcement.body.model_dump_json(),
     )
     return _uploaded_file(record)
 

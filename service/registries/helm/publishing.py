@@ -59,21 +59,23 @@ async def push(
     await form.find_file()
     async with stored_body(database, store, project.id, body) as stored:
         chart = await asyncio.to_thread(read_chart, bytes(incoming.archive))
-        await _write_rows(database, caller, project.id, chart, stored, channel=channel)
+        await _write_rows(database, caller, project, chart, stored, channel=channel)
 
 
 @repeated
 async def _write_rows(
-    database: Database, caller: Caller, project_id: int, chart: Chart, stored: StoredObject, *, channel: str
+    database: Database, caller: Caller, project: Project, chart: Chart, stored: StoredObject, *, channel: str
 ) -> None:
     details = json.dumps({"channel": channel, "metadata": chart.metadata})
     async with database.transaction() as connection:
-        package_id = await upload_rows.find_or_create_package(
+        package = await upload_rows.find_or_create_package(
             connection,
-            project_id=project_id,
+            project_id=project.id,
             package_type=PackageType.HELM,
             name=chart.name,
             version=chart.version,
             creator_id=caller.user_id,
         )
-        await add_file(connection, caller, stored, package_id=package_id, file_name=chart.file_name, details=details)
+        await add_file(
+            connection, caller, stored, project=project, package=package, file_name=chart.file_name, details=details
+        )

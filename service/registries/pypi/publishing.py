@@ -70,7 +70,7 @@ async def publish(
         if incoming.release is None:
             raise TypeError("the store did not check the object")
         release = incoming.release.described_by(await _distribution(store, stored, incoming.release))
-        await _write_rows(database, caller, project.id, release, stored)
+        await _write_rows(database, caller, project, release, stored)
 
 
 async def _distribution(store: ObjectStore, stored: StoredObject, release: Release) -> Distribution:
@@ -79,18 +79,20 @@ async def _distribution(store: ObjectStore, stored: StoredObject, release: Relea
 
 @repeated
 async def _write_rows(
-    database: Database, caller: Caller, project_id: int, release: Release, stored: StoredObject
+    database: Database, caller: Caller, project: Project, release: Release, stored: StoredObject
 ) -> None:
     async with database.transaction() as connection:
-        package_id = await upload_rows.find_or_create_package(
+        package = await upload_rows.find_or_create_package(
             connection,
-            project_id=project_id,
+            project_id=project.id,
             package_type=PackageType.PYPI,
             name=release.name,
             version=release.version,
             creator_id=caller.user_id,
         )
-        if await upload_rows.has_file_in(connection, package_id=package_id, file_name=release.file_name):
+        if await upload_rows.has_file_in(connection, package_id=package.id, file_name=release.file_name):
             raise ValidationFailedError(_TAKEN)
         details = release.details.model_dump_json(exclude_none=True)
-        await add_file(connection, caller, stored, package_id=package_id, file_name=release.file_name, details=details)
+        await add_file(
+            connection, caller, stored, project=project, package=package, file_name=release.file_name, details=details
+        )

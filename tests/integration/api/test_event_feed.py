@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientResponse
 
-from schemas.messages.events import DeletionEvent, Event, PackageDestroyed, PackageDestructionFailed, StorageChecked
+from schemas.messages.event import Event
+from schemas.messages.events import DeletionEvent, PackageDestroyed, PackageDestructionFailed, StorageChecked
 from schemas.messages.examples import example_fact
 from schemas.names import PackageType
 from service.api import event_streams

@@ -12,11 +12,14 @@ import psutil
 import pytest
 from aiohttp import web
 
+from schemas.messages.examples import example_fact
+from schemas.messages.publications import PackageFilePublished
 from schemas.statuses import PackageStatus
 from service.app import create_runner
 from service.catalogue import uploads
 from service.catalogue.rows import uploads as upload_rows
 from service.context import Context
+from service.events import outbox
 from tests.support.catalogue import objects_in, publish, query
 
 _PATH = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
@@ -112,7 +115,13 @@ async def test_an_upload_whose_commit_is_in_doubt_keeps_its_object(filled: Conte
     stored = await filled.store.put("projects/100/aa/doubtful", _once(b"bytes"))
 
     async with asyncio.TaskGroup() as group, filled.database.transaction() as connection:
-        await upload_rows.insert_file(connection, package_id=package_id, file_name="doubtful", stored=stored)
+        await upload_rows.insert_file(
+            connection,
+            package_id=package_id,
+            file_name="doubtful",
+            stored=stored,
+            announcement=outbox.event(example_fact(PackageFilePublished)),
+        )
         # The client of this transaction has lost its connection and does not know how it will end.
         asking = group.create_task(uploads.remove_unreferenced(filled.database, filled.store, stored.key))
         await asyncio.sleep(0.3)

@@ -61,7 +61,7 @@ async def _carry_out(context: Context, **settings: object) -> None:
 
 
 async def _let_all_happen(context: Context) -> None:
-    """Let packages and files go, come back and fail, and let the storage be checked."""
+    """Let packages and files come, go, come back and fail, and let the storage be checked."""
     pair = await publish(context, name="pair", files=["a", "b"])
     await delete_file(context, pair, (await file_ids(context, pair))[0])
     single = await publish(context, name="single")
@@ -94,6 +94,15 @@ async def _let_all_happen(context: Context) -> None:
 
     await put(context, b"an orphan")
     await schedule.run_scheduled_check(context.database, context.store, context.settings)
+
+    await publish(context, name="announced", files=["a", "b"], announces=True)
+    hundred_and_one = [{"file_name": f"f-{number}", "content": "x"} for number in range(101)]
+    await bring_in(
+        context,
+        announces=True,
+        pipelines=[{"id": 47, "status": "success", "ref": "main", "sha": "a91957a8"}],
+        files=hundred_and_one,
+    )
 
 
 async def _take(queue: aio_pika.abc.AbstractQueue, count: int, **arguments: Any) -> list[AbstractIncomingMessage]:

@@ -105,8 +105,10 @@ async def test_a_log_that_is_gone_for_good_keeps_the_news_from_nobody(
 
 @pytest.mark.usefixtures("log_url")
 async def test_a_relay_that_waits_for_the_log_stops_at_once(filled: Context) -> None:
+    package_id = await publish(filled)
+
     async with asyncio.timeout(_PATIENCE_S), _relaying(filled):
-        await delete(filled, await publish(filled))
+        await delete(filled, package_id)
         await asyncio.sleep(1)
 
     assert await _untold(filled, "event") == 1

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.messages.cloud_events import HEADER_NAMES, CloudEvent, headers
-from schemas.messages.events import EVENTS, Event
+from schemas.messages.event import Event
+from schemas.messages.events import EVENTS
 from schemas.messages.examples import example_body, example_fact
 from schemas.messages.outgoing import Kind, Outgoing
 from service.backlog import rows as backlog_rows

@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 import pytest
 from pydantic_core import to_json
 
+from schemas.messages.event import Event
 from schemas.messages.event_patterns import matches, objection
 from schemas.messages.events import (
     EVENTS,
-    Event,
     PackageDestroyed,
     PackageFileDestructionFailed,
     PackageRestored,
     StorageChecked,
 )
 from schemas.messages.examples import example_body, example_fact
+from schemas.messages.publications import PackagePublished
 from workers.cli.event_lines import event_line
 
 _KEY = "package.destroyed.npm.17.42"
@@ -82,6 +83,7 @@ _NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
             PackageFileDestructionFailed,
             _FAILED,
         ),
+        (PackagePublished, "package.published @acme/anvil 1.0.0 / anvil-1.0.0.tgz (npm, project 42): 1 file, 1.0 MB"),
         (StorageChecked, "storage.checked: not clean"),
     ],
 )

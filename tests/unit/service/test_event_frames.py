@@ -10,7 +10,8 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from schemas.messages.cloud_events import HEADER_NAMES, headers
-from schemas.messages.events import EVENTS, Event
+from schemas.messages.event import Event
+from schemas.messages.events import EVENTS
 from schemas.messages.examples import example_body, example_fact
 from schemas.messages.outgoing import LoggedEvent
 from service.infra.rabbitmq.event_frames import event_frames
