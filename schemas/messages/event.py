@@ -1,4 +1,4 @@
-"""What every event is made of, and every event of a package."""
+"""The parts of every event, and the fields of every event of a package."""
 
 from abc import abstractmethod
 from typing import ClassVar, Final

@@ -109,7 +109,7 @@ _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
 _BEGINNINGS: Final = frozenset(
     {PackagePublished, PackageFilePublished, PackageDeletionRequested, PackageFileDeletionRequested}
 )
-"""What has no other event as its cause."""
+"""These kinds have no other event as their cause."""
 
 
 def example_fact(kind: type[Event]) -> Event:
