@@ -27,7 +27,9 @@ WITH broken AS (
         DO UPDATE SET status = coalesce(:status::text, package.status), updated_at = now()
  RETURNING id, package_type, name, version, status, xmax = 0 AS is_new
 )
-SELECT * FROM taken UNION ALL SELECT * FROM made;
+SELECT id, package_type, name, version, status, is_new FROM taken
+ UNION ALL
+SELECT id, package_type, name, version, status, is_new FROM made;
 
 -- name: find_or_create_package
 -- Takes the row lock either way, so that no deletion comes between this and the file. A package of exactly that name
@@ -51,7 +53,9 @@ WITH found AS (
         DO UPDATE SET updated_at = now()
  RETURNING id, package_type, name, version, status, xmax = 0 AS is_new
 )
-SELECT * FROM taken UNION ALL SELECT * FROM made;
+SELECT id, package_type, name, version, status, is_new FROM taken
+ UNION ALL
+SELECT id, package_type, name, version, status, is_new FROM made;
 
 -- name: find_duplicates_setting
 -- The nearest group that has a value counts, for each of the two settings.
@@ -98,7 +102,7 @@ WITH file AS (
            jsonb_set(:event::jsonb, '{data,package_files,0,id}', to_jsonb(file.id))
       FROM file
 )
-SELECT * FROM file;
+SELECT id, package_id, file_name, status, size, sha256, created_at, updated_at FROM file;
 
 -- name: await_commit_of_key
 SELECT pg_advisory_xact_lock(hashtextextended(:storage_key::text, 0));
