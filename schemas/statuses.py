@@ -49,7 +49,7 @@ _D = DeletionState
 
 PACKAGE_MOVES: Final[Mapping[PackageStatus, frozenset[PackageStatus]]] = MappingProxyType(
     {
-        _P.DEFAULT: frozenset({_P.PROCESSING, _P.HIDDEN}),
+        _P.DEFAULT: frozenset({_P.PROCESSING, _P.HIDDEN, _P.DEPRECATED}),
         _P.HIDDEN: frozenset({_P.DEFAULT}),
         _P.DEPRECATED: frozenset({_P.PROCESSING, _P.DEFAULT, _P.HIDDEN}),
         _P.ERROR: frozenset({_P.PROCESSING, _P.DEFAULT, _P.HIDDEN, _P.DEPRECATED}),
@@ -106,6 +106,9 @@ PUBLISHABLE: Final = frozenset({_P.DEFAULT, _P.HIDDEN})
 
 IN_ERROR: Final = frozenset({_P.ERROR})
 """A deletion of it failed, or an import says so."""
+
+DISCOURAGED: Final = frozenset({_P.DEPRECATED})
+"""It can be installed, with a warning."""
 
 MARKED: Final = frozenset({_P.PENDING_DESTRUCTION})
 """A worker may destroy it."""

@@ -17,6 +17,10 @@ from service.http.serving.rate_limit import RateLimit
 from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
 from service.infra.postgres.expensive_reads import Reads
 from service.registries.helm import routes as helm
+from service.registries.npm import routes as npm
+from service.registries.npm import service_routes as npm_services
+from service.registries.npm import tag_routes as npm_tags
+from service.registries.npm import unpublish_routes as npm_unpublishing
 from service.registries.pypi import routes as pypi
 from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
 from service.web.app import add_pages
@@ -32,6 +36,10 @@ ROUTES: Final = (
     generic.routes,
     pypi.routes,
     helm.routes,
+    npm_services.routes,
+    npm_tags.routes,
+    npm_unpublishing.routes,
+    npm.routes,
     packages.routes,
     bulk.routes,
     deletions.routes,

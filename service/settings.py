@@ -76,6 +76,9 @@ class Settings(BaseModel):
     helm_max_file_size: Annotated[ByteSize, Field(ge=1, le=64 * 1024**2)] = ByteSize(5 * 1024**2)
     """How large a packed Helm chart may be, at most 64MiB: the API keeps it in memory while it reads Chart.yaml."""
 
+    npm_max_file_size: ByteSize = ByteSize(500 * 1024**2)
+    """How large the tarball of an npm package may be, such as 500MiB; 0 is no limit."""
+
     pypi_forwarding_url: HttpUrl | None = None
     """The index to which reads of unknown PyPI names are redirected, such as https://pypi.org/simple; none by default.
     A name that any project ever had is never forwarded; its 404 then shows that the name exists."""

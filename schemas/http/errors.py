@@ -15,6 +15,13 @@ class Fault(Resource):
     error: str
 
 
+class RepeatedRefusal(Resource):
+    """A refusal with its sentence under both keys, for clients that print only one of them."""
+
+    message: str
+    error: str
+
+
 class OAuthFault(Resource):
     """An error of a token."""
 

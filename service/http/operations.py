@@ -40,6 +40,7 @@ class Media(StrEnum):
     HTML = "text/html"
     YAML = "text/yaml"
     PYPI_JSON = "application/vnd.pypi.simple.v1+json"
+    NPM_INSTALL_JSON = "application/vnd.npm.install-v1+json"
     EMPTY = ""
 
 
@@ -101,6 +102,10 @@ class Operation:
     query: type[Query] | None = None
     reading_scopes: frozenset[str] = READING_SCOPES
     """Each of these lets a user's own token read here."""
+    upload_media: Media = Media.OCTETS
+    """The media type of a body that is a file."""
+    repeats_refusals: bool = False
+    """A refusal has its sentence under both of GitLab's keys, since a client prints only one of them."""
     form_file: str = ""
     """The field of a multipart form that is the file; empty where the body itself is the file."""
     takes_bytes: bool = False
@@ -165,6 +170,8 @@ class _Extras(TypedDict, total=False):
     reading_scopes: frozenset[str]
     takes_bytes: bool
     form_file: str
+    upload_media: Media
+    repeats_refusals: bool
     body: type[Contract]
     takes_key: bool
     path_rules: Mapping[str, str]

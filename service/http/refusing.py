@@ -42,12 +42,21 @@ def refusal_of(error: Exception) -> RefusedError:
     return refusal
 
 
-def refuse(refusal: RefusedError, headers: Mapping[str, str] = _NO_HEADERS) -> web.Response:
-    """Answer with the refusal, and with *headers* beside its own."""
+def repeated_body(body: Mapping[str, str]) -> dict[str, str]:
+    """Return the body of a refusal with its sentence under both of GitLab's keys; that of OAuth stays as it is."""
+    if "error_description" in body:
+        return dict(body)
+    (sentence,) = body.values()
+    return {"message": sentence, "error": sentence}
+
+
+def refuse(refusal: RefusedError, headers: Mapping[str, str] = _NO_HEADERS, *, repeats: bool = False) -> web.Response:
+    """Answer with the refusal, and with *headers* beside its own; *repeats*: its sentence under both keys."""
     wait = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
     if isinstance(refusal, TooManyRequestsError):
         return reply_text(refusal.text, status=refusal.status, headers={**headers, **wait})
-    answer = reply(refusal.body(), status=refusal.status, headers={**headers, **wait})
+    body = refusal.body()
+    answer = reply(repeated_body(body) if repeats else body, status=refusal.status, headers={**headers, **wait})
     if refusal.status == OutageError.status:
         # A new connection may lead to another process, which can answer.
         answer.force_close()

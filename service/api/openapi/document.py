@@ -64,7 +64,7 @@ def _operation(operation: Operation, schemas: Schemas) -> Json:
     if description.strip():
         document["description"] = description.strip()
     if operation.takes_bytes:
-        document["requestBody"] = {"required": True, "content": _upload(operation.form_file)}
+        document["requestBody"] = {"required": True, "content": _upload(operation)}
     if operation.body is not None:
         schema = schemas.of(operation.body, "validation")
         document["requestBody"] = {"required": operation.needs_body, "content": {Media.JSON.value: {"schema": schema}}}
@@ -110,7 +110,7 @@ def _headers(operation: Operation) -> Iterator[Json]:
     if operation.method == "DELETE":
         yield _header("If-Unmodified-Since", "Delete only what was not changed since; 412 otherwise.")
         yield _header("Prefer", "`respond-async` answers 202 with the deletion, in place of 204.")
-    elif operation.takes_bytes and not operation.form_file:
+    elif operation.takes_bytes and not operation.form_file and operation.upload_media is Media.OCTETS:
         yield _checksum_header()
         yield _header(
             "Repr-Digest", "The same as RFC 9530 has it; `Content-Digest`, `Content-MD5` and others are read, too."
@@ -123,9 +123,10 @@ def _headers(operation: Operation) -> Iterator[Json]:
         yield _header("If-Range", "The ETag of the file of which a part is wanted; of another one, all comes.")
 
 
-def _upload(form_file: str) -> Json:
+def _upload(operation: Operation) -> Json:
+    form_file = operation.form_file
     if not form_file:
-        return {"application/octet-stream": {"schema": {}}}
+        return {operation.upload_media.value: {"schema": {}}}
     file = {"type": "string", "format": "binary"}
     return {
         "multipart/form-data": {"schema": {"type": "object", "required": [form_file], "properties": {form_file: file}}}

@@ -7,10 +7,11 @@ from typing import Final
 from pydantic import BaseModel
 
 from schemas.base import Json
-from schemas.http.errors import Fault, OAuthFault, Refused
+from schemas.http.errors import Fault, OAuthFault, Refused, RepeatedRefusal
 from schemas.json_schemas import Schemas
 from service.api.openapi.examples import example_of
 from service.http.operations import Answer, AnyRefusal, Media, Operation
+from service.http.refusing import repeated_body
 from service.refusals import (
     BadParametersError,
     BlockedUserError,
@@ -57,12 +58,12 @@ def responses_of(operation: Operation, schemas: Schemas) -> dict[str, Json]:
     for refusal in _refusals(operation):
         error = refusal() if isinstance(refusal, type) else refusal
         by_status.setdefault(error.status, []).append(error)
-    responses |= {str(status): _refused(errors, schemas) for status, errors in sorted(by_status.items())}
+    responses |= {str(status): _refused(errors, operation, schemas) for status, errors in sorted(by_status.items())}
     for fault in _FAULTS:
-        responses.setdefault(str(fault.status), _fault(fault, schemas))
+        responses.setdefault(str(fault.status), _fault(fault, operation, schemas))
     responses[str(OutageError.status)]["headers"] = _RETRY_AFTER
     for status in _unserved(operation):
-        responses[str(status)] = _fault(UnservedError(status), schemas)
+        responses[str(status)] = _fault(UnservedError(status), operation, schemas)
     if operation.carriers:
         responses["429"] = {
             "description": TooManyRequestsError.text,
@@ -119,8 +120,15 @@ def _answer(answer: Answer, schemas: Schemas) -> Json:
     return found
 
 
-def _refused(errors: Sequence[RefusedError], schemas: Schemas) -> Json:
-    bodies = {type(error).__name__.removesuffix("Error") + str(i or ""): error.body() for i, error in enumerate(errors)}
+def _body(error: RefusedError, operation: Operation) -> dict[str, str]:
+    return repeated_body(error.body()) if operation.repeats_refusals else error.body()
+
+
+def _refused(errors: Sequence[RefusedError], operation: Operation, schemas: Schemas) -> Json:
+    bodies = {
+        type(error).__name__.removesuffix("Error") + str(i or ""): _body(error, operation)
+        for i, error in enumerate(errors)
+    }
     pauses = any(error.retry_after_s is not None for error in errors)
     return {
         **({"headers": _RETRY_AFTER} if pauses else {}),
@@ -134,8 +142,8 @@ def _refused(errors: Sequence[RefusedError], schemas: Schemas) -> Json:
     }
 
 
-def _fault(error: RefusedError, schemas: Schemas) -> Json:
-    body = error.body()
+def _fault(error: RefusedError, operation: Operation, schemas: Schemas) -> Json:
+    body = _body(error, operation)
     schema = _fault_schema([body], schemas)
     return {"description": body[error.key], "content": {Media.JSON.value: {"schema": schema, "example": body}}}
 
@@ -143,6 +151,14 @@ def _fault(error: RefusedError, schemas: Schemas) -> Json:
 def _fault_schema(bodies: Iterable[Mapping[str, str]], schemas: Schemas) -> Json:
     kinds: dict[type[BaseModel], None] = {}
     for body in bodies:
-        kinds[Refused if "message" in body else OAuthFault if "error_description" in body else Fault] = None
+        kinds[_kind_of(body)] = None
     found = [schemas.of(kind, "serialization") for kind in kinds]
     return found[0] if len(found) == 1 else {"anyOf": found}
+
+
+def _kind_of(body: Mapping[str, str]) -> type[BaseModel]:
+    if "error_description" in body:
+        return OAuthFault
+    if body.keys() >= {"message", "error"}:
+        return RepeatedRefusal
+    return Refused if "message" in body else Fault

@@ -88,7 +88,9 @@ def _answer(request: web.Request, error: Exception) -> web.Response:
         return reply_text(text, status=error.status, headers={"Location": str(error.location)})
     refusal = refusal_of(error)
     _log(request, error, refusal)
-    answer = refuse(refusal, _challenge(request, refusal.status))
+    operation = request.get(OPERATION)
+    repeats = operation is not None and operation.repeats_refusals
+    answer = refuse(refusal, _challenge(request, refusal.status), repeats=repeats)
     if isinstance(error, web.HTTPMethodNotAllowed):
         answer.headers["Allow"] = error.headers["Allow"]
     if isinstance(error, RangeUnsatisfiableError):

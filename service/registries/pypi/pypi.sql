@@ -31,7 +31,3 @@ SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_
    AND f.file_name = :file_name AND f.sha256 = :sha256 AND f.status IN statuses(INSTALLABLE_FILES)
    AND normal_name('pypi', f.file_name) LIKE p.normal_name || '-%'
  ORDER BY f.id DESC LIMIT 1;
-
--- name: has_closed_project
-SELECT EXISTS (SELECT FROM project p JOIN directory_group g ON g.id = p.group_id
-                WHERE g.ancestry @> ARRAY[:group_id::bigint] AND p.visibility <> 'public') AS is_so;

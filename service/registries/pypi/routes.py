@@ -10,8 +10,6 @@ from packaging.utils import canonicalize_name
 from schemas.http.resources import Message
 from schemas.names import AccessLevel, PackageType
 from service.access import access
-from service.access.callers import Caller
-from service.access.rows import Group
 from service.downloads import send_file
 from service.http.addresses import external_url
 from service.http.body.upload_forms import UploadForm
@@ -30,6 +28,7 @@ from service.refusals import (
     UnauthorizedError,
     ValidationFailedError,
 )
+from service.registries.asking import ask_for_credentials
 from service.registries.forwarding import FORWARDED, forward_unknown
 from service.registries.pypi import index, publishing, rows
 from service.registries.pypi.core_metadata import METADATA_SUFFIX, send_metadata
@@ -125,7 +124,7 @@ async def list_pypi_names_of_group(request: web.Request) -> web.Response:
     async with group_visit(request) as (connection, caller, group):
         levels = await access.project_levels(connection, caller, group)
         names = await rows.list_names(connection, levels)
-        await _ask_for_credentials(connection, caller, group, is_found=bool(names))
+        await ask_for_credentials(connection, caller, group, is_found=bool(names))
     return _reply_names(request, group.path, names, _addresses_of_group(request, group.id))
 
 
@@ -137,7 +136,7 @@ async def show_pypi_index_of_group(request: web.Request) -> web.Response:
     async with group_visit(request) as (connection, caller, group):
         levels = await access.project_levels(connection, caller, group)
         files = await rows.list_files(connection, levels, name)
-        await _ask_for_credentials(connection, caller, group, is_found=bool(files))
+        await ask_for_credentials(connection, caller, group, is_found=bool(files))
         if not files:
             await _refuse_unknown(request, connection, name)
     return _reply_files(request, name, files, _addresses_of_group(request, group.id))
@@ -177,15 +176,6 @@ async def _send(request: web.Request, file: Record) -> web.StreamResponse:
 async def _refuse_unknown(request: web.Request, connection: Connection, name: str) -> NoReturn:
     await forward_unknown(request, connection, PackageType.PYPI, names=[name], path=f"{name}/")
     raise PackageNameNotFoundError
-
-
-async def _ask_for_credentials(connection: Connection, caller: Caller, group: Group, *, is_found: bool) -> None:
-    """Let a client that came without a credential come again with one, where that may show it more.
-
-    Some clients ask anonymously first, and take a 404 for the last word.
-    """
-    if not is_found and caller.credential is None and await rows.has_closed_project(connection, group.id):
-        raise UnauthorizedError
 
 
 def _addresses_of_project(request: web.Request, project_id: int) -> IndexAddresses:

@@ -59,9 +59,3 @@ async def find_file(
         sha256=sha256,
     )
     return rows[0] if rows else None
-
-
-async def has_closed_project(connection: Connection, group_id: int) -> bool:
-    """Return whether the group, or one below it, has a project that not everybody can read."""
-    (row,) = await fetch(connection, "has_closed_project", group_id=group_id)
-    return bool(row["is_so"])

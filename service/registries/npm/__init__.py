@@ -1,0 +1,1 @@
+"""npm: what npm, pnpm and yarn publish, and the metadata that they install from."""

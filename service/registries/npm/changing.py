@@ -1,0 +1,109 @@
+"""Changing what is published: tags, deprecations, and unpublishing, which is a deletion like all others."""
+
+from collections.abc import Sequence
+
+from service.access.rows import Project
+from service.deletions import accept
+from service.deletions.deletion import Deletion, Deletions, Origin
+from service.infra.postgres.database import Database, Within
+from service.infra.postgres.repeating import repeated
+from service.refusals import ConflictError, PackageNameNotFoundError
+from service.registries.npm import rows
+from service.registries.npm.documents import SentMetadata
+from service.registries.npm.names import require_tag
+from service.registries.npm.packument import Versions, versions_of
+from service.registries.npm.refusals import TagNotFoundError
+from service.registries.npm.rows import VersionRow
+
+
+@repeated
+async def set_tag(database: Database, *, project_id: int, name: str, tag: str, version: str) -> None:
+    """Give the tag to a version; another version of the name loses it.
+
+    Raises:
+        ValidationFailedError: a tag cannot have that name.
+        PackageNameNotFoundError: there is no such version to install.
+    """
+    require_tag(tag)
+    async with database.transaction() as connection:
+        await rows.lock_name(connection, project_id=project_id, name=name)
+        package_id = await rows.lock_version(connection, project_id=project_id, name=name, version=version)
+        if package_id is None:
+            raise PackageNameNotFoundError
+        await rows.move_tag(connection, project_id=project_id, name=name, tag=tag, package_id=package_id)
+
+
+@repeated
+async def remove_tag(database: Database, *, project_id: int, name: str, tag: str) -> None:
+    """Take the tag away.
+
+    Raises:
+        TagNotFoundError: no version that can be installed has it.
+    """
+    async with database.transaction() as connection:
+        await rows.lock_name(connection, project_id=project_id, name=name)
+        if not await rows.remove_tag(connection, project_id=project_id, name=name, tag=tag):
+            raise TagNotFoundError
+
+
+@repeated
+async def deprecate(database: Database, *, project_id: int, sent: SentMetadata) -> None:
+    """Give versions the texts that the metadata have for them; the other versions stay as they are."""
+    async with database.transaction() as connection:
+        await rows.deprecate(connection, project_id=project_id, name=sent.name, texts=sent.deprecated)
+
+
+@repeated
+async def unpublish_missing(
+    deletions: Deletions, origin: Origin, *, project: Project, revision: str, sent: SentMetadata
+) -> Sequence[Deletion]:
+    """Accept the deletions of all versions that are missing in the metadata, or of none.
+
+    Raises:
+        ConflictError: the metadata are older than the last version that came or went.
+        DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
+    """
+    async with deletions.database.transaction() as connection:
+        await rows.lock_name(connection, project_id=project.id, name=sent.name)
+        found = await rows.list_versions(connection, [project.id], sent.name, is_full=False)
+        _require_revision(versions_of(found), revision)
+        missing = [row for row in found if row.version not in sent.versions]
+        return await _delete(deletions.within(Within(connection)), origin, project, missing)
+
+
+@repeated
+async def unpublish_all(
+    deletions: Deletions, origin: Origin, *, project: Project, revision: str, name: str
+) -> Sequence[Deletion]:
+    """Accept the deletions of all versions, or of none.
+
+    Raises:
+        PackageNameNotFoundError: there are none.
+        ConflictError: a version came or went since that revision.
+        DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
+    """
+    async with deletions.database.transaction() as connection:
+        await rows.lock_name(connection, project_id=project.id, name=name)
+        found = await rows.list_versions(connection, [project.id], name, is_full=False)
+        if not found:
+            raise PackageNameNotFoundError
+        _require_revision(versions_of(found), revision)
+        return await _delete(deletions.within(Within(connection)), origin, project, found)
+
+
+def _require_revision(versions: Versions | None, revision: str) -> None:
+    # Somebody may have published a version since the client read the metadata, and it must not go unseen.
+    if versions is None or versions.revision != revision:
+        raise ConflictError("the package was changed meanwhile: try again")
+
+
+async def _delete(
+    deletions: Deletions, origin: Origin, project: Project, found: Sequence[VersionRow]
+) -> list[Deletion]:
+    # All take the locks of packages in the same order.
+    return [
+        await accept.delete_package(
+            deletions, origin, project_id=project.id, package_id=row.package_id, unmodified_since=None
+        )
+        for row in sorted(found, key=lambda row: row.package_id)
+    ]

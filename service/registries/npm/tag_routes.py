@@ -1,0 +1,215 @@
+"""npm dist-tag: the tags of a package's versions, at the addresses of a project, a group and the instance."""
+
+import json
+from typing import Final
+
+from aiohttp import web
+
+from schemas.names import AccessLevel
+from service.access import access
+from service.http.body.incoming import incoming_body
+from service.http.carriers import OF_PACKAGE_MANAGERS
+from service.http.keys import CONTEXT
+from service.http.operations import MOVED, Answer, Media, Routes
+from service.http.replies import no_content, reply
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS
+from service.infra.postgres.database import Connection
+from service.refusals import (
+    BadParametersError,
+    MovedProjectWriteError,
+    PackageNameNotFoundError,
+    UnauthorizedError,
+    ValidationFailedError,
+)
+from service.registries.npm import changing
+from service.registries.npm.addresses import GROUP, INSTANCE, NAME, PROJECT
+from service.registries.npm.packument import Versions
+from service.registries.npm.refusals import NoPackagesError, TagNotFoundError
+from service.registries.npm.visits import (
+    NpmVisit,
+    Visiting,
+    npm_group,
+    npm_instance,
+    npm_project,
+    require_in_project,
+)
+
+routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
+
+_TAGS: Final = f"/-/package/{NAME}/dist-tags"
+_TAG: Final = _TAGS + "/{tag}"
+_LARGEST: Final = 1024
+"""Bytes of a body that names a version."""
+_BAD_VERSION: Final = BadParametersError("body should be a version as a JSON string")
+_SHOWN: Final = Answer(200, dict[str, str])
+_DONE: Final = Answer(204, media=Media.EMPTY)
+_SETTING: Final = (
+    UnauthorizedError,
+    MovedProjectWriteError,
+    NoPackagesError,
+    PackageNameNotFoundError,
+    ValidationFailedError("Tag should be a name, and no version or range of versions"),
+    _BAD_VERSION,
+)
+_REMOVING: Final = (UnauthorizedError, MovedProjectWriteError, NoPackagesError, TagNotFoundError)
+
+
+@routes.get(
+    PROJECT + _TAGS,
+    answers=(_SHOWN, MOVED),
+    refusals=(*PROJECT_REFUSALS, NoPackagesError),
+    is_index=True,
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def list_npm_tags_of_project(request: web.Request) -> web.Response:
+    """List the tags of a package, each with its version."""
+    return await _list(request, npm_project)
+
+
+@routes.get(
+    GROUP + _TAGS,
+    answers=_SHOWN,
+    refusals=(*GROUP_REFUSALS, NoPackagesError),
+    is_index=True,
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def list_npm_tags_of_group(request: web.Request) -> web.Response:
+    """List the tags of a package in a group's projects; the one that was set last counts."""
+    return await _list(request, npm_group)
+
+
+@routes.get(
+    INSTANCE + _TAGS,
+    answers=_SHOWN,
+    refusals=(*GROUP_REFUSALS, NoPackagesError),
+    is_index=True,
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def list_npm_tags(request: web.Request) -> web.Response:
+    """List the tags of a package whose scope is the path of a root group."""
+    return await _list(request, npm_instance)
+
+
+@routes.put(
+    PROJECT + _TAG,
+    answers=_DONE,
+    refusals=(*PROJECT_REFUSALS, *_SETTING),
+    takes_bytes=True,
+    upload_media=Media.JSON,
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def set_npm_tag_in_project(request: web.Request) -> web.Response:
+    """Give a tag to the version in the body, which is a JSON string; another version loses it."""
+    return await _set(request, npm_project)
+
+
+@routes.put(
+    GROUP + _TAG,
+    answers=_DONE,
+    refusals=(*GROUP_REFUSALS, *_SETTING),
+    takes_bytes=True,
+    upload_media=Media.JSON,
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def set_npm_tag_in_group(request: web.Request) -> web.Response:
+    """Give a tag to the newest package of a group with the version in the body, which is a JSON string."""
+    return await _set(request, npm_group)
+
+
+@routes.put(
+    INSTANCE + _TAG,
+    answers=_DONE,
+    refusals=(*GROUP_REFUSALS, *_SETTING),
+    takes_bytes=True,
+    upload_media=Media.JSON,
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def set_npm_tag(request: web.Request) -> web.Response:
+    """Give a tag to a version of a package whose scope is the path of a root group."""
+    return await _set(request, npm_instance)
+
+
+@routes.delete(
+    PROJECT + _TAG,
+    answers=_DONE,
+    refusals=(*PROJECT_REFUSALS, *_REMOVING),
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def remove_npm_tag_in_project(request: web.Request) -> web.Response:
+    """Remove a tag; `latest` is computed from then on."""
+    return await _remove(request, npm_project)
+
+
+@routes.delete(
+    GROUP + _TAG, answers=_DONE, refusals=(*GROUP_REFUSALS, *_REMOVING), refuses_unknown=True, repeats_refusals=True
+)
+async def remove_npm_tag_in_group(request: web.Request) -> web.Response:
+    """Remove a tag from the package of a group that has it."""
+    return await _remove(request, npm_group)
+
+
+@routes.delete(
+    INSTANCE + _TAG, answers=_DONE, refusals=(*GROUP_REFUSALS, *_REMOVING), refuses_unknown=True, repeats_refusals=True
+)
+async def remove_npm_tag(request: web.Request) -> web.Response:
+    """Remove a tag from a package whose scope is the path of a root group."""
+    return await _remove(request, npm_instance)
+
+
+async def _list(request: web.Request, visiting: Visiting) -> web.Response:
+    async with visiting(request) as (connection, visit):
+        versions = await visit.versions(request, connection, request.match_info["name"])
+    return reply(dict(versions.tags))
+
+
+async def _set(request: web.Request, visiting: Visiting) -> web.Response:
+    name, tag = request.match_info["name"], request.match_info["tag"]
+    async with visiting(request) as (connection, visit):
+        versions = await _writable(request, connection, visit)
+        version = await _read_version(request)
+        project_id = next((row.project_id for row in versions.rows if row.version == version), None)
+        if project_id is None:
+            raise PackageNameNotFoundError
+        await require_in_project(connection, visit.caller, project_id, AccessLevel.DEVELOPER)
+    await changing.set_tag(request.app[CONTEXT].database, project_id=project_id, name=name, tag=tag, version=version)
+    return no_content()
+
+
+async def _remove(request: web.Request, visiting: Visiting) -> web.Response:
+    name, tag = request.match_info["name"], request.match_info["tag"]
+    async with visiting(request) as (connection, visit):
+        versions = await _writable(request, connection, visit)
+        project_id = next((row.project_id for row in versions.rows if tag in (row.tags or ())), None)
+        if project_id is None:
+            raise TagNotFoundError
+        await require_in_project(connection, visit.caller, project_id, access.LEVEL_TO_DELETE)
+    await changing.remove_tag(request.app[CONTEXT].database, project_id=project_id, name=name, tag=tag)
+    return no_content()
+
+
+async def _writable(request: web.Request, connection: Connection, visit: NpmVisit) -> Versions:
+    if visit.caller.credential is None:
+        raise UnauthorizedError
+    return await visit.versions(request, connection, request.match_info["name"])
+
+
+async def _read_version(request: web.Request) -> str:
+    written = bytearray()
+    async for piece in incoming_body(request):
+        written += piece
+        if len(written) > _LARGEST:
+            raise _BAD_VERSION
+    try:
+        version = json.loads(written)
+    except ValueError:
+        raise _BAD_VERSION from None
+    if not isinstance(version, str):
+        raise _BAD_VERSION
+    return version

@@ -1,0 +1,141 @@
+"""Visits of npm's addresses: of a project, a group, or the whole instance, where the scope names the group."""
+
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import quote
+
+from aiohttp import web
+
+from schemas.names import AccessLevel, PackageType
+from service.access import access
+from service.access.callers import Caller
+from service.access.rows import Group, Project
+from service.http.addresses import external_url
+from service.http.admission import ask_for_credentials as ask_caller
+from service.http.admission import require_packages
+from service.http.visits import PROJECT_REFUSALS, Visit, caller_visit, group_visit, project_visit
+from service.infra.postgres.database import Connection
+from service.refusals import BadParametersError, GroupNotFoundError, MovedProjectWriteError, UnauthorizedError
+from service.registries.asking import ask_for_credentials
+from service.registries.forwarding import forward_unknown
+from service.registries.npm import rows
+from service.registries.npm.names import is_name, scope_of
+from service.registries.npm.packument import Versions, versions_of
+from service.registries.npm.refusals import NoPackagesError
+
+CHANGING: Final = (
+    *PROJECT_REFUSALS,
+    UnauthorizedError,
+    MovedProjectWriteError,
+    BadParametersError("name is not the name in the address"),
+)
+"""Why a package may not be changed."""
+_NUMBER: Final = re.compile(r"-?[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class NpmVisit:
+    """A caller, and the projects whose packages it may read at that address."""
+
+    caller: Caller
+    project_ids: tuple[int, ...]
+    base_of: Callable[[int], str]
+    """Returns the address of a project's npm packages by the project's id."""
+    group: Group | None = None
+
+    async def versions(
+        self, request: web.Request, connection: Connection, name: str, *, is_full: bool = False
+    ) -> Versions:
+        """Return the versions of that name.
+
+        Raises:
+            NoPackagesError: there are none.
+            UnauthorizedError: there are none that everybody can read.
+            web.HTTPFound: the name is unknown, and a public registry is asked for such names.
+        """
+        is_valid = is_name(name)
+        found = await rows.list_versions(connection, self.project_ids, name, is_full=is_full) if is_valid else ()
+        versions = versions_of(found)
+        if versions is not None:
+            return versions
+        if self.group is not None:
+            await ask_for_credentials(connection, self.caller, self.group, is_found=False)
+        if is_valid:
+            await forward_unknown(request, connection, PackageType.NPM, names=[name], path=name)
+        raise NoPackagesError
+
+
+Visiting: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, NpmVisit]]]
+"""One of the three ways to visit: a handler that takes one serves all."""
+
+
+@asynccontextmanager
+async def npm_project(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
+    """Visit a project, whose own addresses are written as the client wrote them: it sends its token only there."""
+    async with project_visit(request) as (connection, found):
+        base = _base(request, quote(request.match_info["id"], safe=""))
+        yield connection, NpmVisit(found.caller, (found.project.id,), lambda _: base)
+
+
+@asynccontextmanager
+async def npm_group(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
+    """Visit the projects of a group."""
+    async with group_visit(request) as (connection, caller, group):
+        yield connection, await _visit_below(request, connection, caller, group)
+
+
+@asynccontextmanager
+async def npm_instance(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
+    """Visit the projects of the root group that the scope of the package names.
+
+    Raises:
+        NoPackagesError: the name has no scope, or that of no group that the caller sees.
+    """
+    async with caller_visit(request) as (connection, caller):
+        require_packages(request)
+        scope = scope_of(request.match_info["name"])
+        if not scope or _NUMBER.fullmatch(scope):
+            raise NoPackagesError
+        try:
+            group = await access.visible_group(connection, caller, scope)
+        except GroupNotFoundError:
+            ask_caller(request, caller)
+            raise NoPackagesError from None
+        access.require_group_read(caller, group)
+        yield connection, await _visit_below(request, connection, caller, group)
+
+
+async def require_in_project(connection: Connection, caller: Caller, project_id: int, level: AccessLevel) -> Project:
+    """Return the project of a version, in which the caller has at least that level.
+
+    Raises:
+        UnauthorizedError, ForbiddenError, JobTokenRefusedError: it has not.
+    """
+    if caller.credential is None:
+        raise UnauthorizedError
+    project = await access.visible_project(connection, caller, str(project_id))
+    await access.require_level(connection, caller, project, level)
+    return project
+
+
+async def _visit_below(request: web.Request, connection: Connection, caller: Caller, group: Group) -> NpmVisit:
+    levels = await access.project_levels(connection, caller, group)
+    return NpmVisit(caller, tuple(levels), lambda project_id: _base(request, str(project_id)), group)
+
+
+def _base(request: web.Request, reference: str) -> str:
+    return f"{external_url(request)}/api/v4/projects/{reference}/packages/npm"
+
+
+async def visit_to_write(request: web.Request, level: AccessLevel) -> Visit:
+    """Visit a project in which the caller has at least that level.
+
+    Raises:
+        RefusedError: as for `project_visit`; or it is nobody, or has not that level.
+    """
+    async with project_visit(request, credential_required=True) as (connection, found):
+        await access.require_level(connection, found.caller, found.project, level)
+    return found
