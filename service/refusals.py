@@ -151,6 +151,12 @@ class JobTokenRefusedError(ForbiddenError):
     text = "403 Forbidden - Authentication by CI/CD job token not allowed from {} to {}."
 
 
+class ForbiddenHereError(ForbiddenError):
+    """The caller may do it, but not at this address."""
+
+    text = "403 Forbidden - {}"
+
+
 class DeletionProtectedError(ForbiddenError):
     """A protection rule of the project demands a higher level."""
 
@@ -187,6 +193,12 @@ class PackageNameNotFoundError(NotFoundError):
     """No package of that name can be installed here."""
 
     text = "404 Package Not Found"
+
+
+class MissingError(NotFoundError):
+    """A package manager asked for something that is not there."""
+
+    text = "404 {} Not Found"
 
 
 class PackagesDisabledError(NotFoundError):

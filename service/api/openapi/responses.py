@@ -79,7 +79,7 @@ def _unserved(operation: Operation) -> Iterator[int]:
         yield 416
     if operation.reads_body:
         yield 408
-    if operation.body is not None:
+    if operation.body is not None or operation.upload_media is Media.JSON:
         yield 413
 
 

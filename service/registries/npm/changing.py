@@ -12,7 +12,7 @@ from service.registries.npm import rows
 from service.registries.npm.documents import SentMetadata
 from service.registries.npm.names import require_tag
 from service.registries.npm.packument import Versions, versions_of
-from service.registries.npm.refusals import TagNotFoundError
+from service.registries.npm.refusals import NO_TAG
 from service.registries.npm.rows import VersionRow
 
 
@@ -38,12 +38,12 @@ async def remove_tag(database: Database, *, project_id: int, name: str, tag: str
     """Take the tag away.
 
     Raises:
-        TagNotFoundError: no version that can be installed has it.
+        MissingError: no version that can be installed has it.
     """
     async with database.transaction() as connection:
         await rows.lock_name(connection, project_id=project_id, name=name)
         if not await rows.remove_tag(connection, project_id=project_id, name=name, tag=tag):
-            raise TagNotFoundError
+            raise NO_TAG
 
 
 @repeated

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Final
 
-from service.refusals import BadParametersError
+from service.refusals import BadParametersError, UnservedError
 from service.registries.npm.names import is_tarball
 
 LARGEST_REST: Final = 1024 * 1024
@@ -69,7 +70,8 @@ class TarballCutter:
         """Take the next piece of the body, and return the bytes of the tarball that are complete with it.
 
         Raises:
-            BadParametersError: the body is no such JSON, or has too much beside the tarball.
+            BadParametersError: the body is no such JSON.
+            UnservedError: it has too much beside the tarball.
         """
         return b"".join(self._read(piece))
 
@@ -150,7 +152,7 @@ class TarballCutter:
 
     def _keep(self, piece: bytes, start: int, end: int) -> int:
         if len(self.rest) + end - start > LARGEST_REST:
-            raise BadParametersError("body should have at most 1 MiB beside the tarball")
+            raise UnservedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         self.rest += piece[start:end]
         return end
 

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterable, Generator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 import ijson
 
-from service.refusals import BadParametersError
+from service.refusals import BadParametersError, UnservedError
 from service.registries.npm.rows import MOST_VERSIONS
 
 _LARGEST: Final = 32 * 1024 * 1024
@@ -49,7 +50,8 @@ async def read_metadata(pieces: AsyncIterable[bytes], *, name: str) -> SentMetad
     """Read the metadata of the package *name*.
 
     Raises:
-        BadParametersError: they cannot be read, are of another package, or are too large.
+        BadParametersError: they cannot be read, or are of another package.
+        UnservedError: they are too large.
     """
     found = SentMetadata()
     sink = found.take()
@@ -60,7 +62,7 @@ async def read_metadata(pieces: AsyncIterable[bytes], *, name: str) -> SentMetad
         async for piece in pieces:
             size += len(piece)
             if size > _LARGEST:
-                raise BadParametersError("body should have at most 32 MiB")
+                raise UnservedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             for start in range(0, len(piece), _SLICE):
                 parser.send(piece[start : start + _SLICE])
                 await asyncio.sleep(0)

@@ -52,7 +52,7 @@ _UNREADABLE: Final = "body should be the JSON that npm publishes"
 
 
 @dataclass(frozen=True, slots=True)
-class Publication:
+class NewVersion:
     """A body that keeps to the rules: the version that it brings, and its tag."""
 
     name: str
@@ -120,14 +120,14 @@ class Publication:
             "unpacked_size": tarball.unpacked,
         }
         if deprecated := self.manifest.get("deprecated"):
-            kept["deprecated"] = str(deprecated)
+            kept["deprecation"] = str(deprecated)
         written = to_json(kept).decode()
         if _NUL.search(written):
             raise ValidationFailedError("Manifest should have no NUL character")
         return written
 
 
-def _check_same(manifest: bytes | None, publication: Publication) -> bool:
+def _check_same(manifest: bytes | None, new: NewVersion) -> bool:
     """Compare the package.json of the tarball with what was published; return whether it has an install script.
 
     Raises:
@@ -141,7 +141,7 @@ def _check_same(manifest: bytes | None, publication: Publication) -> bool:
     except ValueError:
         raise ValidationFailedError("Tarball: package.json is no JSON that can be read") from None
     inside = _object(found)
-    if inside.get("name") != publication.name or _plain(inside.get("version")) != _plain(publication.version):
+    if inside.get("name") != new.name or _plain(inside.get("version")) != _plain(new.version):
         raise ValidationFailedError("Tarball: package.json has another name or version")
     return _has_install_script(inside)
 

@@ -6,7 +6,7 @@ SELECT n.package_id, n.project_id, n.version, n.created_at, n.updated_at, n.file
        CASE WHEN :is_full THEN coalesce(n.details -> 'more', '{}') || (n.details -> 'install')
             ELSE n.details -> 'install' END::text AS manifest,
        n.details ->> 'integrity' AS integrity, (n.details -> 'file_count')::integer AS file_count,
-       (n.details -> 'unpacked_size')::bigint AS unpacked_size, n.details ->> 'deprecated' AS deprecated,
+       (n.details -> 'unpacked_size')::bigint AS unpacked_size, n.details ->> 'deprecation' AS deprecated,
        (SELECT array_agg(t.name ORDER BY t.id) FROM package_tag t WHERE t.package_id = n.package_id) AS tags,
        (SELECT array_agg(t.updated_at ORDER BY t.id) FROM package_tag t WHERE t.package_id = n.package_id) AS tagged_at
   FROM (SELECT p.id AS package_id, p.project_id, p.version, p.version_key, p.created_at, p.updated_at, f.file_name,
@@ -80,10 +80,10 @@ WITH wanted AS (
        FOR UPDATE OF p
 ), written AS (
     UPDATE package_file f
-       SET details = CASE WHEN w.text = '' THEN f.details - 'deprecated'
-                          ELSE coalesce(f.details, '{}') || jsonb_build_object('deprecated', w.text) END
+       SET details = CASE WHEN w.text = '' THEN f.details - 'deprecation'
+                          ELSE coalesce(f.details, '{}') || jsonb_build_object('deprecation', w.text) END
       FROM wanted w
-     WHERE f.package_id = w.id AND f.details ->> 'deprecated' IS DISTINCT FROM nullif(w.text, '')
+     WHERE f.package_id = w.id AND f.details ->> 'deprecation' IS DISTINCT FROM nullif(w.text, '')
 ), shown AS (
     UPDATE package SET status = 'default', updated_at = now() FROM wanted w
      WHERE package.id = w.id AND w.text = '' AND package.status IN statuses(DISCOURAGED)

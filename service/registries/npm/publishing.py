@@ -15,7 +15,7 @@ from service.infra.storage.interface import ObjectStore, StoredObject
 from service.refusals import BadParametersError, ValidationFailedError
 from service.registries.npm import rows
 from service.registries.npm.cutting import LARGEST_REST, TarballCutter
-from service.registries.npm.manifests import Publication
+from service.registries.npm.manifests import NewVersion
 from service.registries.npm.names import file_name_of, scope_of
 from service.registries.npm.refusals import PackageExistsError, UnpublishableError
 from service.registries.npm.tarball import TarballReader
@@ -33,7 +33,7 @@ class _Incoming:
     name: str
     max_size: int
     size: int = 0
-    publication: Publication | None = None
+    new: NewVersion | None = None
     details: str = ""
     cutter: TarballCutter = field(default_factory=TarballCutter)
     tarball: TarballReader = field(default_factory=TarballReader)
@@ -57,11 +57,11 @@ class _Incoming:
 
     def check(self, stored: StoredObject) -> None:
         digest = self.sha512.digest()
-        publication = Publication.of(bytes(self.cutter.rest), name=self.name)
-        publication.check(stored, file_name=self.cutter.file_name, sha512=digest)
+        new = NewVersion.of(bytes(self.cutter.rest), name=self.name)
+        new.check(stored, file_name=self.cutter.file_name, sha512=digest)
         self.tarball.close()
-        self.details = publication.details(self.tarball, sha512=digest)
-        self.publication = publication
+        self.details = new.details(self.tarball, sha512=digest)
+        self.new = new
 
 
 def _parts(piece: bytes, cutter: TarballCutter) -> Iterator[bytes]:
@@ -82,7 +82,7 @@ async def publish(
     pieces: AsyncIterable[bytes],
     announced: int | None,
     max_size: int,
-) -> Publication:
+) -> NewVersion:
     """Add the version that the body has; *announced* is the size of the body, and *max_size* that of a tarball.
 
     Both are bytes; a *max_size* of 0 is none.
@@ -100,16 +100,16 @@ async def publish(
     incoming = _Incoming(pieces, name, max_size)
     body = UploadBody(incoming.chunks(), also=incoming.check)
     async with stored_body(database, store, project.id, body) as stored:
-        publication = incoming.publication
-        if publication is None:
+        new = incoming.new
+        if new is None:
             raise TypeError("the store did not check the object")
-        await _write_rows(database, caller, project, publication, stored, details=incoming.details)
-    return publication
+        await _write_rows(database, caller, project, new, stored, details=incoming.details)
+    return new
 
 
 @repeated
 async def _write_rows(
-    database: Database, caller: Caller, project: Project, new: Publication, stored: StoredObject, *, details: str
+    database: Database, caller: Caller, project: Project, new: NewVersion, stored: StoredObject, *, details: str
 ) -> None:
     async with database.transaction() as connection:
         await rows.lock_name(connection, project_id=project.id, name=new.name)

@@ -1,6 +1,8 @@
-"""Refusals that only npm's addresses answer with, in GitLab's words."""
+"""Refusals of npm's addresses, in GitLab's words."""
 
-from service.refusals import ForbiddenError, NotFoundError, RefusedError
+from typing import Final
+
+from service.refusals import ForbiddenError, MissingError, RefusedError
 
 
 class PackageExistsError(ForbiddenError):
@@ -16,19 +18,8 @@ class UnpublishableError(RefusedError):
     text = "{}"
 
 
-class NoPackagesError(NotFoundError):
-    """No version of that name can be installed here."""
+NO_PACKAGES: Final = MissingError("Packages")
+"""No version of that name can be installed here."""
 
-    text = "404 Packages Not Found"
-
-
-class TagNotFoundError(NotFoundError):
-    """The package has no such tag."""
-
-    text = "404 Package tag Not Found"
-
-
-class UnpublishElsewhereError(ForbiddenError):
-    """Versions are unpublished at the address of their project."""
-
-    text = "403 Forbidden - Unpublish at the address of the project"
+NO_TAG: Final = MissingError("Package tag")
+"""No version that can be installed has the tag."""

@@ -26,7 +26,7 @@ from service.registries.npm.addresses import FILE, GROUP, INSTANCE, NAME, PROJEC
 from service.registries.npm.documents import read_metadata
 from service.registries.npm.names import possible_files
 from service.registries.npm.packument import Packument, packument_of
-from service.registries.npm.refusals import NoPackagesError, PackageExistsError, UnpublishableError
+from service.registries.npm.refusals import NO_PACKAGES, PackageExistsError, UnpublishableError
 from service.registries.npm.visits import CHANGING, Visiting, npm_group, npm_instance, npm_project, visit_to_write
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
@@ -84,7 +84,7 @@ async def publish_npm_package(request: web.Request) -> web.Response:
 @routes.get(
     f"{PROJECT}/{NAME}",
     answers=(*_METADATA, MOVED),
-    refusals=(*PROJECT_REFUSALS, NoPackagesError),
+    refusals=(*PROJECT_REFUSALS, NO_PACKAGES),
     is_index=True,
     refuses_unknown=True,
     repeats_refusals=True,
@@ -97,7 +97,7 @@ async def show_npm_metadata_of_project(request: web.Request) -> web.Response:
 @routes.get(
     f"{GROUP}/{NAME}",
     answers=_METADATA,
-    refusals=(*GROUP_REFUSALS, NoPackagesError),
+    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
     is_index=True,
     refuses_unknown=True,
     repeats_refusals=True,
@@ -110,7 +110,7 @@ async def show_npm_metadata_of_group(request: web.Request) -> web.Response:
 @routes.get(
     f"{INSTANCE}/{NAME}",
     answers=_METADATA,
-    refusals=(*GROUP_REFUSALS, NoPackagesError),
+    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
     is_index=True,
     refuses_unknown=True,
     repeats_refusals=True,

@@ -19,12 +19,13 @@ from service.refusals import (
     MovedProjectWriteError,
     PackageNameNotFoundError,
     UnauthorizedError,
+    UnservedError,
     ValidationFailedError,
 )
 from service.registries.npm import changing
 from service.registries.npm.addresses import GROUP, INSTANCE, NAME, PROJECT
 from service.registries.npm.packument import Versions
-from service.registries.npm.refusals import NoPackagesError, TagNotFoundError
+from service.registries.npm.refusals import NO_PACKAGES, NO_TAG
 from service.registries.npm.visits import (
     NpmVisit,
     Visiting,
@@ -46,18 +47,18 @@ _DONE: Final = Answer(204, media=Media.EMPTY)
 _SETTING: Final = (
     UnauthorizedError,
     MovedProjectWriteError,
-    NoPackagesError,
+    NO_PACKAGES,
     PackageNameNotFoundError,
     ValidationFailedError("Tag should be a name, and no version or range of versions"),
     _BAD_VERSION,
 )
-_REMOVING: Final = (UnauthorizedError, MovedProjectWriteError, NoPackagesError, TagNotFoundError)
+_REMOVING: Final = (UnauthorizedError, MovedProjectWriteError, NO_PACKAGES, NO_TAG)
 
 
 @routes.get(
     PROJECT + _TAGS,
     answers=(_SHOWN, MOVED),
-    refusals=(*PROJECT_REFUSALS, NoPackagesError),
+    refusals=(*PROJECT_REFUSALS, NO_PACKAGES),
     is_index=True,
     refuses_unknown=True,
     repeats_refusals=True,
@@ -70,7 +71,7 @@ async def list_npm_tags_of_project(request: web.Request) -> web.Response:
 @routes.get(
     GROUP + _TAGS,
     answers=_SHOWN,
-    refusals=(*GROUP_REFUSALS, NoPackagesError),
+    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
     is_index=True,
     refuses_unknown=True,
     repeats_refusals=True,
@@ -83,7 +84,7 @@ async def list_npm_tags_of_group(request: web.Request) -> web.Response:
 @routes.get(
     INSTANCE + _TAGS,
     answers=_SHOWN,
-    refusals=(*GROUP_REFUSALS, NoPackagesError),
+    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
     is_index=True,
     refuses_unknown=True,
     repeats_refusals=True,
@@ -188,7 +189,7 @@ async def _remove(request: web.Request, visiting: Visiting) -> web.Response:
         versions = await _writable(request, connection, visit)
         project_id = next((row.project_id for row in versions.rows if tag in (row.tags or ())), None)
         if project_id is None:
-            raise TagNotFoundError
+            raise NO_TAG
         await require_in_project(connection, visit.caller, project_id, access.LEVEL_TO_DELETE)
     await changing.remove_tag(request.app[CONTEXT].database, project_id=project_id, name=name, tag=tag)
     return no_content()
@@ -205,7 +206,7 @@ async def _read_version(request: web.Request) -> str:
     async for piece in incoming_body(request):
         written += piece
         if len(written) > _LARGEST:
-            raise _BAD_VERSION
+            raise UnservedError(web.HTTPRequestEntityTooLarge.status_code)
     try:
         version = json.loads(written)
     except ValueError:

@@ -16,16 +16,22 @@ from service.http.operations import Answer, Media, Routes
 from service.http.replies import reply
 from service.http.visits import GROUP_REFUSALS
 from service.origins import origin_of_visit
-from service.refusals import ConflictError, DeletionHeldError, DeletionProtectedError, PackageNameNotFoundError
+from service.refusals import (
+    ConflictError,
+    DeletionHeldError,
+    DeletionProtectedError,
+    ForbiddenHereError,
+    PackageNameNotFoundError,
+)
 from service.registries.npm import changing, rows
 from service.registries.npm.addresses import FILE, GROUP, INSTANCE, NAME, PROJECT, REVISION
 from service.registries.npm.documents import read_metadata
 from service.registries.npm.names import possible_files
-from service.registries.npm.refusals import UnpublishElsewhereError
 from service.registries.npm.visits import CHANGING, npm_group, npm_instance, visit_to_write
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
 
+_ELSEWHERE: Final = ForbiddenHereError("Unpublish at the address of the project")
 _DONE: Final = Answer(200, Message)
 _UNPUBLISHING: Final = (
     *CHANGING,
@@ -111,41 +117,41 @@ async def unpublish_npm_tarball(request: web.Request) -> web.Response:
 @routes.put(
     f"{GROUP}/{NAME}{REVISION}",
     answers=(),
-    refusals=(*GROUP_REFUSALS, UnpublishElsewhereError),
+    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
     is_hidden=True,
     repeats_refusals=True,
 )
 @routes.delete(
     f"{GROUP}/{NAME}{REVISION}",
     answers=(),
-    refusals=(*GROUP_REFUSALS, UnpublishElsewhereError),
+    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
     is_hidden=True,
     repeats_refusals=True,
 )
 async def refuse_unpublish_in_group(request: web.Request) -> web.Response:
     """Refuse to unpublish at the address of a group: npm takes a 404 for success."""
     async with npm_group(request):
-        raise UnpublishElsewhereError
+        raise _ELSEWHERE
 
 
 @routes.put(
     f"{INSTANCE}/{NAME}{REVISION}",
     answers=(),
-    refusals=(*GROUP_REFUSALS, UnpublishElsewhereError),
+    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
     is_hidden=True,
     repeats_refusals=True,
 )
 @routes.delete(
     f"{INSTANCE}/{NAME}{REVISION}",
     answers=(),
-    refusals=(*GROUP_REFUSALS, UnpublishElsewhereError),
+    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
     is_hidden=True,
     repeats_refusals=True,
 )
 async def refuse_unpublish(request: web.Request) -> web.Response:
     """Refuse to unpublish at the address of the instance: npm takes a 404 for success."""
     async with npm_instance(request):
-        raise UnpublishElsewhereError
+        raise _ELSEWHERE
 
 
 def _reply_accepted(request: web.Request, accepted: Sequence[Deletion]) -> web.Response:

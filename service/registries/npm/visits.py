@@ -24,7 +24,7 @@ from service.registries.forwarding import forward_unknown
 from service.registries.npm import rows
 from service.registries.npm.names import is_name, scope_of
 from service.registries.npm.packument import Versions, versions_of
-from service.registries.npm.refusals import NoPackagesError
+from service.registries.npm.refusals import NO_PACKAGES
 
 CHANGING: Final = (
     *PROJECT_REFUSALS,
@@ -52,7 +52,7 @@ class NpmVisit:
         """Return the versions of that name.
 
         Raises:
-            NoPackagesError: there are none.
+            MissingError: there are none.
             UnauthorizedError: there are none that everybody can read.
             web.HTTPFound: the name is unknown, and a public registry is asked for such names.
         """
@@ -65,7 +65,7 @@ class NpmVisit:
             await ask_for_credentials(connection, self.caller, self.group, is_found=False)
         if is_valid:
             await forward_unknown(request, connection, PackageType.NPM, names=[name], path=name)
-        raise NoPackagesError
+        raise NO_PACKAGES
 
 
 Visiting: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, NpmVisit]]]
@@ -92,18 +92,18 @@ async def npm_instance(request: web.Request) -> AsyncGenerator[tuple[Connection,
     """Visit the projects of the root group that the scope of the package names.
 
     Raises:
-        NoPackagesError: the name has no scope, or that of no group that the caller sees.
+        MissingError: the name has no scope, or that of no group that the caller sees.
     """
     async with caller_visit(request) as (connection, caller):
         require_packages(request)
         scope = scope_of(request.match_info["name"])
         if not scope or _NUMBER.fullmatch(scope):
-            raise NoPackagesError
+            raise NO_PACKAGES
         try:
             group = await access.visible_group(connection, caller, scope)
         except GroupNotFoundError:
             ask_caller(request, caller)
-            raise NoPackagesError from None
+            raise NO_PACKAGES from None
         access.require_group_read(caller, group)
         yield connection, await _visit_below(request, connection, caller, group)
 

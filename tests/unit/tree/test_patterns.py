@@ -42,11 +42,18 @@ def _modules() -> Iterator[ModuleType]:
                 yield importlib.import_module(found.name)
 
 
+def _of_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
+    """Return the same pattern for texts: one for bytes takes as long."""
+    if isinstance(pattern.pattern, str):
+        return pattern
+    return re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII)
+
+
 def _constants(module: ModuleType, source: str) -> Iterator[_Use]:
     for name, value in vars(module).items():
         if isinstance(value, re.Pattern):
             for method in sorted(set(re.findall(rf"\b{name}\.(\w+)\(", source))):
-                yield f"{module.__name__}.{name}", value, method
+                yield f"{module.__name__}.{name}", _of_text(value), method
 
 
 def _arguments(module: ModuleType, source: str) -> Iterator[_Use]:
