@@ -94,7 +94,7 @@ async def unpublish_all(
 def _require_revision(versions: Versions | None, revision: str) -> None:
     # Somebody may have published a version since the client read the metadata, and it must not go unseen.
     if versions is None or versions.revision != revision:
-        raise ConflictError("the package was changed meanwhile: try again")
+        raise ConflictError("the package has changed: try again")
 
 
 async def _delete(

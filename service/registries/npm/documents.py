@@ -22,7 +22,7 @@ _Event: TypeAlias = tuple[str, str, object]
 
 @dataclass(slots=True)
 class SentMetadata:
-    """What counts of the metadata that a client sends back."""
+    """The part of the metadata, as a client sends them back, that counts."""
 
     name: str = ""
     versions: set[str] = field(default_factory=set)

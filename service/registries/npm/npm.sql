@@ -29,7 +29,7 @@ SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_
  ORDER BY f.id DESC LIMIT 1;
 
 -- name: lock_npm_name
--- Whoever publishes a version or sets a tag of that name waits until the transaction ends.
+-- Nobody else publishes a version or sets a tag of that name until the transaction ends.
 SELECT pg_advisory_xact_lock(hashtextextended('npm ' || :project_id::bigint || ' ' || :name::text, 0));
 
 -- name: create_npm_package

@@ -49,7 +49,7 @@ class Versions:
 def versions_of(rows: Iterable[VersionRow]) -> Versions | None:
     """Return the versions and tags of rows that come with the highest first; None if there are none.
 
-    Of several projects with the same version, the newest counts. The same is true of a tag.
+    If several projects have a version, the newest package counts. The tag that was set last counts, too.
     """
     chosen: dict[str, VersionRow] = {}
     tags: dict[str, tuple[datetime, str]] = {}

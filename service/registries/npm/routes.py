@@ -57,7 +57,7 @@ _PUBLISHING: Final = (
 async def publish_npm_package(request: web.Request) -> web.Response:
     """Publish a version: the JSON with the tarball in `_attachments`, as npm sends it.
 
-    With the header `npm-command: deprecate`, the body is the metadata of the package, and each version in it that has a
+    With the header `npm-command: deprecate`, the body is the metadata of the package. Each version in it that has a
     text in `deprecated` is deprecated; an empty text ends that.
     """
     is_deprecation = request.headers.get("npm-command") == _DEPRECATE

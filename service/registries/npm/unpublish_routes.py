@@ -38,7 +38,7 @@ _UNPUBLISHING: Final = (
     PackageNameNotFoundError,
     DeletionHeldError("an audit is under way"),
     DeletionProtectedError,
-    ConflictError("the package was changed meanwhile: try again"),
+    ConflictError("the package has changed: try again"),
 )
 
 
