@@ -41,7 +41,7 @@ SELECT :project_id, 'npm', :name, :version, :creator_id
                       AND split_part(p.version, '+', 1) = split_part(:version::text, '+', 1)
                       AND p.status IN statuses(INSTALLABLE))
     ON CONFLICT DO NOTHING
-RETURNING id;
+RETURNING id, package_type, name, version, status, true AS is_new;
 
 -- name: has_npm_package_elsewhere
 SELECT EXISTS (SELECT FROM package p JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id

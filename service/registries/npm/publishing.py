@@ -113,10 +113,10 @@ async def _write_rows(
 ) -> None:
     async with database.transaction() as connection:
         await rows.lock_name(connection, project_id=project.id, name=new.name)
-        package_id = await rows.create_package(
+        package = await rows.create_package(
             connection, project_id=project.id, name=new.name, version=new.version, creator_id=caller.user_id
         )
-        if package_id is None:
+        if package is None:
             raise PackageExistsError
         if scope_of(new.name) == project.path.partition("/")[0] and await rows.is_elsewhere(
             connection,
@@ -127,5 +127,7 @@ async def _write_rows(
         ):
             raise ValidationFailedError("Package already exists")
         file_name = file_name_of(new.name, new.version)
-        await add_file(connection, caller, stored, package_id=package_id, file_name=file_name, details=details)
-        await rows.move_tag(connection, project_id=project.id, name=new.name, tag=new.tag, package_id=package_id)
+        await add_file(
+            connection, caller, stored, project=project, package=package, file_name=file_name, details=details
+        )
+        await rows.move_tag(connection, project_id=project.id, name=new.name, tag=new.tag, package_id=package.id)

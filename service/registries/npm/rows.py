@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from service.catalogue.rows.uploads import UploadedPackageRow
 from service.infra.postgres.database import Connection, Record, execute, fetch, fetch_row
 from service.infra.postgres.records import row_reader
 
@@ -35,6 +36,7 @@ class VersionRow:
 
 
 _version: Final = row_reader(VersionRow)
+_package: Final = row_reader(UploadedPackageRow)
 
 
 async def list_versions(
@@ -64,12 +66,12 @@ async def lock_name(connection: Connection, *, project_id: int, name: str) -> No
 
 async def create_package(
     connection: Connection, *, project_id: int, name: str, version: str, creator_id: int | None
-) -> int | None:
-    """Insert a version and return its id; None if there is such a version, which is locked by `lock_name`."""
+) -> UploadedPackageRow | None:
+    """Insert a version and return its package; None if there is such a version, which is locked by `lock_name`."""
     row = await fetch_row(
         connection, "create_npm_package", project_id=project_id, name=name, version=version, creator_id=creator_id
     )
-    return None if row is None else int(row["id"])
+    return None if row is None else _package(row)
 
 
 async def is_elsewhere(connection: Connection, *, root_group_id: int, project_id: int, name: str, version: str) -> bool:

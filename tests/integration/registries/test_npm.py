@@ -272,7 +272,7 @@ async def test_unpublishing_a_version_is_an_accepted_deletion(client: Client, fi
     assert list((await _metadata(client))["versions"]) == ["1.0.0"]
     (deletion,) = await query(filled, "SELECT package_version, state, requested_by FROM deletion")
     assert dict(deletion) == {"package_version": "2.0.0", "state": "queued", "requested_by": 3}
-    assert await event_topics(filled) == ["package.deletion_requested"]
+    assert await event_topics(filled) == ["package.published", "package.published", "package.deletion_requested"]
     late = await client.put(address, json=sent, headers=_MAINTAINER)
     assert await _refused(late) == (409, "409 Conflict: the package has changed: try again")
     gone = await client.delete(f"{_address('press')}/-/press-2.0.0.tgz/-rev/x", headers=_MAINTAINER)
