@@ -26,12 +26,16 @@ _TOO_LONG: Final = "fields of the form should have at most 1 MiB in all"
 class UploadForm:
     """A form that is read once, from its beginning to its end. Fields may come before the file and after it."""
 
-    def __init__(self, request: web.Request, *, file_field: str) -> None:
-        """Begin before the first byte; *file_field* is the name of the field whose value is the file."""
+    def __init__(self, request: web.Request, *, file_field: str, small_file: str = "") -> None:
+        """Begin before the first byte; *file_field* is the name of the field whose value is the file.
+
+        A field named *small_file* is kept as the other fields are, also when it comes as a file.
+        """
         self.fields: MultiDict[str] = MultiDict()
         """The fields that were read so far, each with at most 64 KiB of its text."""
         self.file_name: str | None = None
         self._file_field = file_field
+        self._small_file = small_file
         self._events = _events(request)
         self._kept = 0
 
@@ -67,7 +71,8 @@ class UploadForm:
                 if event.name == self._file_field and event.filename:
                     self.file_name = event.filename
                     return True
-                name, value = (event.name if event.filename is None else None), bytearray()
+                is_kept = event.filename is None or event.name == self._small_file
+                name, value = (event.name if is_kept else None), bytearray()
             elif event is None:
                 self._keep(name, value)
             else:

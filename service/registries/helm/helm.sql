@@ -10,9 +10,15 @@ SELECT c.sha256, c.created_at, c.metadata
  ORDER BY c.id DESC;
 
 -- name: helm_file
+-- A provenance file belongs to the chart with which it came, and is served only while that is the newest.
 SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
   FROM package p JOIN package_file f ON f.package_id = p.id
   JOIN unnest(:names::text[], :versions::text[]) AS w(name, version) ON (p.name, p.version) = (w.name, w.version)
  WHERE p.project_id = :project_id AND p.package_type = 'helm' AND p.status IN statuses(INSTALLABLE)
    AND f.file_name = :file_name AND f.status IN statuses(INSTALLABLE_FILES) AND f.details ->> 'channel' = :channel
+   AND (f.details ->> 'chart_sha256' IS NULL
+        OR f.details ->> 'chart_sha256' = (SELECT encode(c.sha256, 'hex') FROM package_file c
+                                            WHERE c.package_id = p.id AND c.status IN statuses(INSTALLABLE_FILES)
+                                              AND c.details ->> 'channel' = :channel AND c.details ? 'metadata'
+                                            ORDER BY c.id DESC LIMIT 1))
  ORDER BY f.id DESC LIMIT 1;

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 from schemas.names import PackageType
 from service.access.callers import Caller
@@ -15,6 +16,7 @@ from service.infra.postgres.database import Database
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import ObjectStore, StoredObject
 from service.registries.helm.charts import Chart, read_chart
+from service.registries.helm.provenance import PROVENANCE, PROVENANCE_SUFFIX, read_provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,14 @@ async def push(
     announced: int | None,
     max_size: int,
 ) -> None:
-    """Add the chart of the form to a channel.
+    """Add the chart of the form to a channel, with its provenance file if that came along.
 
     *announced* is the size of the whole request, in bytes; *max_size* that of the largest chart.
 
     Raises:
         BadParametersError: the form breaks a rule.
         BadRequestError: the chart is too large.
-        ValidationFailedError: it is no chart, or its metadata break a rule.
+        ValidationFailedError: it is no chart, its metadata break a rule, or the provenance file is that of another.
         ConflictError: somebody else pushed the same chart in this very moment.
     """
     incoming = _Incoming(form)
@@ -57,16 +59,43 @@ async def push(
     body = UploadBody(incoming.chunks(), announced=size, max_size=max_size)
     body.require_announced_size()
     await form.find_file()
-    async with stored_body(database, store, project.id, body) as stored:
+    async with AsyncExitStack() as stack:
+        stored = await stack.enter_async_context(stored_body(database, store, project.id, body))
         chart = await asyncio.to_thread(read_chart, bytes(incoming.archive))
-        await _write_rows(database, caller, project, chart, stored, channel=channel)
+        provenance = read_provenance(form.fields.get(PROVENANCE), chart, sha256=stored.sha256)
+        signed = await stack.enter_async_context(_stored_provenance(database, store, project.id, provenance))
+        await _write_rows(database, caller, project, chart, stored, channel=channel, signed=signed)
+
+
+@asynccontextmanager
+async def _stored_provenance(
+    database: Database, store: ObjectStore, project_id: int, provenance: bytes | None
+) -> AsyncGenerator[StoredObject | None]:
+    """Store the provenance file for the rows that the block writes; None where the chart came without one."""
+    if provenance is None:
+        yield None
+        return
+    async with stored_body(database, store, project_id, UploadBody(_once(provenance))) as stored:
+        yield stored
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 @repeated
 async def _write_rows(
-    database: Database, caller: Caller, project: Project, chart: Chart, stored: StoredObject, *, channel: str
+    database: Database,
+    caller: Caller,
+    project: Project,
+    chart: Chart,
+    stored: StoredObject,
+    *,
+    channel: str,
+    signed: StoredObject | None,
 ) -> None:
     details = json.dumps({"channel": channel, "metadata": chart.metadata})
+    of_chart = json.dumps({"channel": channel, "chart_sha256": stored.sha256.hex()})
     async with database.transaction() as connection:
         package = await upload_rows.find_or_create_package(
             connection,
@@ -79,3 +108,7 @@ async def _write_rows(
         await add_file(
             connection, caller, stored, project=project, package=package, file_name=chart.file_name, details=details
         )
+        if signed is not None:
+            name = chart.file_name + PROVENANCE_SUFFIX
+            known = replace(package, is_new=False)
+            await add_file(connection, caller, signed, project=project, package=known, file_name=name, details=of_chart)

@@ -24,6 +24,7 @@ from service.refusals import (
 from service.registries.helm import publishing, rows
 from service.registries.helm.charts import NAME_RULE, is_name
 from service.registries.helm.index import index_of
+from service.registries.helm.provenance import PROVENANCE, PROVENANCE_SUFFIX
 
 routes = Routes("Helm", carriers=OF_PACKAGE_MANAGERS)
 
@@ -52,7 +53,7 @@ _PUSHING: Final = (
     path_rules=_RULES,
 )
 async def push_helm_chart(request: web.Request) -> web.Response:
-    """Push a chart to a channel: a multipart form with the packed chart in `chart`."""
+    """Push a chart to a channel: a form with the packed chart in `chart`, and perhaps its provenance file in `prov`."""
     async with project_visit(request, credential_required=True) as (connection, found):
         channel = _channel(request)
         await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
@@ -63,7 +64,7 @@ async def push_helm_chart(request: web.Request) -> web.Response:
         caller=found.caller,
         project=found.project,
         channel=channel,
-        form=UploadForm(request, file_field="chart"),
+        form=UploadForm(request, file_field="chart", small_file=PROVENANCE),
         announced=request.content_length,
         max_size=context.settings.helm_max_file_size,
     )
@@ -95,7 +96,7 @@ async def show_helm_index(request: web.Request) -> web.Response:
     path_rules=_RULES,
 )
 async def download_helm_chart(request: web.Request) -> web.StreamResponse:
-    """Download the newest chart of that file name in a channel."""
+    """Download the newest chart of that file name in a channel, or with `.prov` at the end its provenance file."""
     async with project_visit(request) as (connection, found):
         channel, file_name = _channel(request), request.match_info["file_name"]
         file = await rows.find_file(
@@ -119,5 +120,5 @@ def _channel(request: web.Request) -> str:
 
 def _possible_charts(file_name: str) -> list[tuple[str, str]]:
     """Return the names and versions of the charts that a file of that name may be; there are at most 64."""
-    words = file_name.removesuffix(_SUFFIX).split("-")[:65]
+    words = file_name.removesuffix(PROVENANCE_SUFFIX).removesuffix(_SUFFIX).split("-")[:65]
     return [("-".join(words[:end]), "-".join(words[end:])) for end in range(1, len(words))]

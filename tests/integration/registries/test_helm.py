@@ -203,3 +203,82 @@ async def test_texts_that_yaml_would_misread_come_back_as_they_were(client: Clie
 
 def _double_quoted(text: str) -> str:
     return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
+
+
+def _provenance(chart: bytes, file_name: str = "press-1.0.0.tgz") -> str:
+    digest = hashlib.sha256(chart).hexdigest()
+    return (
+        f"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n{_CHART}\n...\nfiles:\n  {file_name}: sha256:{digest}\n"
+        "-----BEGIN PGP SIGNATURE-----\n\nwsBc\n-----END PGP SIGNATURE-----\n"
+    )
+
+
+async def _push_signed(client: Client, chart: bytes, provenance: str) -> ClientResponse:
+    form = FormData()
+    form.add_field("prov", provenance.encode(), filename="whatever.tgz.prov")
+    form.add_field("chart", io.BytesIO(chart), filename="whatever.tgz")
+    return await client.post(f"{_PROJECT}/api/stable/charts", data=form, headers=_DEVELOPER)
+
+
+async def test_a_provenance_file_is_served_beside_its_chart_and_no_other(client: Client, filled: Context) -> None:
+    chart = _packed()
+    address = f"{_PROJECT}/stable/charts/press-1.0.0.tgz.prov"
+    assert (await _push_signed(client, chart, _provenance(chart))).status == 201
+    (entry,) = (await _index(client))["entries"]["press"]
+    assert entry["digest"] == hashlib.sha256(chart).hexdigest()
+    assert await (await client.get(address)).text() == _provenance(chart)
+
+    (package,) = await query(filled, "SELECT id FROM package")
+    deletion = await delete(filled, package["id"])
+    assert (await client.get(address)).status == 404
+    await restore(filled, deletion.id)
+    assert (await client.get(address)).status == 200
+
+    await _push(client, _packed(**{"press/new": "x"}))
+    assert (await client.get(address)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("provenance", "reason"),
+    [
+        ("no signature", "should be a signed text"),
+        (_provenance(b"other bytes"), "does not belong to that chart"),
+        (_provenance(_packed(), "other-1.0.0.tgz"), "does not belong to that chart"),
+    ],
+)
+async def test_a_provenance_file_that_does_not_fit_is_refused(
+    client: Client, objects: Path, provenance: str, reason: str
+) -> None:
+    answer = await _push_signed(client, _packed(), provenance)
+
+    said = {"message": f"Validation failed: Provenance file {reason}"}
+    assert (answer.status, await answer.json(), objects_in(objects)) == (400, said, set())
+
+
+async def test_build_metadata_make_another_version(client: Client, filled: Context) -> None:
+    for build in ("1.0.0", "1.0.0+build.1", "1.0.0+build.2", "v1.0.0"):
+        assert (await _push(client, _packed(_CHART.replace("1.0.0", build)))).status == 201
+
+    entries = (await _index(client))["entries"]["press"]
+    assert [entry["version"] for entry in entries] == ["v1.0.0", "1.0.0+build.2", "1.0.0+build.1", "1.0.0"]
+    for entry in entries:
+        answer = await client.get(f"{_PROJECT}/stable/{entry['urls'][0]}")
+        assert hashlib.sha256(await answer.read()).hexdigest() == entry["digest"]
+    assert len(await query(filled, "SELECT id FROM package")) == 4
+
+
+async def test_a_chart_deleted_and_pushed_again_has_the_new_bytes(client: Client, filled: Context) -> None:
+    await _push(client, _packed())
+    first = await client.get(f"{_PROJECT}/stable/index.yaml")
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert (await client.get(f"{_PROJECT}/stable/index.yaml", headers=known)).status == 304
+    (package,) = await query(filled, "SELECT id FROM package")
+
+    await delete(filled, package["id"])
+    again = _packed(**{"press/new": "x"})
+    await _push(client, again)
+
+    assert (await client.get(f"{_PROJECT}/stable/index.yaml", headers=known)).status == 200
+    (entry,) = (await _index(client))["entries"]["press"]
+    assert entry["digest"] == hashlib.sha256(again).hexdigest()
+    assert await (await client.get(f"{_PROJECT}/stable/charts/press-1.0.0.tgz")).read() == again
