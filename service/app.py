@@ -6,7 +6,18 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from service.api.routes import browsing, bulk, deletions, documentation, events, generic, health, packages, statistics
+from service.api.routes import (
+    browsing,
+    bulk,
+    deletions,
+    documentation,
+    events,
+    generic,
+    health,
+    hooks,
+    packages,
+    statistics,
+)
 from service.context import Context
 from service.downloads import note_downloads
 from service.http.keys import CONTEXT, OPERATIONS, READS
@@ -44,6 +55,7 @@ ROUTES: Final = (
     bulk.routes,
     deletions.routes,
     events.routes,
+    hooks.routes,
     statistics.routes,
     browsing.routes,
     documentation.routes,

@@ -64,6 +64,13 @@ class SearchesBusyError(RefusedError):
     retry_after_s = 5
 
 
+class SecretsNotKeptError(RefusedError):
+    """The instance has no key to encrypt secrets with."""
+
+    status = 503
+    text = "503 Service Unavailable - this instance keeps no secrets: its operator has to set PACKYARD_SECRET_KEYS"
+
+
 class BadParametersError(RefusedError):
     """Parameters that cannot be read, or are not among the allowed values; one sentence each."""
 
@@ -230,6 +237,14 @@ class MovedProjectWriteError(RefusedError):
 
     status = 405
     text = "Non GET methods are not allowed for moved projects"
+
+
+class WebhookUrlRefusedError(RefusedError):
+    """Nothing may be sent to that address."""
+
+    status = 422
+    text = "Invalid url given: {}"
+    key = "error"
 
 
 class ConflictError(RefusedError):

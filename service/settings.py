@@ -7,11 +7,13 @@ from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from schemas.fields import Duration
 from service.configuration.printed_values import printed
 from service.configuration.secret_files import SecretFile
 from service.configuration.values import (
+    MASKED,
     Hosts,
     LogFormat,
     LogLevel,
@@ -19,6 +21,7 @@ from service.configuration.values import (
     Origins,
     Port,
     PositiveDuration,
+    SecretKeys,
     TimesOfDay,
     scheme_in,
 )
@@ -189,6 +192,20 @@ class Settings(BaseModel):
     idempotency_retention: PositiveDuration = timedelta(days=1)
     """How long an answer is kept for a client that asks again with the same Idempotency-Key."""
 
+    secret_keys: SecretKeys = ()
+    """Keys of 32 bytes in URL-safe base64, with commas between them, for the secrets of webhooks. The first encrypts,
+    all decrypt. Without one, nobody can add a webhook."""
+
+    webhook_allowed_networks: Networks = ()
+    """Networks besides the public internet that webhooks may reach, such as 10.1.0.0/16, with commas between them. Only
+    there they may use plain http."""
+
+    webhook_timeout: PositiveDuration = timedelta(seconds=10)
+    """How long a receiver of webhooks may take for everything: name, connection, TLS, request and answer."""
+
+    webhook_concurrency: Annotated[int, Field(ge=2, le=500)] = 50
+    """How many webhooks one deliverer works on at the same time; at most half of them are ones that fail."""
+
     log_level: LogLevel = LogLevel.INFO
     """The least severe line that is logged: debug, info, warning or error."""
 
@@ -226,11 +243,15 @@ def described(
     files = {_plain(name): f"(from {path})" for name, path in values.items() if _plain(name) != name}
     return {
         PREFIX + name.upper(): (
-            files.get(name, printed(values.get(name, field.default))),
+            files.get(name, _shown(field, values.get(name, field.default))),
             " ".join((field.description or "").split()),
         )
         for name, field in Settings.model_fields.items()
     }
+
+
+def _shown(field: FieldInfo, value: object) -> str:
+    return "***" if value and MASKED in field.metadata else printed(value)
 
 
 def _plain(name: str) -> str:

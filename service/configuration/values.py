@@ -1,5 +1,6 @@
 """The values that settings take: how each is written, and what is refused."""
 
+import base64
 import re
 from datetime import timedelta
 from enum import StrEnum
@@ -14,6 +15,7 @@ from service.ip_addresses import Network, plain_network
 
 _TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+_KEY_BYTES: Final = 32
 _ORIGIN: Final = re.compile(r"https?://[^/\s,]+")
 
 
@@ -93,6 +95,22 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+def _read_keys(value: object) -> object:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    try:
+        is_key = len(base64.urlsafe_b64decode(key.get_secret_value())) == _KEY_BYTES
+    except ValueError:
+        is_key = False
+    if not is_key:
+        raise ValueError("should be keys of 32 bytes in URL-safe base64, with commas between them")
+    return key
+
+
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
 List = BeforeValidator(_read_list)
 """A list is written with commas between its parts."""
@@ -104,3 +122,9 @@ Origins = Annotated[tuple[str, ...], List, AfterValidator(_check_origins)]
 TimesOfDay = Annotated[str, AfterValidator(_check_times)]
 """Times such as `03:00`, or `never`."""
 Port = Annotated[int, Field(ge=0, le=65_535)]
+MASKED: Final = "masked"
+"""Marks a setting whose whole value is a secret."""
+SecretKeys = Annotated[
+    tuple[Annotated[SecretStr, AfterValidator(_check_key)], ...], BeforeValidator(_read_keys), MASKED
+]
+"""Keys of Fernet."""

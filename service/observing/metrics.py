@@ -132,6 +132,24 @@ OUTBOX_PUBLISHED: Final = Counter(
 OUTBOX_REFUSED: Final = Counter(
     "packyard_outbox_refused", "Messages that the broker did not take", ("kind",), registry=REGISTRY
 )
+WEBHOOK_REQUESTS: Final = Counter(
+    "packyard_webhook_requests",
+    "Requests to receivers of webhooks, by what came of them: delivered or failed",
+    ("outcome",),
+    registry=REGISTRY,
+)
+WEBHOOK_REQUEST_DURATION: Final = Histogram(
+    "packyard_webhook_request_duration_seconds",
+    "Time from resolving a receiver's name to the end of its answer",
+    buckets=_HTTP_BUCKETS_S,
+    registry=REGISTRY,
+)
+WEBHOOK_EVENTS_SKIPPED: Final = Counter(
+    "packyard_webhook_events_skipped", "Events that a webhook did not take for three days", registry=REGISTRY
+)
+WEBHOOKS_DISABLED: Final = Counter(
+    "packyard_webhooks_disabled", "Webhooks that were disabled, by the reason", ("reason",), registry=REGISTRY
+)
 DEAD_LETTERS: Final = Counter(
     "packyard_dead_letters", "Messages that were seen to arrive among the dead letters", registry=REGISTRY
 )

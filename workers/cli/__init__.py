@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "workers.cli.deletions.commands:deletions",
             "Show deletions, undo them, try them again; delete many packages together.",
         ),
+        "deliver": ("workers.cli.processes:deliver", "Run a deliverer: posts events to webhooks."),
         "directory": ("workers.cli.directory:directory", "Users, groups, projects, memberships and tokens."),
         "events": ("workers.cli.events:events", "Watch deletion events."),
         "import": (
@@ -48,7 +49,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "Commands": ("check", "deletions", "directory", "events", "import", "settings"),
-        "Set up and run": ("migrate", "relay", "roles", "schedule", "serve", "up", "wait", "work"),
+        "Set up and run": ("deliver", "migrate", "relay", "roles", "schedule", "serve", "up", "wait", "work"),
     }
 )
 """Heading of `packyard --help` -> the names of its commands."""

@@ -58,6 +58,14 @@ def schedule() -> None:
 
 
 @click.command()
+def deliver() -> None:
+    """Run a deliverer: posts events to webhooks. Several may run, they share the webhooks."""
+    from workers.deliverer.session import run_deliverer  # the API sends nothing
+
+    _run("deliverer", run_deliverer)
+
+
+@click.command()
 @click.option(
     "--wait", "patience", help="Migrate nothing: wait up to this time, such as 10m, until another process has migrated."
 )

@@ -1,6 +1,7 @@
 """The plan of a stack: its settings, and which servers it starts itself."""
 
 import errno
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -62,6 +63,8 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
     environment.setdefault("PACKYARD_EXTERNAL_URL", f"http://{local_authority(early.host, early.port)}")
     named_servers = {name.removesuffix("_FILE") for name in variables}
     state = StackState(folder / "stack.json")
+    if "PACKYARD_SECRET_KEYS" not in named_servers:
+        environment["PACKYARD_SECRET_KEYS"] = urlsafe_b64encode(bytes.fromhex(state.secret("keys", size=32))).decode()
     postgres = None if "PACKYARD_DATABASE_URL" in named_servers else Postgres(folder, state)
     rabbitmq = None if "PACKYARD_BROKER_URL" in named_servers else RabbitMQ(folder, state)
     if postgres:
@@ -70,7 +73,7 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
         environment["PACKYARD_BROKER_URL"] = rabbitmq.url()
     settings = _read(environment)
     _require_free(settings)
-    health_ports = {name: state.port(f"health_{name}") for name in ("relay", "work", "schedule")}
+    health_ports = {name: state.port(f"health_{name}") for name in ("relay", "work", "schedule", "deliver")}
     return StackPlan(folder, environment, settings, postgres, rabbitmq, health_ports, state)
 
 

@@ -1,4 +1,4 @@
-"""The whole of Packyard on one machine: servers, migrations and the four processes, kept running."""
+"""The whole of Packyard on one machine: servers, migrations and its five processes, kept running."""
 
 import asyncio
 import sys
@@ -18,7 +18,7 @@ from workers.stack.processes import Child, Program
 from workers.stack.readiness import until_ready
 from workers.stack.reporter import Reporter
 
-PROCESSES: Final = ("serve", "relay", "work", "schedule")
+PROCESSES: Final = ("serve", "relay", "work", "schedule", "deliver")
 
 _READY_S: Final = 30
 _PAUSES_S: Final = (1, 1, 2, 3, 5)

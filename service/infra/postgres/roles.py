@@ -96,6 +96,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
         },
         DatabaseRole.DELIVERER: {
             "webhook": (_CHANGE,),
+            "webhook_secret": (_CHANGE,),
             "webhook_delivery": (_ADD, _CHANGE),
             "webhook_scan": (_CHANGE,),
             "outbox": (_ADD,),

@@ -1,0 +1,1 @@
+"""Webhooks: events of the log, posted to addresses that projects and groups name."""

@@ -1,0 +1,78 @@
+"""Secrets of webhooks, encrypted at rest: the first key encrypts, all of them decrypt."""
+
+import base64
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
+
+from schemas.webhooks import KEY_BYTES, SIGNING_PREFIX
+from service.errors import PackyardError
+from service.refusals import SecretsNotKeptError
+
+
+class UnreadableSecretError(PackyardError):
+    """None of the keys decrypts it: one that was taken away had encrypted it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainSecrets:
+    """The secrets of one webhook, as its deliveries need them."""
+
+    signing_tokens: tuple[str, ...]
+    """The current one, and for a while the one before."""
+    token: str | None = None
+    custom_headers: dict[str, str] = field(default_factory=dict)
+
+
+class SecretBox:
+    """Encrypts and decrypts texts with the keys of PACKYARD_SECRET_KEYS."""
+
+    def __init__(self, keys: tuple[SecretStr, ...]) -> None:
+        """Take the keys; without any, nothing can be kept."""
+        fernets = [Fernet(key.get_secret_value()) for key in keys]
+        self._all: Final = MultiFernet(fernets) if fernets else None
+        self._first: Final = fernets[0] if fernets else None
+
+    def encrypt(self, text: str) -> str:
+        """Return *text*, encrypted with the first key.
+
+        Raises:
+            SecretsNotKeptError: there is no key.
+        """
+        if self._all is None:
+            raise SecretsNotKeptError
+        return self._all.encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted: str) -> str:
+        """Return what was encrypted.
+
+        Raises:
+            UnreadableSecretError: none of the keys decrypts it.
+        """
+        try:
+            if self._all is not None:
+                return self._all.decrypt(encrypted.encode()).decode()
+        except InvalidToken:
+            pass
+        raise UnreadableSecretError("no key of PACKYARD_SECRET_KEYS decrypts the secrets of this webhook")
+
+    def renewed(self, encrypted: str) -> str | None:
+        """Return the same secret, encrypted with the first key; None where that is so already.
+
+        Raises:
+            UnreadableSecretError: none of the keys decrypts it.
+        """
+        try:
+            if self._first is not None and self._first.decrypt(encrypted.encode()):
+                return None
+        except InvalidToken:
+            pass
+        return self.encrypt(self.decrypt(encrypted))
+
+
+def new_signing_token() -> str:
+    """Return a new random signing token."""
+    return SIGNING_PREFIX + base64.b64encode(os.urandom(KEY_BYTES)).decode()

@@ -1,0 +1,1 @@
+"""Webhooks on real servers, with receivers that are real servers, too."""

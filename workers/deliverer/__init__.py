@@ -1,0 +1,1 @@
+"""The deliverer: posts events to webhooks."""
