@@ -12,6 +12,7 @@ from schemas.messages.events import EVENTS, DeletionEvent, StorageChecked
 from schemas.messages.examples import example_body, example_fact
 from schemas.messages.publications import PublicationEvent
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
+from schemas.messages.webhook_events import WebhookEvent
 
 _BINDING_VERSION: Final = "0.3.0"
 _PERSISTENT: Final = 2
@@ -33,6 +34,7 @@ _CHANNELS: Final[Mapping[str, tuple[type[Event], str]]] = MappingProxyType(
         "publications": (PublicationEvent, "Uploads of packages and files; imports where these ask for it."),
         "deletions": (DeletionEvent, "Deletions of packages and files, step by step."),
         "storage": (StorageChecked, "The findings of a check of the storage."),
+        "webhooks": (WebhookEvent, "Webhooks that skipped an event, or were disabled. No webhook carries them."),
     }
 )
 """Each channel has the events of one base class; their routing keys begin alike."""
@@ -67,7 +69,7 @@ def _components(schemas: Schemas, messages: Mapping[str, Json]) -> Json:
         "messages": messages,
         "correlationIds": {
             "correlation": {
-                "description": "The upload, the deletion, or the check.",
+                "description": "The upload, the deletion, the check, or the event that a webhook was sent.",
                 "location": f"$message.header#/{HEADER_PREFIX}correlationid",
             }
         },

@@ -9,6 +9,7 @@ from typing_extensions import override
 from schemas.checks import Figures
 from schemas.messages.event import Event, PackageEvent
 from schemas.messages.publications import PackageFilePublished, PackagePublished
+from schemas.messages.webhook_events import WebhookDisabled, WebhookEventSkipped
 from schemas.names import Cause
 
 
@@ -173,5 +174,7 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     PackageFileDestroyed,
     PackageFileDestructionFailed,
     StorageChecked,
+    WebhookEventSkipped,
+    WebhookDisabled,
 )
 """All that subscribers may hear."""

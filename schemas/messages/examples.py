@@ -24,6 +24,7 @@ from schemas.messages.events import (
     StorageChecked,
 )
 from schemas.messages.publications import PackageFilePublished, PackagePublished
+from schemas.messages.webhook_events import WebhookDisabled, WebhookEventSkipped
 from schemas.names import Cause, PackageType
 from schemas.statuses import PackageStatus
 
@@ -86,6 +87,7 @@ _CHECK: Final = MappingProxyType(
         "figures": Figures(objects=2_000_001, bytes=8_000_000_003, files=2_000_000, orphaned=1, orphaned_bytes=3),
     }
 )
+_WEBHOOK: Final = MappingProxyType({"webhook_id": 7, "project_id": 42, "group_id": None})
 
 _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
     {
@@ -102,6 +104,8 @@ _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
         PackageFileDestroyed: {**_PACKAGE, "package_file_ids": (456, 457)},
         PackageFileDestructionFailed: {**_FILE, **_FAILURE},
         StorageChecked: _CHECK,
+        WebhookEventSkipped: {**_WEBHOOK, "event_id": _CAUSE, "event_sequence": 4_711, "attempts": 77},
+        WebhookDisabled: {**_WEBHOOK, "reason": "failures", "last_event_id": _CAUSE},
     }
 )
 
@@ -110,6 +114,9 @@ _BEGINNINGS: Final = frozenset(
     {PackagePublished, PackageFilePublished, PackageDeletionRequested, PackageFileDeletionRequested}
 )
 """These kinds have no other event as their cause."""
+
+_OWN_CAUSES: Final = frozenset({StorageChecked, WebhookEventSkipped, WebhookDisabled})
+"""These kinds come by themselves."""
 
 
 def example_fact(kind: type[Event]) -> Event:
@@ -121,7 +128,7 @@ def example_body(kind: type[Event]) -> dict[str, object]:
     """Return an event of the kind as it is published."""
     fact = example_fact(kind)
     own_id = _CAUSE if kind in _BEGINNINGS else _EVENT
-    causation_id = own_id if kind is StorageChecked else _CAUSE
+    causation_id = own_id if kind in _OWN_CAUSES else _CAUSE
     envelope = enveloped(fact, event_id=own_id, causation_id=causation_id, now=_NOW)
     sequence = _FIRST + EVENTS.index(kind)
     return published(envelope.model_dump(mode="json"), instance_id=_INSTANCE, sequence=sequence)

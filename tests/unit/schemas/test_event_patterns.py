@@ -46,7 +46,7 @@ def test_patterns_match_as_a_topic_exchange_has_it(pattern: str, is_match: bool)
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        ("packages.#", "'packages' is no entity (package, package_file, storage), action ("),
+        ("packages.#", "'packages' is no entity (package, package_file, storage, webhook), action ("),
         ("package.destroyed.nmp.#", "'nmp' is no entity"),
         ("", "'' is no entity"),
         ("package.destroyed", "a routing key is <entity>.<action>.<package_type>.<root_group_id>.<project_id>,"),
