@@ -28,6 +28,8 @@ from service.http.serving.rate_limit import RateLimit
 from service.http.serving.server import LONGEST_FIELD, LONGEST_REQUEST_LINE, Runner, listen
 from service.infra.postgres.expensive_reads import Reads
 from service.registries.helm import routes as helm
+from service.registries.maven import reading_routes as maven_reading
+from service.registries.maven import routes as maven
 from service.registries.npm import routes as npm
 from service.registries.npm import service_routes as npm_services
 from service.registries.npm import tag_routes as npm_tags
@@ -51,6 +53,8 @@ ROUTES: Final = (
     npm_tags.routes,
     npm_unpublishing.routes,
     npm.routes,
+    maven.routes,
+    maven_reading.routes,
     packages.routes,
     bulk.routes,
     deletions.routes,

@@ -82,6 +82,9 @@ class Settings(BaseModel):
     npm_max_file_size: ByteSize = ByteSize(500 * 1024**2)
     """How large the tarball of an npm package may be, such as 500MiB; 0 is no limit."""
 
+    maven_max_file_size: ByteSize = ByteSize(3 * 1024**3)
+    """How large a file of a Maven package may be, such as 3GiB; 0 is no limit."""
+
     pypi_forwarding_url: HttpUrl | None = None
     """The index to which reads of unknown PyPI names are redirected, such as https://pypi.org/simple; none by default.
     A name that any project ever had is never forwarded; its 404 then shows that the name exists."""

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from schemas.names import PackageType
 from schemas.statuses import PackageStatus
 from service.access.callers import Caller
 from service.access.rows import Project
@@ -193,9 +194,10 @@ async def _write_rows(
 ) -> UploadedFileRow:
     """Add the file to its package and return the row; with a *refusal*, raise that where there is such a file."""
     async with database.transaction() as connection:
-        package = await upload_rows.find_or_create_generic_package(
+        package = await upload_rows.find_or_create_exact_package(
             connection,
             project_id=project.id,
+            package_type=PackageType.GENERIC,
             name=target.package_name,
             version=target.package_version,
             status=status,

@@ -1,15 +1,15 @@
 -- Writes packages and their files.
 
--- name: find_or_create_generic_package
+-- name: find_or_create_exact_package
 -- Takes the row lock either way, so that no deletion comes between this and the file. A package in error is taken only
 -- if no installable one has the name, and no deletion was ever asked for it.
 -- A row that this statement has inserted has no xmax; one that it found is locked, and then has one.
 WITH broken AS (
     SELECT e.id FROM package e
-     WHERE e.project_id = :project_id AND e.package_type = 'generic' AND e.name = :name AND e.version = :version
+     WHERE e.project_id = :project_id AND e.package_type = :package_type AND e.name = :name AND e.version = :version
        AND e.status IN statuses(IN_ERROR)
        AND NOT EXISTS (SELECT FROM package i
-                        WHERE i.project_id = :project_id AND i.package_type = 'generic' AND i.name = :name
+                        WHERE i.project_id = :project_id AND i.package_type = :package_type AND i.name = :name
                           AND i.version = :version AND i.status IN statuses(INSTALLABLE))
        AND NOT EXISTS (SELECT FROM deletion d
                         WHERE d.project_id = :project_id AND d.package_id = e.id AND d.package_file_id IS NULL)
@@ -20,7 +20,7 @@ WITH broken AS (
  RETURNING p.id, p.package_type, p.name, p.version, p.status, false AS is_new
 ), made AS (
     INSERT INTO package (project_id, package_type, name, version, status, creator_id)
-    SELECT :project_id, 'generic', :name, :version, coalesce(:status::text, :first_status), :creator_id
+    SELECT :project_id, :package_type, :name, :version, coalesce(:status::text, :first_status), :creator_id
      WHERE NOT EXISTS (SELECT FROM taken)
         ON CONFLICT (project_id, package_type, name, version, conan_username, conan_channel)
      WHERE status IN statuses(INSTALLABLE)

@@ -39,6 +39,7 @@ class Media(StrEnum):
     TEXT = "text/plain"
     HTML = "text/html"
     YAML = "text/yaml"
+    XML = "application/xml"
     PYPI_JSON = "application/vnd.pypi.simple.v1+json"
     NPM_INSTALL_JSON = "application/vnd.npm.install-v1+json"
     EMPTY = ""

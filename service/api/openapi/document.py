@@ -10,6 +10,7 @@ from schemas.json_schemas import Schemas
 from service.api.openapi.responses import responses_of
 from service.http.carriers import Carrier
 from service.http.operations import Media, Operation
+from service.refusals import PreconditionFailedError
 
 _NO_NUL: Final = r"^[^\x00]*$"
 
@@ -115,7 +116,8 @@ def _headers(operation: Operation) -> Iterator[Json]:
         yield _header(
             "Repr-Digest", "The same as RFC 9530 has it; `Content-Digest`, `Content-MD5` and others are read, too."
         )
-        yield _header("If-None-Match", "`*`: only if there is no such file in the package; 412 otherwise.")
+        if PreconditionFailedError in operation.refusals:
+            yield _header("If-None-Match", "`*`: only if there is no such file in the package; 412 otherwise.")
     elif operation.method == "GET" and operation.is_tagged:
         yield _header("If-None-Match", "The ETag of the answer that is at hand; 304 when it still holds.")
     if operation.gives_bytes and operation.method == "GET":

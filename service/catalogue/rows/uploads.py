@@ -44,24 +44,26 @@ _uploaded_package: Final = row_reader(UploadedPackageRow)
 _uploaded_file: Final = row_reader(UploadedFileRow)
 
 
-async def find_or_create_generic_package(
+async def find_or_create_exact_package(
     connection: Connection,
     *,
     project_id: int,
+    package_type: PackageType,
     name: str,
-    version: str,
-    status: PackageStatus | None,
+    version: str | None,
+    status: PackageStatus | None = None,
     creator_id: int | None,
 ) -> UploadedPackageRow:
-    """Return the package of that name and version, locked; a given *status* is applied.
+    """Return the package of exactly that name and version, locked; a given *status* is applied.
 
-    A package that is being deleted is passed over. So is one in `error` whose deletion left something: when that
-    deletion is tried again, it must not remove what is published now.
+    It is for types whose names have no normal form. A package that is being deleted is passed over. So is one in
+    `error` whose deletion left something: when that deletion is tried again, it must not remove what is published now.
     """
     (record,) = await fetch(
         connection,
-        "find_or_create_generic_package",
+        "find_or_create_exact_package",
         project_id=project_id,
+        package_type=package_type,
         name=name,
         version=version,
         status=status,

@@ -24,7 +24,7 @@ _SETTING: Final = re.compile(
 )
 _MOVES: Final = {"package": "PACKAGE_MOVES", "package_file": "FILE_MOVES", "deletion": "DELETION_MOVES"}
 _BEING_DELETED: Final = {"package": "BEING_DELETED", "package_file": "FILES_BEING_DELETED"}
-_GIVEN: Final = {"find_or_create_generic_package", "restore_packages"}
+_GIVEN: Final = {"find_or_create_exact_package", "restore_packages"}
 """These set a status that comes from elsewhere; tests of the table hold that each of them is allowed."""
 
 
