@@ -22,8 +22,9 @@ from service.web.routes import (
     pipelines,
     projects,
     sign_in,
+    users,
 )
-from service.web.routes.overviews import operations, storage
+from service.web.routes.overviews import directory, operations, storage
 from service.web.sessions.attempts import Attempts
 
 MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
@@ -41,8 +42,10 @@ _ROUTES: Final = (
     live.routes,
     storage.routes,
     operations.routes,
+    directory.routes,
     deletions.routes,
     groups.routes,
+    users.routes,
     projects.routes,
 )
 """Where two addresses match, the first counts."""

@@ -10,7 +10,7 @@ from yarl import URL
 from schemas.names import AccessLevel
 from service.access import access
 from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller, caller_of_token
-from service.access.rows import Group
+from service.access.rows import Group, Project
 from service.errors import DatabaseReadOnlyError
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.visits import Visit
@@ -91,6 +91,11 @@ async def administration_visit(request: web.Request) -> AsyncGenerator[Connectio
         if not caller.is_admin:
             raise PageNotFoundError
         yield connection
+
+
+def may_see_directory(caller: Caller, place: Project | Group) -> bool:
+    """Return whether the caller may see all roles and rules of a place: its maintainers may, and administrators."""
+    return access.level_in(caller, place) >= access.LEVEL_TO_UNDO
 
 
 async def sent_form(request: web.Request) -> tuple[Caller, MultiMapping[str]]:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _MAINTAINER: Final = "demo-maintainer-token"
 _OWNER: Final = "demo-owner-token"
+_ROOT: Final = "demo-root-token"
 _SOON_MS: Final = 20_000
 _A_BATCH: Final = r"/orchard/[a-z/]+/-/deletion_batches/[0-9a-f-]{36}"
 _HARD_FILE: Final = {"file_name": "\u202e<b>gnp.exe", "content": "x"}
@@ -193,6 +194,36 @@ async def test_every_page_is_accessible_and_fits_in_each_scheme_and_width(
     assert found == []
 
 
+@pytest.mark.parametrize(("scheme", "width"), LOOKS)
+async def test_pages_of_administrators_are_accessible_too(
+    yard: Yard, browser: Browser, scheme: Scheme, width: int
+) -> None:
+    async with window(browser, yard.base_url, scheme=scheme, width=width) as opened:
+        await opened.sign_in(_ROOT)
+        found: list[str] = []
+        for path in ("/-/storage", "/-/operations", "/-/directory"):
+            assert await opened.open(path) == 200, path
+            found += await _judged(opened)
+
+    assert found == []
+
+
+async def test_operations_read_themselves_again_and_storage_works_without_scripts(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url) as opened:
+        await opened.sign_in(_ROOT)
+        await opened.open("/-/operations")
+        # The relay reports every five seconds, and the page shows it without being loaded again.
+        reported = opened.page.locator(".panel header time").first
+        first = await reported.get_attribute("datetime")
+        await expect(reported).not_to_have_attribute("datetime", first or "", timeout=_SOON_MS)
+        await expect(opened.page.locator("main")).to_contain_text("packyard.delete.bulk")
+    async with window(browser, yard.base_url, scripts=False) as opened:
+        await opened.sign_in(_ROOT)
+        await opened.open("/-/storage")
+        await opened.page.get_by_text("The numbers of each day").click()
+        await expect(opened.page.get_by_role("table").first).to_contain_text(re.compile(r"\d B"))
+
+
 async def _judged(opened: Window) -> list[str]:
     overflow = await opened.overflow()
     wide = [f"{opened.page.url} is {overflow} px too wide"] if overflow else []
@@ -214,6 +245,10 @@ async def _pages(opened: Window) -> list[str]:
         "/orchard/apples/-/bulk_delete?package_name=c",
         "/-/deletions",
         "/orchard/apples/-/deletions",
+        "/-/storage",
+        "/groups/orchard/-/storage",
+        "/orchard/press/juice/-/directory",
+        "/dave",
         *deletions[:1],
         *batches[:1],
         "/no/such",

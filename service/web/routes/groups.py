@@ -24,13 +24,12 @@ from service.deletions.viewing import overview as deletion_overview
 from service.http.keys import READS
 from service.infra.postgres.database import Connection
 from service.infra.postgres.expensive_reads import Cost
-from service.refusals import GroupNotFoundError, ProjectNotFoundError
 from service.web.deletions import hold_view
-from service.web.frame.rendering import render, see_other
-from service.web.frame.routing import GROUP, NAME, PageRoutes
+from service.web.frame.rendering import render
+from service.web.frame.routing import GROUP, PageRoutes
 from service.web.listings import first_if_lost, package_list, read_packages
 from service.web.views import group_place, package_view
-from service.web.visits import group_visit, visit
+from service.web.visits import group_visit, may_see_directory
 
 routes = PageRoutes()
 
@@ -68,28 +67,11 @@ async def show_group(request: web.Request) -> web.Response:
         hold=hold_view(hold, min(inside.levels.values(), default=AccessLevel.NONE)),
         states=states,
         under_way=sum(states[state] for state in states if state not in ENDED),
+        may_see_directory=may_see_directory(caller, group),
         may_delete=hold is None
         and may_write
         and any(level >= AccessLevel.MAINTAINER for level in inside.levels.values()),
     )
-
-
-@routes.page(NAME)
-async def show_name(request: web.Request) -> web.Response:
-    """Lead from the short address of a group to its page, or show the caller's own user."""
-    name = request.match_info["path"].lower()
-    async with visit(request) as (connection, caller):
-        try:
-            group = await access.visible_group(connection, caller, name)
-        except GroupNotFoundError:
-            if (caller.username or "").lower() != name:
-                raise ProjectNotFoundError from None
-            user = await browsing.show_user(connection, caller)
-            token = await browsing.show_token(connection, caller)
-            return render(request, "user.html", user=user, token=token)
-    if group.path.lower() != name:
-        raise ProjectNotFoundError
-    return see_other(request, f"/groups/{group.path}")
 
 
 async def _listed(

@@ -79,9 +79,74 @@ async def test_operations_show_the_queues_as_the_relay_saw_them_and_say_when_it_
     assert "No relay reports. The last report came 1 minute ago" in stale.words
 
 
-@pytest.mark.parametrize("path", ["/-/operations"])
+@pytest.mark.parametrize("path", ["/-/operations", "/-/directory"])
 async def test_pages_of_administrators_do_not_exist_for_others(
     stranger: Browser, maintainer: Browser, path: str
 ) -> None:
     assert ((await stranger.get(path)).status, (await maintainer.get(path)).status) == (404, 404)
     assert "Operations" not in (await maintainer.get("/")).text
+
+
+async def test_a_maintainer_reads_who_may_do_what_and_where_it_comes_from(
+    database_of_its_own: None, filled: Context, maintainer: Browser
+) -> None:
+    await query(filled, "UPDATE directory_group SET grace_period = '3 hours', deletion_hold = 'an audit' WHERE id = 10")
+    await query(filled, """UPDATE project SET grace_periods = '{"npm": "120 s"}' WHERE id = 102""")
+    await query(filled, "INSERT INTO retention_rule (group_id, name, definition) VALUES (10, 'old ones', '{}')")
+    page = await maintainer.get("/acme/labs/anvil/-/directory")
+    group = await maintainer.get("/groups/acme/-/directory")
+
+    assert "Olga Owner olga owner acme" in page.words
+    assert "Paul Project paul reporter here" in page.words
+    assert "puller as puller read_package_registry · does not expire" in page.words
+    assert "an audit inherited from acme" in page.words
+    assert "All types 3 hours inherited from acme npm 2 minutes set here" in page.words
+    assert "old ones runs when asked inherited from acme" in page.words
+    assert "an audit set here" in group.words
+    assert "puller" not in group.text
+
+
+async def test_protection_rules_name_the_role_that_they_take(maintainer: Browser) -> None:
+    page = await maintainer.get("/acme/guarded/-/directory")
+
+    assert "Protection rules Type Names Least role to delete" in page.words
+    assert "owner" in page.words.partition("Least role to delete")[2]
+
+
+async def test_administrators_read_all_users_and_their_tokens_by_name(root: Browser) -> None:
+    page, found = await root.get("/-/directory"), await root.get("/-/directory?search=BLOCK")
+
+    assert "Mary Maintainer mary 2 all api · does not expire old api · ended 1 Jan 2020 reading read_api" in page.words
+    assert "Bert Blocked bert · blocked" in found.words
+    assert "mary" not in found.words
+    assert "maintainer-token" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/acme/open/-/directory", "/groups/acme/-/directory"])
+async def test_the_directory_of_a_place_does_not_exist_below_a_maintainer(filled: Context, path: str) -> None:
+    async with browsing(filled, external_url=None) as browser:
+        await browser.sign_in("developer-token")
+
+        assert (await browser.get(path)).status == 404
+        assert "/-/directory" not in (await browser.get(path.removesuffix("/-/directory"))).text
+
+
+async def test_a_user_has_a_page_of_what_its_reader_may_see(
+    filled: Context, stranger: Browser, maintainer: Browser
+) -> None:
+    await query(filled, "UPDATE package SET creator_id = 3 WHERE id = $1", await publish(filled, name="theirs"))
+    secret = await publish(filled, project_id=200, name="hidden")
+    await query(filled, "UPDATE package SET creator_id = 3 WHERE id = $1", secret)
+    deletion = await delete(filled, await publish(filled, name="doomed", version="3.0"))
+    public = await stranger.get("/Mary")
+    unknown = (await stranger.get("/nora")).status
+    await stranger.sign_in("external-token")
+    external = (await stranger.get("/nora")).status
+    own = await maintainer.get("/mary")
+
+    assert (public.status, "Mary Maintainer" in public.words, "theirs" in public.words) == (200, True, True)
+    assert "hidden" not in public.text
+    assert f"/acme/open/-/deletions/{deletion.id}" in public.text
+    assert ("hidden" in own.words, "The token of this session Name all" in own.words) == (True, True)
+    # She has no role in a project that others may read: only those who are signed in and no externals know of her.
+    assert (unknown, external, (await maintainer.get("/nora")).status) == (404, 404, 200)

@@ -221,14 +221,6 @@ async def test_the_page_of_a_pipeline_is_there_for_those_who_see_a_package_of_it
         assert words in page.words
 
 
-async def test_a_user_has_a_page_for_that_user_alone(maintainer: Browser) -> None:
-    own, other = await maintainer.get("/mary"), await maintainer.get("/olga")
-
-    assert (own.status, other.status) == (200, 404)
-    assert "Mary Maintainer" in own.words
-    assert "api" in own.words
-
-
 async def test_searches_of_pages_take_the_turns_that_those_of_the_api_have(filled: Context) -> None:
     app = create_app(with_settings(filled, external_url=None))
     async with AsyncExitStack() as turns, TestClient(TestServer(app)) as client:
