@@ -2,7 +2,7 @@
 
 -- name: members_of_place
 -- Each member once, with the highest role; of two equal ones, the nearer place counts.
-SELECT * FROM (
+SELECT username, name, state, level, source FROM (
     SELECT DISTINCT ON (u.id) u.username, u.name, u.state, m.access_level AS level, coalesce(p.path, g.path) AS source
       FROM membership m JOIN directory_user u ON u.id = m.user_id
       LEFT JOIN project p ON p.id = m.project_id LEFT JOIN directory_group g ON g.id = m.group_id

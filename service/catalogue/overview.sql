@@ -37,7 +37,7 @@ SELECT p.id, p.package_type, p.name, p.version, p.status, p.created_at, pipeline
 
 -- name: largest_projects
 -- The projects with the most bytes in storage.
-SELECT p.path, f.* FROM (
+SELECT f.project_id, p.path, f.packages, f.logical_bytes, f.physical_bytes FROM (
     SELECT project_id, sum(packages)::bigint AS packages, sum(files)::bigint AS files,
            sum(logical_bytes)::bigint AS logical_bytes, sum(physical_bytes)::bigint AS physical_bytes
       FROM (SELECT project_id, packages, files, logical_bytes, physical_bytes

@@ -24,7 +24,7 @@ from service.web.routes import (
     sign_in,
     users,
 )
-from service.web.routes.overviews import directory, operations, storage
+from service.web.routes.overviews import directory, documents, operations, storage
 from service.web.sessions.attempts import Attempts
 
 MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
@@ -43,6 +43,7 @@ _ROUTES: Final = (
     storage.routes,
     operations.routes,
     directory.routes,
+    documents.routes,
     deletions.routes,
     groups.routes,
     users.routes,

@@ -62,7 +62,7 @@ def english() -> Environment:
 
 
 def render(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
-    """Answer with a page; a template that misses a value fails."""
+    """Answer with a page under the strict policy; a template that misses a value fails."""
     text = rendered(request, template, **values)
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)
 

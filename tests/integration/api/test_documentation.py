@@ -14,6 +14,7 @@ from pydantic import HttpUrl
 from service.app import create_app
 from service.context import Context
 from tests.integration.conftest import Client
+from tests.support.browsing import browsing
 from tests.support.packages import MAINTAINER
 from tests.support.stepwise import with_settings
 
@@ -35,15 +36,39 @@ async def proxied(filled: Context, prefix: str) -> AsyncGenerator[Client]:
 async def test_the_page_names_only_what_is_served_below_the_prefix(proxied: Client, prefix: str, path: str) -> None:
     below = prefix.rstrip("/")
     page = await proxied.get(path)
-    named = re.findall(r'(?:href|src)="([^"]+)"', await page.text())
-    script = await (await proxied.get("/api/docs/start.js")).text()
+    text = await page.text()
+    named = re.findall(r'(?:href|src|url)(?:=|\()"([^"#]+)"', text)
 
     assert page.status == 200
-    assert len(named) == 4
+    assert {address.removeprefix(below).split("/")[-1].split(".")[0] for address in named} >= {
+        "swagger-ui-bundle", "swagger-ui", "api-docs", "site"
+    }  # fmt: skip
     for address in named:
-        assert address.startswith(f"{below}/api/docs/")
-        assert (await proxied.get(address.removeprefix(below))).status == 200
-    assert f'url: "{below}/api/openapi.json"' in script
+        assert address.startswith(f"{below}/")
+        assert (await proxied.get(address.removeprefix(below), headers={"Accept": "text/html"})).status == 200
+    assert f'data-document="{below}/api/openapi.json"' in text
+
+
+async def test_the_page_knows_no_user_and_has_a_line_for_browsers_without_scripts(filled: Context) -> None:
+    async with browsing(filled, external_url=None) as browser:
+        await browser.sign_in("maintainer-token")
+        page = await browser.get("/api/docs")
+
+    assert "mary" not in page.text
+    assert "<noscript>" in page.text
+    assert "script-src" not in page.headers["Content-Security-Policy"]
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
+
+
+async def test_the_document_of_the_events_is_a_page_with_every_field_and_an_example(filled: Context) -> None:
+    async with browsing(filled, external_url=None) as browser:
+        page = await browser.get("/-/event_document")
+
+    assert "Routing key package.destroyed.{package_type}.{root_group_id}.{project_id}" in page.words
+    assert "package_id integer The package; its number is never used again." in page.words
+    assert '"specversion": "1.0"' in page.words
+    # Each kind once, though the log has them all.
+    assert page.text.count('id="storage.checked"') == 1
 
 
 async def test_the_document_names_the_prefix_as_its_server(proxied: Client, prefix: str) -> None:

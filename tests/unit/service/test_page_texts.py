@@ -17,7 +17,7 @@ from service.web.frame.formats import Formats
 from service.web.frame.rendering import make_environment
 
 _TEMPLATES: Final = Path(service.web.__file__).parent / "templates"
-_TAGS: Final = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>|&[a-z]+;", re.DOTALL)
+_TAGS: Final = re.compile(r"<style>.*?</style>|\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<[^>]*>|&[a-z]+;", re.DOTALL)
 _TRANSLATED: Final = re.compile(r"\{% trans.*?\{% endtrans %\}", re.DOTALL)
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _NO_TEXT: Final = re.compile(r"[A-Za-z]{2,}")
