@@ -25,10 +25,10 @@ _NAMES: Final = frozenset(
     {
         *("SHA", "MD", "curl", "header", "PRIVATE", "TOKEN", "upload", "file", "app", "tgz", "api"),
         *("projects", "packages", "generic", "Enter"),
-        *("packyard", "deletions", "hold", "group", "reason"),
+        *("packyard", "deletions", "hold", "group", "reason", "openapi", "json"),
     }
 )
-"""Words that are the same in every language: checksums, keys, and a command."""
+"""Words that are the same in every language: checksums, keys, addresses and a command."""
 
 
 class Pseudo(gettext.NullTranslations):
