@@ -23,6 +23,12 @@ class PackageType(StrEnum):
     CARGO = "cargo"
 
 
+class EveryType(StrEnum):
+    """The word in the place of a package type where something is about all of them."""
+
+    ANY = "any"
+
+
 class Visibility(StrEnum):
     """The callers that can see a project or group at all."""
 
@@ -106,12 +112,13 @@ class Cause(StrEnum):
 
 
 class Credential(StrEnum):
-    """The kind of credential that a caller showed."""
+    """The kind of credential that a caller showed; a run of a retention rule needs none."""
 
     PERSONAL_ACCESS_TOKEN = "personal_access_token"  # a kind, not a token
     JOB_TOKEN = "job_token"  # a kind, not a token
     DEPLOY_TOKEN = "deploy_token"  # a kind, not a token
     COMMAND_LINE = "command_line"
+    RETENTION_RULE = "retention_rule"
 
 
 class Action(StrEnum):

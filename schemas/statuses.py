@@ -155,5 +155,8 @@ FAILED: Final = frozenset({_D.FAILED})
 ATTEMPTED: Final = frozenset({_D.RETRYING, _D.FAILED})
 """No worker owns it, but one did, and may have removed objects."""
 
+QUEUED: Final = frozenset({_D.QUEUED})
+"""No worker has seen it yet."""
+
 IN_OR_BEFORE_GRACE: Final = frozenset({_D.QUEUED, _D.GRACE})
 """No attempt was made yet, and a grace can be ended early."""

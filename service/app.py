@@ -16,6 +16,7 @@ from service.api.routes import (
     health,
     hooks,
     packages,
+    retention,
     statistics,
 )
 from service.context import Context
@@ -35,6 +36,7 @@ from service.registries.npm import service_routes as npm_services
 from service.registries.npm import tag_routes as npm_tags
 from service.registries.npm import unpublish_routes as npm_unpublishing
 from service.registries.pypi import routes as pypi
+from service.retention.preview import Previews
 from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
 from service.web.app import add_pages
 
@@ -60,6 +62,7 @@ ROUTES: Final = (
     deletions.routes,
     events.routes,
     hooks.routes,
+    retention.routes,
     statistics.routes,
     browsing.routes,
     documentation.routes,
@@ -81,6 +84,7 @@ def create_app(context: Context) -> web.Application:
         client_max_size=_LARGEST_BODY,
     )
     app[CONTEXT] = context
+    app[retention.PREVIEWS] = Previews(context.database)
     app[READS] = Reads(context.database, settings.read_timeout)
     note_downloads(app, context.database)
     events.follow_feed(app)

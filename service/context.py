@@ -42,6 +42,7 @@ class Context:
             lease=settings.lease,
             grace=settings.grace_period,
             max_attempts=settings.max_attempts,
+            policy_grace=settings.retention_grace,
         )
 
 

@@ -121,6 +121,10 @@ class Settings(BaseModel):
     """How long a marked package can be restored before its bytes are removed; 0 removes them immediately. Groups
     and projects can set their own time in the directory file."""
 
+    retention_grace: Duration = timedelta(days=7)
+    """How long a package that a retention rule deletes can be restored at least, whatever its project and groups
+    say."""
+
     lease: PositiveDuration = timedelta(seconds=60)
     """How long a worker may hold a deletion without renewing; twice this is the longest that a crash can delay it."""
 

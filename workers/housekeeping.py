@@ -5,6 +5,7 @@ from service.deletions import wake
 from service.events import days, outbox
 from service.idempotency import rows as idempotency_rows
 from service.infra.postgres.database import Database
+from service.retention import runs as retention_runs
 from service.settings import Settings
 from service.web.sessions import rows as session_rows
 
@@ -12,7 +13,8 @@ from service.web.sessions import rows as session_rows
 async def prune(database: Database, settings: Settings, *, limit: int) -> int:
     """Remove at most *limit* old rows of each kind, and old days of the event log; return how many these were.
 
-    The kinds are commands, records of deletions, kept answers, daily figures, and sessions of browsers.
+    The kinds are commands, records of deletions, kept answers, daily figures, runs of rules, and sessions of
+    browsers.
     """
     async with database.connection() as connection:
         messages = await outbox.prune(connection, older_than=settings.outbox_retention, limit=limit)
@@ -21,4 +23,5 @@ async def prune(database: Database, settings: Settings, *, limit: int) -> int:
         answers = await idempotency_rows.prune(connection, older_than=settings.idempotency_retention, limit=limit)
         figures = await statistics.prune_days(connection, limit=limit)
         sessions = await session_rows.prune_sessions(connection, limit=limit)
-    return messages + logged + records + answers + figures + sessions
+        runs = await retention_runs.prune(connection, older_than=settings.deletion_retention, limit=limit)
+    return runs + messages + logged + records + answers + figures + sessions

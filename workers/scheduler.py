@@ -13,6 +13,7 @@ from service.deletions import wake
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.observing import metrics
+from service.retention import running
 from service.storage_check import schedule
 from workers import housekeeping
 from workers.runtime.loops import reopen_until, wait_for_any
@@ -24,6 +25,7 @@ _WAKE_LIMIT: Final = 1_000
 _PRUNE_LIMIT: Final = 10_000
 _FOLD_LIMIT: Final = 10_000
 _CHECK_PERIOD: Final = timedelta(seconds=10)
+_RETENTION_PERIOD: Final = timedelta(seconds=2)
 _CHECK_PAUSE: Final = timedelta(minutes=5)
 """Before a check that broke off is begun anew."""
 
@@ -37,6 +39,8 @@ async def run_scheduler(context: Context, stop: asyncio.Event) -> None:
         group.create_task(reopen_until(stop, lambda: _compete(context, stop)))
         # In a task of its own: it has to examine every object, however long that takes.
         group.create_task(reopen_until(stop, lambda: _check_when_due(context, stop)))
+        # In a task of its own, too: a plan reads all packages of many projects.
+        group.create_task(reopen_until(stop, lambda: _retain(context, stop)))
 
 
 async def schedule_once(context: Context) -> int:
@@ -70,6 +74,27 @@ async def _schedule(context: Context, stop: asyncio.Event) -> None:
             beat()
             if not full:
                 await wait_for_any(stop, within=_PERIOD)
+
+
+async def _retain(context: Context, stop: asyncio.Event) -> None:
+    async with context.database.lock(ProcessLock.RETENTION) as lock:
+        while not stop.is_set():
+            has_more = False
+            if await lock.acquire():
+                has_more = await _carry_on(context, stop)
+            if not has_more:
+                await wait_for_any(stop, within=_RETENTION_PERIOD)
+
+
+async def _carry_on(context: Context, stop: asyncio.Event) -> bool:
+    """Carry runs of rules on, no longer than until *stop*; return whether there is more to do now."""
+    found: list[bool] = []
+
+    async def run() -> None:
+        found.append(await running.carry_on(context.deletions))
+
+    await until_stopped(stop, run())
+    return any(found)
 
 
 async def _check_when_due(context: Context, stop: asyncio.Event) -> None:

@@ -11,6 +11,7 @@ from schemas.messages.event import Event
 from schemas.messages.events import EVENTS, DeletionEvent, StorageChecked
 from schemas.messages.examples import example_body, example_fact
 from schemas.messages.publications import PublicationEvent
+from schemas.messages.retention_events import RetentionEvent
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
 from schemas.messages.webhook_events import WebhookEvent
 
@@ -18,8 +19,8 @@ _BINDING_VERSION: Final = "0.3.0"
 _PERSISTENT: Final = 2
 _HEADERS: Final = "CloudEventHeaders"
 _DESCRIPTION: Final = """\
-Packyard publishes events of uploads, of deletions and of its storage: CloudEvents 1.0 as JSON. Headers repeat the
-attributes.
+Packyard publishes events of uploads, of deletions, of runs of rules and of its storage: CloudEvents 1.0 as JSON.
+Headers repeat the attributes.
 
 Bind a queue of your own to the exchange with the routing keys that you want. Or read the log from any moment of the
 last days. Every committed change gives its event at least once, always with the same `id` and the same bytes. Drop
@@ -35,6 +36,7 @@ _CHANNELS: Final[Mapping[str, tuple[type[Event], str]]] = MappingProxyType(
         "deletions": (DeletionEvent, "Deletions of packages and files, step by step."),
         "storage": (StorageChecked, "The findings of a check of the storage."),
         "webhooks": (WebhookEvent, "Webhooks that skipped an event, or were disabled. No webhook carries them."),
+        "retention": (RetentionEvent, "Runs of retention rules, one event for each project of a run."),
     }
 )
 """Each channel has the events of one base class; their routing keys begin alike."""
@@ -69,7 +71,7 @@ def _components(schemas: Schemas, messages: Mapping[str, Json]) -> Json:
         "messages": messages,
         "correlationIds": {
             "correlation": {
-                "description": "The upload, the deletion, the check, or the event that a webhook was sent.",
+                "description": "The upload, the deletion, the check, the run, or the event that a webhook was sent.",
                 "location": f"$message.header#/{HEADER_PREFIX}correlationid",
             }
         },

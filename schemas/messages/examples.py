@@ -24,6 +24,7 @@ from schemas.messages.events import (
     StorageChecked,
 )
 from schemas.messages.publications import PackageFilePublished, PackagePublished
+from schemas.messages.retention_events import RetentionRunAwaitsApproval, RetentionRunFinished, RetentionRunPlanned
 from schemas.messages.webhook_events import WebhookDisabled, WebhookEventSkipped
 from schemas.names import Cause, PackageType
 from schemas.statuses import PackageStatus
@@ -88,6 +89,21 @@ _CHECK: Final = MappingProxyType(
     }
 )
 _WEBHOOK: Final = MappingProxyType({"webhook_id": 7, "project_id": 42, "group_id": None})
+_RUN: Final = MappingProxyType(
+    {
+        "run_id": UUID("01a21704-a1b2-7d55-8f0e-3c7d1a6e4c32"),
+        "rule_id": 7,
+        "rule_name": "old prereleases",
+        "project_id": 42,
+        "root_group_id": 17,
+        "dry_run": False,
+        "packages": 12,
+        "files": 24,
+        "bytes": 12_582_912,
+        "kept": 30,
+        "refused": 1,
+    }
+)
 
 _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
     {
@@ -106,6 +122,9 @@ _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
         StorageChecked: _CHECK,
         WebhookEventSkipped: {**_WEBHOOK, "event_id": _CAUSE, "event_sequence": 4_711, "attempts": 77},
         WebhookDisabled: {**_WEBHOOK, "reason": "failures", "last_event_id": _CAUSE},
+        RetentionRunPlanned: _RUN,
+        RetentionRunAwaitsApproval: {**_RUN, "lapses_at": _LATER},
+        RetentionRunFinished: {**_RUN, "packages": 11, "kept": 31},
     }
 )
 
@@ -115,7 +134,16 @@ _BEGINNINGS: Final = frozenset(
 )
 """These kinds have no other event as their cause."""
 
-_OWN_CAUSES: Final = frozenset({StorageChecked, WebhookEventSkipped, WebhookDisabled})
+_OWN_CAUSES: Final = frozenset(
+    {
+        StorageChecked,
+        RetentionRunPlanned,
+        RetentionRunAwaitsApproval,
+        RetentionRunFinished,
+        WebhookEventSkipped,
+        WebhookDisabled,
+    }
+)
 """These kinds come by themselves."""
 
 

@@ -38,8 +38,19 @@ class OutboxFiguresRow:
     """For how many seconds the oldest has been in the outbox."""
 
 
+@dataclass(frozen=True, slots=True)
+class RetentionFiguresRow:
+    """Open runs of retention rules in one state."""
+
+    state: str
+    runs: int
+    oldest: float
+    """For how many seconds the oldest of them has been there."""
+
+
 _deletion_figures: Final = row_reader(DeletionFiguresRow)
 _outbox_figures: Final = row_reader(OutboxFiguresRow)
+_retention_figures: Final = row_reader(RetentionFiguresRow)
 
 
 async def deletions(connection: Connection) -> list[DeletionFiguresRow]:
@@ -51,3 +62,8 @@ async def outbox(connection: Connection) -> list[OutboxFiguresRow]:
     """Return the figures of unpublished messages by kind."""
     records = await fetch(connection, "outbox_figures", limit=MOST, kinds=list(Kind))
     return [_outbox_figures(record) for record in records]
+
+
+async def retention(connection: Connection) -> list[RetentionFiguresRow]:
+    """Return the figures of open runs of retention rules by state."""
+    return [_retention_figures(record) for record in await fetch(connection, "retention_figures")]

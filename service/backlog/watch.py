@@ -10,7 +10,7 @@ from typing import Final, Self
 from schemas.names import Lane
 from schemas.statuses import ENDED, DeletionState
 from service.backlog import rows as backlog_rows
-from service.backlog.rows import DeletionFiguresRow, OutboxFiguresRow
+from service.backlog.rows import DeletionFiguresRow, OutboxFiguresRow, RetentionFiguresRow
 from service.infra.postgres.database import Database
 from service.observing import metrics
 
@@ -20,21 +20,27 @@ _TOO_OLD_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The waiting work: deletions by state and lane, and messages by kind."""
+    """The waiting work: deletions by state and lane, messages by kind, and runs of rules by state."""
 
     deletions: Sequence[DeletionFiguresRow]
     outbox: Sequence[OutboxFiguresRow]
+    retention: Sequence[RetentionFiguresRow]
 
     @classmethod
     async def read(cls, database: Database) -> Self:
         """Ask the database; with very many rows, the counts are lower bounds."""
         async with database.connection() as connection:
-            return cls(await backlog_rows.deletions(connection), await backlog_rows.outbox(connection))
+            return cls(
+                await backlog_rows.deletions(connection),
+                await backlog_rows.outbox(connection),
+                await backlog_rows.retention(connection),
+            )
 
     def gauges(self) -> metrics.MetricFamilies:
         """Return the figures under their public names."""
         yield from _gauges_of_deletions(self.deletions)
         yield from _gauges_of_outbox(self.outbox)
+        yield from _gauges_of_retention(self.retention)
 
 
 def _gauges_of_deletions(rows: Sequence[DeletionFiguresRow]) -> metrics.MetricFamilies:
@@ -78,6 +84,23 @@ def _gauges_of_outbox(rows: Sequence[OutboxFiguresRow]) -> metrics.MetricFamilie
         "How long the oldest of those has been in the outbox",
         ("kind",),
         [((row.kind,), row.lag or 0.0) for row in rows],
+    )
+
+
+def _gauges_of_retention(rows: Sequence[RetentionFiguresRow]) -> metrics.MetricFamilies:
+    found = {row.state: row for row in rows}
+    states = ("planning", "awaiting_approval", "deleting")
+    yield metrics.gauges(
+        "packyard_retention_runs_open",
+        "Runs of retention rules that have not ended",
+        ("state",),
+        [((state,), found[state].runs if state in found else 0) for state in states],
+    )
+    yield metrics.gauges(
+        "packyard_retention_oldest_open_seconds",
+        "How long ago the oldest of those was asked for",
+        ("state",),
+        [((state,), found[state].oldest if state in found else 0.0) for state in states],
     )
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from schemas.messages.outgoing import Outgoing
+from schemas.names import Cause
 from schemas.statuses import DeletionState
 from service.deletions import counters, outcome
 from service.deletions import events as deletion_events
 from service.deletions.deletion import Deletion, Deletions, read
 from service.deletions.locks import lock_packages
 from service.deletions.ownership import Claims
+from service.deletions.undoing.restore import spare
 from service.events import outbox
 from service.infra.postgres.database import Connection, execute, fetch
 from service.infra.postgres.repeating import repeated
@@ -24,14 +26,20 @@ class _Claimed:
     """It was another's, which did not renew its lease."""
     is_untouched: bool
 
+    @property
+    def can_be_spared(self) -> bool:
+        """Whether it came from a rule, and no object can have gone yet."""
+        is_whole = self.is_untouched or self.deletion.state is DeletionState.GRACE
+        return self.deletion.cause is Cause.POLICY and is_whole
+
 
 @repeated
 async def claim(deletions: Deletions, claims: Claims, ids: Collection[UUID]) -> set[UUID]:
     """Claim what is due and under no hold, mark its packages and files, and return what may be destroyed now.
 
     A call with several ids claims only those that were never attempted before. A fresh one goes into its grace instead,
-    if there is one. A deletion fails instead if a rule protects its package by now. It also fails if it has no attempt
-    left, because its workers died in the middle.
+    if there is one. A deletion fails instead if a rule protects its package by now; one that came from a retention rule
+    ends as restored. It also fails if it has no attempt left, because its workers died in the middle.
     """
     async with deletions.database.transaction() as connection:
         found = await _claim(connection, deletions, claims.token, ids)
@@ -41,7 +49,10 @@ async def claim(deletions: Deletions, claims: Claims, ids: Collection[UUID]) -> 
             return set()
         await lock_packages(connection, found)
         hopeless = await _hopeless(connection, found, max_attempts=deletions.max_attempts)
-        messages = await _mark(connection, {each: found[each].deletion for each in found if each not in hopeless})
+        spared = await spare(connection, [found[each].deletion for each in hopeless if found[each].can_be_spared])
+        hopeless = {each: reason for each, reason in hopeless.items() if each not in spared}
+        stopped = hopeless.keys() | spared
+        messages = await _mark(connection, {each: found[each].deletion for each in found if each not in stopped})
         await outbox.append(connection, messages)
         untouched = {each for each, claimed in found.items() if claimed.is_untouched}
         failed = await outcome.fail(connection, hopeless, untouched=untouched)
@@ -50,7 +61,7 @@ async def claim(deletions: Deletions, claims: Claims, ids: Collection[UUID]) -> 
     mine = {
         each: claimed.deletion
         for each, claimed in found.items()
-        if each not in hopeless and claimed.deletion.state is DeletionState.DESTROYING
+        if each not in stopped and claimed.deletion.state is DeletionState.DESTROYING
     }
     claims.owned |= mine
     claims.untouched = claims.untouched - mine.keys() | untouched & mine.keys()
@@ -67,7 +78,13 @@ async def _claim(
     connection: Connection, deletions: Deletions, token: UUID, ids: Collection[UUID]
 ) -> dict[UUID, _Claimed]:
     rows = await fetch(
-        connection, "claim_deletions", ids=list(ids), claim=token, lease=deletions.lease, grace=deletions.grace
+        connection,
+        "claim_deletions",
+        ids=list(ids),
+        claim=token,
+        lease=deletions.lease,
+        grace=deletions.grace,
+        policy_grace=deletions.policy_grace,
     )
     return {row["id"]: _Claimed(read(row), row["has_lapsed"], bool(row["is_untouched"])) for row in rows}
 

@@ -6,7 +6,9 @@ WITH claimable AS (
            -- A worker that continues after an outage of the database begins no new attempt.
            state IN statuses(CLAIMED) AND claim = :claim AS is_resumed,
            CASE WHEN state IN sources_of(DELETION_MOVES, grace) AND NOT grace_waived
-                THEN grace_of(project_id, package_type, :grace::interval) ELSE interval '0' END AS grace
+                THEN greatest(grace_of(project_id, package_type, :grace::interval),
+                              CASE WHEN cause = 'policy' THEN :policy_grace::interval END)
+                ELSE interval '0' END AS grace
       FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND not_before <= now()
        AND (state IN sources_of(DELETION_MOVES, destroying)

@@ -83,6 +83,8 @@ class Deletions:
     grace: timedelta
     """The time between marking and destroying, where no project or group says otherwise."""
     max_attempts: int
+    policy_grace: timedelta = timedelta(days=7)
+    """The shortest grace of what a retention rule deletes, whatever projects and groups say."""
 
     def within(self, database: Sessions) -> "Deletions":
         """Return the same on another database, such as a transaction that is open already."""

@@ -36,6 +36,7 @@ class Media(StrEnum):
     NDJSON = "application/x-ndjson"
     CLOUD_EVENTS = "application/cloudevents-batch+json"
     EVENT_STREAM = "text/event-stream"
+    CSV = "text/csv"
     TEXT = "text/plain"
     HTML = "text/html"
     YAML = "text/yaml"

@@ -126,6 +126,15 @@ ORPHANS_FOUND: Final = Counter(
 for _kind in FindingKind:
     ORPHANS_FOUND.labels(_kind)
 
+RETENTION_RUNS: Final = Counter(
+    "packyard_retention_runs",
+    "Runs of retention rules that ended, by how: finished, lapsed or failed",
+    ("outcome",),
+    registry=REGISTRY,
+)
+for _outcome in ("finished", "lapsed", "failed"):
+    RETENTION_RUNS.labels(_outcome)
+
 OUTBOX_PUBLISHED: Final = Counter(
     "packyard_outbox_published", "Messages that the broker confirmed", ("kind",), registry=REGISTRY
 )

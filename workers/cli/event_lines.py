@@ -30,6 +30,9 @@ def event_line(body: bytes, *, now: datetime, width: int) -> str:
 def _line(event: Json, now: datetime) -> str:
     data: Json = event["data"]
     topic = event["type"].removeprefix(f"{TYPE_PREFIX}.").rpartition(".")[0]
+    if "rule_name" in data:
+        size = f"{counted(data['packages'], 'package')}, {decimal(data['bytes'])}"
+        return f"{_clock(event['time'], now)} {topic} {data['rule_name']} (project {data['project_id']}): {size}"
     if "package_name" not in data:
         return f"{_clock(event['time'], now)} {topic}: {'clean' if data['clean'] else 'not clean'}"
     name = " ".join(filter(None, (data["package_name"], data["package_version"])))

@@ -93,10 +93,29 @@ async def restore_batch(
             async with deletions.database.transaction() as connection:
                 batch = await _lock_batch(connection, batch_id, project_ids)
                 restored, refused = await _restore(connection, batch, actor=actor, rename_to=None)
+                if restored:
+                    await execute(connection, "pause_undone_rule", batch_id=batch_id)
+                    await execute(connection, "end_undone_run", batch_id=batch_id)
             return Restoration(restored, refused)
         except interferences():
             continue
     raise ConflictError("others are changing the same packages: try again")
+
+
+async def spare(connection: Connection, claimed: Sequence[Deletion]) -> set[UUID]:
+    """Give packages back that came from a retention rule and are protected by now; return the deletions that ended.
+
+    The deletions are claimed and locked, and have removed nothing. No user acts, so that the rule may come again.
+    """
+    ids = [deletion.id for deletion in claimed]
+    if not ids:
+        return set()
+    obstacles = await _obstacles(connection, ids, version=None)
+    free = [each for each in ids if each not in obstacles]
+    await execute(connection, "release_spared_deletions", ids=free)
+    undone = await _give_back(connection, free, version=None)
+    await outbox.append(connection, [deletion_events.restored(deletion) for deletion in undone])
+    return {deletion.id for deletion in undone}
 
 
 async def _lock_batch(connection: Connection, batch_id: UUID, project_ids: Collection[int] | None) -> list[Deletion]:

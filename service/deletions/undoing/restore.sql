@@ -75,3 +75,21 @@ UPDATE package_file f
 -- name: end_as_restored
 UPDATE deletion SET state = 'restored', finished_at = now(), restored_as = :version::text
  WHERE id = ANY(:ids::uuid[]) AND state IN sources_of(DELETION_MOVES, restored) RETURNING deletion(deletion.*);
+
+-- name: release_spared_deletions!
+-- Lets go of claimed deletions that are about to end as restored: nothing was removed.
+UPDATE deletion d SET state = 'retrying', claim = NULL, lease_until = NULL, removal_began_at = NULL
+ WHERE d.id = ANY(:ids::uuid[]) AND d.state IN statuses(CLAIMED) AND d.state IN sources_of(DELETION_MOVES, retrying);
+
+-- name: pause_undone_rule!
+-- A retention rule pauses when all that one of its runs has asked for is undone. batch_id: that of the run.
+UPDATE retention_rule r SET paused_at = now(), pause_reason = 'its run ' || n.id || ' was undone'
+  FROM retention_run n
+ WHERE n.id = :batch_id AND r.id = n.rule_id AND r.paused_at IS NULL
+   AND NOT EXISTS (SELECT FROM deletion d WHERE d.batch_id = n.id AND d.finished_at IS NULL);
+
+-- name: end_undone_run!
+-- A run that is undone before its end asks for no more.
+UPDATE retention_run n SET state = 'undone', finished_at = now()
+ WHERE n.id = :batch_id AND n.finished_at IS NULL
+   AND NOT EXISTS (SELECT FROM deletion d WHERE d.batch_id = n.id AND d.finished_at IS NULL);

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final, Protocol, TypeAlias, cast
 
@@ -31,6 +31,8 @@ _CLEAN_UP_TIMEOUT_S: Final = 2
 """How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
 _COPY_TIMEOUT_S: Final = 60
 """How long a COPY may take, which grows with its rows."""
+_PREFETCHED: Final = 500
+"""How many rows of a stream are in memory."""
 _RENEW_EVERY_S: Final = 5
 """How often all connections are renewed at most: those who only read need not connect again for each refused write."""
 
@@ -64,6 +66,16 @@ async def fetch_composed(
     """Run a named query whose {places} are filled with *parts*, fixed fragments that hold only $1, $2… for *values*."""
     text = named_query(query).text.format_map(parts)
     return cast(list[Record], await connection.fetch(text, *values, timeout=STATEMENT_LIMITS_S.get(query)))
+
+
+async def stream_composed(
+    connection: Connection, query: str, parts: Mapping[str, str], values: Sequence[object]
+) -> AsyncIterator[Record]:
+    """Run a composed query within a transaction, and give its rows, a few at a time."""
+    text = named_query(query).text.format_map(parts)
+    limit = STATEMENT_LIMITS_S.get(query)
+    async for row in connection.cursor(text, *values, prefetch=_PREFETCHED, timeout=limit):
+        yield cast(Record, row)
 
 
 def _touched(tag: str) -> int:

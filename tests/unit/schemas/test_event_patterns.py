@@ -16,6 +16,7 @@ from schemas.messages.events import (
 )
 from schemas.messages.examples import example_body, example_fact
 from schemas.messages.publications import PackagePublished
+from schemas.messages.retention_events import RetentionRunPlanned
 from workers.cli.event_lines import event_line
 
 _KEY = "package.destroyed.npm.17.42"
@@ -46,7 +47,7 @@ def test_patterns_match_as_a_topic_exchange_has_it(pattern: str, is_match: bool)
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        ("packages.#", "'packages' is no entity (package, package_file, storage, webhook), action ("),
+        ("packages.#", "'packages' is no entity (package, package_file, retention, storage, webhook), action ("),
         ("package.destroyed.nmp.#", "'nmp' is no entity"),
         ("", "'' is no entity"),
         ("package.destroyed", "a routing key is <entity>.<action>.<package_type>.<root_group_id>.<project_id>,"),
@@ -85,6 +86,7 @@ _NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
         ),
         (PackagePublished, "package.published @acme/anvil 1.0.0 / anvil-1.0.0.tgz (npm, project 42): 1 file, 1.0 MB"),
         (StorageChecked, "storage.checked: not clean"),
+        (RetentionRunPlanned, "retention.run_planned old prereleases (project 42): 12 packages, 12.6 MB"),
     ],
 )
 def test_an_event_is_a_short_line(kind: type[Event], line: str) -> None:

@@ -15,7 +15,8 @@ from service.infra.postgres.queries import named_query, query_names
 
 _ROOT: Final = Path(__file__).parents[3]
 _DATABASE: Final = "service.infra.postgres.database"
-_WAYS: Final = frozenset({"fetch", "fetch_row", "execute", "fetch_composed"})
+_WAYS: Final = frozenset({"fetch", "fetch_row", "execute", "fetch_composed", "stream_composed"})
+_COMPOSED: Final = frozenset({"fetch_composed", "stream_composed"})
 _EMBEDDING: Final = ("service.infra.postgres.queries", "embedded")
 """Takes a query as a part of another one."""
 
@@ -54,7 +55,7 @@ def test_each_call_gives_its_query_the_parameters_that_it_has() -> None:
         f"{call.place}: {name} takes {sorted(named_query(name).parameters)}"
         for call in _CALLS
         for name in call.queries
-        if call.way != "fetch_composed" and call.values != set(named_query(name).parameters)
+        if call.way not in _COMPOSED and call.values != set(named_query(name).parameters)
     ]
 
     assert not wrong, "\n".join(wrong)
@@ -87,7 +88,7 @@ def test_each_file_of_queries_has_one_user_beside_it() -> None:
 
 
 def test_composed_queries_alone_have_places_for_parts() -> None:
-    composed = {name for call in _CALLS if call.way == "fetch_composed" for name in call.queries}
+    composed = {name for call in _CALLS if call.way in _COMPOSED for name in call.queries}
 
     assert composed == {name for name in query_names() if re.search(r"\{\w+\}", named_query(name).text)}
     assert not any(named_query(name).parameters for name in composed)

@@ -18,6 +18,7 @@ class ProcessLock(StrEnum):
     RELAY = "packyard.relay"
     SCHEDULER = "packyard.scheduler"
     SCHEDULED_CHECK = "packyard.scheduled_check"
+    RETENTION = "packyard.retention"
     CHECK = "packyard.check"
     """Operators use it, too, so it has the kind of key that every role can take."""
 
@@ -33,7 +34,9 @@ class ProcessLock(StrEnum):
         return (_TAKE_COMMON, self.value) if number is None else (_TAKE_RESERVED, self.value, SPACE, number)
 
 
-_NUMBERS: Final = MappingProxyType({ProcessLock.RELAY: 1, ProcessLock.SCHEDULER: 2, ProcessLock.SCHEDULED_CHECK: 3})
+_NUMBERS: Final = MappingProxyType(
+    {ProcessLock.RELAY: 1, ProcessLock.SCHEDULER: 2, ProcessLock.SCHEDULED_CHECK: 3, ProcessLock.RETENTION: 4}
+)
 """The second number of a key. Functions for such keys are the relay's and the scheduler's alone, once rights are given.
 
 So no other role can keep these two on standby. Keys of one number belong to functions that every upload needs.

@@ -1,0 +1,274 @@
+"""Retention: rules of a project, a group or the instance, what they would do, their runs, and reports."""
+
+from typing import Final
+from uuid import UUID
+
+from aiohttp import web
+
+from schemas.http.retention import (
+    PackageFate,
+    PackageRetention,
+    PreviewRequest,
+    PreviewTotals,
+    ReportedPackage,
+    RetentionPreview,
+    RuleResource,
+    RunApproval,
+    RunListing,
+    RunReport,
+    RunRequest,
+    RunResource,
+)
+from schemas.retention import RetentionRule
+from service.access import access
+from service.api.retention_places import PlaceRoutes, place_visit
+from service.api.streams import stream_list
+from service.http.bodies import read_body
+from service.http.carriers import OF_PROJECT
+from service.http.keys import CONTEXT
+from service.http.operations import MOVED, Answer, Media, Routes, one
+from service.http.parameters import read_path, read_query
+from service.http.replies import no_content, reply
+from service.http.visits import PROJECT_REFUSALS, project_visit
+from service.refusals import ConflictError, MovedProjectWriteError, NotFoundError, SearchesBusyError
+from service.retention import preview, reports, rules, runs
+from service.retention.entities import (
+    fate_entity,
+    item_entity,
+    report_entity,
+    retention_entity,
+    rule_entity,
+    run_entity,
+    totals_entity,
+)
+from service.retention.preview import Preview
+
+routes = Routes("Retention", carriers=OF_PROJECT)
+_places: Final = PlaceRoutes(routes)
+
+PREVIEWS: Final = web.AppKey("previews", preview.Previews)
+_GONE: Final = Answer(204, media=Media.EMPTY)
+_TAKEN: Final = ConflictError("the place has a rule of that name")
+_RUNS_ON_A_PAGE: Final = 20
+_SHAPE_OF_PACKAGES: Final = tuple(PackageFate.model_fields)
+_SHAPE_OF_ITEMS: Final = tuple(ReportedPackage.model_fields)
+
+
+@_places.add("get", "/retention_rules", answers=one(list[RuleResource]))
+async def list_retention_rules(request: web.Request) -> web.Response:
+    """List the retention rules of a place."""
+    async with place_visit(request) as (connection, visit):
+        found = await rules.list_rules(connection, visit.place)
+    return reply([rule_entity(each) for each in found])
+
+
+@_places.add(
+    "post",
+    "/retention_rules",
+    body=RetentionRule,
+    answers=one(RuleResource, status=201),
+    refusals=(_TAKEN,),
+)
+async def add_retention_rule(request: web.Request) -> web.Response:
+    """Add a retention rule to a place. Its first run only reports, unless a preview has shown what it deletes."""
+    async with place_visit(request) as (_, visit):
+        pass
+    body = await read_body(request, RetentionRule)
+    async with request.app[CONTEXT].database.transaction() as connection:
+        added = await rules.add_rule(connection, visit.place, body)
+    return reply(rule_entity(added), status=201)
+
+
+@_places.add("get", "/retention_rules/{rule_id}", answers=one(RuleResource), refusals=(NotFoundError,))
+async def show_retention_rule(request: web.Request) -> web.Response:
+    """Show a retention rule of a place."""
+    async with place_visit(request) as (connection, visit):
+        (rule_id,) = read_path(request, "rule_id")
+        return reply(rule_entity(await rules.find_rule(connection, visit.place, rule_id)))
+
+
+@_places.add(
+    "put",
+    "/retention_rules/{rule_id}",
+    body=RetentionRule,
+    answers=one(RuleResource),
+    refusals=(NotFoundError, _TAKEN),
+)
+async def change_retention_rule(request: web.Request) -> web.Response:
+    """Put another retention rule of a place in the place of one.
+
+    Keys that are left out have their defaults. A rule whose meaning changes first runs dry again.
+    """
+    async with place_visit(request) as (_, visit):
+        (rule_id,) = read_path(request, "rule_id")
+    body = await read_body(request, RetentionRule)
+    async with request.app[CONTEXT].database.transaction() as connection:
+        stored = await rules.find_rule(connection, visit.place, rule_id, lock=True)
+        changed = await rules.change_rule(connection, stored, body)
+    return reply(rule_entity(changed))
+
+
+@_places.add("delete", "/retention_rules/{rule_id}", answers=_GONE, refusals=(NotFoundError,))
+async def remove_retention_rule(request: web.Request) -> web.Response:
+    """Remove a retention rule of a place; its runs can still be read."""
+    async with place_visit(request) as (_, visit):
+        (rule_id,) = read_path(request, "rule_id")
+    async with request.app[CONTEXT].database.transaction() as connection:
+        await rules.remove_rule(connection, await rules.find_rule(connection, visit.place, rule_id, lock=True))
+    return no_content()
+
+
+@_places.add("post", "/retention_rules/{rule_id}/resume", answers=one(RuleResource), refusals=(NotFoundError,))
+async def resume_retention_rule(request: web.Request) -> web.Response:
+    """Let a retention rule of a place run again that was paused since a run of it was undone."""
+    async with place_visit(request) as (_, visit):
+        (rule_id,) = read_path(request, "rule_id")
+    async with request.app[CONTEXT].database.transaction() as connection:
+        stored = await rules.find_rule(connection, visit.place, rule_id, lock=True)
+        return reply(rule_entity(await rules.resume_rule(connection, stored)))
+
+
+@_places.add(
+    "post",
+    "/retention/preview",
+    body=PreviewRequest,
+    answers=one(RetentionPreview),
+    refusals=(NotFoundError, SearchesBusyError),
+)
+async def preview_retention(request: web.Request) -> web.StreamResponse:
+    """Show what the retention rules that count in a place would do now, or one of them, or one that is not saved.
+
+    `Accept` chooses JSON, `application/x-ndjson` or `text/csv`. `Retention-Packages`, `Retention-Files` and
+    `Retention-Bytes` are the totals that would be deleted. A preview of a saved rule counts as its dry run.
+    """
+    async with place_visit(request) as (_, visit):
+        pass
+    wanted = await read_body(request, PreviewRequest)
+    async with request.app[PREVIEWS].preview(visit.place, wanted) as found:
+        rows = (fate_entity(each, found.rules) async for each in found.verdicts)
+        return await stream_list(request, _head(found), rows, _SHAPE_OF_PACKAGES)
+
+
+@_places.add("get", "/retention/runs", query=RunListing, answers=one(list[RunResource]))
+async def list_retention_runs(request: web.Request) -> web.Response:
+    """List the runs of the retention rules of a place, the newest first."""
+    async with place_visit(request) as (connection, visit):
+        query = read_query(request, RunListing)
+        found = await runs.list_runs(
+            connection, visit.place, limit=_RUNS_ON_A_PAGE, offset=min(query.page - 1, 10_000) * _RUNS_ON_A_PAGE
+        )
+    return reply([run_entity(each) for each in found])
+
+
+@_places.add(
+    "post",
+    "/retention/runs",
+    body=RunRequest,
+    answers=one(RunResource, status=202),
+    refusals=(NotFoundError, ConflictError("another run of the rule is under way")),
+)
+async def ask_for_retention_run(request: web.Request) -> web.Response:
+    """Ask for a run of a retention rule of a place; the scheduler carries it out."""
+    async with place_visit(request) as (_, visit):
+        pass
+    body = await read_body(request, RunRequest)
+    async with request.app[CONTEXT].database.transaction() as connection:
+        stored = await rules.find_rule(connection, visit.place, body.rule_id, lock=True)
+        run = await runs.ask_for_run(connection, stored, requested_by=visit.caller.user_id, dry_run=body.dry_run)
+    return reply(run_entity(run), status=202)
+
+
+@_places.add("get", "/retention/runs/{run_id}", answers=one(RunReport), refusals=(NotFoundError,))
+async def show_retention_run(request: web.Request) -> web.Response:
+    """Show a run of a retention rule of a place, and what became of its list."""
+    async with place_visit(request) as (connection, visit):
+        run = await runs.find_run(connection, visit.place, _run_id(request))
+        return reply(report_entity(run, await reports.outcome_of(connection, run.id)))
+
+
+@_places.add(
+    "get",
+    "/retention/runs/{run_id}/packages",
+    answers=Answer(200, ReportedPackage, media=Media.NDJSON),
+    refusals=(NotFoundError,),
+)
+async def report_retention_run(request: web.Request) -> web.StreamResponse:
+    """List the packages on the list of a run of a retention rule of a place.
+
+    `Accept` chooses JSON, `application/x-ndjson` or `text/csv`.
+    """
+    async with place_visit(request) as (connection, visit):
+        run = await runs.find_run(connection, visit.place, _run_id(request))
+        head = report_entity(run, await reports.outcome_of(connection, run.id))
+        async with connection.transaction(readonly=True):
+            rows = (item_entity(each) async for each in reports.stream_items(connection, run.id))
+            return await stream_list(request, head, rows, _SHAPE_OF_ITEMS)
+
+
+@_places.add(
+    "post",
+    "/retention/runs/{run_id}/approve",
+    body=RunApproval,
+    answers=one(RunResource),
+    refusals=(NotFoundError, ConflictError("the run has 12 packages with 4096 bytes")),
+)
+async def approve_retention_run(request: web.Request) -> web.Response:
+    """Approve the list of a run of a retention rule of a place: those on it that still match go."""
+    async with place_visit(request) as (_, visit):
+        run_id = _run_id(request)
+    body = await read_body(request, RunApproval)
+    async with request.app[CONTEXT].database.transaction() as connection:
+        run = await runs.find_run(connection, visit.place, run_id, lock=True)
+        approved = await runs.approve_run(
+            connection, run, user_id=visit.caller.user_id, packages=body.packages, size=body.bytes
+        )
+    return reply(run_entity(approved))
+
+
+@routes.get(
+    "/api/v4/projects/{id}/packages/{package_id}/retention",
+    answers=(one(PackageRetention), MOVED),
+    refusals=(*PROJECT_REFUSALS, NotFoundError),
+)
+async def show_retention_of_package(request: web.Request) -> web.Response:
+    """Show which retention rule lets a package stay, or by which one it would go."""
+    async with project_visit(request) as (connection, found):
+        (package_id,) = read_path(request, "package_id")
+        if not await runs.is_listed(connection, found.project.id, package_id):
+            raise NotFoundError
+        verdict, plan, stored = await preview.fate_of(connection, found.project.id, package_id)
+    return reply(retention_entity(verdict, plan, stored))
+
+
+@routes.delete(
+    "/api/v4/projects/{id}/packages/{package_id}/retention",
+    answers=_GONE,
+    refusals=(*PROJECT_REFUSALS, MovedProjectWriteError, NotFoundError),
+)
+async def release_package_to_retention(request: web.Request) -> web.Response:
+    """Let retention rules take a package again that was restored from them."""
+    async with project_visit(request) as (connection, found):
+        await access.require_level(connection, found.caller, found.project, access.LEVEL_TO_DELETE)
+        (package_id,) = read_path(request, "package_id")
+        if not await runs.is_listed(connection, found.project.id, package_id):
+            raise NotFoundError
+        await runs.release_package(connection, package_id)
+    return no_content()
+
+
+def _run_id(request: web.Request) -> UUID:
+    read_path(request)
+    return UUID(request.match_info["run_id"])
+
+
+def _head(found: Preview) -> PreviewTotals:
+    packages, files, size = found.count("deleted")
+    return PreviewTotals(
+        packages=packages,
+        files=files,
+        bytes=size,
+        kept=found.count("kept")[0],
+        refused=found.count("refused")[0],
+        latest_by_date=found.latest_by_date,
+        totals=[totals_entity(each, found.rules) for each in found.totals],
+    )

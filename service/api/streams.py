@@ -1,0 +1,73 @@
+"""Long answers that are written while they are read: one JSON object with a list, lines of JSON, or CSV."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+from aiohttp import web
+from pydantic_core import to_json
+
+from schemas.http.resources import Resource
+from service.http.operations import Media
+from service.http.replies import dumped
+
+_PIECE: Final = 32 * 1024
+"""How many bytes are written together."""
+
+
+async def stream_list(
+    request: web.Request, head: Resource, rows: AsyncIterator[Resource], columns: Sequence[str]
+) -> web.StreamResponse:
+    """Answer with *head* and its `list`, as JSON; or with the rows alone, as NDJSON or CSV, where `Accept` says so."""
+    accept = request.headers.get("Accept", "").lower()
+    media = next((each for each in (Media.NDJSON, Media.CSV) if each in accept), Media.JSON)
+    response = web.StreamResponse(headers={"Content-Type": media, **_totals(head)})
+    await response.prepare(request)
+    pieces = {Media.JSON: _json(head, rows), Media.NDJSON: _lines(rows)}.get(media) or _csv(rows, columns)
+    await _write(response, pieces)
+    await response.write_eof()
+    return response
+
+
+def _totals(head: Resource) -> Mapping[str, str]:
+    found = dumped(head)
+    names = ("packages", "files", "bytes")
+    return {f"Retention-{name.title()}": str(found[name]) for name in names} if isinstance(found, dict) else {}
+
+
+async def _write(response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> None:
+    buffer = bytearray()
+    async for piece in pieces:
+        buffer += piece
+        if len(buffer) >= _PIECE:
+            await response.write(bytes(buffer))
+            buffer.clear()
+    await response.write(bytes(buffer))
+
+
+async def _json(head: Resource, rows: AsyncIterator[Resource]) -> AsyncIterator[bytes]:
+    yield to_json(dumped(head)).removesuffix(b"}") + b',"list":['
+    separator = b""
+    async for row in rows:
+        yield separator + to_json(dumped(row))
+        separator = b","
+    yield b"]}"
+
+
+async def _lines(rows: AsyncIterator[Resource]) -> AsyncIterator[bytes]:
+    async for row in rows:
+        yield to_json(dumped(row)) + b"\n"
+
+
+async def _csv(rows: AsyncIterator[Resource], columns: Sequence[str]) -> AsyncIterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    async for row in rows:
+        found = row.model_dump(mode="json")
+        writer.writerow([found[column] for column in columns])
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode()

@@ -1,0 +1,56 @@
+-- name: retention_verdicts
+-- A part of other queries; its parameters are fragments (planning.py). A row for each package that a rule is about which deletes. rule: the number in the plan of
+-- the rule that decides.
+SELECT p.id AS package_id, p.project_id, p.root_group_id, p.package_type, p.name, p.version, p.status,
+       p.shown_files AS files, p.shown_bytes AS bytes,
+       CASE WHEN p.deleting IS NULL OR p.keeping IS NOT NULL THEN 'kept'
+            WHEN p.is_held OR p.is_protected THEN 'refused' ELSE 'deleted' END AS verdict,
+       CASE WHEN p.deleting IS NULL THEN p.concerning ELSE coalesce(p.keeping, p.deleting) END AS rule,
+       CASE WHEN p.deleting IS NULL THEN :excepting WHEN p.keeping IS NOT NULL THEN 'rule'
+            WHEN p.is_held THEN 'hold' WHEN p.is_protected THEN 'protected' END AS reason
+  FROM (SELECT p.*, :deleting AS deleting, :concerning AS concerning, :keeping AS keeping,
+               p.protects AND EXISTS (
+                   SELECT FROM protection_rule r
+                    WHERE r.project_id = p.project_id AND r.package_type = p.package_type
+                      AND r.minimum_access_level_for_delete > :level AND name_matches(p.name, r.package_name_pattern)
+               ) AS is_protected
+          FROM (SELECT p.*, w.ancestry, w.ancestry[1] AS root_group_id, w.is_held, w.protects, :rank AS rank
+                  FROM (SELECT j.id, g.ancestry, deletion_hold_on(j.id) IS NOT NULL AS is_held,
+                               EXISTS (SELECT FROM protection_rule r WHERE r.project_id = j.id) AS protects
+                          FROM project j JOIN directory_group g ON g.id = j.group_id
+                         WHERE :projects OFFSET 0) w
+                  JOIN package p ON p.project_id = w.id
+                 WHERE p.status IN statuses(DISPLAYABLE) AND p.version IS NOT NULL AND :names) p
+         WHERE :packages) p
+ WHERE p.concerning IS NOT NULL;
+
+-- name: retention_totals
+-- Composed: see planning.py.
+SELECT v.project_id, v.root_group_id, v.verdict, v.rule, v.reason, count(*) AS packages, sum(v.files)::bigint AS files,
+       sum(v.bytes)::bigint AS bytes
+  FROM ({verdicts}) v GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 3, 4, 5;
+
+-- name: retention_list
+-- Composed: see planning.py.
+SELECT v.package_id, v.project_id, v.package_type, v.name, v.version, v.status, v.files, v.bytes, v.verdict, v.rule,
+       v.reason
+  FROM ({verdicts}) v ORDER BY v.project_id, v.package_id;
+
+-- name: store_retention_plan
+-- Composed: see planning.py. Keeps what goes and what is refused, and answers as retention_totals does.
+WITH v AS MATERIALIZED ({verdicts}), stored AS (
+    INSERT INTO retention_item (run_id, package_id, project_id, package_type, name, version, files, bytes, outcome,
+                                reason)
+    SELECT {run_id}, v.package_id, v.project_id, v.package_type, v.name, v.version, v.files, v.bytes,
+           CASE v.verdict WHEN 'deleted' THEN 'planned' ELSE 'refused' END, v.reason
+      FROM v WHERE v.verdict <> 'kept'
+)
+SELECT v.project_id, v.root_group_id, v.verdict, v.rule, v.reason, count(*) AS packages, sum(v.files)::bigint AS files,
+       sum(v.bytes)::bigint AS bytes
+  FROM v GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 3, 4, 5;
+
+-- name: listed_packages
+-- How many packages a share of a project is a share of.
+SELECT p.project_id, count(*) AS packages FROM package p
+ WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.status IN statuses(DISPLAYABLE) AND p.version IS NOT NULL
+ GROUP BY 1;

@@ -1,0 +1,195 @@
+"""Rules of retention as they are kept: those of the instance, of groups and of projects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from schemas.base import Json
+from schemas.retention import RetentionKind, RetentionRule
+from service.infra.postgres.database import Connection, conflicts, execute, fetch, fetch_row
+from service.infra.postgres.queries import whole_row
+from service.infra.postgres.records import Record, row_reader
+from service.refusals import ConflictError, NotFoundError
+from service.retention.schedule import next_moment
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlace:
+    """The place of a rule: a project, a group, or the instance if it is neither."""
+
+    group_id: int | None = None
+    project_id: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The word for it."""
+        return "project" if self.project_id else "group" if self.group_id else "instance"
+
+
+INSTANCE: Final = RulePlace()
+
+
+@whole_row("retention_rule")
+@dataclass(frozen=True, slots=True)
+class _RuleRow:
+    id: int
+    group_id: int | None
+    project_id: int | None
+    name: str
+    definition: Json
+    version: int
+    seen_version: int
+    next_run_at: datetime | None
+    paused_at: datetime | None
+    pause_reason: str | None
+    created_at: datetime
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRule:
+    """A rule with its place and its state."""
+
+    id: int
+    place: RulePlace
+    rule: RetentionRule
+    version: int
+    """Counts the changes of its meaning."""
+    seen_version: int
+    next_run_at: datetime | None
+    paused_at: datetime | None
+    pause_reason: str | None
+    created_at: datetime
+    changed_at: datetime
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether a preview or a dry run has shown the effect of exactly this version."""
+        return self.seen_version == self.version
+
+
+_row: Final = row_reader(_RuleRow)
+
+
+def read_rule(record: Record) -> StoredRule:
+    """Return the rule that a record holds."""
+    row = _row(record)
+    return StoredRule(
+        id=row.id,
+        place=RulePlace(row.group_id, row.project_id),
+        rule=RetentionRule.model_validate(row.definition),
+        version=row.version,
+        seen_version=row.seen_version,
+        next_run_at=row.next_run_at,
+        paused_at=row.paused_at,
+        pause_reason=row.pause_reason,
+        created_at=row.created_at,
+        changed_at=row.changed_at,
+    )
+
+
+def definition_of(rule: RetentionRule) -> str:
+    """Return the rule as it is stored."""
+    return rule.model_dump_json(exclude_none=True)
+
+
+async def list_rules(connection: Connection, place: RulePlace) -> list[StoredRule]:
+    """Return the rules of exactly this place, by their numbers."""
+    rows = await fetch(connection, "retention_rules_of", group_id=place.group_id, project_id=place.project_id)
+    return [read_rule(row) for row in rows]
+
+
+async def find_rule(connection: Connection, place: RulePlace, rule_id: int, *, lock: bool = False) -> StoredRule:
+    """Return a rule of exactly this place.
+
+    Raises:
+        NotFoundError: it has none with that number.
+    """
+    row = await fetch_row(connection, "lock_retention_rule" if lock else "retention_rule", id=rule_id)
+    if row is None or RulePlace(row["group_id"], row["project_id"]) != place:
+        raise NotFoundError
+    return read_rule(row)
+
+
+async def rules_around(connection: Connection, place: RulePlace) -> list[StoredRule]:
+    """Return the rules that count for some package below a place: its own, those below it, and those around it."""
+    rows = await fetch(connection, "retention_rules_around", group_id=place.group_id, project_id=place.project_id)
+    return [read_rule(row) for row in rows]
+
+
+async def add_rule(connection: Connection, place: RulePlace, rule: RetentionRule) -> StoredRule:
+    """Add a rule.
+
+    Raises:
+        ConflictError: the place has one of that name.
+    """
+    try:
+        (row,) = await fetch(
+            connection,
+            "add_retention_rule",
+            group_id=place.group_id,
+            project_id=place.project_id,
+            name=rule.name,
+            definition=definition_of(rule),
+            next_run_at=next_moment(rule),
+        )
+    except conflicts():
+        raise ConflictError("the place has a rule of that name") from None
+    await _forget_what_was_seen(connection, rule, rule)
+    return read_rule(row)
+
+
+async def change_rule(connection: Connection, stored: StoredRule, rule: RetentionRule) -> StoredRule:
+    """Put another rule in the place of a locked one; a rule whose meaning changes has to be seen again.
+
+    Raises:
+        ConflictError: the place has another one of that name.
+    """
+    has_changed = stored.rule.meaning() != rule.meaning()
+    is_rescheduled = (stored.rule.schedule, stored.rule.time_zone) != (rule.schedule, rule.time_zone)
+    try:
+        (row,) = await fetch(
+            connection,
+            "change_retention_rule",
+            id=stored.id,
+            name=rule.name,
+            definition=definition_of(rule),
+            version=stored.version + has_changed,
+            next_run_at=next_moment(rule) if is_rescheduled else stored.next_run_at,
+        )
+    except conflicts():
+        raise ConflictError("the place has a rule of that name") from None
+    if has_changed or stored.rule.enabled != rule.enabled:
+        await _forget_what_was_seen(connection, stored.rule, rule)
+    return read_rule(row)
+
+
+async def remove_rule(connection: Connection, stored: StoredRule) -> None:
+    """Remove a rule; its runs stay, and one that is under way ends."""
+    await execute(connection, "remove_retention_rule", id=stored.id)
+    await _forget_what_was_seen(connection, stored.rule, stored.rule)
+
+
+async def resume_rule(connection: Connection, stored: StoredRule) -> StoredRule:
+    """Let a paused rule run again, from its next moment on."""
+    (row,) = await fetch(connection, "resume_retention_rule", id=stored.id, next_run_at=next_moment(stored.rule))
+    return read_rule(row)
+
+
+async def note_seen(connection: Connection, rules: Sequence[StoredRule]) -> None:
+    """Note that somebody could see what these versions would delete."""
+    unseen = [rule for rule in rules if not rule.is_seen]
+    if unseen:
+        await execute(
+            connection,
+            "note_retention_rules_seen",
+            ids=[rule.id for rule in unseen],
+            versions=[rule.version for rule in unseen],
+        )
+
+
+async def _forget_what_was_seen(connection: Connection, before: RetentionRule, after: RetentionRule) -> None:
+    """Let the rules that delete show their effect again, since one that keeps has come, changed or gone."""
+    if RetentionKind.KEEP in {before.kind, after.kind}:
+        await execute(connection, "forget_seen_retention_rules")

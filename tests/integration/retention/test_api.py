@@ -1,0 +1,245 @@
+"""Rules, previews, runs and reports over HTTP."""
+
+import csv
+import io
+import json
+from typing import Any, Final
+
+import pytest
+
+from schemas.statuses import PackageStatus
+from service.context import Context
+from tests.integration.conftest import Client
+from tests.support.catalogue import publish, query, status_of
+from tests.support.packages import API, DEVELOPER, FORBIDDEN, MAINTAINER, REPORTER, bring_in, json_of, token, told
+from tests.support.retention import fill, settle
+
+_PROJECT: Final = f"{API}/projects/100"
+_GROUP: Final = f"{API}/groups/acme"
+_OLD: Final[dict[str, Any]] = {"name": "old", "kind": "delete", "younger_than": "30d", "keep_latest": 1}
+_OWNER: Final = token("owner-token")
+_ADMIN: Final = token("root-token")
+
+
+async def _add(client: Client, place: str = _PROJECT, headers: dict[str, str] = MAINTAINER, **rule: Any) -> Any:
+    status, body = await told(await client.post(f"{place}/retention_rules", json=_OLD | rule, headers=headers))
+    assert status == 201, body
+    return body
+
+
+async def test_a_rule_is_kept_changed_and_removed_and_says_what_it_does(filled: Context, client: Client) -> None:
+    added = await _add(client, package_types=["npm"], release="prerelease", keep_latest=5)
+
+    assert added["sentence"] == "deletes npm prereleases older than 30 days, but the last 5 of each name"
+    assert (added["version"], added["is_seen"], added["place"], added["project_id"]) == (1, False, "project", 100)
+    path = f"{_PROJECT}/retention_rules/{added['id']}"
+    assert await told(await client.get(path, headers=MAINTAINER)) == (200, added)
+    changed = await json_of(await client.put(path, json=_OLD | {"tags": ["*"]}, headers=MAINTAINER))
+    assert (
+        changed["sentence"] == "deletes packages older than 30 days, but the last of each name and not what is tagged"
+    )
+    assert changed["version"] == 2
+    same = await json_of(
+        await client.put(path, json=_OLD | {"tags": ["*"], "schedule": "0 3 * * *"}, headers=MAINTAINER)
+    )
+    assert (same["version"], same["next_run_at"] is not None) == (2, True)
+    status, refused = await told(await client.post(f"{_PROJECT}/retention_rules", json=_OLD, headers=MAINTAINER))
+    assert (status, refused) == (409, {"message": "409 Conflict: the place has a rule of that name"})
+    assert (await client.delete(path, headers=MAINTAINER)).status == 204
+    assert await told(await client.get(f"{_PROJECT}/retention_rules", headers=MAINTAINER)) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("place", "refused", "allowed"),
+    [(_PROJECT, DEVELOPER, MAINTAINER), (_GROUP, MAINTAINER, _OWNER), (API, _OWNER, _ADMIN)],
+)
+async def test_maintainers_of_a_project_owners_of_a_group_and_admins_write_rules(
+    filled: Context, client: Client, place: str, refused: dict[str, str], allowed: dict[str, str]
+) -> None:
+    for path, body in (("retention_rules", _OLD), ("retention/preview", {}), ("retention/runs", {"rule_id": 1})):
+        assert await told(await client.post(f"{place}/{path}", json=body, headers=refused)) == FORBIDDEN
+    assert (await client.get(f"{place}/retention/runs", headers=refused)).status == 403
+    assert (await _add(client, place, allowed))["version"] == 1
+    assert (await client.get(f"{place}/retention/runs", headers=allowed)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ({"younger_than": None, "keep_latest": None}, "about everything"),
+        ({"younger_than": "soon"}, "younger_than: should be a number of seconds"),
+        ({"schedule": "99 * * * *"}, "schedule: should be words of cron"),
+        ({"schedule": "0 0 30 2 *"}, "schedule: should be words of cron"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone: should be a time zone"),
+        ({"kind": "keep", "schedule": "0 3 * * *"}, "a rule that keeps never runs"),
+        ({"statuses": ["hidden"]}, "should be one of default, deprecated, error"),
+        ({"regex": ".*"}, "regex: unknown key"),
+    ],
+)
+async def test_a_rule_that_makes_no_sense_is_refused(client: Client, rule: dict[str, Any], problem: str) -> None:
+    status, body = await told(await client.post(f"{_PROJECT}/retention_rules", json=_OLD | rule, headers=MAINTAINER))
+
+    assert status == 400
+    assert problem in body["error"]
+
+
+async def test_a_preview_says_of_each_package_which_rule_decides(filled: Context, client: Client) -> None:
+    first, second, third = await fill(filled, 3)
+    keeping = {"name": "keep first", "kind": "keep", "version_patterns": ["1.1.*"]}
+    keeper = await _add(client, _GROUP, _OWNER, **keeping, keep_latest=None, younger_than=None)
+    rule = await _add(client)
+
+    found = await json_of(await client.post(f"{_PROJECT}/retention/preview", json={}, headers=MAINTAINER))
+
+    assert (found["packages"], found["files"], found["bytes"], found["kept"], found["refused"]) == (1, 1, 10, 2, 0)
+    fates = {one["id"]: (one["verdict"], one["rule_id"], one["reason"]) for one in found["list"]}
+    assert fates == {
+        first: ("kept", keeper["id"], "rule"),
+        second: ("deleted", rule["id"], None),
+        third: ("kept", rule["id"], "keep_latest"),
+    }
+    assert sum(one["packages"] for one in found["totals"]) == 3
+    assert "generic" in found["latest_by_date"]
+    assert "npm" not in found["latest_by_date"]
+    assert (await json_of(await client.get(f"{_PROJECT}/retention_rules", headers=MAINTAINER)))[0]["is_seen"] is True
+
+
+async def test_a_rule_that_is_not_saved_can_be_previewed_in_the_place_of_another(
+    filled: Context, client: Client
+) -> None:
+    await fill(filled, 5)
+    await _add(client)
+
+    wanted = {"rule": _OLD | {"keep_latest": 3}}
+    found = await json_of(await client.post(f"{_PROJECT}/retention/preview", json=wanted, headers=MAINTAINER))
+
+    assert (found["packages"], found["totals"][0]["rule_id"]) == (2, 0)
+    rules = await json_of(await client.get(f"{_PROJECT}/retention_rules", headers=MAINTAINER))
+    assert [rule["is_seen"] for rule in rules] == [False]
+
+
+async def test_a_preview_comes_as_lines_and_as_csv_too(filled: Context, client: Client) -> None:
+    ids = await fill(filled, 3)
+    await query(filled, "UPDATE package SET name = 'a,\"b' WHERE id = $1", ids[0])
+
+    lines = await client.post(
+        f"{_PROJECT}/retention/preview", json={"rule": _OLD}, headers={**MAINTAINER, "Accept": "application/x-ndjson"}
+    )
+    table = await client.post(
+        f"{_PROJECT}/retention/preview", json={"rule": _OLD}, headers={**MAINTAINER, "Accept": "text/csv"}
+    )
+
+    assert (lines.headers["Content-Type"], table.headers["Content-Type"]) == ("application/x-ndjson", "text/csv")
+    assert lines.headers["Retention-Packages"] == table.headers["Retention-Packages"] == "1"
+    parsed = [json.loads(line) for line in (await lines.text()).splitlines()]
+    rows = list(csv.DictReader(io.StringIO(await table.text())))
+    assert [one["id"] for one in parsed] == [int(row["id"]) for row in rows] == ids
+    assert rows[0]["name"] == parsed[0]["name"] == 'a,"b'
+
+
+async def test_the_bytes_of_a_preview_are_those_that_go_also_where_contents_are_the_same(
+    filled: Context, client: Client
+) -> None:
+    for version in ("1.0", "2.0"):
+        await publish(filled, version=version, files=["x", "y"], content=b"same")
+    (kept,) = await query(filled, "SELECT count(DISTINCT storage_key) AS objects FROM package_file")
+
+    rule = {"name": "all", "kind": "delete", "name_patterns": ["app"]}
+    found = await json_of(await client.post(f"{_PROJECT}/retention/preview", json={"rule": rule}, headers=MAINTAINER))
+
+    assert (found["files"], found["bytes"], kept["objects"]) == (4, 16, 4)
+
+
+async def test_a_run_is_asked_for_watched_and_reported(filled: Context, client: Client) -> None:
+    ids = await fill(filled, 3)
+    rule = await _add(client)
+    await client.post(f"{_PROJECT}/retention/preview", json={"rule_id": rule["id"]}, headers=MAINTAINER)
+
+    answer = await client.post(f"{_PROJECT}/retention/runs", json={"rule_id": rule["id"]}, headers=MAINTAINER)
+    asked = await json_of(answer)
+    assert (answer.status, asked["state"], asked["dry_run"]) == (202, "planning", False)
+    again = await client.post(f"{_PROJECT}/retention/runs", json={"rule_id": rule["id"]}, headers=MAINTAINER)
+    assert again.status == 409
+    await settle(filled)
+
+    path = f"{_PROJECT}/retention/runs/{asked['id']}"
+    report = await json_of(await client.get(path, headers=MAINTAINER))
+    assert (report["state"], report["packages"], report["deletions"]) == ("finished", 2, {"queued": 2})
+    assert [(one["verdict"], one["reason"], one["packages"]) for one in report["totals"]] == [
+        ("deleted", None, 2),
+        ("kept", "keep_latest", 1),
+    ]
+    listing = await client.get(f"{path}/packages", headers={**MAINTAINER, "Accept": "text/csv"})
+    rows = list(csv.DictReader(io.StringIO(await listing.text())))
+    assert [(int(row["id"]), row["outcome"], row["deletion_state"]) for row in rows] == [
+        (each, "deleted", "queued") for each in ids[:2]
+    ]
+    whole = await json_of(await client.get(f"{path}/packages", headers={**MAINTAINER, "Accept": "application/json"}))
+    assert [one["deletion_id"] is not None for one in whole["list"]] == [True, True]
+    runs = await json_of(await client.get(f"{_PROJECT}/retention/runs", headers=MAINTAINER))
+    assert [one["id"] for one in runs] == [asked["id"]]
+    assert (await client.get(f"{_GROUP}/retention/runs/{asked['id']}", headers=_OWNER)).status == 404
+
+
+async def test_a_list_is_approved_as_it_was_seen(filled: Context, client: Client) -> None:
+    ids = await fill(filled, 120)
+    rule = await _add(client)
+    await client.post(f"{_PROJECT}/retention/preview", json={"rule_id": rule["id"]}, headers=MAINTAINER)
+    asked = await json_of(
+        await client.post(f"{_PROJECT}/retention/runs", json={"rule_id": rule["id"]}, headers=MAINTAINER)
+    )
+    await settle(filled)
+    path = f"{_PROJECT}/retention/runs/{asked['id']}/approve"
+
+    assert await told(await client.post(path, json={"packages": 119, "bytes": 1}, headers=MAINTAINER)) == (
+        409,
+        {"message": "409 Conflict: the run has 119 packages with 1190 bytes"},
+    )
+    assert (await client.post(path, json={"packages": 119, "bytes": 1190}, headers=DEVELOPER)).status == 403
+    approved = await client.post(path, json={"packages": 119, "bytes": 1190}, headers=MAINTAINER)
+    assert (await json_of(approved))["state"] == "deleting"
+    await settle(filled)
+    assert await status_of(filled, ids[0]) == "processing"
+
+
+async def test_a_package_says_why_it_stays_and_when_it_goes(filled: Context, client: Client) -> None:
+    old, new = await fill(filled, 2)
+
+    async def _of(package_id: int) -> Any:
+        return await json_of(await client.get(f"{_PROJECT}/packages/{package_id}/retention", headers=REPORTER))
+
+    assert (await _of(old))["verdict"] == "untouched"
+    rule = await _add(client, schedule="0 3 * * *", time_zone="Europe/Berlin")
+
+    going, staying = await _of(old), await _of(new)
+    assert (going["verdict"], going["rule_id"], going["reason"]) == ("deleted", rule["id"], None)
+    assert going["next_run_at"] == rule["next_run_at"]
+    assert (staying["verdict"], staying["reason"], staying["next_run_at"]) == ("kept", "keep_latest", None)
+    assert staying["sentence"] == rule["sentence"]
+    missing = await client.get(f"{_PROJECT}/packages/987654/retention", headers=REPORTER)
+    assert missing.status == 404
+
+
+async def test_after_an_import_nobody_has_downloaded_counts_from_the_arrival(filled: Context, client: Client) -> None:
+    package = await bring_in(filled, created_at="2015-01-01T00:00:00Z", last_downloaded_at=None)
+    wanted = {"rule": {"name": "idle", "kind": "delete", "downloaded_within": "90d"}}
+
+    found = await json_of(await client.post(f"{_PROJECT}/retention/preview", json=wanted, headers=MAINTAINER))
+    assert [(one["id"], one["verdict"], one["reason"]) for one in found["list"]] == [
+        (package, "kept", "downloaded_within")
+    ]
+
+    await query(filled, "UPDATE package SET arrived_at = now() - interval '91 days'")
+    found = await json_of(await client.post(f"{_PROJECT}/retention/preview", json=wanted, headers=MAINTAINER))
+    assert found["packages"] == 1
+
+
+async def test_what_a_listing_does_not_show_counts_for_nothing(filled: Context, client: Client) -> None:
+    shown = await publish(filled, version="1.0")
+    await publish(filled, version="2.0", status=PackageStatus.HIDDEN)
+    await bring_in(filled, package_type="generic", version=None)
+    wanted = {"rule": {"name": "all", "kind": "delete", "name_patterns": ["*"], "keep_latest": 1}}
+
+    found = await json_of(await client.post(f"{_PROJECT}/retention/preview", json=wanted, headers=MAINTAINER))
+
+    assert [(one["id"], one["reason"]) for one in found["list"]] == [(shown, "keep_latest")]
