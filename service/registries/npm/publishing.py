@@ -20,7 +20,7 @@ from service.registries.npm.names import file_name_of, scope_of
 from service.registries.npm.refusals import PackageExistsError, UnpublishableError
 from service.registries.npm.tarball import TarballReader
 
-_SLICE: Final = 16 * 1024
+_SLICE: Final = 4 * 1024
 """Bytes of JSON that are read before others have their turn."""
 _TOO_LARGE: Final = "File is too large."
 

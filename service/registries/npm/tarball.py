@@ -49,6 +49,8 @@ class TarballReader:
     npm unpacks a later entry over an earlier one, so the last package.json counts.
     """
 
+    most: int = _LARGEST_UNPACKED
+    """Bytes that may come when it is unpacked."""
     manifest: bytes | None = None
     """The text of package.json."""
     files: int = 0
@@ -71,7 +73,7 @@ class TarballReader:
         try:
             for unpacked in self._unpack(piece):
                 self._inflated += len(unpacked)
-                if self._inflated > _LARGEST_UNPACKED:
+                if self._inflated > self.most:
                     raise ValidationFailedError("Tarball is too large when it is unpacked (maximum is 2 GiB)")
                 self._read(memoryview(unpacked))
         except (zlib.error, tarfile.HeaderError, ValueError, OverflowError):
