@@ -44,7 +44,8 @@ class Settings(BaseModel):
     """The RabbitMQ virtual host: amqp://user:password@host:5672/vhost."""
 
     management_url: Annotated[SecretStr, scheme_in("http", "https")] | None = None
-    """RabbitMQ's management API, http://user:password@host:15672/vhost; only `packyard roles broker` uses it."""
+    """RabbitMQ's management API, http://user:password@host:15672/vhost, for `packyard roles broker` and
+    `packyard subscribers`."""
 
     storage_url: Annotated[str, scheme_in("file", "s3", "gs", "az")]
     """Where objects are kept: file:///path, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."""

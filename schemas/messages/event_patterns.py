@@ -66,6 +66,9 @@ def _slot(kind: object) -> _Slot:
     return _Slot(None)
 
 
+TOPICS: Final = tuple(event.topic() for event in EVENTS)
+"""All types of events, as `<entity>.<action>`."""
+
 _SHAPES: Final = tuple(map(_shape, EVENTS))
 _ENTITIES: Final = ", ".join(sorted({event.entity for event in EVENTS}))
 _ACTIONS: Final = ", ".join(sorted({event.action for event in EVENTS}))

@@ -62,7 +62,19 @@ POLICIES: Final = MappingProxyType(
                 "overflow": "reject-publish",
                 "max-length": 1_000_000,
             },
-        }
+        },
+        # The oldest events go first. A queue that nobody has consumed from for so long goes as a whole.
+        "packyard-subscribers": {
+            "pattern": r"^sub\.",
+            "apply-to": "queues",
+            "priority": 10,
+            "definition": {
+                "max-length": 200_000,
+                "max-length-bytes": 500_000_000,
+                "overflow": "drop-head",
+                "expires": 14 * 86_400_000,
+            },
+        },
     }
 )
 """Policies that an operator sets on the broker; only a queue's type is an argument, since arguments cannot change."""

@@ -27,10 +27,12 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
     Without *distributions* it has the demo's users, groups and projects, and no packages.
     """
     async with AsyncExitStack() as stack:
+        broker_url = await stack.enter_async_context(own_virtual_host(servers))
         settings = load_settings(
             environment={
                 "PACKYARD_DATABASE_URL": await stack.enter_async_context(own_database(servers)),
-                "PACKYARD_BROKER_URL": await stack.enter_async_context(own_virtual_host(servers)),
+                "PACKYARD_BROKER_URL": broker_url,
+                "PACKYARD_MANAGEMENT_URL": f"{servers.management_url}/{broker_url.rpartition('/')[2]}",
                 "PACKYARD_STORAGE_URL": (folder / "objects").as_uri(),
             }
         )

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
             "workers.cli.processes:print_settings",
             "Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong.",
         ),
+        "subscribers": ("workers.cli.subscribers:subscribers", "Queues of events for others, on the broker."),
         "up": ("workers.cli.up:up", "Run PostgreSQL, RabbitMQ and all of Packyard on this machine until Ctrl-C."),
         "wait": (
             "workers.cli.processes:wait",
@@ -48,7 +49,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "Commands": ("check", "deletions", "directory", "events", "import", "settings"),
+        "Commands": ("check", "deletions", "directory", "events", "import", "settings", "subscribers"),
         "Set up and run": ("deliver", "migrate", "relay", "roles", "schedule", "serve", "up", "wait", "work"),
     }
 )

@@ -71,6 +71,7 @@ def make_plan(folder: Path, *, port: int | None = None, defaults: Mapping[str, s
         environment["PACKYARD_DATABASE_URL"] = postgres.url()
     if rabbitmq:
         environment["PACKYARD_BROKER_URL"] = rabbitmq.url()
+        environment["PACKYARD_MANAGEMENT_URL"] = rabbitmq.management_url
     settings = _read(environment)
     _require_free(settings)
     health_ports = {name: state.port(f"health_{name}") for name in ("relay", "work", "schedule", "deliver")}

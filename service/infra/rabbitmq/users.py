@@ -1,11 +1,9 @@
 """Broker users with the least rights that do, and what they work with: through RabbitMQ's management API."""
 
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
@@ -13,11 +11,11 @@ from schemas.base import Json
 from schemas.messages.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, POLICIES, QUEUES
 from schemas.names import Lane
 from service.errors import StartError
+from service.infra.rabbitmq.management import Management, opened, quoted
 
 SUBSCRIBER: Final = "subscriber-"
 """The prefix of a subscriber's name, in the names of passwords."""
 
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 _SUBSCRIBER_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MISSING: Final = 404
 
@@ -64,10 +62,24 @@ def subscriber_rights(name: str) -> UserRights:
     Raises:
         StartError: the name is none.
     """
+    require_name(name)
+    own = rf"{re.escape(queue_prefix(name))}.+"
+    return UserRights(configure=(own,), write=(own,), read=(own, re.escape(EVENTS_EXCHANGE), re.escape(EVENTS_LOG)))
+
+
+def require_name(name: str) -> None:
+    """Check the name of a subscriber.
+
+    Raises:
+        StartError: it is none.
+    """
     if not _SUBSCRIBER_NAME.fullmatch(name):
         raise StartError(f"subscriber {name!r}: should be lower-case letters and digits, with hyphens between them")
-    own = rf"sub\.{name}\..+"
-    return UserRights(configure=(own,), write=(own,), read=(own, re.escape(EVENTS_EXCHANGE), re.escape(EVENTS_LOG)))
+
+
+def queue_prefix(name: str) -> str:
+    """Return what the names of a subscriber's queues begin with."""
+    return f"sub.{name}."
 
 
 async def set_up_broker(
@@ -82,26 +94,24 @@ async def set_up_broker(
     Raises:
         StartError: the management API cannot be reached, or refuses.
     """
-    parts = urlsplit(url)
-    vhost = unquote(parts.path.rstrip("/").rpartition("/")[2]) or "/"
+    found = Management.of(url)
     rights = {**USERS, **{f"{SUBSCRIBER}{name}": subscriber_rights(name) for name in subscribers}}
-    async with _session(parts._replace(path="", query="", fragment="").geturl()) as session:
-        await session.put(f"/api/vhosts/{_quoted(vhost)}", json={})
-        await _declare(session, _quoted(vhost))
+    async with opened(found) as session:
+        await session.put(f"/api/vhosts/{found.vhost}", json={})
+        await _declare(session, found.vhost)
         return [
-            await _put_user(session, _quoted(vhost), f"{prefix}-{who}", rights[who], passwords.get(who))
-            for who in rights
+            await _put_user(session, found.vhost, f"{prefix}-{who}", rights[who], passwords.get(who)) for who in rights
         ]
 
 
 async def _declare(session: aiohttp.ClientSession, vhost: str) -> None:
     for exchange in EXCHANGES:
         body: Json = {"type": exchange.kind, "durable": True}
-        await session.put(f"/api/exchanges/{vhost}/{_quoted(exchange.name)}", json=body)
+        await session.put(f"/api/exchanges/{vhost}/{quoted(exchange.name)}", json=body)
     for queue in QUEUES:
         body = {"durable": True, "arguments": dict(queue.arguments)}
-        await session.put(f"/api/queues/{vhost}/{_quoted(queue.name)}", json=body)
-        binding = f"/api/bindings/{vhost}/e/{_quoted(queue.exchange)}/q/{_quoted(queue.name)}"
+        await session.put(f"/api/queues/{vhost}/{quoted(queue.name)}", json=body)
+        binding = f"/api/bindings/{vhost}/e/{quoted(queue.exchange)}/q/{quoted(queue.name)}"
         await session.post(binding, json={"routing_key": queue.routing_key})
     for name, policy in POLICIES.items():
         await session.put(f"/api/policies/{vhost}/{name}", json=dict(policy))
@@ -110,7 +120,7 @@ async def _declare(session: aiohttp.ClientSession, vhost: str) -> None:
 async def _put_user(
     session: aiohttp.ClientSession, vhost: str, name: str, rights: UserRights, password: str | None
 ) -> str:
-    address = f"/api/users/{_quoted(name)}"
+    address = f"/api/users/{quoted(name)}"
     found = await _user(session, address)
     if found is None and password is None:
         return f"{name}: is not there, and no password was given to make it with"
@@ -119,7 +129,7 @@ async def _put_user(
     elif found is not None and _tags(found) != _tags({"tags": rights.tags}):
         kept = {field: found[field] for field in ("password_hash", "hashing_algorithm")}
         await session.put(address, json={**kept, "tags": rights.tags})
-    await session.put(f"/api/permissions/{vhost}/{_quoted(name)}", json=rights.permissions())
+    await session.put(f"/api/permissions/{vhost}/{quoted(name)}", json=rights.permissions())
     done = "made" if found is None else "given a new password" if password is not None else "found"
     return f"{name}: {done}, has its rights"
 
@@ -139,22 +149,5 @@ def _tags(user: Json) -> frozenset[str]:
     return frozenset(tag for tag in (tags.split(",") if isinstance(tags, str) else tags) if tag)
 
 
-@asynccontextmanager
-async def _session(url: str) -> AsyncGenerator[aiohttp.ClientSession]:
-    try:
-        async with aiohttp.ClientSession(url, raise_for_status=True, timeout=_TIMEOUT) as session:
-            yield session
-    except aiohttp.ClientResponseError as error:
-        place = f"{error.request_info.method} {error.request_info.real_url.path}"
-        raise StartError(f"PACKYARD_MANAGEMENT_URL: {place} was answered {error.status} {error.message}") from error
-    except (aiohttp.ClientError, TimeoutError) as error:
-        reason = str(error) or type(error).__name__
-        raise StartError(f"PACKYARD_MANAGEMENT_URL: cannot use the management API: {reason}") from error
-
-
 def _pattern(names: tuple[str, ...]) -> str:
     return f"^({'|'.join(names)})$" if names else "^$"
-
-
-def _quoted(name: str) -> str:
-    return quote(name, safe="")

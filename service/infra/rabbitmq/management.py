@@ -1,0 +1,51 @@
+"""RabbitMQ's management API: users, rights, queues, bindings and policies."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote, urlsplit
+
+import aiohttp
+
+from service.errors import StartError
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """The address of the API, and the virtual host that it is used for, percent-encoded."""
+
+    address: str
+    vhost: str
+
+    @classmethod
+    def of(cls, url: str) -> "Management":
+        """Read `PACKYARD_MANAGEMENT_URL`: the virtual host is its path, as KEDA has it; without one, /."""
+        parts = urlsplit(url)
+        vhost = unquote(parts.path.rstrip("/").rpartition("/")[2]) or "/"
+        return cls(parts._replace(path="", query="", fragment="").geturl(), quoted(vhost))
+
+
+@asynccontextmanager
+async def opened(management: Management) -> AsyncGenerator[aiohttp.ClientSession]:
+    """Give a session with the API.
+
+    Raises:
+        StartError: it cannot be reached, or refuses.
+    """
+    try:
+        async with aiohttp.ClientSession(management.address, raise_for_status=True, timeout=_TIMEOUT) as session:
+            yield session
+    except aiohttp.ClientResponseError as error:
+        place = f"{error.request_info.method} {error.request_info.real_url.path}"
+        raise StartError(f"PACKYARD_MANAGEMENT_URL: {place} was answered {error.status} {error.message}") from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        raise StartError(f"PACKYARD_MANAGEMENT_URL: cannot use the management API: {reason}") from error
+
+
+def quoted(name: str) -> str:
+    """Return a name as a part of a path."""
+    return quote(name, safe="")
