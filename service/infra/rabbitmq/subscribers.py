@@ -1,7 +1,7 @@
 """Subscribers with a queue of their own, made through RabbitMQ's management API.
 
-A subscriber reads its queue, and may bind it anew. The rights on topics keep it to the projects and groups that it was
-given: the broker compares each pattern that it binds with a regular expression.
+A subscriber reads its queue, and may bind it anew. It cannot leave the projects and groups that it was given, since
+the broker compares each pattern with a regular expression, its rights on topics.
 """
 
 import re
