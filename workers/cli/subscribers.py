@@ -18,7 +18,7 @@ from workers.cli.run_use_case import find_group, find_project, run_use_case
 from workers.cli.tables import Column, print_table
 
 if TYPE_CHECKING:
-    from service.infra.rabbitmq.subscribers import Scope, Subscribers
+    from service.infra.rabbitmq.subscribers import Subscribers, SubscriberScope
 
 _COLUMNS: Final = (
     Column("name"),
@@ -112,17 +112,17 @@ def _subscribers(prefix: str) -> "Subscribers":
     return Subscribers(url.get_secret_value(), prefix=prefix)
 
 
-def _scope(projects: tuple[str, ...], groups: tuple[str, ...]) -> "Scope":
-    from service.infra.rabbitmq.subscribers import Scope
+def _scope(projects: tuple[str, ...], groups: tuple[str, ...]) -> "SubscriberScope":
+    from service.infra.rabbitmq.subscribers import SubscriberScope
 
     if not (projects or groups):
-        return Scope(is_all=True)
+        return SubscriberScope(is_all=True)
 
-    async def find(context: Context) -> Scope:
+    async def find(context: Context) -> SubscriberScope:
         async with context.database.connection() as connection:
             found = [await find_project(connection, reference) for reference in projects]
             roots = [_root(await find_group(connection, reference)) for reference in groups]
-        return Scope([project.id for project in found], [group.id for group in roots])
+        return SubscriberScope([project.id for project in found], [group.id for group in roots])
 
     return run_use_case(find)
 

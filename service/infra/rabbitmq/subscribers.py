@@ -25,7 +25,7 @@ _MISSING: Final = 404
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class SubscriberScope:
     """The events that a subscriber may see."""
 
     project_ids: Sequence[int] = ()
@@ -87,7 +87,7 @@ class Subscribers:
         self._management = Management.of(url)
         self._begin = f"{prefix}-{SUBSCRIBER}"
 
-    async def add(self, name: str, password: str, scope: Scope, topics: Sequence[str] = ()) -> Subscription:
+    async def add(self, name: str, password: str, scope: SubscriberScope, topics: Sequence[str] = ()) -> Subscription:
         """Make a subscriber with its queue and bindings.
 
         Raises:
@@ -152,7 +152,7 @@ def _queue(name: str) -> str:
     return f"{queue_prefix(name)}v1"
 
 
-def _rights(queue: str, scope: Scope) -> UserRights:
+def _rights(queue: str, scope: SubscriberScope) -> UserRights:
     own = re.escape(queue)
     log = (re.escape(EVENTS_LOG),) if scope.is_all else ()
     return UserRights(write=(own,), read=(own, re.escape(EVENTS_EXCHANGE), *log))

@@ -18,7 +18,7 @@ from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG
 from service.context import Context
 from service.errors import StartError
 from service.infra.rabbitmq.broker import open_broker
-from service.infra.rabbitmq.subscribers import Scope, Subscribers
+from service.infra.rabbitmq.subscribers import Subscribers, SubscriberScope
 from tests.support.commands import Commands
 from tests.support.servers import Servers
 
@@ -62,7 +62,7 @@ async def subscribers(broker_url: str, management_url: str, prefix: str) -> Subs
     return Subscribers(management_url, prefix=prefix)
 
 
-async def _address(subscribers: Subscribers, broker_url: str, name: str, scope: Scope) -> str:
+async def _address(subscribers: Subscribers, broker_url: str, name: str, scope: SubscriberScope) -> str:
     return (await subscribers.add(name, "a-password-of-this-test", scope)).address(broker_url)
 
 
@@ -102,7 +102,11 @@ async def _is_refused(address: str, queue: str, pattern: str) -> bool:
 async def test_each_subscriber_has_the_events_of_its_projects_or_groups_alone(
     subscribers: Subscribers, broker_url: str
 ) -> None:
-    scopes = {"shop": Scope(project_ids=[100, 10]), "acme": Scope(root_group_ids=[10]), "audit": Scope(is_all=True)}
+    scopes = {
+        "shop": SubscriberScope(project_ids=[100, 10]),
+        "acme": SubscriberScope(root_group_ids=[10]),
+        "audit": SubscriberScope(is_all=True),
+    }
     addresses = {name: await _address(subscribers, broker_url, name, scope) for name, scope in scopes.items()}
     await _publish(broker_url)
 
@@ -117,7 +121,7 @@ async def test_each_subscriber_has_the_events_of_its_projects_or_groups_alone(
     ("scope", "allowed", "refused"),
     [
         (
-            Scope(project_ids=[7, 100]),
+            SubscriberScope(project_ids=[7, 100]),
             ("#.100", "*.*.*.10.100", "package.destroyed.#.100", "package.*.npm.*.7"),
             (
                 "#",
@@ -133,14 +137,18 @@ async def test_each_subscriber_has_the_events_of_its_projects_or_groups_alone(
             ),
         ),
         (
-            Scope(root_group_ids=[10]),
+            SubscriberScope(root_group_ids=[10]),
             ("*.*.*.10.*", "#.10.*", "package.published.npm.10.102"),
             ("#", "#.10.#", "#.10", "#.10.*.*", "*.*.*.*.10", "*.*.*.20.*", "#.100", "#.110.*", "package.#"),
         ),
     ],
 )
 async def test_the_broker_refuses_patterns_that_could_match_what_is_another_s(
-    subscribers: Subscribers, broker_url: str, scope: Scope, allowed: tuple[str, ...], refused: tuple[str, ...]
+    subscribers: Subscribers,
+    broker_url: str,
+    scope: SubscriberScope,
+    allowed: tuple[str, ...],
+    refused: tuple[str, ...],
 ) -> None:
     address = await _address(subscribers, broker_url, "shop", scope)
 
@@ -150,8 +158,8 @@ async def test_the_broker_refuses_patterns_that_could_match_what_is_another_s(
 
 
 async def test_a_subscriber_makes_publishes_and_reads_nothing_else(subscribers: Subscribers, broker_url: str) -> None:
-    shop = await _address(subscribers, broker_url, "shop", Scope(project_ids=[100]))
-    audit = await _address(subscribers, broker_url, "audit", Scope(is_all=True))
+    shop = await _address(subscribers, broker_url, "shop", SubscriberScope(project_ids=[100]))
+    audit = await _address(subscribers, broker_url, "audit", SubscriberScope(is_all=True))
 
     async def declare(address: str) -> None:
         async with _channel(address) as channel:
@@ -174,7 +182,7 @@ async def test_a_subscriber_makes_publishes_and_reads_nothing_else(subscribers: 
 
 
 async def test_a_subscriber_that_went_away_fills_no_disk(subscribers: Subscribers, management_url: str) -> None:
-    await subscribers.add("gone", "a-password-of-this-test", Scope(is_all=True))
+    await subscribers.add("gone", "a-password-of-this-test", SubscriberScope(is_all=True))
     address, _, vhost = management_url.rpartition("/")
 
     async with aiohttp.ClientSession(address, raise_for_status=True) as session:
@@ -223,12 +231,12 @@ async def test_a_subscriber_is_made_listed_and_removed_by_the_command(
 
 
 async def test_a_name_is_used_once_and_is_a_plain_one(subscribers: Subscribers) -> None:
-    await subscribers.add("shop", "a-password-of-this-test", Scope(is_all=True))
+    await subscribers.add("shop", "a-password-of-this-test", SubscriberScope(is_all=True))
 
     with pytest.raises(StartError, match="is there already"):
-        await subscribers.add("shop", "another-password", Scope(is_all=True))
+        await subscribers.add("shop", "another-password", SubscriberScope(is_all=True))
     for name in ("Shop", "shop.*", "", "a/b"):
         with pytest.raises(StartError, match="lower-case letters"):
-            await subscribers.add(name, "another-password", Scope(is_all=True))
+            await subscribers.add(name, "another-password", SubscriberScope(is_all=True))
     with pytest.raises(StartError, match="there is no subscriber"):
         await subscribers.remove("nobody")
