@@ -136,9 +136,9 @@ async def child(folder: Path, name: str, module: str, *arguments: str) -> AsyncG
         await process.stop()
 
 
-async def listening(port: int) -> None:
+async def listening(port: int, *, within_s: float = _PATIENCE_S) -> None:
     """Return when something listens on the port."""
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(within_s):
         while True:
             with suppress(OSError):
                 _, writer = await asyncio.open_connection(LOOPBACK, port)

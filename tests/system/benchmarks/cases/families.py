@@ -10,6 +10,7 @@ from tests.system.benchmarks.cases.bulk import BULK, measure_bulk
 from tests.system.benchmarks.cases.groups import GROUPS, measure_groups
 from tests.system.benchmarks.cases.imports import IMPORTS, measure_imports
 from tests.system.benchmarks.cases.reads import READS, measure_reads
+from tests.system.benchmarks.cases.registries import REGISTRIES, measure_registries
 from tests.system.benchmarks.cases.searches import SEARCHES, measure_searches
 from tests.system.benchmarks.cases.single import SINGLE, measure_single
 from tests.system.benchmarks.cases.space import SPACE, measure_space
@@ -34,6 +35,7 @@ FAMILIES: Final = (
     Family(BULK, measure_bulk, is_of_every_size=False),
     Family(SINGLE, measure_single, is_of_every_size=False),
     Family(IMPORTS, measure_imports, is_of_every_size=False),
+    Family(REGISTRIES, measure_registries, is_of_every_size=False),
     Family(API_PROCESS, measure_api_process, is_of_every_size=False),
 )
 CASES: Final = tuple(case for family in FAMILIES for case in family.cases)
