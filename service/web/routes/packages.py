@@ -8,17 +8,20 @@ from aiohttp import hdrs, web
 
 from schemas.http.package_parameters import FileListing
 from schemas.names import PackageType
+from schemas.statuses import INSTALLABLE
 from service.access.rows import Project
 from service.catalogue import overview, packages
 from service.catalogue.overview import Person, SiblingVersion
 from service.deletions.viewing import overview as deletion_overview
 from service.downloads import send_file
+from service.http.addresses import external_url
 from service.infra.postgres.database import Connection, Record
 from service.infra.postgres.pages import Slice
 from service.refusals import NotFoundError
 from service.web.deletions import Rights, rights_of
 from service.web.frame.rendering import render, see_other
 from service.web.frame.routing import PROJECT, PageRoutes
+from service.web.installing import Installable, Instruction, instructions
 from service.web.parameters import read_listing, read_number, with_parameters
 from service.web.prospects import find_prospect
 from service.web.views import file_view, package_view, pipeline_views, project_place
@@ -65,6 +68,7 @@ async def show_package(request: web.Request) -> web.Response:
         package=package_view(package, project_path=found.project.path),
         pipelines=pipeline_views(package),
         files=[file_view(row) for row in files.rows],
+        instructions=_instructions(request, found.project, package, files),
         pages=_pages(request, listing, files),
         others=others,
         creator=creator,
@@ -106,6 +110,15 @@ async def _creator(connection: Connection, package: Record) -> Person | None:
     creator_id: int | None = package["creator_id"]
     found = await overview.people(connection, [creator_id] if creator_id else [])
     return found.get(creator_id or 0)
+
+
+def _instructions(request: web.Request, project: Project, package: Record, files: Slice) -> Sequence[Instruction]:
+    if package["version"] is None or package["status"] not in INSTALLABLE:
+        return ()
+    file_name = files.rows[0]["file_name"] if files.rows else ""
+    base = f"{external_url(request)}/api/v4/projects/{project.id}/packages"
+    installable = Installable(base, package["name"], package["version"], file_name)
+    return instructions(PackageType(package["package_type"]), installable)
 
 
 def _pages(request: web.Request, listing: FileListing, files: Slice) -> Pages:

@@ -14,7 +14,7 @@ from service.http.keys import READS
 from service.infra.postgres.expensive_reads import MOST_EXPENSIVE, Cost
 from tests.support.browsing import Browser, browsing
 from tests.support.catalogue import delete, publish, query
-from tests.support.packages import MAINTAINER
+from tests.support.packages import MAINTAINER, bring_in, put_status
 from tests.support.stepwise import with_settings
 
 _MARKUP: Final = '<script>alert("x")</script>'
@@ -242,3 +242,16 @@ async def test_projects_are_in_the_order_of_the_paths_that_are_shown(filled: Con
 
     assert paths == sorted(paths)
     assert {"acme/zebra", "secret/aardvark"} <= set(paths)
+
+
+async def test_a_package_shows_how_to_install_it_from_here(maintainer: Browser, filled: Context) -> None:
+    package_id = await bring_in(filled, project="secret/vault", package_type="pypi", name="a-kit", version="1.0")
+    page = await maintainer.get(f"/secret/vault/-/packages/{package_id}")
+
+    assert re.search(
+        r"pip install --index-url http://\S+/api/v4/projects/200/packages/pypi/simple a-kit==1.0", page.text
+    )
+    assert "needs a token" in page.text
+
+    await put_status(filled, package_id, "error")
+    assert "pip install" not in (await maintainer.get(f"/secret/vault/-/packages/{package_id}")).text

@@ -47,9 +47,7 @@ async def measure_registries(bench: Bench, _: set[str]) -> AsyncGenerator[Result
         ours = _ours(run)
         peers = [await stack.enter_async_context(opening(kept, folder)) for opening in (open_pypiserver, open_devpi)]
         for registry in (ours, *peers):
-            began = time.perf_counter()
             await _publish_all(registry)
-            print("DEBUG", registry.name, time.perf_counter() - began, flush=True)
         bare = await stack.enter_async_context(_bare(run, ours))
         for result in [await _index(bench, ours, other) for other in (bare, *peers)]:
             yield result
