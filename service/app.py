@@ -35,6 +35,8 @@ from service.registries.npm import routes as npm
 from service.registries.npm import service_routes as npm_services
 from service.registries.npm import tag_routes as npm_tags
 from service.registries.npm import unpublish_routes as npm_unpublishing
+from service.registries.nuget import reading_routes as nuget_reading
+from service.registries.nuget import routes as nuget
 from service.registries.pypi import routes as pypi
 from service.retention.preview import Previews
 from service.web.app import MIDDLEWARES as PAGE_MIDDLEWARES
@@ -57,6 +59,8 @@ ROUTES: Final = (
     npm.routes,
     maven.routes,
     maven_reading.routes,
+    nuget.routes,
+    nuget_reading.routes,
     packages.routes,
     bulk.routes,
     deletions.routes,

@@ -1,4 +1,4 @@
-"""The origin of a deletion, and the actor who changes one, as a request shows them; for the API and the pages."""
+"""The origin of a deletion, and the actor who changes one, as a request shows them; and the way to a deletion."""
 
 from uuid import UUID
 
@@ -6,9 +6,11 @@ from aiohttp import web
 
 from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.access.callers import Caller
-from service.deletions.deletion import Origin
+from service.deletions.deletion import Deletion, Origin
 from service.deletions.undoing.acts import Actor
-from service.http.keys import REQUEST_ID
+from service.deletions.viewing.entities import deletion_url
+from service.http.addresses import external_url
+from service.http.keys import LOG_FIELDS, REQUEST_ID
 from service.http.visits import Visit
 
 
@@ -25,6 +27,13 @@ def origin_of_batch(request: web.Request, caller: Caller, *, reason: str | None,
 def actor_of(request: web.Request, caller: Caller) -> Actor:
     """Return the actor of a change of a deletion."""
     return Actor(caller.user_id, _credential(caller), request_id=request[REQUEST_ID])
+
+
+def headers_to(request: web.Request, deletion: Deletion) -> dict[str, str]:
+    """Return the headers that lead to the deletion that the request asked for, and note its id for the log."""
+    request[LOG_FIELDS]["deletion_id"] = str(deletion.id)
+    address = deletion_url(external_url(request), deletion.project_id, deletion.id)
+    return {"Deletion-Id": str(deletion.id), "Link": f'<{address}>; rel="status"'}
 
 
 def _origin(

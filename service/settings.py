@@ -77,6 +77,9 @@ class Settings(BaseModel):
     pypi_max_file_size: ByteSize = ByteSize(3 * 1024**3)
     """How large a file of a PyPI package may be, such as 3GiB; 0 is no limit."""
 
+    nuget_max_file_size: ByteSize = ByteSize(500 * 1024**2)
+    """How large a NuGet package, or its symbols, may be, such as 500MiB; 0 is no limit."""
+
     helm_max_file_size: Annotated[ByteSize, Field(ge=1, le=64 * 1024**2)] = ByteSize(5 * 1024**2)
     """How large a packed Helm chart may be, at most 64MiB: the API keeps it in memory while it reads Chart.yaml."""
 

@@ -15,6 +15,7 @@ class Carrier(StrEnum):
     JOB_TOKEN_PARAMETER = "job_token"
     DEPLOY_TOKEN_HEADER = "Deploy-Token"
     BASIC = "basic"
+    NUGET_API_KEY = "X-NuGet-ApiKey"
 
 
 PERSONAL: Final = frozenset(
@@ -32,6 +33,9 @@ OF_PROJECT: Final = PERSONAL | {Carrier.JOB_TOKEN_HEADER, Carrier.JOB_TOKEN_PARA
 
 OF_PACKAGE_MANAGERS: Final = OF_PROJECT | {Carrier.DEPLOY_TOKEN_HEADER, Carrier.BASIC}
 """Credentials that routes for package managers read."""
+
+OF_NUGET_WRITES: Final = OF_PACKAGE_MANAGERS | {Carrier.NUGET_API_KEY}
+"""Credentials that NuGet's push and deletion read."""
 
 NO_CREDENTIALS: Final = frozenset[Carrier]()
 """For routes that do not care who asks."""

@@ -21,6 +21,7 @@ _BASIC: Final = "basic "
 _PERSONAL: Final = frozenset({Credential.PERSONAL_ACCESS_TOKEN})
 _JOB: Final = frozenset({Credential.JOB_TOKEN})
 _DEPLOY: Final = frozenset({Credential.DEPLOY_TOKEN})
+_ANY: Final = _PERSONAL | _JOB | _DEPLOY
 
 
 async def presented_tokens(request: web.Request) -> Sequence[PresentedToken]:
@@ -60,9 +61,13 @@ def _tokens_in(
     counts = request[OPERATION].refuses_unknown
     if Carrier.DEPLOY_TOKEN_HEADER in carriers and (token := request.headers.get("Deploy-Token")):
         yield PresentedToken(token, _DEPLOY, counts_when_bad=counts)
+    key = request.headers.get("X-NuGet-ApiKey") if Carrier.NUGET_API_KEY in carriers else None
     if Carrier.BASIC in carriers and (basic := _basic(request)):
         login, password = basic
-        yield PresentedToken(password, _PERSONAL | _JOB | _DEPLOY, login=login, counts_when_bad=counts)
+        # NuGet sends both after a 401: one good credential is enough.
+        yield PresentedToken(password, _ANY, login=login, counts_when_bad=counts and not key)
+    if key:
+        yield PresentedToken(key, _ANY)
 
 
 def _kinds(carriers: frozenset[Carrier]) -> frozenset[Credential]:

@@ -24,6 +24,7 @@ _SECURITY_SCHEMES: Final[Mapping[Carrier, Json]] = MappingProxyType(
         Carrier.JOB_TOKEN_PARAMETER: {"type": "apiKey", "in": "query", "name": "job_token"},
         Carrier.DEPLOY_TOKEN_HEADER: {"type": "apiKey", "in": "header", "name": "Deploy-Token"},
         Carrier.BASIC: {"type": "http", "scheme": "basic"},
+        Carrier.NUGET_API_KEY: {"type": "apiKey", "in": "header", "name": "X-NuGet-ApiKey"},
     }
 )
 

@@ -22,12 +22,11 @@ from service.catalogue.rows.package_pages import Page
 from service.deletions import accept
 from service.deletions.deletion import Deletion
 from service.deletions.viewing import views
-from service.deletions.viewing.entities import deletion_entity, deletion_url
+from service.deletions.viewing.entities import deletion_entity
 from service.downloads import send_file
 from service.http import (
     CONTEXT,
     GROUP_REFUSALS,
-    LOG_FIELDS,
     MOVED,
     OF_PROJECT,
     PERSONAL,
@@ -52,7 +51,7 @@ from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE
 from service.http.parameters import prefers_async, read_unmodified_since
 from service.http.reading_visits import read_in_project
 from service.http.replies import JsonText, no_content
-from service.origins import origin_of_visit
+from service.origins import headers_to, origin_of_visit
 from service.refusals import (
     DeletionHeldError,
     DeletionProtectedError,
@@ -206,13 +205,11 @@ def _reply_listed(request: web.Request, page: Page, query: PackageListing) -> we
 
 
 async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
-    request[LOG_FIELDS]["deletion_id"] = str(deletion.id)
-    base = external_url(request)
-    address = deletion_url(base, deletion.project_id, deletion.id)
-    headers = {"Deletion-Id": str(deletion.id), "Link": f'<{address}>; rel="status"'}
+    headers = headers_to(request, deletion)
     if not prefers_async(request):
         return no_content(headers)
     async with request.app[CONTEXT].database.connection() as connection:
         view = await views.show(connection, [deletion.project_id], deletion.id)
     headers["Preference-Applied"] = "respond-async"
+    base = external_url(request)
     return reply(deletion_entity(view, base=base, level=access.LEVEL_TO_UNDO), status=202, headers=headers)

@@ -26,16 +26,20 @@ _TOO_LONG: Final = "fields of the form should have at most 1 MiB in all"
 class UploadForm:
     """A form that is read once, from its beginning to its end. Fields may come before the file and after it."""
 
-    def __init__(self, request: web.Request, *, file_field: str, small_file: str = "") -> None:
+    def __init__(
+        self, request: web.Request, *, file_field: str, small_file: str = "", takes_any_name: bool = False
+    ) -> None:
         """Begin before the first byte; *file_field* is the name of the field whose value is the file.
 
-        A field named *small_file* is kept as the other fields are, also when it comes as a file.
+        A field named *small_file* is kept as the other fields are, also when it comes as a file. With *takes_any_name*
+        the first file counts, whatever its field is named.
         """
         self.fields: MultiDict[str] = MultiDict()
         """The fields that were read so far, each with at most 64 KiB of its text."""
         self.file_name: str | None = None
         self._file_field = file_field
         self._small_file = small_file
+        self._takes_any_name = takes_any_name
         self._events = _events(request)
         self._kept = 0
 
@@ -68,7 +72,7 @@ class UploadForm:
         value = bytearray()
         async for event in self._events:
             if isinstance(event, MultipartSegment):
-                if event.name == self._file_field and event.filename:
+                if event.filename and (self._takes_any_name or event.name == self._file_field):
                     self.file_name = event.filename
                     return True
                 is_kept = event.filename is None or event.name == self._small_file

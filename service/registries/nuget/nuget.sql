@@ -1,0 +1,76 @@
+-- name: nuget_versions
+-- The newest versions of one package in several projects, each with the newest of its files.
+SELECT p.project_id, p.name, p.version, f.created_at, f.nuspec
+  FROM package p
+ CROSS JOIN LATERAL (SELECT f.created_at, f.details ->> 'nuspec' AS nuspec FROM package_file f
+                      WHERE f.package_id = p.id AND f.status IN statuses(INSTALLABLE_FILES)
+                        AND lower(f.file_name) LIKE '%.nupkg'
+                      ORDER BY f.id DESC LIMIT 1) f
+ WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'nuget'
+   AND p.normal_name = normal_name('nuget', :name)
+   AND (:version::text IS NULL OR p.normal_version = normal_version('nuget', :version) OR p.version = :version)
+   AND p.status IN statuses(INSTALLABLE)
+ ORDER BY p.id DESC LIMIT :limit;
+
+-- name: nuget_version_names
+SELECT p.version
+  FROM package p
+ WHERE p.project_id = :project_id AND p.package_type = 'nuget' AND p.normal_name = normal_name('nuget', :name)
+   AND p.status IN statuses(INSTALLABLE)
+   AND EXISTS (SELECT FROM package_file f
+                WHERE f.package_id = p.id AND f.status IN statuses(INSTALLABLE_FILES)
+                  AND lower(f.file_name) LIKE '%.nupkg')
+ ORDER BY p.id DESC LIMIT :limit;
+
+-- name: nuget_package
+-- A package of exactly that version comes first: of before the normal forms there may be two with the same.
+SELECT p.id
+  FROM package p
+ WHERE p.project_id = :project_id AND p.package_type = 'nuget' AND p.normal_name = normal_name('nuget', :name)
+   AND (p.normal_version = normal_version('nuget', :version) OR p.version = :version)
+   AND p.status IN statuses(INSTALLABLE)
+ ORDER BY p.version = :version DESC, p.id LIMIT 1;
+
+-- name: nuget_file
+SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at
+  FROM package p JOIN package_file f ON f.package_id = p.id
+ WHERE p.project_id = :project_id AND p.package_type = 'nuget' AND p.normal_name = normal_name('nuget', :name)
+   AND (p.normal_version = normal_version('nuget', :version) OR p.version = :version)
+   AND p.status IN statuses(INSTALLABLE)
+   AND lower(f.file_name) LIKE '%' || :suffix::text AND f.status IN statuses(INSTALLABLE_FILES)
+ ORDER BY p.version = :version DESC, f.id DESC LIMIT 1;
+
+-- name: nuget_names
+-- The names that have a version to show: how many there are, and a part of them in their order.
+WITH named AS (
+    SELECT DISTINCT n.normal_name
+      FROM package_name n
+     WHERE n.project_id = ANY(:project_ids::bigint[]) AND n.package_type = 'nuget'
+       AND n.name ILIKE ALL(:patterns::text[])
+       AND EXISTS (SELECT FROM package p
+                    WHERE p.project_id = n.project_id AND p.package_type = 'nuget' AND p.normal_name = n.normal_name
+                      AND p.status IN statuses(INSTALLABLE)
+                      AND (:prerelease OR split_part(p.version, '+', 1) NOT LIKE '%-%')
+                      AND EXISTS (SELECT FROM package_file f
+                                   WHERE f.package_id = p.id AND f.status IN statuses(INSTALLABLE_FILES)
+                                     AND lower(f.file_name) LIKE '%.nupkg'))
+)
+SELECT (SELECT count(*) FROM named) AS total,
+       ARRAY(SELECT normal_name FROM named ORDER BY normal_name LIMIT :take OFFSET :skip) AS names;
+
+-- name: nuget_found
+-- The newest versions of each of a few names.
+SELECT v.project_id, v.name, v.version, v.created_at, v.nuspec, n.normal_name
+  FROM unnest(:names::text[]) n (normal_name)
+ CROSS JOIN LATERAL (
+       SELECT p.id, p.project_id, p.name, p.version, f.created_at, f.nuspec
+         FROM package p
+        CROSS JOIN LATERAL (SELECT f.created_at, f.details ->> 'nuspec' AS nuspec FROM package_file f
+                             WHERE f.package_id = p.id AND f.status IN statuses(INSTALLABLE_FILES)
+                               AND lower(f.file_name) LIKE '%.nupkg'
+                             ORDER BY f.id DESC LIMIT 1) f
+        WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'nuget'
+          AND p.normal_name = n.normal_name AND p.status IN statuses(INSTALLABLE)
+          AND (:prerelease OR split_part(p.version, '+', 1) NOT LIKE '%-%')
+        ORDER BY p.id DESC LIMIT :limit) v
+ ORDER BY n.normal_name, v.id DESC;

@@ -1,0 +1,88 @@
+"""Pushing a package, or its symbols: the bytes first, then the rows."""
+
+from enum import StrEnum
+
+from schemas.names import PackageType
+from service.access.callers import Caller
+from service.access.rows import Project
+from service.catalogue.rows import uploads as upload_rows
+from service.catalogue.uploads import UploadBody, add_file, stored_body
+from service.http.body.upload_forms import LARGEST_FIELDS, UploadForm
+from service.infra.postgres.database import Database
+from service.infra.postgres.repeating import repeated
+from service.infra.storage.interface import ObjectStore, StoredObject
+from service.refusals import ValidationFailedError
+from service.registries.archives.stored_file import read_stored
+from service.registries.nuget.archives import read_package
+from service.registries.nuget.nuspec import Nuspec
+
+
+class FileKind(StrEnum):
+    """The kinds of files that are pushed, by the suffix of their names."""
+
+    PACKAGE = ".nupkg"
+    SYMBOLS = ".snupkg"
+
+
+async def push(
+    database: Database,
+    store: ObjectStore,
+    *,
+    caller: Caller,
+    project: Project,
+    kind: FileKind,
+    form: UploadForm,
+    announced: int | None,
+    max_size: int,
+) -> None:
+    """Add the file of the form to its package; *announced* and *max_size* are bytes, and *max_size* is 0 for any.
+
+    Raises:
+        BadParametersError: the form breaks a rule.
+        BadRequestError: the file is too large.
+        ValidationFailedError: it is no such package, its nuspec breaks a rule, or symbols have no package.
+        ConflictError: somebody else pushed the same package in this very moment.
+    """
+    # The request is larger than the file, by the other fields.
+    size = max(0, (announced or 0) - LARGEST_FIELDS)
+    body = UploadBody(form.bytes_of_file(), announced=size, max_size=max_size)
+    body.require_announced_size()
+    await form.find_file()
+    async with stored_body(database, store, project.id, body) as stored:
+        nuspec = await read_stored(store, stored, read_package)
+        if nuspec.is_of_symbols != (kind is FileKind.SYMBOLS):
+            raise ValidationFailedError(_OTHER_KIND[kind])
+        await _write_rows(database, caller, project, nuspec, stored, kind=kind)
+
+
+_OTHER_KIND = {
+    FileKind.PACKAGE: "Package has symbols: push it as a symbol package",
+    FileKind.SYMBOLS: "Package has no symbols: its nuspec should have the package type SymbolsPackage",
+}
+
+
+@repeated
+async def _write_rows(
+    database: Database, caller: Caller, project: Project, nuspec: Nuspec, stored: StoredObject, *, kind: FileKind
+) -> None:
+    details = f'{{"nuspec":{nuspec.model_dump_json(exclude_none=True)}}}'
+    async with database.transaction() as connection:
+        package = await upload_rows.find_or_create_package(
+            connection,
+            project_id=project.id,
+            package_type=PackageType.NUGET,
+            name=nuspec.id,
+            version=nuspec.version,
+            creator_id=caller.user_id,
+        )
+        if kind is FileKind.SYMBOLS and package.is_new:
+            raise ValidationFailedError("Symbols have no package: push the package of that name and version first")
+        await add_file(
+            connection,
+            caller,
+            stored,
+            project=project,
+            package=package,
+            file_name=nuspec.file_stem + kind,
+            details=details,
+        )
