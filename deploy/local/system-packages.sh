@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make sure that this machine has the programs that pip cannot install: Python's venv and RabbitMQ (with Erlang).
 # The argument `tests` adds clients (Node with npm, curl, and Chromium), openssl, PgBouncer and a library for false clocks. It also
-# adds wrk (load on an HTTP server), iptables (it makes servers fall silent), and promtool, a part of Prometheus.
+# adds Mono, wrk (load on an HTTP server), iptables (it makes servers fall silent), and promtool, a part of Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -40,6 +40,13 @@ if [ "${1:-}" = tests ]; then
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
     # Chromium opens the pages; Inter is the first font of their style sheet, so screenshots are the same everywhere.
     command -v chromium >/dev/null || ! command -v apt-get >/dev/null || missing="$missing chromium fonts-inter"
+    # Mono runs nuget.exe, which loads these of its libraries: 12 MB with what they need. Elsewhere its test is skipped.
+    mono="mono-runtime libmono-microsoft-csharp4.0-cil libmono-microsoft-build-utilities-v4.0-4.0-cil"
+    mono="$mono libmono-system-componentmodel-composition4.0-cil libmono-system-componentmodel-dataannotations4.0-cil"
+    mono="$mono libmono-system-data-services-client4.0-cil libmono-system-io-compression-filesystem4.0-cil"
+    mono="$mono libmono-system-net-http4.0-cil libmono-system-servicemodel4.0a-cil libmono-windowsbase4.0-cil"
+    # shellcheck disable=SC2086 # words on purpose
+    ! command -v apt-get >/dev/null || dpkg -s $mono >/dev/null 2>&1 || missing="$missing $mono"
     # Linux only; elsewhere the tests say that no server fell silent, and no clock was wrong.
     command -v iptables >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iptables"
     command -v ip >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iproute2"
