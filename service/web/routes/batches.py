@@ -1,7 +1,6 @@
 """The page of a batch: how far all deletions of one call are, with undo and retry for all of them."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -20,7 +19,7 @@ from service.origins import actor_of
 from service.web.deletions import DeletionView, readable_places, views_in
 from service.web.frame.rendering import render
 from service.web.frame.routing import GROUP, PROJECT, PageRoutes
-from service.web.outcomes import BatchOutcome, shown_outcome, to_outcome
+from service.web.outcomes import BatchOutcome, counted, shown_outcome, to_outcome
 from service.web.parameters import read_uuid
 from service.web.scopes import PlaceScope, scope_visit
 from service.web.visits import sent_form
@@ -29,7 +28,6 @@ routes = PageRoutes()
 
 _BATCH: Final = "/-/deletion_batches/{batch_id:[0-9a-fA-F-]+}"
 _SHOWN: Final = 20
-_REASONS: Final = 10
 _ORDER: Final = (
     DeletionState.SUCCEEDED,
     DeletionState.RESTORED,
@@ -78,7 +76,7 @@ async def restore_all(request: web.Request) -> web.Response:
     done = await restore_batch(
         request.app[CONTEXT].deletions, batch_id, actor=actor_of(request, caller), project_ids=own
     )
-    outcome = BatchOutcome("restore", len(done.restored), _counted(done.refused.values()))
+    outcome = BatchOutcome("restore", len(done.restored), counted(done.refused.values()))
     return to_outcome(request, _address(scope, batch_id), outcome)
 
 
@@ -92,7 +90,7 @@ async def retry_failed(request: web.Request) -> web.Response:
         own = scope.require_own()
         failed = await failed_of(connection, own, batch_id=batch_id, kind=None)
     done = await retry_all(request.app[CONTEXT].deletions, failed, actor=actor_of(request, caller), levels=own)
-    outcome = BatchOutcome("retry", done.changed, _counted(done.refused))
+    outcome = BatchOutcome("retry", done.changed, counted(done.refused))
     return to_outcome(request, _address(scope, batch_id), outcome)
 
 
@@ -130,7 +128,3 @@ def _bars(batch: Batch) -> Sequence[Bar]:
             bars.append(Bar(state, batch.states[state], start, width))
         start += width
     return bars
-
-
-def _counted(reasons: Iterable[str]) -> Sequence[tuple[str, int]]:
-    return Counter(reasons).most_common(_REASONS)

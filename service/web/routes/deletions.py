@@ -5,22 +5,30 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+from multidict import MultiMapping
 
 from schemas.http.deletion_parameters import DeletionListing
+from schemas.names import AccessLevel
 from schemas.statuses import DeletionState
+from service.access import access
 from service.access.callers import Caller
 from service.access.readable import ReadableProject
 from service.deletions.viewing import overview as deletion_overview
 from service.deletions.viewing import views
+from service.deletions.viewing.failures import failed_of, failures_of, retry_all
 from service.deletions.viewing.views import DeletionPage
+from service.http.keys import CONTEXT
 from service.infra.postgres.database import Connection
-from service.refusals import BadParametersError
-from service.web.deletions import DeletionView, deletion_view, readable_places, rights_of, views_in
+from service.origins import actor_of
+from service.refusals import BadParametersError, ForbiddenError
+from service.web.deletions import DeletionView, Rights, deletion_view, readable_places, rights_of, views_in
 from service.web.frame.rendering import render
 from service.web.frame.routing import GROUP, PROJECT, PageRoutes
+from service.web.outcomes import BatchOutcome, counted, shown_outcome, to_outcome
 from service.web.parameters import read_listing, read_uuid, with_parameters
+from service.web.scopes import scope_visit
 from service.web.views import PlaceView, group_place, project_place
-from service.web.visits import group_visit, project_visit, visit
+from service.web.visits import group_visit, project_visit, sent_form, visit
 
 routes = PageRoutes()
 
@@ -87,6 +95,42 @@ async def list_everywhere(request: web.Request) -> web.Response:
         return await _list(request, connection, caller, places, place=None)
 
 
+@routes.form(PROJECT + "/-/deletions/retry")
+@routes.form(GROUP + "/-/deletions/retry")
+async def retry_failed_in_place(request: web.Request) -> web.Response:
+    """Begin failed deletions of a project or group anew: those with one kind of error, or with any."""
+    caller, fields = await sent_form(request)
+    async with scope_visit(request) as (_, scope):
+        own = scope.require_own()
+    return await _retry(request, caller, fields, own, _address(scope.place))
+
+
+@routes.form("/-/deletions/retry")
+async def retry_failed_everywhere(request: web.Request) -> web.Response:
+    """Begin failed deletions of all projects of the caller anew, as `retry_failed_in_place` does."""
+    caller, fields = await sent_form(request)
+    async with visit(request) as (connection, _):
+        places = await readable_places(connection, caller)
+    own = {number: place.level for number, place in places.items() if place.level >= access.LEVEL_TO_UNDO}
+    if not own:
+        raise ForbiddenError
+    return await _retry(request, caller, fields, own, _address(None))
+
+
+async def _retry(
+    request: web.Request,
+    caller: Caller,
+    fields: MultiMapping[str],
+    own: Mapping[int, AccessLevel],
+    address: str,
+) -> web.Response:
+    async with request.app[CONTEXT].database.connection() as connection:
+        failed = await failed_of(connection, own, batch_id=None, kind=fields.get("kind"))
+    done = await retry_all(request.app[CONTEXT].deletions, failed, actor=actor_of(request, caller), levels=own)
+    outcome = BatchOutcome("retry", done.changed, counted(done.refused))
+    return to_outcome(request, address, outcome, state=DeletionState.FAILED.value)
+
+
 async def _list(
     request: web.Request,
     connection: Connection,
@@ -100,10 +144,14 @@ async def _list(
     listed = await _first_if_lost(connection, ids, listing)
     tabs = _tabs(request, listing, await deletion_overview.count_states(connection, ids))
     found: list[DeletionView] = views_in(listed.deletions, places, caller)
+    is_failed = listing.state is DeletionState.FAILED
     return render(
         request,
         "deletions.html",
         place=place,
+        failures=await failures_of(connection, places) if is_failed else [],
+        outcome=shown_outcome(request, _address(place)),
+        may_retry=any(rights_of(caller, found.level) >= Rights.CHANGE for found in places.values()),
         deletions=found,
         listing=listing,
         tabs=tabs,
@@ -111,6 +159,10 @@ async def _list(
         next_address=with_parameters(request, cursor=listed.next_cursor) if listed.next_cursor else None,
         first_address=with_parameters(request, cursor=None) if listing.cursor else None,
     )
+
+
+def _address(place: PlaceView | None) -> str:
+    return f"{'' if place is None else place.address}/-/deletions"
 
 
 def _tabs(request: web.Request, listing: DeletionListing, counts: Mapping[DeletionState, int]) -> list[StateTab]:

@@ -7,7 +7,7 @@ import pytest
 
 from service.context import Context
 from tests.support.browsing import Browser, Page, browsing
-from tests.support.catalogue import protect, publish, query
+from tests.support.catalogue import delete, protect, publish, query
 
 _HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
 _BULK = "/acme/open/-/bulk_delete"
@@ -135,6 +135,31 @@ async def test_failed_ones_are_counted_by_their_error_and_tried_again_together(
     assert "Why some failed StorageUnavailableError 2" in page.words
     assert "2 deletions are tried again." in answer.words
     assert "retrying 2" in answer.words
+
+
+@pytest.mark.parametrize("place", ["/acme/open", "/groups/acme", ""])
+async def test_failed_ones_of_no_batch_are_grouped_and_tried_again_by_their_error(
+    database_of_its_own: None, filled: Context, maintainer: Browser, stranger: Browser, place: str
+) -> None:
+    for name, error in (("one", "Away: key 1"), ("two", "Away: key 2"), ("three", "Denied: key 3")):
+        await delete(filled, await publish(filled, name=name))
+        await query(
+            filled,
+            "UPDATE deletion SET state = 'failed', finished_at = now(), attempts = 6, last_error = $2"
+            " WHERE package_name = $1",
+            name,
+            error,
+        )
+    await query(filled, "UPDATE package SET status = 'error'")
+    path = f"{place}/-/deletions"
+    page, public = await maintainer.get(f"{path}?state=failed"), await stranger.get(f"{path}?state=failed")
+    led = await maintainer.submit(f"{path}?state=failed", f"{path}/retry", kind="Away")
+    after = await maintainer.get(led.headers["Location"])
+
+    assert "Away 2 Try these again Away Denied 1 Try these again" in page.words
+    assert ("Away 2" in public.words, "Try these again" in public.words) == (True, False)
+    assert "2 deletions are tried again." in after.words
+    assert ("Away 2" in after.words, "Denied 1" in after.words) == (False, True)
 
 
 async def test_a_group_deletes_in_all_projects_where_the_caller_may(filled: Context, maintainer: Browser) -> None:
