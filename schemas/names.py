@@ -119,6 +119,8 @@ class Credential(StrEnum):
     DEPLOY_TOKEN = "deploy_token"  # a kind, not a token
     COMMAND_LINE = "command_line"
     RETENTION_RULE = "retention_rule"
+    PROXY = "proxy"
+    """A proxy that authenticates named the user of a page."""
 
 
 class Action(StrEnum):

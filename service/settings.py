@@ -6,7 +6,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
 from schemas.fields import Duration
@@ -110,6 +120,10 @@ class Settings(BaseModel):
     trusted_proxies: Networks = ()
     """Networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, such as 10.0.0.0/8, with commas
     between them."""
+
+    sign_in_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    """The header in which a proxy that authenticates names the user of a page, such as X-Forwarded-User. It is believed
+    from TRUSTED_PROXIES only, and the API never reads it; without it, users sign in with a personal token."""
 
     request_timeout: PositiveDuration = timedelta(seconds=75)
     """How long a client may take to send a request's header, or the next piece of its body. Idle connections are also
@@ -222,6 +236,13 @@ class Settings(BaseModel):
 
     log_format: LogFormat = LogFormat.JSON
     """json, one object a line, or console, for people."""
+
+    @field_validator("sign_in_header")
+    @classmethod
+    def _needs_proxies(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not info.data.get("trusted_proxies"):
+            raise ValueError("it is believed from PACKYARD_TRUSTED_PROXIES only, and that is not set")
+        return value
 
 
 def load_settings(

@@ -14,6 +14,8 @@ from service.refusals import BlockedUserError, RefusedError, TokenExpiredError, 
 READING_SCOPES: Final = frozenset({Scope.API, Scope.READ_API})
 WRITING_SCOPES: Final = frozenset({Scope.API})
 
+_OF_USERS: Final = frozenset({Credential.PERSONAL_ACCESS_TOKEN, Credential.PROXY})
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -80,12 +82,12 @@ def caller_with(token: Token | None, presented: PresentedToken) -> Caller:
 
 
 def caller_of_token(token: Token | None) -> Caller:
-    """Return the caller of a user's own token that was found by other means than its text.
+    """Return the caller of a session: of a user's own token, or of a user whom a proxy named.
 
     Raises:
         UnauthorizedError, TokenExpiredError, TokenRevokedError, BlockedUserError: it is good for nothing now.
     """
-    return _caller(_good(token, PresentedToken("", frozenset({Credential.PERSONAL_ACCESS_TOKEN}))))
+    return _caller(_good(token, PresentedToken("", _OF_USERS)))
 
 
 def _good(token: Token | None, presented: PresentedToken) -> Token:

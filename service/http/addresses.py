@@ -35,8 +35,12 @@ def client_address(request: web.Request, proxies: Sequence[Network]) -> Address 
 def client_scheme(request: web.Request, proxies: Sequence[Network]) -> str:
     """Return how the client reached the nearest of *proxies*, http or https, if it says; else how it reached us."""
     claimed = request.headers.get("X-Forwarded-Proto", "").partition(",")[0].strip().lower()
-    is_believed = claimed in _SCHEMES and _is_in(read_address(request.remote or ""), proxies)
-    return claimed if is_believed else request.scheme
+    return claimed if claimed in _SCHEMES and is_from_proxy(request, proxies) else request.scheme
+
+
+def is_from_proxy(request: web.Request, proxies: Sequence[Network]) -> bool:
+    """Return whether one of *proxies* sent the request."""
+    return _is_in(read_address(request.remote or ""), proxies)
 
 
 def external_url(request: web.Request) -> str:

@@ -26,8 +26,9 @@ from service.web.routes import (
 )
 from service.web.routes.overviews import directory, documents, operations, storage
 from service.web.sessions.attempts import Attempts
+from service.web.sessions.proxies import hand_out_session
 
-MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
+MIDDLEWARES: Final[tuple[Middleware, ...]] = (hand_out_session, show_errors)
 """The middlewares of pages, to be the innermost ones."""
 
 _ROUTES: Final = (

@@ -34,7 +34,7 @@ def read_cookie(request: web.Request, name: str) -> str:
     return request.cookies.get(_full_name(request, name), "")
 
 
-def set_cookie(request: web.Request, response: web.Response, name: str, value: str, *, lasts_s: int) -> None:
+def set_cookie(request: web.Request, response: web.StreamResponse, name: str, value: str, *, lasts_s: int) -> None:
     """Set one of our cookies: no script can read it, and no other site's form sends it."""
     response.set_cookie(
         _full_name(request, name),
@@ -47,12 +47,12 @@ def set_cookie(request: web.Request, response: web.Response, name: str, value: s
     )
 
 
-def set_session(request: web.Request, response: web.Response, secret: str) -> None:
+def set_session(request: web.Request, response: web.StreamResponse, secret: str) -> None:
     """Set the cookie of a session."""
     set_cookie(request, response, SESSION, secret, lasts_s=int(LONGEST.total_seconds()))
 
 
-def drop_session_cookie(request: web.Request, response: web.Response) -> None:
+def drop_session_cookie(request: web.Request, response: web.StreamResponse) -> None:
     """Let the browser forget the cookie of the session."""
     set_cookie(request, response, SESSION, "", lasts_s=0)
 

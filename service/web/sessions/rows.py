@@ -14,8 +14,8 @@ LONGEST: Final = timedelta(days=30)
 """How long a session lasts at most."""
 
 
-async def open_session(connection: Connection, secret: str, *, user_id: int, token_id: int) -> None:
-    """Add a session."""
+async def open_session(connection: Connection, secret: str, *, user_id: int, token_id: int | None) -> None:
+    """Add a session; one without a token was opened by a proxy."""
     await execute(connection, "open_web_session", digest=token_digest(secret), user_id=user_id, token_id=token_id)
 
 

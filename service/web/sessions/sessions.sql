@@ -2,12 +2,14 @@
 INSERT INTO web_session (digest, user_id, token_id) VALUES (:digest, :user_id, :token_id);
 
 -- name: find_web_session
--- Finds a session that has not ended, with its token and user as they are now. is_stale: its use should be noted again.
-SELECT 'personal_access_token' AS kind, t.id, t.scopes, t.expires_at, t.revoked_at,
+-- Finds a session that has not ended, with its token and user as they are now. One that a proxy opened has no token, and
+-- may do all that its user may. is_stale: its use should be noted again.
+SELECT CASE WHEN s.token_id IS NULL THEN 'proxy' ELSE 'personal_access_token' END AS kind, coalesce(t.id, 0) AS id,
+       coalesce(t.scopes, ARRAY['api']) AS scopes, t.expires_at, t.revoked_at,
        NULL::bigint AS project_id, NULL::bigint AS pipeline_id, NULL::text AS login,
        u.id AS user_id, u.username, u.admin AS is_admin, u.external AS is_external, u.state AS user_state,
        s.last_used_at < now() - interval '1 minute' AS is_stale
-  FROM web_session s JOIN access_token t ON t.id = s.token_id JOIN directory_user u ON u.id = s.user_id
+  FROM web_session s JOIN directory_user u ON u.id = s.user_id LEFT JOIN access_token t ON t.id = s.token_id
  WHERE s.digest = :digest AND s.last_used_at > now() - :idle::interval AND s.created_at > now() - :longest::interval;
 
 -- name: note_web_session!

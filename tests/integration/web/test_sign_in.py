@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from pydantic import HttpUrl
@@ -225,3 +227,52 @@ async def test_a_sign_in_leads_to_pages_of_ours_only(stranger: Browser, return_t
     answer = await stranger.submit("/-/sign_in", "/-/sign_in", token="maintainer-token", return_to=return_to)
 
     assert answer.headers["Location"] == leads_to
+
+
+_PROXY = {"sign_in_header": "X-Forwarded-User", "trusted_proxies": (ip_network("127.0.0.0/8"),), "external_url": None}
+
+
+async def test_a_trusted_proxy_signs_its_user_in_by_a_session_that_acts_as_the_proxy(
+    database_of_its_own: None, filled: Context
+) -> None:
+    package_id = await publish(filled)
+    path = f"/acme/open/-/packages/{package_id}"
+    named = {"X-Forwarded-User": "Mary"}
+    async with browsing(filled, **_PROXY) as browser:
+        page = await browser.get(path, **named)
+        again = await browser.get(VAULT, **named)
+        deleted = await browser.post(f"{path}/delete", {"form_token": page.form_token}, **named)
+        without = await browser.get(VAULT)
+        other = await browser.get(VAULT, **{"X-Forwarded-User": "nora"})
+        blocked = await browser.get(VAULT, **{"X-Forwarded-User": "bert"})
+        api = await browser.get("/api/v4/user", Accept="application/json", **named)
+    rows = await query(filled, "SELECT user_id, token_id FROM web_session ORDER BY created_at")
+    deletions = await query(filled, "SELECT requested_by, credential FROM deletion")
+
+    assert (again.status, deleted.status) == (200, 303)
+    assert [tuple(row.values()) for row in deletions] == [(3, "proxy")]
+    assert (without.status, other.status, blocked.status, api.status) == (404, 404, 404, 401)
+    # One for Mary, one for Nora, and none for a user who is blocked.
+    assert [tuple(row.values()) for row in rows] == [(3, None), (7, None)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"sign_in_header": None, "trusted_proxies": _PROXY["trusted_proxies"]},
+        {"sign_in_header": "X-Forwarded-User", "trusted_proxies": (ip_network("10.0.0.0/8"),)},
+    ],
+)
+async def test_nobody_else_names_a_user(filled: Context, given: Mapping[str, Any]) -> None:
+    async with browsing(filled, external_url=None, **given) as browser:
+        page = await browser.get(VAULT, **{"X-Forwarded-User": "mary"})
+
+        assert (page.status, browser.cookies) == (404, {})
+
+
+async def test_two_names_are_none_and_a_form_opens_no_session(filled: Context) -> None:
+    async with browsing(filled, **_PROXY) as browser:
+        assert (await browser.get(VAULT, **{"X-Forwarded-User": "mary, root"})).status == 404
+        sent = await browser.post("/acme/open/-/deletions/retry", {"form_token": "x"}, **{"X-Forwarded-User": "mary"})
+
+        assert (sent.status, sent.headers["Location"]) == (303, "/-/sign_in?ended=1")

@@ -215,3 +215,8 @@ def test_a_wrong_file_is_named_in_one_line_without_its_content(
     assert part in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "sesame" not in str(refused.value)
+
+
+def test_a_header_that_signs_in_needs_the_proxies_that_it_is_believed_from() -> None:
+    with pytest.raises(StartError, match=r"PACKYARD_SIGN_IN_HEADER is wrong: .*PACKYARD_TRUSTED_PROXIES"):
+        load_settings(environment={**_COMPLETE, "PACKYARD_SIGN_IN_HEADER": "X-Forwarded-User"})
