@@ -59,6 +59,10 @@ class GroupEntry(DeletionRules):
     """Whether a generic package may have a file name twice. None that was written: as the group around it says."""
     generic_duplicate_exception_regex: Pattern | None = None
     """The names or versions that may have one twice all the same. None that was written: as the group around says."""
+    nuget_duplicates_allowed: bool | None = None
+    """Whether a NuGet version may be pushed again. None that was written: as the group around it says."""
+    nuget_duplicate_exception_regex: Pattern | None = None
+    """The names or versions for which the opposite holds. None that was written: as the group around says."""
 
 
 class DeployTokenEntry(Contract):

@@ -181,11 +181,18 @@ def _ids(entries: Sequence[UserEntry] | Sequence[GroupEntry] | Sequence[ProjectE
 
 
 async def _find_unreadable(connection: Connection, file: DirectoryFile) -> list[Problem]:
-    return [
-        Problem(("groups", i, "generic_duplicate_exception_regex"), f"should be a regular expression: {reason}")
+    patterns: list[tuple[Location, str | None]] = [
+        (("groups", i, key), pattern)
         for i, group in enumerate(file.groups)
-        if group.generic_duplicate_exception_regex
-        and (reason := await directory_rows.why_unreadable(connection, group.generic_duplicate_exception_regex))
+        for key, pattern in (
+            ("generic_duplicate_exception_regex", group.generic_duplicate_exception_regex),
+            ("nuget_duplicate_exception_regex", group.nuget_duplicate_exception_regex),
+        )
+    ]
+    return [
+        Problem(location, f"should be a regular expression: {reason}")
+        for location, pattern in patterns
+        if pattern and (reason := await directory_rows.why_unreadable(connection, pattern))
     ]
 
 

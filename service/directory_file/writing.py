@@ -23,7 +23,14 @@ from service.infra.postgres.ids import complete_ids
 
 Row = dict[str, object]
 
-_GROUP_COLUMNS: Final = {"name", "visibility", "generic_duplicates_allowed", "generic_duplicate_exception_regex"}
+_GROUP_COLUMNS: Final = {
+    "name",
+    "visibility",
+    "generic_duplicates_allowed",
+    "generic_duplicate_exception_regex",
+    "nuget_duplicates_allowed",
+    "nuget_duplicate_exception_regex",
+}
 
 
 async def write_directory(connection: Connection, file: DirectoryFile, *, known: Existing) -> dict[str, Counts]:

@@ -1,20 +1,25 @@
 """Pushing a package, or its symbols: the bytes first, then the rows."""
 
 from enum import StrEnum
+from typing import Final
 
 from schemas.names import PackageType
 from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
+from service.catalogue.rows.uploads import UploadedPackageRow
 from service.catalogue.uploads import UploadBody, add_file, stored_body
 from service.http.body.upload_forms import LARGEST_FIELDS, UploadForm
-from service.infra.postgres.database import Database
+from service.infra.postgres.database import Connection, Database
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import ObjectStore, StoredObject
-from service.refusals import ValidationFailedError
+from service.refusals import ConflictError, ValidationFailedError
 from service.registries.archives.stored_file import read_stored
+from service.registries.nuget import rows
 from service.registries.nuget.archives import read_package
 from service.registries.nuget.nuspec import Nuspec
+
+_DUPLICATE: Final = "A package with the same name and version already exists"
 
 
 class FileKind(StrEnum):
@@ -41,7 +46,8 @@ async def push(
         BadParametersError: the form breaks a rule.
         BadRequestError: the file is too large.
         ValidationFailedError: it is no such package, its nuspec breaks a rule, or symbols have no package.
-        ConflictError: somebody else pushed the same package in this very moment.
+        ConflictError: there is such a file, and may not be another. Also if somebody else pushed the same package in
+            this very moment.
     """
     # The request is larger than the file, by the other fields.
     size = max(0, (announced or 0) - LARGEST_FIELDS)
@@ -55,7 +61,7 @@ async def push(
         await _write_rows(database, caller, project, nuspec, stored, kind=kind)
 
 
-_OTHER_KIND = {
+_OTHER_KIND: Final = {
     FileKind.PACKAGE: "Package has symbols: push it as a symbol package",
     FileKind.SYMBOLS: "Package has no symbols: its nuspec should have the package type SymbolsPackage",
 }
@@ -77,6 +83,8 @@ async def _write_rows(
         )
         if kind is FileKind.SYMBOLS and package.is_new:
             raise ValidationFailedError("Symbols have no package: push the package of that name and version first")
+        if not package.is_new:
+            await _refuse_duplicate(connection, project, package, kind)
         await add_file(
             connection,
             caller,
@@ -86,3 +94,18 @@ async def _write_rows(
             file_name=nuspec.file_stem + kind,
             details=details,
         )
+
+
+async def _refuse_duplicate(
+    connection: Connection, project: Project, package: UploadedPackageRow, kind: FileKind
+) -> None:
+    """Check that the package, which is locked, may get another file of that kind.
+
+    Raises:
+        ConflictError: it has one, and the groups around the project forbid to push a version again.
+    """
+    is_unique = await rows.must_be_unique(
+        connection, ancestry=project.ancestry, name=package.name, version=package.version or ""
+    )
+    if is_unique and await rows.has_file_in(connection, package_id=package.id, suffix=kind):
+        raise ConflictError(_DUPLICATE)

@@ -41,7 +41,7 @@ _PUSHING: Final = (
     BadParametersError("package is missing"),
     ValidationFailedError("Version is invalid"),
     BadRequestError("File is too large"),
-    ConflictError("Resource lock"),
+    ConflictError("A package with the same name and version already exists"),
 )
 
 

@@ -208,23 +208,24 @@ async def test_ids_that_are_given_out_stay_clear_of_chosen_ones(directory: Direc
 
 
 async def duplicates(directory: Directory) -> list[tuple[bool | None, str | None]]:
-    query = "SELECT generic_duplicates_allowed, generic_duplicate_exception_regex FROM directory_group"
-    return [(allowed, exception) for allowed, exception in await directory.rows(query)]
+    query = """SELECT generic_duplicates_allowed, generic_duplicate_exception_regex,
+        nuget_duplicates_allowed, nuget_duplicate_exception_regex FROM directory_group"""
+    ((allowed, exception, *of_nuget),) = await directory.rows(query)
+    assert of_nuget == [allowed, exception]
+    return [(allowed, exception)]
 
 
 async def test_what_a_group_says_of_duplicates_stays_when_left_out_and_goes_with_null(directory: Directory) -> None:
     group = "groups: [{path: acme, %s}]"
-    await directory.apply_twice(
-        group % "generic_duplicates_allowed: false, generic_duplicate_exception_regex: '.*-snap'"
-    )
+    both = "generic_duplicates_allowed: {0}, nuget_duplicates_allowed: {0}"
+    patterns = "generic_duplicate_exception_regex: {0}, nuget_duplicate_exception_regex: {0}"
+    await directory.apply_twice(group % f"{both.format('false')}, {patterns.format(repr('.*-snap'))}")
     assert await duplicates(directory) == [(False, ".*-snap")]
 
-    await directory.apply_twice(group % "name: Acme, generic_duplicate_exception_regex: ''")
+    await directory.apply_twice(group % f"name: Acme, {patterns.format(repr(''))}")
     assert await duplicates(directory) == [(False, "")]
 
-    counts = await directory.apply_twice(
-        group % "generic_duplicates_allowed: null, generic_duplicate_exception_regex: ~"
-    )
+    counts = await directory.apply_twice(group % f"{both.format('null')}, {patterns.format('~')}")
     assert await duplicates(directory) == [(None, None)]
     assert counts["groups"].updated == 1
 

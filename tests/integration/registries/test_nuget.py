@@ -266,6 +266,44 @@ async def test_publishers_at_the_same_time_make_one_package_whose_file_is_whole(
     assert await file.read() in packages
 
 
+async def test_where_duplicates_are_forbidden_exactly_one_push_wins(client: Client, filled: Context) -> None:
+    await query(filled, "UPDATE directory_group SET nuget_duplicates_allowed = false WHERE id = 10")
+    packages = [packed(version=version, files={"n": bytes([n])}) for n, version in enumerate(("1.0", "1.0.0", "01.0"))]
+
+    async with asyncio.TaskGroup() as pushing:
+        pushed = [pushing.create_task(_push(client, package)) for package in packages]
+
+    answers = [one.result() for one in pushed]
+    assert sorted(answer.status for answer in answers) == [201, 409, 409]
+    (refused, _) = [answer for answer in answers if answer.status == 409]
+    said = "409 Conflict: A package with the same name and version already exists"
+    assert await refused.json() == {"message": said}
+    won = packages[[answer.status for answer in answers].index(201)]
+    file = await client.get(f"{_PROJECT}/download/acme.press/1.0.0/acme.press.1.0.0.nupkg")
+    assert await file.read() == won
+    symbols = [await _push(client, packed(more=SYMBOLS), to=f"{_PROJECT}/symbolpackage") for _ in range(2)]
+    assert [answer.status for answer in symbols] == [201, 409]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "pattern", "status"),
+    [("on", "1[.]0", 409), ("on", "2.*", 201), ("off", "Acme.*", 201), ("off", "Acme", 409), (None, "", 201)],
+)
+async def test_a_pattern_names_the_exceptions_from_duplicates(
+    client: Client, filled: Context, allowed: str | None, pattern: str, status: int
+) -> None:
+    await query(
+        filled,
+        "UPDATE directory_group SET nuget_duplicates_allowed = $1::text::boolean,"
+        " nuget_duplicate_exception_regex = $2 WHERE id = 10",
+        allowed,
+        pattern,
+    )
+    await _push(client, packed(version="1.0"))
+
+    assert (await _push(client, packed(version="1.0"))).status == status
+
+
 async def test_a_group_shows_the_packages_of_its_projects_to_those_who_may_read_them(client: Client) -> None:
     await _push(client, packed(version="1.0.0"))
     await _push(client, packed(version="2.0.0"), to=_PRIVATE, headers=_MAINTAINER)
