@@ -16,7 +16,8 @@ CLIENTS := .clients
 CHECKERS := .checkers
 INSTALLED := .venv/installed
 TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,migrations names records reference requirements) \
-	$(patsubst %,tests/unit/service/test_%.py,named_queries statuses_in_queries) tests/acceptance/test_contract_table.py
+	$(patsubst %,tests/unit/service/test_%.py,named_queries statuses_in_queries) \
+	tests/unit/schemas/test_event_compatibility.py tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 
 .PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests

@@ -13,6 +13,11 @@ DEAD_QUEUE: Final = "packyard.dead"
 EVENTS_LOG: Final = "packyard.events.log"
 """The stream that keeps seven days of events for replay."""
 
+REPLAY_HEADER: Final = "packyard-replay"
+"""True on an event that was sent to one queue once more."""
+ROUTING_KEY_HEADER: Final = "packyard-routing-key"
+"""The routing key of such an event; its own is the name of the queue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:

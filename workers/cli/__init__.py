@@ -22,7 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "deliver": ("workers.cli.processes:deliver", "Run a deliverer: posts events to webhooks."),
         "directory": ("workers.cli.directory:directory", "Users, groups, projects, memberships and tokens."),
-        "events": ("workers.cli.events:events", "Watch deletion events."),
+        "events": ("workers.cli.events:events", "Watch events, and send them once more."),
         "import": (
             "workers.cli.imports:import_packages",
             "Import packages from FILE, one JSON object a line; `-` reads standard input.",

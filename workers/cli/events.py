@@ -14,13 +14,13 @@ from rich.console import Console
 
 from schemas.fields import Duration
 from schemas.messages.document import event_document
-from schemas.messages.event_patterns import matches, objection
+from schemas.messages.event_patterns import matches
 from service.errors import StartError
 from service.infra.rabbitmq.broker import Broker, open_broker
 from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer, Delivery
 from workers.cli.event_lines import event_line
-from workers.cli.options import command_settings, one_of, validated
-from workers.cli.tables import written
+from workers.cli.options import command_settings, one_of, patterns_option, validated
+from workers.cli.replay import replay
 from workers.runtime.output import stopped_by_reader
 from workers.runtime.signals import run_process
 
@@ -48,13 +48,6 @@ class _Selection:
         return not is_early and any(matches(pattern, delivery.routing_key) for pattern in self.patterns)
 
 
-def _read_patterns(_ctx: click.Context, _param: click.Parameter, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    for pattern in patterns:
-        if (reason := objection(pattern)) is not None:
-            raise click.UsageError(f"--pattern {written(pattern)} matches no event: {written(reason)}")
-    return patterns
-
-
 def _read_since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     if value is None:
         return None
@@ -67,18 +60,12 @@ def _read_since(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 @click.group()
 def events() -> None:
-    """Watch deletion events."""
+    """Watch events, and send them once more."""
 
 
 @events.command()
-@click.option(
-    "--pattern",
-    "patterns",
-    multiple=True,
-    default=("#",),
-    show_default=True,
-    callback=_read_patterns,
-    help="Routing keys to show, such as package.destroyed.#, with * for one word and # for any number.",
+@patterns_option(
+    "Routing keys to show, such as package.destroyed.#, with * for one word and # for any number.  [default: #]"
 )
 @click.option(
     "--since", callback=_read_since, help="Begin with what was published in this time, such as 1h; seven days are kept."
@@ -95,7 +82,7 @@ def tail(*, patterns: tuple[str, ...], since: datetime | None, count: int | None
     """Print events as they come, one a line, until Ctrl-C."""
     url = command_settings().broker_url.get_secret_value()
     usual = _Form.LINE if sys.stdout.isatty() else _Form.JSON
-    selection = _Selection(patterns, since, count, _Form(form or usual))
+    selection = _Selection(patterns or ("#",), since, count, _Form(form or usual))
     run_process(lambda stop: _tail(url, selection, stop))
 
 
@@ -103,6 +90,9 @@ def tail(*, patterns: tuple[str, ...], since: datetime | None, count: int | None
 def document() -> None:
     """Print what subscribers may hear, as an AsyncAPI document."""
     click.echo(to_json(event_document(version("packyard")), indent=2))
+
+
+events.add_command(replay)
 
 
 async def _tail(url: str, selection: _Selection, stop: asyncio.Event) -> None:

@@ -1,6 +1,6 @@
 """Shared by the commands: their settings, and reading their arguments."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -8,9 +8,11 @@ import click
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import override
 
+from schemas.messages.event_patterns import objection
 from schemas.problems import Problem, problems_of
 from service.errors import MissingSettingError, StartError
 from service.settings import Settings, load_settings
+from workers.cli.tables import written
 
 _MOST_PROBLEMS: Final = 5
 _WITHOUT_FILE: Final = "give --env-file, such as .packyard/packyard.env of `make run`"
@@ -55,6 +57,18 @@ def _sentence(problem: Problem, name: str) -> str:
     # The innermost key is the name of the option: filter.created_before is --created-before.
     keys = [part for part in problem.location if isinstance(part, str) and part != "filter"]
     return f"{f'--{keys[-1]}'.replace('_', '-') if keys else name} {problem.rule}"
+
+
+def patterns_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the option `patterns`: patterns that events can match, none if none is given."""
+    return click.option("--pattern", "patterns", multiple=True, callback=_read_patterns, help=text)
+
+
+def _read_patterns(_ctx: click.Context, _param: click.Parameter, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        if (reason := objection(pattern)) is not None:
+            raise click.UsageError(f"--pattern {written(pattern)} matches no event: {written(reason)}")
+    return patterns
 
 
 def command_settings() -> Settings:

@@ -20,7 +20,7 @@ from typing_extensions import override
 from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Queue
 from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer
-from service.infra.rabbitmq.publishing import CommandPublisher, EventPublisher
+from service.infra.rabbitmq.publishing import CommandPublisher, EventPublisher, QueuePublisher
 
 _CONNECT_TIMEOUT_S: Final = 5
 _HEARTBEAT_S: Final = 10
@@ -68,6 +68,12 @@ class Broker:
         """Return a publisher of events, on a channel of its own."""
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
             return EventPublisher(await self._channel(), self.require_answer)
+
+    async def queue_publisher(self, queue_name: str) -> QueuePublisher:
+        """Return a publisher of events to one queue, on a channel of its own."""
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            channel = await self._channel(on_return_raises=True)
+        return QueuePublisher(channel.default_exchange, queue_name)
 
     async def require_answer(self) -> None:
         """Ask for a channel over this connection; a broker that does not answer soon is a TimeoutError."""

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
 
+from schemas.messages.topology import EVENTS_EXCHANGE
 from service.errors import StartError
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
@@ -44,6 +45,20 @@ async def opened(management: Management) -> AsyncGenerator[aiohttp.ClientSession
     except (aiohttp.ClientError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
         raise StartError(f"PACKYARD_MANAGEMENT_URL: cannot use the management API: {reason}") from error
+
+
+async def bound_patterns(management: Management, queue: str) -> list[str]:
+    """Return the patterns by which a queue is bound to the events.
+
+    Raises:
+        StartError: there is none, or the API refuses.
+    """
+    place = f"/api/bindings/{management.vhost}/e/{EVENTS_EXCHANGE}/q/{quoted(queue)}"
+    async with opened(management) as session:
+        found = [binding["routing_key"] for binding in await (await session.get(place)).json()]
+    if not found:
+        raise StartError(f"queue {queue}: is not bound to the events; give --pattern")
+    return found
 
 
 def quoted(name: str) -> str:

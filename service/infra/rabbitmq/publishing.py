@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final, cast
 
 import aio_pika
@@ -10,10 +11,12 @@ import aiormq
 from aio_pika.abc import AbstractChannel, AbstractExchange
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
+from schemas.messages.cloud_events import CONTENT_TYPE, headers
 from schemas.messages.outgoing import Entry, LoggedEvent
-from schemas.messages.topology import EVENTS_EXCHANGE
+from schemas.messages.topology import EVENTS_EXCHANGE, REPLAY_HEADER, ROUTING_KEY_HEADER
+from service.errors import StartError
 from service.infra.rabbitmq.event_frames import event_frames
 
 _CONFIRM_TIMEOUT_S: Final = 5
@@ -111,6 +114,48 @@ class EventPublisher:
         answer = channel.create_future()
         channel.confirmations[channel.delivery_tag] = answer
         return answer
+
+
+class QueuePublisher:
+    """Hands events to one queue and to no other, each marked as a replay."""
+
+    def __init__(self, exchange: AbstractExchange, queue_name: str) -> None:
+        """Use the default *exchange*."""
+        self._exchange = exchange
+        self._queue_name = queue_name
+
+    async def publish(self, events: Iterable[LoggedEvent]) -> None:
+        """Send the events; return when the queue has all of them.
+
+        Raises:
+            StartError: there is no such queue, or it is full.
+            BrokerUnavailableError: one of these, when the broker is silent; any of the events may have arrived.
+        """
+        # Frames leave in the order in which these begin; only the confirms come in any order.
+        async with asyncio.TaskGroup() as group:
+            sent = [group.create_task(self._publish_one(event)) for event in events]
+        if not all(each.result() for each in sent):
+            raise StartError(f"queue {self._queue_name}: is not there, or takes no more")
+
+    async def _publish_one(self, event: LoggedEvent) -> bool:
+        body = from_json(event.body)
+        message = aio_pika.Message(
+            event.body.encode(),
+            headers={**headers(body), REPLAY_HEADER: True, ROUTING_KEY_HEADER: event.routing_key},
+            content_type=CONTENT_TYPE,
+            message_id=body["id"],
+            type=body["type"],
+            correlation_id=body["correlationid"],
+            timestamp=datetime.now(UTC),
+            app_id="packyard",
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        async with asyncio.timeout(_CONFIRM_TIMEOUT_S):
+            try:
+                await self._exchange.publish(message, self._queue_name, mandatory=True)
+            except aiormq.exceptions.DeliveryError:
+                return False
+        return True
 
 
 def _is_taken(confirm: "asyncio.Future[object]") -> bool:
