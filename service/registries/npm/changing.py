@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from service.access.rows import Project
 from service.deletions import accept
 from service.deletions.deletion import Deletion, Deletions, Origin
-from service.infra.postgres.database import Database, Within
+from service.infra.postgres.database import Connection, Database, Within
 from service.infra.postgres.repeating import repeated
-from service.refusals import ConflictError, PackageNameNotFoundError
+from service.refusals import ConflictError, NotFoundError, PackageNameNotFoundError
 from service.registries.npm import rows
 from service.registries.npm.documents import SentMetadata
 from service.registries.npm.names import require_tag
@@ -60,14 +60,14 @@ async def unpublish_missing(
     """Accept the deletions of all versions that are missing in the metadata, or of none.
 
     Raises:
-        ConflictError: the metadata are older than the last version that came or went.
+        PackageNameNotFoundError: there are no versions.
+        ConflictError: a version came or went since that revision, or one is hidden.
         DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
     """
     async with deletions.database.transaction() as connection:
         await rows.lock_name(connection, project_id=project.id, name=sent.name)
-        found = await rows.list_versions(connection, [project.id], sent.name, is_full=False)
-        _require_revision(versions_of(found), revision)
-        missing = [row for row in found if row.version not in sent.versions]
+        versions = await _expected(connection, project, sent.name, revision)
+        missing = [row for row in versions.rows if row.version not in sent.versions]
         return await _delete(deletions.within(Within(connection)), origin, project, missing)
 
 
@@ -79,31 +79,45 @@ async def unpublish_all(
 
     Raises:
         PackageNameNotFoundError: there are none.
-        ConflictError: a version came or went since that revision.
+        ConflictError: a version came or went since that revision, or one is hidden.
         DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
     """
     async with deletions.database.transaction() as connection:
         await rows.lock_name(connection, project_id=project.id, name=name)
-        found = await rows.list_versions(connection, [project.id], name, is_full=False)
-        if not found:
-            raise PackageNameNotFoundError
-        _require_revision(versions_of(found), revision)
-        return await _delete(deletions.within(Within(connection)), origin, project, found)
+        versions = await _expected(connection, project, name, revision)
+        return await _delete(deletions.within(Within(connection)), origin, project, versions.rows)
 
 
-def _require_revision(versions: Versions | None, revision: str) -> None:
-    # Somebody may have published a version since the client read the metadata, and it must not go unseen.
-    if versions is None or versions.revision != revision:
+async def unpublish(deletions: Deletions, origin: Origin, *, project: Project, package_id: int) -> Deletion:
+    """Accept the deletion of one version.
+
+    Raises:
+        ConflictError: it is hidden, or has gone in this very moment.
+        DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
+    """
+    try:
+        return await accept.delete_package(
+            deletions, origin, project_id=project.id, package_id=package_id, unmodified_since=None
+        )
+    except NotFoundError as error:
+        # npm would take a 404 for success.
+        raise ConflictError("a version is hidden, or has gone") from error
+
+
+async def _expected(connection: Connection, project: Project, name: str, revision: str) -> Versions:
+    """Return the versions of the name, which are those of a revision; the name is locked."""
+    versions = versions_of(await rows.list_versions(connection, [project.id], name, is_full=False))
+    if versions is None:
+        raise PackageNameNotFoundError
+    if versions.revision != revision:
+        # Somebody may have published a version since the client read the metadata, and it must not go unseen.
         raise ConflictError("the package has changed: try again")
+    return versions
 
 
 async def _delete(
     deletions: Deletions, origin: Origin, project: Project, found: Sequence[VersionRow]
 ) -> list[Deletion]:
     # All take the locks of packages in the same order.
-    return [
-        await accept.delete_package(
-            deletions, origin, project_id=project.id, package_id=row.package_id, unmodified_since=None
-        )
-        for row in sorted(found, key=lambda row: row.package_id)
-    ]
+    ids = sorted(row.package_id for row in found)
+    return [await unpublish(deletions, origin, project=project, package_id=package_id) for package_id in ids]

@@ -1,25 +1,19 @@
 -- Packages of npm: their versions, tags and files.
 
 -- name: npm_versions
--- The newest versions of that name in several projects, the highest first, each with its newest tarball and its tags.
-SELECT n.package_id, n.project_id, n.version, n.created_at, n.updated_at, n.file_name, n.sha1,
-       CASE WHEN :is_full THEN coalesce(n.details -> 'more', '{}') || (n.details -> 'install')
-            ELSE n.details -> 'install' END::text AS manifest,
-       n.details ->> 'integrity' AS integrity, (n.details -> 'file_count')::integer AS file_count,
-       (n.details -> 'unpacked_size')::bigint AS unpacked_size, n.details ->> 'deprecation' AS deprecated,
-       (SELECT array_agg(t.name ORDER BY t.id) FROM package_tag t WHERE t.package_id = n.package_id) AS tags,
-       (SELECT array_agg(t.updated_at ORDER BY t.id) FROM package_tag t WHERE t.package_id = n.package_id) AS tagged_at
-  FROM (SELECT p.id AS package_id, p.project_id, p.version, p.version_key, p.created_at, p.updated_at, f.file_name,
-               f.sha1, f.details
-          FROM package p
-          JOIN LATERAL (SELECT f.file_name, f.sha1, f.details FROM package_file f
-                         WHERE f.package_id = p.id AND f.status IN statuses(INSTALLABLE_FILES)
-                           AND f.file_name LIKE '%.tgz'
-                         ORDER BY f.id DESC LIMIT 1) f ON true
-         WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'npm' AND p.name = :name
-           AND p.version IS NOT NULL AND p.status IN statuses(INSTALLABLE)
-         ORDER BY p.id DESC LIMIT :limit) n
- ORDER BY n.version_key DESC NULLS LAST, n.package_id DESC;
+-- The versions of that name in several projects, the highest first. A package has a row for each tarball, the newest
+-- first, and for each of its tags.
+SELECT p.id AS package_id, p.project_id, p.version, p.created_at, p.updated_at, f.file_name, f.sha1,
+       CASE WHEN :is_full THEN coalesce(f.details -> 'more', '{}') || (f.details -> 'install')
+            ELSE f.details -> 'install' END::text AS manifest,
+       f.details ->> 'integrity' AS integrity, (f.details -> 'file_count')::integer AS file_count,
+       (f.details -> 'unpacked_size')::bigint AS unpacked_size, f.details ->> 'deprecation' AS deprecated,
+       t.name AS tag, t.updated_at AS tagged_at
+  FROM package p JOIN package_file f ON f.package_id = p.id LEFT JOIN package_tag t ON t.package_id = p.id
+ WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'npm' AND p.name = :name
+   AND p.version IS NOT NULL AND p.status IN statuses(INSTALLABLE)
+   AND f.status IN statuses(INSTALLABLE_FILES) AND f.file_name LIKE '%.tgz'
+ ORDER BY p.version_key DESC NULLS LAST, p.id DESC, f.id DESC LIMIT :limit;
 
 -- name: npm_file
 SELECT f.id, f.package_id, f.file_name, f.size, f.sha256, f.storage_key, p.last_downloaded_at

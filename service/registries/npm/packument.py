@@ -15,6 +15,9 @@ from service.registries.npm.names import is_release
 from service.registries.npm.rows import VersionRow
 
 _LATEST: Final = "latest"
+_PATH: Final = "@/+"
+"""Characters of names that are written as they are, besides letters and digits."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Packument(BaseModel):
@@ -36,13 +39,19 @@ class Versions:
     """The versions of a name that can be installed: one for each version number, the highest first."""
 
     rows: Sequence[VersionRow]
-    tags: Mapping[str, str]
-    """Tag -> version; `latest` is always among them."""
+    tagged: Mapping[str, VersionRow]
+    """Tag -> the version that has it."""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Tag -> version; `latest` is always among them."""
+        highest = next((row for row in self.rows if is_release(row.version)), self.rows[0])
+        return {_LATEST: highest.version} | {tag: row.version for tag, row in sorted(self.tagged.items())}
 
     @property
     def revision(self) -> str:
         """Return a text that changes with each version that comes or goes."""
-        ids = ",".join(str(row.package_id) for row in sorted(self.rows, key=lambda row: row.package_id))
+        ids = ",".join(map(str, sorted(row.package_id for row in self.rows)))
         return f"{len(self.rows)}-{hashlib.sha256(ids.encode()).hexdigest()[:32]}"
 
 
@@ -52,17 +61,13 @@ def versions_of(rows: Iterable[VersionRow]) -> Versions | None:
     If several projects have a version, the newest package counts. The tag that was set last counts, too.
     """
     chosen: dict[str, VersionRow] = {}
-    tags: dict[str, tuple[datetime, str]] = {}
+    tagged: dict[str, VersionRow] = {}
     for row in rows:
-        if row.version not in chosen or row.package_id > chosen[row.version].package_id:
-            chosen[row.version] = row
-        for tag, moment in zip(row.tags or (), row.tagged_at or (), strict=True):
-            tags[tag] = max(tags.get(tag, (moment, row.version)), (moment, row.version))
-    if not chosen:
-        return None
-    found = {tag: version for tag, (_, version) in sorted(tags.items())}
-    highest = next((version for version in chosen if is_release(version)), next(iter(chosen)))
-    return Versions(list(chosen.values()), {_LATEST: highest} | found)
+        # The newest package comes first, and the newest tarball of a package.
+        chosen.setdefault(row.version, row)
+        if row.tag is not None:
+            tagged[row.tag] = max(tagged.get(row.tag, row), row, key=_moment_of_tag)
+    return Versions(list(chosen.values()), tagged) if chosen else None
 
 
 def packument_of(name: str, versions: Versions, *, base_of: Callable[[int], str]) -> str:
@@ -70,8 +75,9 @@ def packument_of(name: str, versions: Versions, *, base_of: Callable[[int], str]
 
     The manifests are JSON already, and are not parsed again.
     """
+    path = quote(name, safe=_PATH)
     listed = ",".join(
-        f"{_written(row.version)}:{_version(name, row, base_of(row.project_id))}" for row in versions.rows
+        f"{_written(row.version)}:{_version(name, row, f'{base_of(row.project_id)}/{path}')}" for row in versions.rows
     )
     times = {"created": _moment(min(row.created_at for row in versions.rows))}
     times["modified"] = _moment(max(row.updated_at for row in versions.rows))
@@ -82,7 +88,7 @@ def packument_of(name: str, versions: Versions, *, base_of: Callable[[int], str]
 
 
 def _version(name: str, row: VersionRow, base: str) -> str:
-    dist: Json = {"tarball": f"{base}/{quote(name, safe='@/+')}/-/{quote(row.file_name, safe='@/+')}"}
+    dist: Json = {"tarball": f"{base}/-/{quote(row.file_name, safe=_PATH)}"}
     if row.sha1 is not None:
         dist["shasum"] = row.sha1.hex()
     facts = {"integrity": row.integrity, "fileCount": row.file_count, "unpackedSize": row.unpacked_size}
@@ -92,6 +98,10 @@ def _version(name: str, row: VersionRow, base: str) -> str:
         ours["deprecated"] = row.deprecated
     manifest = row.manifest or _written({"name": name, "version": row.version})
     return f"{manifest.rstrip()[:-1]},{_written(ours)[1:]}"
+
+
+def _moment_of_tag(row: VersionRow) -> datetime:
+    return row.tagged_at or _EPOCH
 
 
 def _moment(moment: datetime) -> str:

@@ -10,12 +10,12 @@ from service.infra.postgres.database import Connection, Record, execute, fetch, 
 from service.infra.postgres.records import row_reader
 
 MOST_VERSIONS: Final = 20_000
-"""Versions that one packument shows: of more, the newest."""
+"""Versions that one packument shows, with one tag each: of more, the highest."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A version that can be installed, with its newest tarball."""
+    """A version that can be installed, with one of its tarballs, and one of its tags if it has any."""
 
     package_id: int
     project_id: int
@@ -30,9 +30,9 @@ class VersionRow:
     file_count: int | None
     unpacked_size: int | None
     deprecated: str | None
-    tags: list[str] | None
-    tagged_at: list[datetime] | None
-    """When each of the tags was set."""
+    tag: str | None
+    tagged_at: datetime | None
+    """When the tag was set."""
 
 
 _version: Final = row_reader(VersionRow)
@@ -42,9 +42,10 @@ _package: Final = row_reader(UploadedPackageRow)
 async def list_versions(
     connection: Connection, project_ids: Collection[int], name: str, *, is_full: bool
 ) -> list[VersionRow]:
-    """Return the versions of that name in these projects, at most 20,000, the highest first.
+    """Return rows of the versions of that name in these projects, at most 20,000, the highest first.
 
-    Several projects may have the same version. Without *is_full*, a manifest has what installations read.
+    A version has a row for each tarball, the newest first, and for each tag. Several projects may have it. Without
+    *is_full*, a manifest has what installations read.
     """
     rows = await fetch(
         connection, "npm_versions", project_ids=list(project_ids), name=name, is_full=is_full, limit=MOST_VERSIONS

@@ -187,9 +187,9 @@ async def _remove(request: web.Request, visiting: Visiting) -> web.Response:
     name, tag = request.match_info["name"], request.match_info["tag"]
     async with visiting(request) as (connection, visit):
         versions = await _writable(request, connection, visit)
-        project_id = next((row.project_id for row in versions.rows if tag in (row.tags or ())), None)
-        if project_id is None:
+        if tag not in versions.tagged:
             raise NO_TAG
+        project_id = versions.tagged[tag].project_id
         await require_in_project(connection, visit.caller, project_id, access.LEVEL_TO_DELETE)
     await changing.remove_tag(request.app[CONTEXT].database, project_id=project_id, name=name, tag=tag)
     return no_content()

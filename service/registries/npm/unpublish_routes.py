@@ -7,7 +7,6 @@ from aiohttp import web
 
 from schemas.http.resources import Message
 from service.access import access
-from service.deletions import accept
 from service.deletions.deletion import Deletion
 from service.http.body.incoming import incoming_body
 from service.http.carriers import OF_PACKAGE_MANAGERS
@@ -104,12 +103,11 @@ async def unpublish_npm_tarball(request: web.Request) -> web.Response:
         file = await rows.find_file(connection, project_id=found.project.id, name=name, file_names=file_names)
     if file is None:
         raise PackageNameNotFoundError
-    deletion = await accept.delete_package(
+    deletion = await changing.unpublish(
         context.deletions,
         origin_of_visit(request, found, reason=None),
-        project_id=found.project.id,
+        project=found.project,
         package_id=file["package_id"],
-        unmodified_since=None,
     )
     return _reply_accepted(request, [deletion])
 

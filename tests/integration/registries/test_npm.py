@@ -5,21 +5,26 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientError, ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import HttpUrl
 from yarl import URL
 
+from service.app import create_app
 from service.context import Context
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, event_topics, objects_in, query, restore
 from tests.support.npm import packed, publication
 from tests.support.packages import bring_in
+from tests.support.stepwise import with_settings
 
 _PROJECT: Final = "/api/v4/projects/100/packages/npm"
 _PRIVATE: Final = "/api/v4/projects/102/packages/npm"
@@ -518,3 +523,40 @@ async def test_ping_whoami_and_audit_are_answered(client: Client) -> None:
             answer = await client.post(f"{at}/-/npm/v1/security/{path}", json={"press": ["1.0.0"]})
             assert (answer.status, await answer.json()) == (200, [])
         assert (await client.get(f"{at}/-/v1/search?text=press")).status == 404
+
+
+async def test_an_unknown_name_is_forwarded_where_a_setting_asks_for_it(filled: Context) -> None:
+    context = with_settings(filled, npm_forwarding_url=HttpUrl("https://registry.example"))
+    async with TestClient(TestServer(create_app(context))) as client:
+        for at, name in ((_PROJECT, "left"), (_GROUP, "@acme/left")):
+            answer = await client.get(_address(name, at), headers=_DEVELOPER, allow_redirects=False)
+            assert (answer.status, answer.headers["Location"]) == (302, f"https://registry.example/{name}")
+        await _published(client, "1.0.0")
+        await delete(filled, (await _ids(filled))["1.0.0"])
+        assert (await client.get(_address("press"), allow_redirects=False)).status == 404
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(client: Client, filled: Context, objects: Path) -> None:
+    body = json.dumps(publication(tarball=packed(_MANIFEST, {"package/x": os.urandom(400_000)}))).encode()
+
+    async def half() -> AsyncIterator[bytes]:
+        yield body[:300_000]
+        raise ConnectionError
+
+    with pytest.raises(ClientError):
+        await client.put(_address("press"), data=half(), headers=_DEVELOPER)
+
+    async with asyncio.timeout(10):
+        while [path for path in objects.rglob("*") if path.is_file() and path.stat().st_size > 0]:
+            await asyncio.sleep(0.02)
+    assert await query(filled, "SELECT id FROM package") == []
+
+
+async def test_a_hidden_version_is_not_unpublished_and_the_answer_says_so(client: Client, filled: Context) -> None:
+    await _published(client, "1.0.0")
+    await query(filled, "UPDATE package SET status = 'hidden'")
+    revision = (await _metadata(client))["_rev"]
+
+    answer = await client.delete(f"{_address('press')}/-rev/{revision}", headers=_MAINTAINER)
+
+    assert await _refused(answer) == (409, "409 Conflict: a version is hidden, or has gone")

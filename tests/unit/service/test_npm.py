@@ -192,14 +192,14 @@ def _row(version: str, number: int = 1, **about: Any) -> VersionRow:
         "file_count": 1,
         "unpacked_size": 2,
         "deprecated": None,
-        "tags": None,
+        "tag": None,
         "tagged_at": None,
     }
     return VersionRow(**(facts | about))
 
 
 def test_a_packument_is_json_with_all_versions_tags_and_moments() -> None:
-    rows = [_row("2.0.0-rc.1", 3, deprecated='"no"'), _row("1.0.0+b", 1, tags=["old"], tagged_at=[_NOW])]
+    rows = [_row("2.0.0-rc.1", 3, deprecated='"no"'), _row("1.0.0+b", 1, tag="old", tagged_at=_NOW)]
     versions = versions_of(rows)
     assert versions is not None
 
@@ -218,9 +218,9 @@ def test_a_packument_is_json_with_all_versions_tags_and_moments() -> None:
 
 def test_of_two_projects_the_newest_package_counts_and_the_tag_that_was_set_last() -> None:
     rows = [
-        _row("2.0.0", 4, project_id=8, tags=["beta"], tagged_at=[_NOW]),
+        _row("2.0.0", 4, project_id=8, tag="beta", tagged_at=_NOW),
+        _row("1.0.0", 3, project_id=9, tag="beta", tagged_at=_NOW + timedelta(1)),
         _row("1.0.0", 2, project_id=8),
-        _row("1.0.0", 3, project_id=9, tags=["beta"], tagged_at=[_NOW + timedelta(1)]),
     ]
 
     versions = versions_of(rows)
