@@ -3,13 +3,15 @@
 An id that is known says who is meant, whatever name or path the entry gives: that is what it will be called.
 """
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from schemas.base import Contract
 from schemas.fields import Day, Duration, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, TokenText, Username
 from schemas.names import DeleteLevel, DeployScope, PackageType, Role, Scope, UserState, Visibility
+from schemas.retention import RetentionRule
 
 Members = dict[Username, Role]
 
@@ -47,7 +49,29 @@ class DeletionRules(Contract):
     """Why nothing below may be deleted. None that was written lifts the hold."""
 
 
-class GroupEntry(DeletionRules):
+def _read_words(value: object) -> object:
+    """Read the numbers and flags of a rule, which are texts in a file: over HTTP, texts would be wrong there."""
+    if not isinstance(value, dict):
+        return value
+    numbers = {key: int(value[key]) for key in _NUMBERS if _NUMBER.fullmatch(str(value.get(key)))}
+    flags = {key: value[key] == "true" for key in _FLAGS if value.get(key) in {"true", "false"}}
+    return {**value, **numbers, **flags}
+
+
+_NUMBERS: Final = ("keep_latest", "approve_above")
+_FLAGS: Final = ("enabled", "dry_run")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+RetentionRules = tuple[Annotated[RetentionRule, BeforeValidator(_read_words)], ...]
+
+
+class Retained(DeletionRules):
+    """A group or project with its rules."""
+
+    retention_rules: RetentionRules | None = None
+    """The rules by which packages below go, or stay."""
+
+
+class GroupEntry(Retained):
     """A group; a key that is left out stays as it was."""
 
     path: GroupPath
@@ -103,7 +127,7 @@ class ProtectionRuleEntry(Contract):
     minimum_access_level_for_delete: DeleteLevel
 
 
-class ProjectEntry(DeletionRules):
+class ProjectEntry(Retained):
     """A project; a key that is left out stays as it was."""
 
     path: ProjectPath
@@ -125,3 +149,5 @@ class DirectoryFile(Contract):
     users: tuple[UserEntry, ...] = ()
     groups: tuple[GroupEntry, ...] = ()
     projects: tuple[ProjectEntry, ...] = ()
+    retention_rules: RetentionRules | None = None
+    """The rules of the whole instance; they stay as they were where the key is left out."""

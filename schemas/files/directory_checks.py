@@ -26,6 +26,7 @@ def repetitions(file: DirectoryFile) -> Iterator[Problem]:
         yield from _repeated(_rules(i, project))
         paths = enumerate(project.job_token_allowlist or ())
         yield from _repeated((("projects", i, "job_token_allowlist", j), path.lower()) for j, path in paths)
+    yield from _repeated(_retention_rules(file))
     yield from _contradicting_pipelines(file)
 
 
@@ -50,6 +51,15 @@ def _tokens(file: DirectoryFile) -> Iterator[tuple[Location, str]]:
 def _rules(i: int, project: ProjectEntry) -> Iterator[tuple[Location, object]]:
     for j, rule in enumerate(project.protection_rules or ()):
         yield ("projects", i, "protection_rules", j), (rule.package_type, rule.package_name_pattern)
+
+
+def _retention_rules(file: DirectoryFile) -> Iterator[tuple[Location, object]]:
+    for i, rule in enumerate(file.retention_rules or ()):
+        yield ("retention_rules", i, "name"), rule.name
+    for kind in ("groups", "projects"):
+        for i, entry in enumerate(getattr(file, kind)):
+            for j, rule in enumerate(entry.retention_rules or ()):
+                yield (kind, i, "retention_rules", j, "name"), (kind, i, rule.name)
 
 
 def _contradicting_pipelines(file: DirectoryFile) -> Iterator[Problem]:

@@ -373,7 +373,21 @@ SELECT 'allowed project', a.project_id || ':' || a.source_project_id, 'project',
  UNION ALL
 SELECT 'protection rule', r.id::text, 'project', r.project_id::text, r.package_type || ' ' || r.package_name_pattern,
        jsonb_build_object('minimum_access_level_for_delete', r.minimum_access_level_for_delete)
-  FROM protection_rule r WHERE r.project_id IN (SELECT id FROM projects);
+  FROM protection_rule r WHERE r.project_id IN (SELECT id FROM projects)
+ UNION ALL
+SELECT 'retention rule', r.id::text, CASE WHEN r.project_id IS NOT NULL THEN 'project' WHEN r.group_id IS NOT NULL THEN 'group' END,
+       coalesce(r.group_id, r.project_id)::text, r.name,
+       jsonb_build_object('kind', r.definition -> 'kind', 'enabled', r.definition -> 'enabled', 'package_types',
+                          r.definition -> 'package_types', 'name_patterns', r.definition -> 'name_patterns',
+                          'version_patterns', r.definition -> 'version_patterns', 'release', r.definition ->
+                          'release', 'statuses', r.definition -> 'statuses', 'younger_than', r.definition ->
+                          'younger_than', 'downloaded_within', r.definition -> 'downloaded_within', 'keep_latest',
+                          r.definition -> 'keep_latest', 'tags', r.definition -> 'tags', 'schedule', r.definition ->
+                          'schedule', 'time_zone', r.definition -> 'time_zone', 'dry_run', r.definition -> 'dry_run',
+                          'approve_above', r.definition -> 'approve_above')
+  FROM retention_rule r
+ WHERE r.group_id IN (SELECT id FROM groups) OR r.project_id IN (SELECT id FROM projects)
+    OR (r.group_id IS NULL AND r.project_id IS NULL);
 
 -- name: count_admins
 -- able: the users that can also log in, with a token that is good for more than their own name.

@@ -16,6 +16,7 @@ from service.deletions.holds import wake_released
 from service.digests import token_digest
 from service.directory_file import rows as directory_rows
 from service.directory_file.moves import Names, Placement, place_groups, place_projects
+from service.directory_file.retention import owned_rules, store_retention_rules
 from service.directory_file.rows import Counts, Found, Rows
 from service.directory_file.validation import Existing
 from service.infra.postgres.database import Connection
@@ -46,6 +47,7 @@ async def write_directory(connection: Connection, file: DirectoryFile, *, known:
     await writing.store_job_token_allowances()
     await writing.store_protection_rules()
     await writing.store_deletion_rules()
+    await writing.store_retention_rules(file)
     return writing.counts
 
 
@@ -196,6 +198,10 @@ class _Writing:
         ]
         await self._store("deletion_rules", rows)
         await wake_released(self._connection)
+
+    async def store_retention_rules(self, file: DirectoryFile) -> None:
+        owned = owned_rules(file, self._groups, self._projects)
+        self.counts["retention_rules"] = await store_retention_rules(self._connection, owned)
 
     async def _store(self, kind: str, rows: Rows) -> None:
         self.counts[kind] = await directory_rows.store(self._connection, kind, rows)

@@ -22,6 +22,7 @@ TABLES: Final = (
     "job_token_allowance",
     "pipeline",
     "protection_rule",
+    "retention_rule",
 )
 
 
