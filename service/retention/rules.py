@@ -100,14 +100,14 @@ async def list_rules(connection: Connection, place: RulePlace) -> list[StoredRul
     return [read_rule(row) for row in rows]
 
 
-async def find_rule(connection: Connection, place: RulePlace, rule_id: int, *, lock: bool = False) -> StoredRule:
-    """Return a rule of exactly this place.
+async def find_rule(connection: Connection, place: RulePlace | None, rule_id: int, *, lock: bool = False) -> StoredRule:
+    """Return a rule of exactly this place, or of any if it is None.
 
     Raises:
         NotFoundError: it has none with that number.
     """
     row = await fetch_row(connection, "lock_retention_rule" if lock else "retention_rule", id=rule_id)
-    if row is None or RulePlace(row["group_id"], row["project_id"]) != place:
+    if row is None or place not in {None, RulePlace(row["group_id"], row["project_id"])}:
         raise NotFoundError
     return read_rule(row)
 

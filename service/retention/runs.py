@@ -145,20 +145,22 @@ async def add_run(
     return None if row is None else read_run(row)
 
 
-async def list_runs(
-    connection: Connection, place: RulePlace, *, rule_id: int | None = None, limit: int, offset: int = 0
-) -> list[RetentionRun]:
+async def list_runs(connection: Connection, place: RulePlace, *, limit: int, offset: int = 0) -> list[RetentionRun]:
     """Return the newest runs of the rules of exactly this place."""
     rows = await fetch(
         connection,
         "retention_runs_of",
         group_id=place.group_id,
         project_id=place.project_id,
-        rule_id=rule_id,
         limit=limit,
         offset=offset,
     )
     return [read_run(row) for row in rows]
+
+
+async def newest_runs(connection: Connection, *, rule_id: int | None, limit: int) -> list[RetentionRun]:
+    """Return the newest runs of all rules, or of one."""
+    return [read_run(row) for row in await fetch(connection, "newest_retention_runs", rule_id=rule_id, limit=limit)]
 
 
 async def find_run(

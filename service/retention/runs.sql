@@ -18,8 +18,12 @@ SELECT retention_run(r.*) FROM retention_run r WHERE r.id = :id FOR UPDATE;
 -- The runs of the rules of exactly one place, the newest first.
 SELECT retention_run(r.*) FROM retention_run r
  WHERE r.group_id IS NOT DISTINCT FROM :group_id::bigint AND r.project_id IS NOT DISTINCT FROM :project_id::bigint
-   AND (:rule_id::bigint IS NULL OR r.rule_id = :rule_id)
  ORDER BY r.id DESC LIMIT :limit OFFSET :offset;
+
+-- name: newest_retention_runs
+SELECT retention_run(r.*) FROM retention_run r
+ WHERE :rule_id::bigint IS NULL OR r.rule_id = :rule_id
+ ORDER BY r.id DESC LIMIT :limit;
 
 -- name: approve_retention_run
 UPDATE retention_run SET state = 'deleting', approved_by = :user_id::bigint, approved_at = now()

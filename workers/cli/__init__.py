@@ -29,6 +29,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         ),
         "migrate": ("workers.cli.processes:migrate", "Bring the database to the newest version of the schema."),
         "relay": ("workers.cli.processes:relay", "Run the relay: numbers events, hands the outbox to the broker."),
+        "retention": (
+            "workers.cli.retention.commands:retention",
+            "Rules by which packages go by themselves: what they would do, their runs, approval.",
+        ),
         "roles": ("workers.cli.roles:roles", "Database roles and broker users with the least rights that do."),
         "schedule": ("workers.cli.processes:schedule", "Run the scheduler: makes due what waits."),
         "serve": ("workers.cli.processes:serve", "Run the HTTP API."),
@@ -49,7 +53,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "Commands": ("check", "deletions", "directory", "events", "import", "settings", "subscribers"),
+        "Commands": ("check", "deletions", "directory", "events", "import", "retention", "settings", "subscribers"),
         "Set up and run": ("deliver", "migrate", "relay", "roles", "schedule", "serve", "up", "wait", "work"),
     }
 )

@@ -20,6 +20,7 @@ class Output(StrEnum):
     WIDE = "wide"
     JSON = "json"
     NDJSON = "ndjson"
+    CSV = "csv"
     NAME = "name"
 
     @property

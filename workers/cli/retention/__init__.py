@@ -1,0 +1,1 @@
+"""`packyard retention`: rules, what they would do, their runs."""
