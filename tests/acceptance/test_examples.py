@@ -48,7 +48,7 @@ _PATIENCE_S: Final = 120
 _LINE: Final = re.compile(r"(?:[^\n]*\\\n)*[^\n]*\n")
 _RUNS: Final = re.compile(
     r"curl |(export )?\w+=|echo |mkdir |tar |pg_dump |pg_restore |createdb "
-    r"|packyard (deletions|check|directory|import|subscribers|events tail .*--count) ?"
+    r"|packyard (deletions|check|directory|import|retention|subscribers|events tail .*--count) ?"
 )
 _RUNS_ELSEWHERE: Final = re.compile(r"make |docker |kubectl |helm |packyard\(\) |packyard (roles|migrate)")
 _COMMENT: Final = re.compile(r"(^|\s)#.*")

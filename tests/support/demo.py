@@ -38,7 +38,7 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
         )
         yard = Yard(settings, folder)
         stack.push_async_callback(yard.aclose)
-        await yard.start("serve", "relay", "work")
+        await yard.start("serve", "relay", "work", "schedule")
         if distributions is None:
             await yard.run("directory", "apply", str(_DIRECTORY), "--yes")
         else:

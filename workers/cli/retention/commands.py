@@ -1,6 +1,8 @@
 """`packyard retention`: rules, previews, runs and approval, for the operator."""
 
+import asyncio
 import sys
+from typing import Final
 from uuid import UUID
 
 import click
@@ -13,17 +15,18 @@ from service.retention import reports, rules, runs
 from service.retention.entities import rule_entity, run_entity
 from service.retention.preview import preview_of
 from service.retention.rules import INSTANCE, RulePlace, StoredRule
-from service.retention.runs import RetentionRun
+from service.retention.runs import RetentionRun, RunState
 from workers.cli.options import TEXT, validated
 from workers.cli.outputs import USUAL, Output, output_option, print_json, print_names
 from workers.cli.retention.printing import print_preview, print_report, print_rules, print_runs, print_totals
 from workers.cli.run_use_case import find_group, find_project, run_use_case
 from workers.cli.tables import counted
 
-_MOST_RUNS = 50
-_LISTS = (Output.TABLE, Output.WIDE, Output.JSON, Output.NDJSON, Output.CSV)
-_NO_RULE = "there is no such rule"
-_NO_RUN = "there is no such run"
+_MOST_RUNS: Final = 50
+_POLL_S: Final = 0.5
+_LISTS: Final = (Output.TABLE, Output.WIDE, Output.JSON, Output.NDJSON, Output.CSV)
+_NO_RULE: Final = "there is no such rule"
+_NO_RUN: Final = "there is no such run"
 
 
 @click.group()
@@ -61,8 +64,8 @@ def list_rules(*, project: str | None, group: str | None, output: Output) -> Non
 
 @retention.command("preview")
 @click.argument("rule_id", required=False, type=click.IntRange(1, 2**63 - 1))
-@click.option("--project", type=TEXT, help="What all rules would do in this project: a path or number.")
-@click.option("--group", type=TEXT, help="What all rules would do below this group.")
+@click.option("--project", type=TEXT, help="Preview all rules in this project: a path or number.")
+@click.option("--group", type=TEXT, help="Preview all rules below this group.")
 @click.option("--rule", "text", type=TEXT, help="A rule that is not saved, as JSON; --project or --group is its place.")
 @output_option(*_LISTS, json="Print one JSON object with totals and list.")
 def preview(rule_id: int | None, *, project: str | None, group: str | None, text: str | None, output: Output) -> None:
@@ -87,8 +90,9 @@ def preview(rule_id: int | None, *, project: str | None, group: str | None, text
 @click.argument("rule_id", type=click.IntRange(1, 2**63 - 1))
 @click.option("--dry-run", is_flag=True, help="Only report.")
 @click.option("--yes", "-y", "is_sure", is_flag=True, help="Do not ask.")
+@click.option("--watch", "is_watched", is_flag=True, help="Return when the run has ended, or waits for approval.")
 @output_option(*USUAL)
-def run(rule_id: int, *, dry_run: bool, is_sure: bool, output: Output) -> None:
+def run(rule_id: int, *, dry_run: bool, is_sure: bool, is_watched: bool, output: Output) -> None:
     """Ask for a run of a rule. The scheduler carries it out within seconds.
 
     On a terminal you are shown what would go, and asked. A run that would delete a large share waits for `approve`.
@@ -99,7 +103,8 @@ def run(rule_id: int, *, dry_run: bool, is_sure: bool, output: Output) -> None:
     async def ask(context: Context) -> RetentionRun:
         async with context.database.transaction() as connection:
             stored = await rules.find_rule(connection, None, rule_id, lock=True)
-            return await runs.ask_for_run(connection, stored, requested_by=None, dry_run=dry_run)
+            asked = await runs.ask_for_run(connection, stored, requested_by=None, dry_run=dry_run)
+        return await _ended(context, asked) if is_watched else asked
 
     _print_run(run_use_case(ask, missing=_NO_RULE), output)
 
@@ -157,6 +162,16 @@ def resume(rule_id: int) -> None:
             return await rules.resume_rule(connection, await rules.find_rule(connection, None, rule_id, lock=True))
 
     click.echo(f"rule {run_use_case(act, missing=_NO_RULE).rule.name} runs again")
+
+
+async def _ended(context: Context, asked: RetentionRun) -> RetentionRun:
+    """Wait for the scheduler, and return the run as it is then."""
+    while True:
+        async with context.database.connection() as connection:
+            found = await runs.find_run(connection, None, asked.id)
+        if found.state not in {RunState.PLANNING, RunState.DELETING}:
+            return found
+        await asyncio.sleep(_POLL_S)
 
 
 def _ask(rule_id: int) -> None:
