@@ -44,6 +44,8 @@ class Act(Resource):
 class DeletionLinks(Resource):
     """Where the deletion is, and the package; and what can be asked of it now, null where it cannot."""
 
+    web_path: str
+    """The path of its page."""
     itself: str = Field(alias="self")
     package: str | None
     """Null once the package is gone."""
@@ -180,6 +182,8 @@ class BulkRestoration(Resource):
 class BatchLinks(Resource):
     """Where the batch is, and its deletions."""
 
+    web_path: str | None
+    """The path of its page; null at the command line, which names no project or group."""
     itself: str = Field(alias="self")
     deletions: str
 

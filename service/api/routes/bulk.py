@@ -131,7 +131,7 @@ async def bulk_restore_in_group(request: web.Request) -> web.Response:
 async def show_batch_in_project(request: web.Request) -> web.Response:
     """Show how far the deletions are that one call asked for in a project."""
     async with project_visit(request) as (connection, found):
-        return await _show(request, connection, [found.project.id])
+        return await _show(request, connection, [found.project.id], place=f"/{found.project.path}")
 
 
 @routes.get(
@@ -144,7 +144,8 @@ async def show_batch_in_project(request: web.Request) -> web.Response:
 async def show_batch_in_group(request: web.Request) -> web.Response:
     """Show how far the deletions are that one call asked for below a group."""
     async with group_visit(request) as (connection, caller, group):
-        return await _show(request, connection, await access.project_levels(connection, caller, group))
+        project_ids = await access.project_levels(connection, caller, group)
+        return await _show(request, connection, project_ids, place=f"/groups/{group.path}")
 
 
 async def _delete(
@@ -179,11 +180,13 @@ async def _restore(request: web.Request, caller: Caller, body: BulkRestore, proj
     return await answer_once(request, caller, body, act)
 
 
-async def _show(request: web.Request, connection: Connection, project_ids: Collection[int]) -> web.Response:
+async def _show(
+    request: web.Request, connection: Connection, project_ids: Collection[int], *, place: str
+) -> web.Response:
     read_path(request)
     batch_id = UUID(request.match_info["batch_id"])
     parts = await views.progress_of(connection, batch_id, project_ids=project_ids)
-    return reply(batch_entity(parts, batch_id=batch_id, base=_place(request)))
+    return reply(batch_entity(parts, batch_id=batch_id, base=_place(request), place=place))
 
 
 def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | None) -> web.Response:

@@ -192,8 +192,11 @@ def restoration_entity(restoration: Restoration, *, batch_id: UUID) -> BulkResto
     )
 
 
-def batch_entity(parts: Sequence[BatchPart], *, batch_id: UUID, base: str) -> Batch:
-    """Return how far a batch is, of one part for each state; *base*: where the project or group is."""
+def batch_entity(parts: Sequence[BatchPart], *, batch_id: UUID, base: str, place: str | None) -> Batch:
+    """Return how far a batch is, of one part for each state.
+
+    The project or group is at *base* for clients, and at *place* for people; None: nobody named one.
+    """
     finished = [part.finished_at for part in parts if part.state in ENDED and part.finished_at is not None]
     return Batch(
         id=batch_id,
@@ -206,7 +209,11 @@ def batch_entity(parts: Sequence[BatchPart], *, batch_id: UUID, base: str) -> Ba
         reason=parts[0].reason,
         requested_at=min(part.requested_at for part in parts),
         finished_at=max(finished) if len(finished) == len(parts) else None,
-        links=BatchLinks(itself=batch_url(base, batch_id), deletions=_of_batch(base, batch_id)),
+        links=BatchLinks(
+            web_path=None if place is None else f"{place}/-/deletion_batches/{batch_id}",
+            itself=batch_url(base, batch_id),
+            deletions=_of_batch(base, batch_id),
+        ),
     )
 
 
@@ -216,6 +223,7 @@ def _links(view: DeletionDetails, base: str) -> DeletionLinks:
     project = f"{base}/api/v4/projects/{deletion.project_id}"
     is_restorable = state in RESTORABLE and deletion.removal_began_at is None
     return DeletionLinks(
+        web_path=f"/{view.project_path}/-/deletions/{deletion.id}",
         itself=itself,
         package=f"{project}/packages/{deletion.package_id}" if view.has_package else None,
         batch=batch_url(project, deletion.batch_id) if deletion.batch_id else None,

@@ -55,6 +55,7 @@ class DeletionDetails:
     """A deletion as readers see it."""
 
     deletion: Deletion
+    project_path: str
     requested_by: NamedUser | None
     """None if no user asked, or if the user is not known any more."""
     has_package: bool
@@ -177,6 +178,7 @@ async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> Seq
 def _view(row: Record) -> DeletionDetails:
     return DeletionDetails(
         deletion=read(row),
+        project_path=row["project_path"],
         requested_by=_person(row["requested_by"], row["username"], row["user_name"]),
         has_package=row["has_package"],
         hold=row["hold"],

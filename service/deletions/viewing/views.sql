@@ -1,6 +1,7 @@
 -- name: show_deletions
 -- Composed: see views.py. The user is null if no user asked, or if the user is not known any more.
 SELECT deletion(d.*), u.username, u.name AS user_name,
+       (SELECT path FROM project j WHERE j.id = d.project_id) AS project_path,
        EXISTS (SELECT FROM package p WHERE p.id = d.package_id) AS has_package,
        CASE WHEN d.finished_at IS NULL THEN deletion_hold_on(d.project_id) END AS hold,
        (SELECT jsonb_agg(jsonb_build_object('action', a.action, 'credential', a.credential, 'acted_at', a.acted_at,

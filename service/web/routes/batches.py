@@ -61,7 +61,7 @@ async def show_batch(request: web.Request) -> web.Response:
         listed = await views.list_newest(connection, scope.levels, listing)
         failures = await failures_of(connection, scope.levels, batch_id=batch_id)
         places = await readable_places(connection, scope.caller)
-    batch = batch_entity(parts, batch_id=batch_id, base="")
+    batch = batch_entity(parts, batch_id=batch_id, base="", place=scope.place.address)
     return _page(request, scope, batch, views_in(listed.deletions, places, scope.caller), failures)
 
 

@@ -250,6 +250,8 @@ async def test_a_batch_is_watched_and_listed(filled: Context, client: Client, st
     assert (batch["deletions"], batch["states"]) == (3, {"queued": 1, "succeeded": 2})
     assert (batch["files_done"], batch["files_total"], batch["finished_at"]) == (2, 3, None)
     assert {**in_group, "_links": None} == {**batch, "_links": None}
+    page = f"/-/deletion_batches/{done['batch_id']}"
+    assert (batch["_links"]["web_path"], in_group["_links"]["web_path"]) == (f"/acme/open{page}", f"/groups/acme{page}")
     assert {one["batch_id"] for one in listed} == {done["batch_id"]}
     assert len(listed) == 3
 

@@ -101,6 +101,7 @@ async def test_a_deletion_is_shown_with_all_that_is_known_of_it(filled: Context,
         "lane": "interactive",
         "batch_id": None,
         "_links": {
+            "web_path": f"/acme/open/-/deletions/{gone.headers['Deletion-Id']}",
             "self": f"{_EXTERNAL}{path}",
             "package": f"{_EXTERNAL}{PUBLIC}/{package_id}",
             "batch": None,

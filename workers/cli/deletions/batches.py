@@ -57,4 +57,4 @@ def restore_batch(batch_id: UUID, *, output: Output) -> int:
 async def _find(connection: Connection, batch_id: UUID) -> tuple[Batch, Sequence[str]]:
     parts = await views.progress_of(connection, batch_id, project_ids=None)
     holds = await views.holds_on(connection, batch_id, limit=_MOST_HOLDS)
-    return batch_entity(parts, batch_id=batch_id, base=""), holds
+    return batch_entity(parts, batch_id=batch_id, base="", place=None), holds
