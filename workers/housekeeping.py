@@ -8,13 +8,14 @@ from service.infra.postgres.database import Database
 from service.retention import runs as retention_runs
 from service.settings import Settings
 from service.web.sessions import rows as session_rows
+from service.webhooks import deliveries as webhook_deliveries
 
 
 async def prune(database: Database, settings: Settings, *, limit: int) -> int:
     """Remove at most *limit* old rows of each kind, and old days of the event log; return how many these were.
 
-    The kinds are commands, records of deletions, kept answers, daily figures, runs of rules, and sessions of
-    browsers.
+    The kinds are commands, records of deletions, kept answers, daily figures, runs of rules, sessions of browsers, and
+    deliveries to webhooks.
     """
     async with database.connection() as connection:
         messages = await outbox.prune(connection, older_than=settings.outbox_retention, limit=limit)
@@ -24,4 +25,5 @@ async def prune(database: Database, settings: Settings, *, limit: int) -> int:
         figures = await statistics.prune_days(connection, limit=limit)
         sessions = await session_rows.prune_sessions(connection, limit=limit)
         runs = await retention_runs.prune(connection, older_than=settings.deletion_retention, limit=limit)
-    return runs + messages + logged + records + answers + figures + sessions
+        deliveries = await webhook_deliveries.prune(connection, limit=limit)
+    return runs + messages + logged + records + answers + figures + sessions + deliveries

@@ -9,6 +9,14 @@ SELECT state, lane, count(*) AS deletions, count(*) FILTER (WHERE held) AS held,
        (extract(epoch FROM now() - min(due_at) FILTER (WHERE NOT held AND due_at <= now())))::float8 AS oldest_due
   FROM unfinished GROUP BY state, lane;
 
+-- name: webhook_figures
+-- The index of what is due leaves out webhooks that have nothing to do.
+SELECT (SELECT count(*) FROM (SELECT FROM webhook WHERE deliver_at <= now() LIMIT :limit) d) AS due,
+       (SELECT count(*) FROM webhook WHERE failing_since IS NOT NULL AND disabled_at IS NULL) AS failing,
+       (SELECT count(*) FROM webhook WHERE disabled_at IS NOT NULL) AS disabled,
+       (SELECT extract(epoch FROM now() - min(deliver_at))::float8 FROM webhook
+         WHERE deliver_at <= now() AND (lease_until IS NULL OR lease_until < now())) AS oldest_due;
+
 -- name: outbox_figures
 -- A command waits in the outbox. An event waits there until it is numbered, then in the log, and if it was refused, in
 -- a row of its own.

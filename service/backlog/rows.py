@@ -48,9 +48,28 @@ class RetentionFiguresRow:
     """For how many seconds the oldest of them has been there."""
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookFiguresRow:
+    """The webhooks for which something is due, and those with failures."""
+
+    due: int
+    failing: int
+    disabled: int
+    oldest_due: float | None
+    """For how many seconds the oldest due one, which no deliverer works on, has waited."""
+
+
 _deletion_figures: Final = row_reader(DeletionFiguresRow)
 _outbox_figures: Final = row_reader(OutboxFiguresRow)
 _retention_figures: Final = row_reader(RetentionFiguresRow)
+
+_webhook_figures: Final = row_reader(WebhookFiguresRow)
+
+
+async def webhooks(connection: Connection) -> WebhookFiguresRow:
+    """Return the figures of webhooks."""
+    (record,) = await fetch(connection, "webhook_figures", limit=MOST)
+    return _webhook_figures(record)
 
 
 async def deletions(connection: Connection) -> list[DeletionFiguresRow]:

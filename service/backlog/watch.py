@@ -10,7 +10,7 @@ from typing import Final, Self
 from schemas.names import Lane
 from schemas.statuses import ENDED, DeletionState
 from service.backlog import rows as backlog_rows
-from service.backlog.rows import DeletionFiguresRow, OutboxFiguresRow, RetentionFiguresRow
+from service.backlog.rows import DeletionFiguresRow, OutboxFiguresRow, RetentionFiguresRow, WebhookFiguresRow
 from service.infra.postgres.database import Database
 from service.observing import metrics
 
@@ -25,6 +25,7 @@ class Backlog:
     deletions: Sequence[DeletionFiguresRow]
     outbox: Sequence[OutboxFiguresRow]
     retention: Sequence[RetentionFiguresRow]
+    webhooks: WebhookFiguresRow
 
     @classmethod
     async def read(cls, database: Database) -> Self:
@@ -34,6 +35,7 @@ class Backlog:
                 await backlog_rows.deletions(connection),
                 await backlog_rows.outbox(connection),
                 await backlog_rows.retention(connection),
+                await backlog_rows.webhooks(connection),
             )
 
     def gauges(self) -> metrics.MetricFamilies:
@@ -41,6 +43,7 @@ class Backlog:
         yield from _gauges_of_deletions(self.deletions)
         yield from _gauges_of_outbox(self.outbox)
         yield from _gauges_of_retention(self.retention)
+        yield from _gauges_of_webhooks(self.webhooks)
 
 
 def _gauges_of_deletions(rows: Sequence[DeletionFiguresRow]) -> metrics.MetricFamilies:
@@ -101,6 +104,21 @@ def _gauges_of_retention(rows: Sequence[RetentionFiguresRow]) -> metrics.MetricF
         "How long ago the oldest of those was asked for",
         ("state",),
         [((state,), found[state].oldest if state in found else 0.0) for state in states],
+    )
+
+
+def _gauges_of_webhooks(row: WebhookFiguresRow) -> metrics.MetricFamilies:
+    yield metrics.gauges(
+        "packyard_webhooks",
+        "Webhooks that are due for a deliverer, that fail, or that are disabled",
+        ("state",),
+        [(("due",), row.due), (("failing",), row.failing), (("disabled",), row.disabled)],
+    )
+    yield metrics.gauges(
+        "packyard_webhook_oldest_due_seconds",
+        "How long the oldest webhook that waits for a deliverer has been due",
+        (),
+        [((), row.oldest_due or 0.0)],
     )
 
 

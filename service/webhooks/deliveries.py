@@ -13,6 +13,8 @@ from service.infra.postgres.database import Connection, execute, fetch, fetch_ro
 from service.infra.postgres.queries import whole_row
 from service.infra.postgres.records import row_reader
 
+_KEPT: Final = timedelta(days=7)
+
 
 class DeliveryKind(StrEnum):
     """The reason of a delivery."""
@@ -177,9 +179,9 @@ async def end_delivery(connection: Connection, delivery_id: int, state: Delivery
     await execute(connection, "end_delivery", id=delivery_id, state=state, error=error)
 
 
-async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
-    """Delete deliveries that ended longer ago."""
-    return await execute(connection, "prune_deliveries", older_than=older_than, limit=limit)
+async def prune(connection: Connection, *, limit: int) -> int:
+    """Delete deliveries that ended more than seven days ago, with the answers of their receivers."""
+    return await execute(connection, "prune_deliveries", older_than=_KEPT, limit=limit)
 
 
 def _written(attempt: Attempt) -> str:

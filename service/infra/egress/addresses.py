@@ -9,6 +9,8 @@ from service.ip_addresses import Address, Network, read_address
 
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last four bytes are the IPv4 address that a gateway connects to."""
+_LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: a network chooses what is behind these; older versions of Python take them for global ones."""
 _COMPATIBLE: Final = IPv6Network("::/96")
 """RFC 4291, section 2.5.5.1: deprecated, with an IPv4 address in the last four bytes."""
 
@@ -51,5 +53,7 @@ def _inner(address: Address) -> Iterator[IPv4Address]:
 
 
 def _is_public(address: Address) -> bool:
+    if isinstance(address, IPv4Address):
+        return address.is_global
     # Python takes site-local addresses (RFC 3879) for global ones.
-    return address.is_global and not (isinstance(address, IPv6Address) and address.is_site_local)
+    return address.is_global and not address.is_site_local and address not in _LOCAL_NAT64

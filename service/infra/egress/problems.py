@@ -1,6 +1,7 @@
 """Failures of requests in one line for the owner of a webhook."""
 
 import errno
+import os
 import ssl
 
 import aiohttp
@@ -42,4 +43,4 @@ def _of_connection(error: OSError) -> str:
         return "the address is not allowed"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'no reason given'}"
-    return f"cannot connect: {(error.strerror or 'no reason given').lower()}"
+    return f"cannot connect: {os.strerror(error.errno).lower() if error.errno else 'no reason given'}"

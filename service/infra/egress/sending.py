@@ -97,7 +97,7 @@ def _session(allowed: AllowedAddresses, *, is_tls: bool, resolver: AbstractResol
         return socket.socket(int(str(int(family))), int(kind), int(protocol))  # type: ignore[call-overload]
 
     connector = aiohttp.TCPConnector(
-        limit=0, keepalive_timeout=_KEEP_ALIVE_S, resolver=resolver, socket_factory=checked_socket
+        limit=0, use_dns_cache=False, keepalive_timeout=_KEEP_ALIVE_S, resolver=resolver, socket_factory=checked_socket
     )
     return aiohttp.ClientSession(
         connector=connector,
