@@ -40,6 +40,7 @@ _KUBERNETES: Final = ("1.29", "1.37")
 
 _CRDS: Final = Path(__file__).parent / "crds"
 
+_KEYS: Final = ("packyard-webhooks", "keys")
 _DEPLOYMENTS: Final = ("api", "relay", "scheduler", "worker-bulk", "worker-interactive")
 _OF_LIBRARIES: Final = {"SSL_CERT_FILE", "SSL_CERT_DIR", "PGSSLROOTCERT"}
 """Variables that are no settings of ours; what they do is tried in tests/acceptance."""
@@ -48,7 +49,7 @@ _ALLOWED: Final = {
     # A limit of the processor would only make people wait.
     "CKV_K8S_11": {(example, "api") for example in EXAMPLES},
     # The SDKs of the stores read credentials from the environment; workload identity needs none at all.
-    "CKV_K8S_35": {("production", component) for component in _DEPLOYMENTS},
+    "CKV_K8S_35": {("production", component) for component in (*_DEPLOYMENTS, "deliverer")},
     # For a first trial a tag is enough, and a node need not ask the registry for it at every start.
     "CKV_K8S_43": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
     "CKV_K8S_15": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
@@ -115,7 +116,7 @@ def test_every_object_of_kubernetes_fits_its_schema(files: list[Path], kubernete
 def test_every_custom_resource_fits_its_definition(files: list[Path]) -> None:
     status, said = _check(CHECKERS / "python", Path(__file__).parent / "check_crds.py", *files)
 
-    assert (status, said) == (0, "12 objects\n")
+    assert (status, said) == (0, "13 objects\n")
 
 
 def test_every_server_that_one_may_bring_fits_its_definition() -> None:
@@ -361,7 +362,7 @@ def test_a_pod_waits_with_all_that_its_process_has(manifests: Callable[[str], li
             uses_broker = environment.get("PACKYARD_BROKER_URL") != "amqp://unused.invalid"
 
             assert waiting["args"] == ["wait", "--for", "15m", *(["--broker"] if uses_broker else [])]
-            assert uses_broker == (component not in {"api", "scheduler"})
+            assert uses_broker == (component not in {"api", "scheduler", "deliverer"})
             assert waiting["volumeMounts"] == process["volumeMounts"]
             assert waiting.get("envFrom") == process.get("envFrom")
             assert {entry["name"]: entry["value"] for entry in waiting["env"]}.items() <= environment.items()
@@ -425,12 +426,13 @@ def test_each_process_is_given_its_own_addresses_alone(manifests: Callable[[str]
     worker = {("packyard-database", "worker"), ("packyard-broker", "worker")}
 
     assert given == {
-        "api": {("packyard-database", "api")},
+        "api": {("packyard-database", "api"), _KEYS},
         "relay": {("packyard-database", "relay"), ("packyard-broker", "relay")},
         "scheduler": {("packyard-database", "scheduler")},
+        "deliverer": {("packyard-database", "deliverer"), _KEYS},
         "worker-interactive": worker,
         "worker-bulk": worker,
-        "set-up": {("packyard-database", "owner"), ("packyard-broker", "management")},
+        "set-up": {("packyard-database", "owner"), ("packyard-broker", "management"), _KEYS},
     }
 
 
@@ -456,6 +458,7 @@ def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manif
         for labels in pods
     }
     storage = [] if example == "small" else ["storage"]
+    with_webhooks = {"deliverer": ["database", "deny", *storage, "webhooks"]} if example == "production" else {}
 
     assert _selected(pods, deny["podSelector"]) == pods
     assert set(deny["policyTypes"]) == {"Ingress", "Egress"}
@@ -467,6 +470,7 @@ def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manif
         "worker-interactive": ["broker", "database", "deny", *storage],
         "worker-bulk": ["broker", "database", "deny", *storage],
         "set-up": ["database", "deny", "management"],
+        **with_webhooks,
     }
 
 
@@ -482,6 +486,8 @@ def test_workers_are_scaled_by_their_own_queue(manifests: Callable[[str], list[M
         if manifest["kind"] == "Deployment"
     }
 
+    (due_webhooks,) = scaled.pop("packyard-deliverer")
+    assert due_webhooks["type"] == "postgresql"
     assert scaled.keys() == {f"packyard-worker-{lane}" for lane in Lane}
     for lane in Lane:
         queue, due = scaled[f"packyard-worker-{lane}"]

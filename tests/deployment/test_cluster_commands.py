@@ -82,7 +82,13 @@ def test_secrets_are_made_with_the_keys_that_the_chart_reads(made: list[Manifest
     given = {secret["metadata"]["name"]: set(secret["data"]) for secret in secrets}
     read = _secret_keys(made)
 
-    assert set(given) == {"packyard-database", "packyard-broker", "packyard-passwords", "packyard-directory"}
+    assert set(given) == {
+        "packyard-database",
+        "packyard-broker",
+        "packyard-passwords",
+        "packyard-directory",
+        "packyard-webhooks",
+    }
     # Mounted whole, and read by what makes the roles.
     assert given.pop("packyard-passwords") <= {role.value for role in DatabaseRole}
     for name, keys in given.items():

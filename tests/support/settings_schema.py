@@ -11,6 +11,7 @@ PLACES: Final[Mapping[str, str]] = {
     "broker_url": "broker",
     "management_url": "broker",
     "storage_url": "storage.url",
+    "secret_keys": "webhooks",
     "external_url": "externalUrl",
     "drain": "api.drain",
     "port": "(8080)",

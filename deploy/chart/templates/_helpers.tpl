@@ -70,6 +70,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
             - key: {{ include "packyard.secretKey" (dict "root" $root "server" .server "key" .key) }}
               path: {{ .path }}
       {{- end }}
+      {{- if and .secretKeys $root.Values.webhooks.existingSecret }}
+      - secret:
+          name: {{ $root.Values.webhooks.existingSecret }}
+          items:
+            - key: {{ $root.Values.webhooks.key }}
+              path: secret-keys
+      {{- end }}
 {{- end }}
 
 {{/* The settings of one process: where its own addresses are, and what all share. */}}
@@ -83,6 +90,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 # It never talks to the broker, so it gets no address of it.
 - name: PACKYARD_BROKER_URL
   value: amqp://unused.invalid
+{{- end }}
+{{- if and .secretKeys .root.Values.webhooks.existingSecret }}
+- name: PACKYARD_SECRET_KEYS_FILE
+  value: /run/addresses/secret-keys
 {{- end }}
 - name: PACKYARD_STORAGE_URL
   value: {{ required "storage.url is needed, such as s3://bucket/prefix" .root.Values.storage.url | quote }}
