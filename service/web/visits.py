@@ -99,6 +99,12 @@ def may_see_directory(caller: Caller, place: Project | Group) -> bool:
     return access.level_in(caller, place) >= access.LEVEL_TO_UNDO
 
 
+def may_manage_hooks(caller: Caller, place: Project | Group) -> bool:
+    """Return whether the caller manages the webhooks of a place: maintainers of a project, owners of a group."""
+    least = AccessLevel.OWNER if isinstance(place, Group) else AccessLevel.MAINTAINER
+    return caller.credential is not None and access.level_in(caller, place) >= least
+
+
 async def sent_form(request: web.Request) -> tuple[Caller, MultiMapping[str]]:
     """Return the caller who sent a form of ours, and its fields.
 

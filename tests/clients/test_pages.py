@@ -248,6 +248,7 @@ async def _pages(opened: Window) -> list[str]:
         "/-/storage",
         "/groups/orchard/-/storage",
         "/orchard/press/juice/-/directory",
+        "/orchard/apples/-/hooks",
         "/dave",
         *deletions[:1],
         *batches[:1],

@@ -1,6 +1,7 @@
 """A receiver of webhooks: an HTTP server in the process of the test."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Received:
 
     headers: Mapping[str, str]
     body: bytes
+    at: float = field(default_factory=time.time)
 
     @property
     def id(self) -> str:

@@ -22,8 +22,12 @@ _POLL: Final = timedelta(seconds=1)
 """How often webhooks that are due are claimed when no notification comes."""
 _TURN_S: Final = 20.0
 """How long one webhook is worked on before others may have its place."""
-_LEASE_BEYOND_TIMEOUT: Final = timedelta(seconds=20)
+_LEASE_BEYOND_TIMEOUT: Final = timedelta(seconds=10)
 """A claim is renewed between requests, so it has to outlast one of them."""
+_SLOW_AFTER_S: Final = 1.0
+"""A webhook that has waited this long for one answer no longer counts as one that takes a place."""
+_MOST_SLOW: Final = 3
+"""How many times as many webhooks as there are places may be slow at the same time."""
 _PAUSE_WITHOUT_SECRETS: Final = timedelta(minutes=5)
 
 log = structlog.get_logger()
@@ -49,7 +53,9 @@ class Deliverer:
         self._most = context.settings.webhook_concurrency
         self._sender = sender
         self._stop = stop
-        self._working = 0
+        self._clock = asyncio.get_running_loop().time
+        self._moved_at: dict[int, float] = {}
+        """By the id of each webhook under way: when it last did something."""
         self._failing = 0
         self._freed = asyncio.Event()
 
@@ -77,7 +83,8 @@ class Deliverer:
 
     async def claim(self) -> list[Webhook]:
         """Claim as many webhooks as there are places."""
-        free = self._most - self._working
+        fresh = sum(self._clock() - moved < _SLOW_AFTER_S for moved in self._moved_at.values())
+        free = min(self._most - fresh, self._most * (1 + _MOST_SLOW) - len(self._moved_at))
         if free <= 0:
             return []
         most_failing = max(0, min(free, self._most // 2 - self._failing))
@@ -85,7 +92,7 @@ class Deliverer:
             found = await queue.claim(
                 connection, token=uuid4(), lease=self._lease, limit=free, most_failing=most_failing
             )
-        self._working += len(found)
+        self._moved_at |= dict.fromkeys((webhook.id for webhook in found), self._clock())
         self._failing += sum(webhook.failing_since is not None for webhook in found)
         return found
 
@@ -98,7 +105,7 @@ class Deliverer:
         except ClaimLostError:
             log.info("webhook_claim_lost", webhook_id=webhook.id)
         finally:
-            self._working -= 1
+            self._moved_at.pop(webhook.id, None)
             self._failing -= webhook.failing_since is not None
             self._freed.set()
 
@@ -111,11 +118,15 @@ class Deliverer:
             async with self._database.connection() as connection:
                 await queue.note_failure(connection, webhook, pause=_PAUSE_WITHOUT_SECRETS)
             return
-        clock = asyncio.get_running_loop().time
-        ends = clock() + _TURN_S
+        ends = self._clock() + _TURN_S
+
+        def is_over() -> bool:
+            now = self._moved_at[webhook.id] = self._clock()
+            return self._stop.is_set() or now > ends
+
         progress = Progress(self._database, webhook, self._lease)
         posting = Posting(self._sender, webhook, secrets)
-        work = WebhookWork(self._database, posting, webhook, progress, lambda: self._stop.is_set() or clock() > ends)
+        work = WebhookWork(self._database, posting, webhook, progress, is_over)
         await work.deliver_rows()
         await work.deliver_events()
         await progress.note()
