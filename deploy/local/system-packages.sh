@@ -1,7 +1,8 @@
 #!/bin/sh
 # Make sure that this machine has the programs that pip cannot install: Python's venv and RabbitMQ (with Erlang).
-# The argument `tests` adds clients (Node with npm, curl, and Chromium), openssl, PgBouncer and a library for false clocks. It also
-# adds Mono, wrk (load on an HTTP server), iptables (it makes servers fall silent), and promtool, a part of Prometheus.
+# The argument `tests` adds clients (Node with npm, Maven, Gradle, Mono, curl, and Chromium), openssl, PgBouncer and a
+# library for false clocks. It also adds wrk (load on an HTTP server), iptables (it makes servers fall silent), and
+# promtool, a part of Prometheus.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -33,6 +34,8 @@ check_node() {
 if [ "${1:-}" = tests ]; then
     if command -v node >/dev/null; then check_node; else missing="$missing nodejs"; fi
     command -v npm >/dev/null || missing="$missing npm"
+    command -v mvn >/dev/null || missing="$missing maven"
+    command -v gradle >/dev/null || ! command -v apt-get >/dev/null || missing="$missing gradle"
     command -v curl >/dev/null || missing="$missing curl"
     command -v openssl >/dev/null || missing="$missing openssl"
     command -v wrk >/dev/null || missing="$missing wrk"
