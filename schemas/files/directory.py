@@ -87,6 +87,10 @@ class GroupEntry(Retained):
     """Whether a NuGet version may be pushed again. None that was written: as the group around it says."""
     nuget_duplicate_exception_regex: Pattern | None = None
     """The names or versions for which the opposite holds. None that was written: as the group around says."""
+    maven_duplicates_allowed: bool | None = None
+    """Whether a Maven package may have a file name twice. None that was written: as the group around it says."""
+    maven_duplicate_exception_regex: Pattern | None = None
+    """The names or versions for which the opposite holds. None that was written: as the group around says."""
 
 
 class DeployTokenEntry(Contract):

@@ -25,7 +25,7 @@ from service.refusals import BadRequestError, ConflictError, PreconditionFailedE
 _ASK_AGAIN_S: Final = 2.0
 _TOO_LARGE: Final = "File is too large"
 _OTHER_BYTES: Final = "Checksum does not match"
-_DUPLICATE: Final = "Duplicate package is not allowed"
+DUPLICATE: Final = "Duplicate package is not allowed"
 
 log = structlog.get_logger()
 
@@ -120,11 +120,15 @@ async def _refuse_duplicate(
     # We ask twice: now, to spare the client the sending; and under the package's lock, where the answer is final.
     async with database.connection() as connection:
         is_unique = await upload_rows.must_be_unique(
-            connection, ancestry=project.ancestry, name=target.package_name, version=target.package_version
+            connection,
+            package_type=PackageType.GENERIC,
+            ancestry=project.ancestry,
+            name=target.package_name,
+            version=target.package_version,
         )
         if not (is_unique or is_new):
             return None
-        refusal = BadRequestError(_DUPLICATE) if is_unique else PreconditionFailedError()
+        refusal = BadRequestError(DUPLICATE) if is_unique else PreconditionFailedError()
         if await upload_rows.has_file(
             connection,
             project_id=project.id,

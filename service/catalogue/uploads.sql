@@ -58,17 +58,24 @@ SELECT id, package_type, name, version, status, is_new FROM taken
 SELECT id, package_type, name, version, status, is_new FROM made;
 
 -- name: find_duplicates_setting
--- The nearest group that has a value counts, for each of the two settings.
+-- The nearest group that has a value counts, for each of the two settings of a type.
 -- PostgreSQL reads the pattern: in a time that grows with the name, whatever the pattern is.
-SELECT coalesce((SELECT g.generic_duplicates_allowed FROM directory_group g
-                  WHERE g.id = ANY(:ancestry::bigint[]) AND g.generic_duplicates_allowed IS NOT NULL
-                  ORDER BY cardinality(g.ancestry) DESC LIMIT 1), true) AS is_allowed,
-       coalesce((SELECT g.generic_duplicate_exception_regex <> ''
-                        AND (:name::text ~ ('^(?:' || g.generic_duplicate_exception_regex || ')$')
-                             OR :version::text ~ ('^(?:' || g.generic_duplicate_exception_regex || ')$'))
-                   FROM directory_group g
-                  WHERE g.id = ANY(:ancestry::bigint[]) AND g.generic_duplicate_exception_regex IS NOT NULL
-                  ORDER BY cardinality(g.ancestry) DESC LIMIT 1), false) AS is_excepted;
+WITH settings AS (
+    SELECT cardinality(g.ancestry) AS depth,
+           CASE :package_type::text WHEN 'maven' THEN g.maven_duplicates_allowed
+                                    WHEN 'nuget' THEN g.nuget_duplicates_allowed
+                                    ELSE g.generic_duplicates_allowed END AS is_allowed,
+           CASE :package_type::text WHEN 'maven' THEN g.maven_duplicate_exception_regex
+                                    WHEN 'nuget' THEN g.nuget_duplicate_exception_regex
+                                    ELSE g.generic_duplicate_exception_regex END AS exception
+      FROM directory_group g WHERE g.id = ANY(:ancestry::bigint[])
+)
+SELECT coalesce((SELECT s.is_allowed FROM settings s WHERE s.is_allowed IS NOT NULL
+                  ORDER BY s.depth DESC LIMIT 1), true) AS is_allowed,
+       coalesce((SELECT s.exception <> '' AND (:name::text ~ ('^(?:' || s.exception || ')$')
+                                               OR :version::text ~ ('^(?:' || s.exception || ')$'))
+                   FROM settings s WHERE s.exception IS NOT NULL
+                  ORDER BY s.depth DESC LIMIT 1), false) AS is_excepted;
 
 -- name: find_duplicate
 -- Searches the package that has that name now; find_duplicate_in searches one that is known and locked.

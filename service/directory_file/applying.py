@@ -187,6 +187,7 @@ async def _find_unreadable(connection: Connection, file: DirectoryFile) -> list[
         for key, pattern in (
             ("generic_duplicate_exception_regex", group.generic_duplicate_exception_regex),
             ("nuget_duplicate_exception_regex", group.nuget_duplicate_exception_regex),
+            ("maven_duplicate_exception_regex", group.maven_duplicate_exception_regex),
         )
     ]
     return [

@@ -76,11 +76,13 @@ WITH given AS (
     SELECT * FROM jsonb_to_recordset(:rows::jsonb)
         AS g(id bigint, parent_id bigint, ancestry bigint[], path text, name text, visibility text,
              generic_duplicates_allowed boolean, generic_duplicate_exception_regex text,
-             nuget_duplicates_allowed boolean, nuget_duplicate_exception_regex text, written text[])
+             nuget_duplicates_allowed boolean, nuget_duplicate_exception_regex text,
+             maven_duplicates_allowed boolean, maven_duplicate_exception_regex text, written text[])
 ), stored AS (
     INSERT INTO directory_group AS d (id, parent_id, ancestry, path, name, visibility,
                                       generic_duplicates_allowed, generic_duplicate_exception_regex,
-                                      nuget_duplicates_allowed, nuget_duplicate_exception_regex)
+                                      nuget_duplicates_allowed, nuget_duplicate_exception_regex,
+                                      maven_duplicates_allowed, maven_duplicate_exception_regex)
     SELECT g.id, g.parent_id, g.ancestry, g.path,
            coalesce(g.name, old.name, regexp_replace(g.path, '.*/', '')),
            coalesce(g.visibility, old.visibility, 'private'),
@@ -91,21 +93,29 @@ WITH given AS (
            CASE WHEN 'nuget_duplicates_allowed' = ANY(g.written)
                 THEN g.nuget_duplicates_allowed ELSE old.nuget_duplicates_allowed END,
            CASE WHEN 'nuget_duplicate_exception_regex' = ANY(g.written)
-                THEN g.nuget_duplicate_exception_regex ELSE old.nuget_duplicate_exception_regex END
+                THEN g.nuget_duplicate_exception_regex ELSE old.nuget_duplicate_exception_regex END,
+           CASE WHEN 'maven_duplicates_allowed' = ANY(g.written)
+                THEN g.maven_duplicates_allowed ELSE old.maven_duplicates_allowed END,
+           CASE WHEN 'maven_duplicate_exception_regex' = ANY(g.written)
+                THEN g.maven_duplicate_exception_regex ELSE old.maven_duplicate_exception_regex END
       FROM given g LEFT JOIN directory_group old ON old.id = g.id
         ON CONFLICT (id) DO UPDATE
        SET (parent_id, ancestry, path, name, visibility,
             generic_duplicates_allowed, generic_duplicate_exception_regex,
-            nuget_duplicates_allowed, nuget_duplicate_exception_regex)
+            nuget_duplicates_allowed, nuget_duplicate_exception_regex,
+            maven_duplicates_allowed, maven_duplicate_exception_regex)
          = (excluded.parent_id, excluded.ancestry, excluded.path, excluded.name, excluded.visibility,
             excluded.generic_duplicates_allowed, excluded.generic_duplicate_exception_regex,
-            excluded.nuget_duplicates_allowed, excluded.nuget_duplicate_exception_regex)
+            excluded.nuget_duplicates_allowed, excluded.nuget_duplicate_exception_regex,
+            excluded.maven_duplicates_allowed, excluded.maven_duplicate_exception_regex)
      WHERE (d.parent_id, d.ancestry, d.path, d.name, d.visibility,
             d.generic_duplicates_allowed, d.generic_duplicate_exception_regex,
-            d.nuget_duplicates_allowed, d.nuget_duplicate_exception_regex) IS DISTINCT FROM
+            d.nuget_duplicates_allowed, d.nuget_duplicate_exception_regex,
+            d.maven_duplicates_allowed, d.maven_duplicate_exception_regex) IS DISTINCT FROM
            (excluded.parent_id, excluded.ancestry, excluded.path, excluded.name, excluded.visibility,
             excluded.generic_duplicates_allowed, excluded.generic_duplicate_exception_regex,
-            excluded.nuget_duplicates_allowed, excluded.nuget_duplicate_exception_regex)
+            excluded.nuget_duplicates_allowed, excluded.nuget_duplicate_exception_regex,
+            excluded.maven_duplicates_allowed, excluded.maven_duplicate_exception_regex)
  RETURNING d.xmax = 0 AS created
 )
 SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated, 0 AS removed
@@ -335,6 +345,8 @@ SELECT 'group', g.id::text, NULL, NULL, g.path,
                           'generic_duplicate_exception_regex', g.generic_duplicate_exception_regex,
                           'nuget_duplicates_allowed', g.nuget_duplicates_allowed,
                           'nuget_duplicate_exception_regex', g.nuget_duplicate_exception_regex,
+                          'maven_duplicates_allowed', g.maven_duplicates_allowed,
+                          'maven_duplicate_exception_regex', g.maven_duplicate_exception_regex,
                           'grace_period', g.grace_period, 'grace_periods', g.grace_periods,
                           'deletion_hold', g.deletion_hold)
   FROM directory_group g WHERE g.id IN (SELECT id FROM groups)

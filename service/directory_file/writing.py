@@ -31,6 +31,8 @@ _GROUP_COLUMNS: Final = {
     "generic_duplicate_exception_regex",
     "nuget_duplicates_allowed",
     "nuget_duplicate_exception_regex",
+    "maven_duplicates_allowed",
+    "maven_duplicate_exception_regex",
 }
 
 

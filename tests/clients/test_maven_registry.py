@@ -64,7 +64,7 @@ class Maven:
 
     @property
     def local(self) -> Path:
-        """What the local repository has of the artifact."""
+        """The folder of the artifact in the local repository."""
         return self.home / "repository" / _FOLDER
 
     async def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -141,9 +141,24 @@ async def insert_build(connection: Connection, file: UploadedFileRow, *, pipelin
     )
 
 
-async def must_be_unique(connection: Connection, *, ancestry: Sequence[int], name: str, version: str) -> bool:
-    """Return whether the groups around a project forbid duplicates for that name and version."""
-    (row,) = await fetch(connection, "find_duplicates_setting", ancestry=list(ancestry), name=name, version=version)
+async def must_be_unique(
+    connection: Connection, *, package_type: PackageType, ancestry: Sequence[int], name: str, version: str
+) -> bool:
+    """Return whether the groups around a project forbid duplicates for that name and version.
+
+    Only generic, Maven and NuGet packages have such settings. The exceptions of the last two are the opposite of the
+    rule, whichever it is; those of generic packages are always allowed.
+    """
+    (row,) = await fetch(
+        connection,
+        "find_duplicates_setting",
+        package_type=package_type,
+        ancestry=list(ancestry),
+        name=name,
+        version=version,
+    )
+    if package_type is not PackageType.GENERIC:
+        return bool(row["is_allowed"] == row["is_excepted"])
     return not (row["is_allowed"] or row["is_excepted"])
 
 

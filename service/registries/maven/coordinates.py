@@ -17,8 +17,8 @@ _LONGEST: Final = 255
 _SNAPSHOT: Final = "-SNAPSHOT"
 BUILD_RULE: Final = r"([0-9]{8}\.[0-9]{6})-([0-9]{1,9})"
 """The pattern of a build of a snapshot: its time and its number."""
-_BUILD: Final = re.compile(rf"-{BUILD_RULE}(?=[.-]|$)")
-"""The part of a name that one build of a snapshot has in place of `-SNAPSHOT`."""
+BUILD_IN_NAME: Final = rf"-{BUILD_RULE}(?=[.-]|$)"
+"""The pattern of the part of a name that one build of a snapshot has in place of `-SNAPSHOT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Coordinates:
 
 def without_build(text: str) -> str:
     """Return a file name or a version with `-SNAPSHOT` in place of the build's time and number."""
-    return _BUILD.sub(_SNAPSHOT, text)
+    return re.sub(BUILD_IN_NAME, _SNAPSHOT, text)
 
 
 def is_checksum(file_name: str) -> bool:

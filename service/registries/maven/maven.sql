@@ -59,3 +59,11 @@ SELECT f.id, f.package_id, f.file_name, f.size, f.md5, f.sha1, f.sha256, f.detai
    AND p.version = :version AND p.status IN statuses(INSTALLABLE)
    AND f.file_name = :file_name AND f.status IN statuses(INSTALLABLE_FILES)
  ORDER BY f.id DESC LIMIT :limit;
+
+-- name: maven_duplicate
+SELECT f.id
+  FROM package p JOIN package_file f ON f.package_id = p.id
+ WHERE p.project_id = :project_id AND p.package_type = 'maven' AND p.name = :name AND p.version = :version
+   AND p.status IN statuses(INSTALLABLE) AND f.status IN statuses(INSTALLABLE_FILES)
+   AND (f.file_name = :file_name OR regexp_replace(f.file_name, :build::text, '-SNAPSHOT') = :any_build)
+ LIMIT 1;

@@ -12,8 +12,8 @@ from schemas.names import PackageType
 from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
-from service.catalogue.uploads import UploadBody, add_file, stored_body
-from service.infra.postgres.database import Database
+from service.catalogue.uploads import DUPLICATE, UploadBody, add_file, stored_body
+from service.infra.postgres.database import Connection, Database
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import Digests, ObjectStore, StoredObject
 from service.refusals import (
@@ -83,7 +83,8 @@ async def publish_file(
     Raises:
         BadRequestError: the body is too large, or its bytes do not match their checksums.
         ValidationFailedError: name or version is too long, or it is the pom of something else.
-        PreconditionFailedError: there is such a file already, though *is_new* says that it should not be.
+        PreconditionFailedError: there is such a file already, though *is_new* says that it should not be. With a
+            BadRequestError, a group around the project does not allow it.
         ConflictError: somebody else published the same package in this very moment.
     """
     coordinates.require_short()
@@ -91,14 +92,45 @@ async def publish_file(
     if pom is not None:
         body = replace(body, max_size=min(body.max_size or LARGEST_POM, LARGEST_POM))
     body.require_announced_size()
-    refusal = PreconditionFailedError() if is_new else None
-    if refusal is not None and await _copies(publisher, coordinates, file_name):
-        raise refusal
+    refusal = await _refuse_duplicate(publisher, coordinates, file_name, is_new=is_new)
     incoming = _Incoming(body, pom)
     whole = replace(body, chunks=incoming.chunks(), also=incoming.check)
     async with stored_body(publisher.database, publisher.store, publisher.project.id, whole) as stored:
         details = MavenDetails(sha512=incoming.sha512.hexdigest()).model_dump_json()
         await _write_rows(publisher, coordinates, file_name, stored, details=details, refusal=refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """How a file that is there already is refused."""
+
+    error: RefusedError
+    is_of_any_build: bool
+    """The same file of another build of the snapshot counts, too."""
+
+    async def applies(self, connection: Connection, project_id: int, coordinates: Coordinates, file_name: str) -> bool:
+        return await rows.has_file(connection, project_id, coordinates, file_name, is_any_build=self.is_of_any_build)
+
+
+async def _refuse_duplicate(
+    publisher: Publisher, coordinates: Coordinates, file_name: str, *, is_new: bool
+) -> _Refusal | None:
+    """Return how a file of the same name is to be refused, None if it is not; raise it if there is one already."""
+    async with publisher.database.connection() as connection:
+        is_unique = await upload_rows.must_be_unique(
+            connection,
+            package_type=PackageType.MAVEN,
+            ancestry=publisher.project.ancestry,
+            name=coordinates.name,
+            version=coordinates.version or "",
+        )
+        if not (is_unique or is_new):
+            return None
+        error = BadRequestError(DUPLICATE) if is_unique else PreconditionFailedError()
+        refusal = _Refusal(error, is_of_any_build=is_unique)
+        if await refusal.applies(connection, publisher.project.id, coordinates, file_name):
+            raise error
+    return refusal
 
 
 async def accept_checksum(
@@ -188,7 +220,7 @@ async def _write_rows(
     stored: StoredObject,
     *,
     details: str,
-    refusal: RefusedError | None = None,
+    refusal: _Refusal | None = None,
 ) -> None:
     async with publisher.database.transaction() as connection:
         package = await upload_rows.find_or_create_exact_package(
@@ -199,10 +231,8 @@ async def _write_rows(
             version=coordinates.version,
             creator_id=publisher.caller.user_id,
         )
-        if refusal is not None and await upload_rows.has_file_in(
-            connection, package_id=package.id, file_name=file_name
-        ):
-            raise refusal
+        if refusal is not None and await refusal.applies(connection, publisher.project.id, coordinates, file_name):
+            raise refusal.error
         await add_file(
             connection,
             publisher.caller,

@@ -6,7 +6,7 @@ from typing import Final
 
 from service.infra.postgres.database import Connection, Record, fetch
 from service.infra.postgres.records import row_reader
-from service.registries.maven.coordinates import BUILD_RULE, Coordinates
+from service.registries.maven.coordinates import BUILD_IN_NAME, BUILD_RULE, Coordinates, without_build
 from service.registries.maven.metadata import KnownVersion, Plugin, SnapshotFile
 
 MOST_VERSIONS: Final = 20_000
@@ -76,6 +76,23 @@ async def find_copies(
 ) -> list[MavenFile]:
     """Return the files of that name, the newest first, at most 100: each upload adds one."""
     return await _files(connection, [project_id], coordinates, file_name, limit=_MOST_COPIES)
+
+
+async def has_file(
+    connection: Connection, project_id: int, coordinates: Coordinates, file_name: str, *, is_any_build: bool
+) -> bool:
+    """Return whether the package has a file of that name; *is_any_build*: or the same file of another build."""
+    found = await fetch(
+        connection,
+        "maven_duplicate",
+        project_id=project_id,
+        name=coordinates.name,
+        version=coordinates.version,
+        file_name=file_name,
+        build=BUILD_IN_NAME,
+        any_build=without_build(file_name) if is_any_build else None,
+    )
+    return bool(found)
 
 
 async def _files(

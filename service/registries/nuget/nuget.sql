@@ -94,20 +94,6 @@ SELECT v.project_id, v.name, v.version, v.created_at, v.nuspec, n.normal_name
         ORDER BY p.id DESC LIMIT :limit) v
  ORDER BY n.normal_name, v.id DESC;
 
--- name: nuget_must_be_unique
--- The nearest group that has a value counts, for each of the two settings. Names or versions of the pattern are the
--- exceptions from the first setting, whichever it is.
-SELECT s.is_allowed = s.is_excepted AS is_so
-  FROM (SELECT coalesce((SELECT g.nuget_duplicates_allowed FROM directory_group g
-                          WHERE g.id = ANY(:ancestry::bigint[]) AND g.nuget_duplicates_allowed IS NOT NULL
-                          ORDER BY cardinality(g.ancestry) DESC LIMIT 1), true) AS is_allowed,
-               coalesce((SELECT g.nuget_duplicate_exception_regex <> ''
-                                AND (:name::text ~ ('^(?:' || g.nuget_duplicate_exception_regex || ')$')
-                                     OR :version::text ~ ('^(?:' || g.nuget_duplicate_exception_regex || ')$'))
-                           FROM directory_group g
-                          WHERE g.id = ANY(:ancestry::bigint[]) AND g.nuget_duplicate_exception_regex IS NOT NULL
-                          ORDER BY cardinality(g.ancestry) DESC LIMIT 1), false) AS is_excepted) s;
-
 -- name: nuget_file_in
 SELECT f.id FROM package_file f
  WHERE f.package_id = :package_id AND lower(f.file_name) LIKE '%' || :suffix::text

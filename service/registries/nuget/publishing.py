@@ -104,8 +104,12 @@ async def _refuse_duplicate(
     Raises:
         ConflictError: it has one, and the groups around the project forbid to push a version again.
     """
-    is_unique = await rows.must_be_unique(
-        connection, ancestry=project.ancestry, name=package.name, version=package.version or ""
+    is_unique = await upload_rows.must_be_unique(
+        connection,
+        package_type=PackageType.NUGET,
+        ancestry=project.ancestry,
+        name=package.name,
+        version=package.version or "",
     )
     if is_unique and await rows.has_file_in(connection, package_id=package.id, suffix=kind):
         raise ConflictError(_DUPLICATE)

@@ -67,12 +67,6 @@ async def find_package(connection: Connection, *, project_id: int, name: str, ve
     return None if row is None else int(row["id"])
 
 
-async def must_be_unique(connection: Connection, *, ancestry: Sequence[int], name: str, version: str) -> bool:
-    """Return whether the groups around a project forbid to push that version again."""
-    (row,) = await fetch(connection, "nuget_must_be_unique", ancestry=list(ancestry), name=name, version=version)
-    return bool(row["is_so"])
-
-
 async def has_file_in(connection: Connection, *, package_id: int, suffix: str) -> bool:
     """Return whether the package, which the caller has locked, has a file whose name ends so."""
     return bool(await fetch(connection, "nuget_file_in", package_id=package_id, suffix=suffix))

@@ -209,16 +209,18 @@ async def test_ids_that_are_given_out_stay_clear_of_chosen_ones(directory: Direc
 
 async def duplicates(directory: Directory) -> list[tuple[bool | None, str | None]]:
     query = """SELECT generic_duplicates_allowed, generic_duplicate_exception_regex,
-        nuget_duplicates_allowed, nuget_duplicate_exception_regex FROM directory_group"""
-    ((allowed, exception, *of_nuget),) = await directory.rows(query)
-    assert of_nuget == [allowed, exception]
+        nuget_duplicates_allowed, nuget_duplicate_exception_regex,
+        maven_duplicates_allowed, maven_duplicate_exception_regex FROM directory_group"""
+    ((allowed, exception, *others),) = await directory.rows(query)
+    assert others == [allowed, exception] * 2
     return [(allowed, exception)]
 
 
 async def test_what_a_group_says_of_duplicates_stays_when_left_out_and_goes_with_null(directory: Directory) -> None:
     group = "groups: [{path: acme, %s}]"
-    both = "generic_duplicates_allowed: {0}, nuget_duplicates_allowed: {0}"
-    patterns = "generic_duplicate_exception_regex: {0}, nuget_duplicate_exception_regex: {0}"
+    both = "generic_duplicates_allowed: {0}, nuget_duplicates_allowed: {0}, maven_duplicates_allowed: {0}"
+    types = ("generic", "nuget", "maven")
+    patterns = ", ".join(f"{name}_duplicate_exception_regex: {{0}}" for name in types)
     await directory.apply_twice(group % f"{both.format('false')}, {patterns.format(repr('.*-snap'))}")
     assert await duplicates(directory) == [(False, ".*-snap")]
 

@@ -383,6 +383,28 @@ async def test_checksums_in_headers_are_compared_and_a_file_may_be_wanted_new(cl
     assert [answer.status for answer in answers] == [200, 412]
 
 
+async def test_a_group_may_forbid_to_publish_a_file_twice(client: Client, filled: Context) -> None:
+    await query(filled, "UPDATE directory_group SET maven_duplicates_allowed = false WHERE id = 10")
+    paths = [
+        _JAR,
+        f"{_APP}/1.0/app-1.0-sources.jar",
+        f"{_SNAPSHOT}/{_BUILD_1}.jar",
+        _JAR,
+        f"{_SNAPSHOT}/{_BUILD_2}.jar",
+    ]
+
+    answers = [await _put(client, path) for path in paths]
+    sums = [
+        await _put(client, f"{_JAR}.md5", _hex("md5", b"bytes").encode()),
+        await _put(client, _METADATA, b"<metadata/>"),
+    ]
+    await query(filled, "UPDATE directory_group SET maven_duplicate_exception_regex = '.*-SNAPSHOT' WHERE id = 10")
+    excepted = await _put(client, f"{_SNAPSHOT}/{_BUILD_2}.jar")
+
+    assert [answer.status for answer in (*answers, *sums, excepted)] == [200, 200, 200, 400, 400, 200, 200, 200]
+    assert await answers[3].json() == {"message": "400 Bad request - Duplicate package is not allowed"}
+
+
 async def test_publishers_of_one_version_make_one_package(client: Client, filled: Context) -> None:
     paths = [f"{_APP}/1.0/app-1.0{ending}" for ending in (".jar", "-sources.jar", ".module", ".jar", ".jar.asc")]
 
