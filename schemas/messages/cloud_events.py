@@ -41,7 +41,7 @@ class Envelope(Contract):
     """When it was written down."""
     datacontenttype: Literal["application/json"]
     dataschema: str
-    """The shape of `data`."""
+    """The shape of `data`: the API serves its JSON schema at `/api/event_schemas/<dataschema>`."""
     partitionkey: str
     """The project: order matters to nobody across projects. `storage` for what is about all of it."""
     correlationid: UUID

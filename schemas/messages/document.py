@@ -7,9 +7,11 @@ from typing import Final
 from schemas.base import Json
 from schemas.json_schemas import Schemas, reference
 from schemas.messages.cloud_events import CONTENT_TYPE, HEADER_PREFIX, CloudEvent, headers
+from schemas.messages.data_schemas import opened_schema
 from schemas.messages.event import Event
 from schemas.messages.events import EVENTS, DeletionEvent, StorageChecked
 from schemas.messages.examples import example_body, example_fact
+from schemas.messages.feed_channels import FEEDS, TOKEN_SCHEME, feed_channels, feed_operations, feed_servers
 from schemas.messages.publications import PublicationEvent
 from schemas.messages.retention_events import RetentionEvent
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
@@ -17,13 +19,16 @@ from schemas.messages.webhook_events import WebhookEvent
 
 _BINDING_VERSION: Final = "0.3.0"
 _PERSISTENT: Final = 2
+_BROKER: Final = ({"$ref": "#/servers/plain"}, {"$ref": "#/servers/encrypted"})
 _HEADERS: Final = "CloudEventHeaders"
 _DESCRIPTION: Final = """\
 Packyard publishes events of uploads, of deletions, of runs of rules and of its storage: CloudEvents 1.0 as JSON.
 Headers repeat the attributes.
 
 Bind a queue of your own to the exchange with the routing keys that you want. Or read the log from any moment of the
-last days. Every committed change gives its event at least once, always with the same `id` and the same bytes. Drop
+last days. Or read a feed over HTTP.
+
+Every committed change gives its event at least once, always with the same `id` and the same bytes. Drop
 events that you have seen, by `source` and `id`, and events that are older than your state, by `aggversion`. New
 optional fields may come, so ignore fields that you do not know. A breaking change gets another version in the type.
 
@@ -58,16 +63,17 @@ def event_document(version: str) -> Json:
             "license": {"name": "MIT"},
         },
         "defaultContentType": CONTENT_TYPE,
-        "servers": {"plain": _server("amqp", 5_672), "encrypted": _server("amqps", 5_671)},
+        "servers": {"plain": _server("amqp", 5_672), "encrypted": _server("amqps", 5_671), **feed_servers()},
         "channels": channels,
-        "operations": {name: _operation(name, channel) for name, channel in channels.items()},
+        "operations": {name: _operation(name, channel) for name, channel in channels.items() if name not in FEEDS}
+        | feed_operations(),
         "components": _components(schemas, messages),
     }
 
 
 def _components(schemas: Schemas, messages: Mapping[str, Json]) -> Json:
     return {
-        "schemas": {name: _open(schema) for name, schema in sorted(schemas.definitions.items())},
+        "schemas": {name: opened_schema(schema) for name, schema in sorted(schemas.definitions.items())},
         "messages": messages,
         "correlationIds": {
             "correlation": {
@@ -75,7 +81,7 @@ def _components(schemas: Schemas, messages: Mapping[str, Json]) -> Json:
                 "location": f"$message.header#/{HEADER_PREFIX}correlationid",
             }
         },
-        "securitySchemes": {"password": {"type": "userPassword"}},
+        "securitySchemes": {"password": {"type": "userPassword"}, "token": TOKEN_SCHEME},
     }
 
 
@@ -96,10 +102,14 @@ def _server(protocol: str, port: int) -> Json:
 
 
 def _channels(schemas: Schemas) -> Json:
-    return {
-        name: _exchange_channel([kind for kind in EVENTS if issubclass(kind, base)], description, schemas)
-        for name, (base, description) in _CHANNELS.items()
-    } | {"log": _log_channel()}
+    return (
+        {
+            name: _exchange_channel([kind for kind in EVENTS if issubclass(kind, base)], description, schemas)
+            for name, (base, description) in _CHANNELS.items()
+        }
+        | {"log": _log_channel()}
+        | feed_channels(_messages(EVENTS))
+    )
 
 
 def _exchange_channel(kinds: Sequence[type[Event]], description: str, schemas: Schemas) -> Json:
@@ -111,6 +121,7 @@ def _exchange_channel(kinds: Sequence[type[Event]], description: str, schemas: S
         "description": description,
         "messages": _messages(kinds),
         **({"parameters": parameters} if parameters else {}),
+        "servers": _BROKER,
         "bindings": _bindings(
             {
                 "is": "routingKey",
@@ -146,6 +157,7 @@ def _log_channel() -> Json:
             " at any moment (`x-stream-offset`). Each needs a prefetch and has to acknowledge."
         ),
         "messages": _messages(EVENTS),
+        "servers": _BROKER,
         "bindings": _bindings(
             {"is": "queue", "queue": {"name": queue.name, "durable": True, "exclusive": False, "autoDelete": False}}
         ),
@@ -210,12 +222,3 @@ def _bindings(amqp: Mapping[str, object]) -> Json:
 
 def _each(words: Iterator[str]) -> list[str]:
     return list(dict.fromkeys(words))
-
-
-def _open(schema: object) -> object:
-    """Allow more fields than this version knows: a reader that validates must not refuse fields of later versions."""
-    if isinstance(schema, list):
-        return [_open(element) for element in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {key: _open(value) for key, value in schema.items() if (key, value) != ("additionalProperties", False)}

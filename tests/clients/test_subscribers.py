@@ -43,7 +43,7 @@ class News:
 
     @property
     def lines(self) -> list[str]:
-        """What an example prints of them."""
+        """The lines that an example prints of them."""
         return [f"{event['id']} {event['type']} {event['subject']}" for event in self.events]
 
     @property
@@ -101,7 +101,7 @@ def _run(program: Sequence[str | Path], folder: Path, **settings: object) -> lis
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[str | Path]]:
-    """The AMQP examples, by name; Node looks for libraries in the folders around a program."""
+    """The examples by name. Node searches the folders around a program for libraries."""
     folder = tmp_path_factory.mktemp("node")
     (folder / "node_modules").symlink_to(_MODULES)
     for file in (_EXAMPLES / "node").glob("*.mjs"):

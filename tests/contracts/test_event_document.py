@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from schemas.messages.events import EVENTS
+from schemas.messages.feed_channels import FEEDS
 from tests.support.event_document import DOCUMENT_FILE, Description, read_document
 from tests.support.paths import ROOT
 
@@ -93,7 +94,8 @@ def test_every_event_is_in_one_channel_of_the_exchange_and_in_the_log() -> None:
     channels = {name: description.names_in(name) for name in _DOCUMENT["channels"]}
 
     assert [*description.messages] == _TYPES
-    assert channels.pop("log") == set(_TYPES)
+    for whole in ("log", *FEEDS):
+        assert channels.pop(whole) == set(_TYPES)
     assert sorted(name for names in channels.values() for name in names) == sorted(_TYPES)
     assert {operation["action"] for operation in _DOCUMENT["operations"].values()} == {"send"}
 

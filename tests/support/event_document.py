@@ -44,7 +44,7 @@ class Description:
     def channel_of(self, routing_key: str, body: Mapping[str, Any]) -> str | None:
         """Return the channel that the message goes to, if there is one and its address agrees with the body."""
         for name, channel in self._document["channels"].items():
-            if channel["bindings"]["amqp"]["is"] == "routingKey":
+            if channel.get("bindings", {}).get("amqp", {}).get("is") == "routingKey":
                 parts = re.fullmatch(_pattern(channel), routing_key)
                 if parts and _agrees(channel, parts.groupdict(), body):
                     return str(name)

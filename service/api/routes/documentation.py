@@ -7,12 +7,14 @@ from importlib.metadata import version
 from aiohttp import web
 from pydantic_core import to_json
 
+from schemas.messages.data_schemas import data_schemas
 from schemas.messages.document import event_document
 from service.api.openapi.document import openapi_document
 from service.http import NO_CREDENTIALS, Media, Routes, one
 from service.http.addresses import path_prefix
 from service.http.keys import OPERATIONS
 from service.http.operations import Operation
+from service.refusals import NotFoundError
 
 routes = Routes("Documentation", carriers=NO_CREDENTIALS)
 
@@ -30,6 +32,23 @@ async def show_openapi_document(request: web.Request) -> web.Response:
 async def show_event_document(_request: web.Request) -> web.Response:
     """Show what subscribers may hear over AMQP, as an AsyncAPI document."""
     return web.Response(body=await asyncio.to_thread(_event_document), content_type=Media.JSON.value)
+
+
+@routes.get("/api/event_schemas/{dataschema}", answers=one(dict[str, object]), refusals=(NotFoundError,))
+async def show_event_schema(request: web.Request) -> web.Response:
+    """Show the JSON schema that an event names as its `dataschema`, such as `urn:packyard:events:package.destroyed:v1`.
+
+    It allows fields that later versions may send.
+    """
+    schema = _event_schemas().get(request.match_info["dataschema"])
+    if schema is None:
+        raise NotFoundError
+    return web.Response(body=schema, content_type=Media.JSON.value)
+
+
+@cache
+def _event_schemas() -> dict[str, bytes]:
+    return {name: to_json(schema) for name, schema in data_schemas().items()}
 
 
 @cache
