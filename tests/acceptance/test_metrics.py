@@ -100,7 +100,7 @@ async def test_every_process_tells_its_health_and_counts_what_is_asked_for(
     assert api[f'packyard_http_requests_total{{method="DELETE",route="{route}",status="204"}}'] == 1
     assert api[f'packyard_http_request_duration_seconds_count{{method="DELETE",route="{route}"}}'] == 1
     assert relay['packyard_outbox_published_total{kind="command"}'] == 2
-    assert relay['packyard_outbox_published_total{kind="event"}'] == 3 * 2
+    assert relay['packyard_outbox_published_total{kind="event"}'] == 3 * 3
     assert relay['packyard_active{process="relay"}'] == scheduler['packyard_active{process="scheduler"}'] == 1
     for lane in ("interactive", "bulk"):
         assert worker[f'packyard_consumer_up{{queue="packyard.delete.{lane}"}}'] == 1
