@@ -35,6 +35,7 @@ async def make_screenshots(url: str) -> None:
             "project": "/orchard/apples?package_type=npm&order_by=semver",
             "package": package["_links"]["web_path"],
             "deletion": f"/orchard/press/juice/-/deletions/{deletion_id}",
+            "storage": "/-/storage",
             "bulk-delete": "/orchard/apples/-/bulk_delete?package_name=apple&keep_latest_per_name=2",
         }
         async with chromium() as browser:

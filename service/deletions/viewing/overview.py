@@ -71,6 +71,22 @@ async def least_level_to_delete(connection: Connection, *, package_id: int) -> A
     return None if row["level"] is None else AccessLevel(row["level"])
 
 
+async def least_grace(
+    connection: Connection, kinds: Collection[tuple[int, PackageType]], *, default: timedelta
+) -> timedelta:
+    """Return the shortest grace of packages of these kinds, each a project and a type; *default* for no kind at all."""
+    pairs = sorted(kinds)
+    row = await fetch_row(
+        connection,
+        "least_grace",
+        project_ids=[project_id for project_id, _ in pairs],
+        package_types=[package_type.value for _, package_type in pairs],
+        grace=default,
+    )
+    found: timedelta | None = row["grace"] if row else None
+    return default if found is None else found
+
+
 async def grace_for(
     connection: Connection, *, project_id: int, package_type: PackageType, default: timedelta
 ) -> timedelta:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from schemas.names import PackageType
 from schemas.statuses import DISPLAYABLE
 from service.deletions import bulk
 from service.deletions.bulk import BulkPlan, Wanted
+from service.deletions.viewing import overview as deletion_overview
 from service.deletions.viewing import views
 from service.deletions.viewing.entities import refusal_text
 from service.http.keys import CONTEXT, LOG_FIELDS
@@ -58,12 +60,17 @@ async def ask_to_delete_many(request: web.Request) -> web.Response:
         levels = scope.require_own()
         conditions = given_conditions(request.query)
         found = read_filter(conditions) if conditions else set[str]()
-        plan = None
+        plan, grace = None, timedelta(0)
         if isinstance(found, PackageFilter):
             deletions = request.app[CONTEXT].deletions.within(Within(connection))
             plan = await bulk.plan_deletion(deletions, Wanted(found, levels))
+            grace = await deletion_overview.least_grace(
+                connection,
+                {(package.project_id, package.package_type) for package in plan.accepted},
+                default=deletions.grace,
+            )
     wrong = set[str]() if isinstance(found, PackageFilter) else found
-    return _page(request, scope, conditions, plan=plan, wrong=wrong)
+    return _page(request, scope, conditions, plan=plan, wrong=wrong, grace=grace)
 
 
 @routes.form(PROJECT + _PATH)
@@ -108,6 +115,7 @@ def _page(
     *,
     plan: BulkPlan | None,
     wrong: Collection[str] = (),
+    grace: timedelta = timedelta(0),
     notice: str = "",
     status: int = 200,
 ) -> web.Response:
@@ -121,6 +129,7 @@ def _page(
         wrong=wrong,
         notice=notice,
         plan=view,
+        grace_s=grace.total_seconds(),
         signature=sign(request.get(FORM_TOKEN, ""), str(view.batch_id)) if view else "",
         types=list(PackageType),
         statuses=sorted(DISPLAYABLE),

@@ -171,3 +171,15 @@ async def test_a_group_deletes_in_all_projects_where_the_caller_may(filled: Cont
     batch = await maintainer.get(answer.headers["Location"])
     assert batch.words.count("wide 1.0") == 2
     assert "packyard deletions hold --group acme --reason" in batch.words
+
+
+async def test_a_dry_run_says_whether_it_could_be_undone(
+    database_of_its_own: None, filled: Context, maintainer: Browser
+) -> None:
+    await _publish(filled, "brief")
+    without = await maintainer.get(f"{_BULK}?package_name=brief")
+    await query(filled, "UPDATE project SET grace_period = '3 hours' WHERE id = 100")
+    with_grace = await maintainer.get(f"{_BULK}?package_name=brief")
+
+    assert "At least one has no grace" in without.words
+    assert "Each could be undone for 3 hours or longer." in with_grace.words
