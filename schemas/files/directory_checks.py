@@ -1,9 +1,13 @@
 """Checks that a directory file says nothing twice."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from schemas.files.directory import DirectoryFile, ProjectEntry
 from schemas.problems import Location, Problem, written
+
+RESERVED: Final = frozenset({"api", "groups", "users", "-", "favicon.ico", "robots.txt"})
+"""Names in the addresses of pages, in place of a group or a user."""
 
 
 def repetitions(file: DirectoryFile) -> Iterator[Problem]:
@@ -28,6 +32,14 @@ def repetitions(file: DirectoryFile) -> Iterator[Problem]:
         yield from _repeated((("projects", i, "job_token_allowlist", j), path.lower()) for j, path in paths)
     yield from _repeated(_retention_rules(file))
     yield from _contradicting_pipelines(file)
+
+
+def reserved_names(file: DirectoryFile) -> list[str]:
+    """Return the usernames, and the paths of root groups, that addresses of pages need; each has no page of its own."""
+    names = [user.username for user in file.users]
+    paths = [*(group.path for group in file.groups), *(project.path for project in file.projects)]
+    names += [path.partition("/")[0] for path in paths]
+    return sorted({name for name in names if name.lower() in RESERVED})
 
 
 def _repeated(places: Iterable[tuple[Location, object]]) -> Iterator[Problem]:

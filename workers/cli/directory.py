@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 import click
 
+from schemas.files.directory_checks import reserved_names
 from service import event_loop
 from service.context import open_catalogue
 from service.directory_file.applying import (
@@ -53,6 +54,8 @@ def apply(file: Path, *, dry_run: bool, is_sure: bool, force: bool) -> None:
     """
     try:
         written = _read(file)
+        for name in reserved_names(written.file):
+            click.echo(f"warning: {name} is a reserved name: the API serves it, and no page shows it", err=True)
         if dry_run:
             _print(_preview(written) or ["nothing would change"])
             return

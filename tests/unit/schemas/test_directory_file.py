@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.files.directory import DirectoryFile
+from schemas.files.directory_checks import reserved_names
 from service.directory_file.applying import DirectoryFileError, read_directory
 from service.directory_file.yaml_lines import YamlError, read_yaml
 from service.errors import StartError
@@ -248,3 +249,15 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert data is None or isinstance(data, str | list | dict)
         return
     assert all(1 <= line <= text.count("\n") + 1 for line, _ in refused.problems)
+
+
+def test_names_that_pages_need_are_found_in_users_and_root_groups_alone() -> None:
+    file = DirectoryFile.model_validate(
+        {
+            "users": [{"username": "API"}, {"username": "mary"}],
+            "groups": [{"path": "groups"}, {"path": "acme/users"}],
+            "projects": [{"path": "users/first"}],
+        }
+    )
+
+    assert reserved_names(file) == ["API", "groups", "users"]
