@@ -40,7 +40,7 @@ class SentMetadata:
                 self.versions.add(version)
                 if len(self.versions) > MOST_VERSIONS:
                     raise BadParametersError("versions has too many versions")
-            elif event == "string" and prefix == place:
+            elif event == "string" and prefix == place and version.isprintable():
                 self.deprecated[version] = str(value)
             elif event == "string" and prefix == "name":
                 self.name = str(value)

@@ -18,6 +18,7 @@ _PART: Final = r"(?:[0-9]+|[xX*])"
 _RANGE: Final = re.compile(rf"[v=]*{_PART}(?:\.{_PART}){{0,2}}|v?[0-9]+\.[0-9]+\.[0-9]+[-+].*")
 """A version or a range of versions, which npm reads as such and never as a tag."""
 _TAG: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_FILE: Final = re.compile(r"[A-Za-z0-9@/_.+-]+")
 _SUFFIX: Final = ".tgz"
 
 
@@ -64,7 +65,12 @@ def file_name_of(name: str, version: str) -> str:
 
 
 def possible_files(name: str, asked: str) -> list[str]:
-    """Return the names under which a file may be kept that a client asks for with or without the scope."""
+    """Return the names under which a file may be kept that a client asks for with or without the scope.
+
+    There are none if no tarball can have that name.
+    """
+    if not _FILE.fullmatch(asked):
+        return []
     base = asked.rpartition("/")[2]
     scope = scope_of(name)
     return list(dict.fromkeys([asked, f"@{scope}/{base}" if scope else base, base]))

@@ -22,12 +22,24 @@ from service.refusals import (
 )
 from service.registries.forwarding import FORWARDED
 from service.registries.npm import changing, publishing, rows
-from service.registries.npm.addresses import FILE, GROUP, INSTANCE, NAME, PROJECT
 from service.registries.npm.documents import read_metadata
 from service.registries.npm.names import possible_files
 from service.registries.npm.packument import Packument, packument_of
 from service.registries.npm.refusals import NO_PACKAGES, PackageExistsError, UnpublishableError
-from service.registries.npm.visits import CHANGING, Visiting, npm_group, npm_instance, npm_project, visit_to_write
+from service.registries.npm.visits import (
+    CHANGING,
+    FILE,
+    GROUP,
+    INSTANCE,
+    NAME,
+    PROJECT,
+    Visiting,
+    npm_group,
+    npm_instance,
+    npm_name,
+    npm_project,
+    visit_to_write,
+)
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
 
@@ -65,7 +77,7 @@ async def publish_npm_package(request: web.Request) -> web.Response:
     found = await visit_to_write(request, level)
     context, name = request.app[CONTEXT], request.match_info["name"]
     if is_deprecation:
-        sent = await read_metadata(incoming_body(request), name=name)
+        sent = await read_metadata(incoming_body(request), name=npm_name(request))
         await changing.deprecate(context.database, project_id=found.project.id, sent=sent)
         return reply(Message(message="200 OK"))
     published = await publishing.publish(
@@ -129,8 +141,8 @@ async def show_npm_metadata(request: web.Request) -> web.Response:
 )
 async def download_npm_tarball(request: web.Request) -> web.StreamResponse:
     """Download the tarball of a version; its name may be with or without the scope."""
-    name, file_name = request.match_info["name"], request.match_info["file_name"]
     async with project_visit(request) as (connection, found):
+        name, file_name = npm_name(request), request.match_info["file_name"]
         file = await rows.find_file(
             connection, project_id=found.project.id, name=name, file_names=possible_files(name, file_name)
         )

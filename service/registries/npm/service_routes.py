@@ -10,7 +10,7 @@ from service.http.operations import MOVED, Answer, Routes
 from service.http.replies import reply
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, caller_visit, group_visit, project_visit
 from service.refusals import MovedProjectWriteError, UnauthorizedError
-from service.registries.npm.addresses import GROUP, INSTANCE, PROJECT
+from service.registries.npm.visits import GROUP, INSTANCE, PROJECT
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
 

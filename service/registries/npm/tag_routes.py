@@ -23,10 +23,13 @@ from service.refusals import (
     ValidationFailedError,
 )
 from service.registries.npm import changing
-from service.registries.npm.addresses import GROUP, INSTANCE, NAME, PROJECT
 from service.registries.npm.packument import Versions
 from service.registries.npm.refusals import NO_PACKAGES, NO_TAG
 from service.registries.npm.visits import (
+    GROUP,
+    INSTANCE,
+    NAME,
+    PROJECT,
     NpmVisit,
     Visiting,
     npm_group,

@@ -23,10 +23,21 @@ from service.refusals import (
     PackageNameNotFoundError,
 )
 from service.registries.npm import changing, rows
-from service.registries.npm.addresses import FILE, GROUP, INSTANCE, NAME, PROJECT, REVISION
 from service.registries.npm.documents import read_metadata
 from service.registries.npm.names import possible_files
-from service.registries.npm.visits import CHANGING, npm_group, npm_instance, visit_to_write
+from service.registries.npm.visits import (
+    CHANGING,
+    FILE,
+    GROUP,
+    INSTANCE,
+    NAME,
+    PROJECT,
+    REVISION,
+    npm_group,
+    npm_instance,
+    npm_name,
+    visit_to_write,
+)
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
 
@@ -53,7 +64,7 @@ _UNPUBLISHING: Final = (
 async def unpublish_npm_versions(request: web.Request) -> web.Response:
     """Accept the deletion of the versions that the metadata in the body lack; `_rev` of the metadata is in the path."""
     found = await visit_to_write(request, access.LEVEL_TO_DELETE)
-    sent = await read_metadata(incoming_body(request), name=request.match_info["name"])
+    sent = await read_metadata(incoming_body(request), name=npm_name(request))
     accepted = await changing.unpublish_missing(
         request.app[CONTEXT].deletions,
         origin_of_visit(request, found, reason=None),
@@ -79,7 +90,7 @@ async def unpublish_npm_package(request: web.Request) -> web.Response:
         origin_of_visit(request, found, reason=None),
         project=found.project,
         revision=request.match_info["revision"],
-        name=request.match_info["name"],
+        name=npm_name(request),
     )
     return _reply_accepted(request, accepted)
 
@@ -97,7 +108,7 @@ async def unpublish_npm_tarball(request: web.Request) -> web.Response:
     npm asks for it last, when the version is gone already: then it is 404, which npm takes for success.
     """
     found = await visit_to_write(request, access.LEVEL_TO_DELETE)
-    context, name = request.app[CONTEXT], request.match_info["name"]
+    context, name = request.app[CONTEXT], npm_name(request)
     file_names = possible_files(name, request.match_info["file_name"])
     async with context.database.connection() as connection:
         file = await rows.find_file(connection, project_id=found.project.id, name=name, file_names=file_names)

@@ -26,6 +26,13 @@ from service.registries.npm.names import is_name, scope_of
 from service.registries.npm.packument import Versions, versions_of
 from service.registries.npm.refusals import NO_PACKAGES
 
+PROJECT: Final = "/api/v4/projects/{id}/packages/npm"
+GROUP: Final = "/api/v4/groups/{id}/-/packages/npm"
+INSTANCE: Final = "/api/v4/packages/npm"
+NAME: Final = "{name:(?:@[^/]+/)?[^/]+}"
+"""A name whose slash may come percent-encoded, as clients send it, or not."""
+FILE: Final = "{file_name:(?:@[^/]+/)?[^/]+}"
+REVISION: Final = "/-rev/{revision}"
 CHANGING: Final = (
     *PROJECT_REFUSALS,
     UnauthorizedError,
@@ -66,6 +73,18 @@ class NpmVisit:
         if is_valid:
             await forward_unknown(request, connection, PackageType.NPM, names=[name], path=name)
         raise NO_PACKAGES
+
+
+def npm_name(request: web.Request) -> str:
+    """Return the name of the package in the address.
+
+    Raises:
+        MissingError: no package can have it.
+    """
+    name = request.match_info["name"]
+    if not is_name(name):
+        raise NO_PACKAGES
+    return name
 
 
 Visiting: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, NpmVisit]]]

@@ -472,6 +472,20 @@ async def test_provenance_beside_the_tarball_is_no_second_tarball(client: Client
     assert answer.status == 200, await answer.text()
 
 
+async def test_names_that_no_text_can_be_are_not_found(client: Client) -> None:
+    for bad in ("%00", "%FF", "%ED%A0%80"):
+        for method, path in (
+            ("GET", f"{bad}"),
+            ("GET", f"{bad}/-/x.tgz"),
+            ("GET", f"press/-/{bad}"),
+            ("DELETE", f"{bad}/-rev/x"),
+            ("DELETE", f"press/-/{bad}/-rev/x"),
+            ("DELETE", f"-/package/press/dist-tags/{bad}"),
+        ):
+            answer = await client.request(method, URL(f"{_PROJECT}/{path}", encoded=True), headers=_MAINTAINER)
+            assert (method, path, answer.status) == (method, path, 404)
+
+
 # Credentials
 
 
