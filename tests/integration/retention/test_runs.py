@@ -8,7 +8,7 @@ import pytest
 
 from schemas.names import AccessLevel
 from service.context import Context
-from service.retention import rules, runs
+from service.retention import rules, running, runs
 from service.retention.rules import INSTANCE, RulePlace
 from service.retention.running import carry_on
 from service.retention.runs import RunState
@@ -278,3 +278,46 @@ async def test_moments_that_were_missed_count_as_one_and_a_clock_put_back_repeat
     await settle(filled)
 
     assert len(await query(filled, "SELECT FROM retention_run")) == 1
+
+
+async def test_a_scheduler_that_dies_in_the_middle_of_planning_or_deleting_leaves_nothing_half_done(
+    filled: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(filled, 600)
+    rule = await keep_rule(filled, keep_latest=1, approve_above=100)
+    asked = await ask(filled, rule)
+
+    async def die(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    for place, states in (("_note_plan", (RunState.PLANNING, 0)), ("execute", (RunState.DELETING, 599))):
+        with monkeypatch.context() as patched:
+            patched.setattr(running, place, die)
+            with pytest.raises(asyncio.CancelledError):
+                await settle(filled)
+        planned = len(await query(filled, "SELECT FROM retention_item WHERE outcome = 'planned'"))
+        assert ((await found(filled, asked.id)).state, planned) == states
+        assert await query(filled, "SELECT FROM deletion") == []
+        if place == "_note_plan":
+            await carry_on(filled.deletions)
+    await settle(filled)
+
+    assert (await found(filled, asked.id)).state is RunState.FINISHED
+    assert len(await _deletions(filled, asked.id)) == 599
+
+
+async def test_two_schedulers_ask_for_each_deletion_once(filled: Context) -> None:
+    await fill(filled, 600)
+    rule = await keep_rule(filled, keep_latest=1, approve_above=100, schedule="* * * * *")
+    await query(filled, "UPDATE retention_rule SET next_run_at = now() - interval '1 minute'")
+    await ask(filled, rule)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(settle(filled))
+    await settle(filled)
+
+    (only,) = await query(filled, "SELECT id, state FROM retention_run")
+    assert only["state"] == RunState.FINISHED
+    rows = await query(filled, "SELECT package_id FROM deletion")
+    assert len(rows) == len({row["package_id"] for row in rows}) == 599

@@ -35,6 +35,11 @@ _HEALTHY: Final[Mapping[str, str]] = {
     "packyard_storage_delete_duration_seconds_count{outcome='failed'}": "0+1x60",
     "packyard_orphans_found_total{kind='orphaned'}": "2x60",
     "packyard_orphans_found_total{kind='missing'}": "0x60",
+    "packyard_retention_runs_total{outcome='failed'}": "3x60",
+    "packyard_retention_runs_total{outcome='finished'}": "0+1x60",
+    "packyard_retention_oldest_open_seconds{state='planning'}": "5x60",
+    "packyard_retention_oldest_open_seconds{state='deleting'}": "0+60x60",
+    "packyard_retention_oldest_open_seconds{state='awaiting_approval'}": "3600x60",
     "packyard_leases_expired_total{}": "5x60",
     "packyard_http_requests_total{status='200'}": "0+1000x60",
     "packyard_http_requests_total{status='503'}": "0+1x60",
@@ -63,6 +68,11 @@ _TROUBLES: Final[Mapping[str, Mapping[str, str]]] = {
     "PackyardDeletionsFailing": {"packyard_deletions_finished_total{outcome='failed'}": "7x20 8x40"},
     "PackyardStorageFailing": {"packyard_storage_delete_duration_seconds_count{outcome='failed'}": "0+20x60"},
     "PackyardStorageDisagrees": {"packyard_orphans_found_total{kind='missing'}": "0x20 1x40"},
+    "PackyardRetentionFailing": {"packyard_retention_runs_total{outcome='failed'}": "3x20 4x40"},
+    "PackyardRetentionStuck": {"packyard_retention_oldest_open_seconds{state='planning'}": "90000x60"},
+    "PackyardRetentionAwaitsApproval": {
+        "packyard_retention_oldest_open_seconds{state='awaiting_approval'}": "90000x60"
+    },
     "PackyardLeasesExpiring": {"packyard_leases_expired_total{}": "0+1x60"},
     "PackyardApiFailing": {"packyard_http_requests_total{status='503'}": "0+30x60"},
     "PackyardApiSlow": {"packyard_http_request_duration_seconds_bucket{route='/x',le='0.1'}": "0+900x60"},
