@@ -36,7 +36,10 @@ _RELEASE: Final = MappingProxyType(
     }
 )
 
-_SAME_NAME: Final = "p.project_id, p.package_type, coalesce(p.normal_name, p.name), p.conan_username, p.conan_channel"
+_SAME_NAME: Final = (
+    'coalesce(p.normal_name, p.name) COLLATE "C", p.type_number, p.project_id, p.conan_username, p.conan_channel'
+)
+"""Names come first, compared byte by byte: the sort decides most by their first bytes."""
 _SPARED: Final = (
     "EXISTS (SELECT FROM retention_spared s"
     " WHERE s.package_id = p.id AND s.rule_id = {rule} AND s.rule_version = {version})"

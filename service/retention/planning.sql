@@ -1,13 +1,13 @@
 -- name: retention_verdicts
--- A part of other queries; its parameters are fragments (planning.py). A row for each package that a rule is about which deletes. rule: the number in the plan of
--- the rule that decides.
+-- A part of other queries; its parameters are fragments (planning.py). A row for each package that a rule is about
+-- which deletes. rule: the number in the plan of the rule that decides. OFFSET 0: each condition is evaluated once.
 SELECT p.id AS package_id, p.project_id, p.root_group_id, p.package_type, p.name, p.version, p.status,
        p.shown_files AS files, p.shown_bytes AS bytes,
        CASE WHEN p.deleting IS NULL OR p.keeping IS NOT NULL THEN 'kept'
-            WHEN p.is_held OR p.is_protected THEN 'refused' ELSE 'deleted' END AS verdict,
+            WHEN p.is_held OR p.is_protected THEN 'refused' ELSE 'deleted' END COLLATE "C" AS verdict,
        CASE WHEN p.deleting IS NULL THEN p.concerning ELSE coalesce(p.keeping, p.deleting) END AS rule,
        CASE WHEN p.deleting IS NULL THEN :excepting WHEN p.keeping IS NOT NULL THEN 'rule'
-            WHEN p.is_held THEN 'hold' WHEN p.is_protected THEN 'protected' END AS reason
+            WHEN p.is_held THEN 'hold' WHEN p.is_protected THEN 'protected' END COLLATE "C" AS reason
   FROM (SELECT p.*, :deleting AS deleting, :concerning AS concerning, :keeping AS keeping,
                p.protects AND EXISTS (
                    SELECT FROM protection_rule r
@@ -21,7 +21,7 @@ SELECT p.id AS package_id, p.project_id, p.root_group_id, p.package_type, p.name
                          WHERE :projects OFFSET 0) w
                   JOIN package p ON p.project_id = w.id
                  WHERE p.status IN statuses(DISPLAYABLE) AND p.version IS NOT NULL AND :names) p
-         WHERE :packages) p
+         WHERE :packages OFFSET 0) p
  WHERE p.concerning IS NOT NULL;
 
 -- name: retention_totals

@@ -11,6 +11,7 @@ from tests.system.benchmarks.cases.groups import GROUPS, measure_groups
 from tests.system.benchmarks.cases.imports import IMPORTS, measure_imports
 from tests.system.benchmarks.cases.reads import READS, measure_reads
 from tests.system.benchmarks.cases.registries import REGISTRIES, measure_registries
+from tests.system.benchmarks.cases.retention import RETENTION, measure_retention
 from tests.system.benchmarks.cases.searches import SEARCHES, measure_searches
 from tests.system.benchmarks.cases.single import SINGLE, measure_single
 from tests.system.benchmarks.cases.space import SPACE, measure_space
@@ -32,6 +33,7 @@ FAMILIES: Final = (
     Family(SEARCHES, measure_searches),
     Family(GROUPS, measure_groups),
     Family(SPACE, measure_space),
+    Family(RETENTION, measure_retention),
     Family(BULK, measure_bulk, is_of_every_size=False),
     Family(SINGLE, measure_single, is_of_every_size=False),
     Family(IMPORTS, measure_imports, is_of_every_size=False),
