@@ -14,7 +14,9 @@ SELECT p.id AS package_id, p.project_id, p.root_group_id, p.package_type, p.name
                     WHERE r.project_id = p.project_id AND r.package_type = p.package_type
                       AND r.minimum_access_level_for_delete > :level AND name_matches(p.name, r.package_name_pattern)
                ) AS is_protected
-          FROM (SELECT p.*, w.ancestry, w.ancestry[1] AS root_group_id, w.is_held, w.protects, :rank AS rank
+          FROM (SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.status, p.created_at, p.arrived_at,
+                       p.last_downloaded_at, p.shown_files, p.shown_bytes, w.ancestry, w.ancestry[1] AS root_group_id,
+                       w.is_held, w.protects, :rank AS rank
                   FROM (SELECT j.id, g.ancestry, deletion_hold_on(j.id) IS NOT NULL AS is_held,
                                EXISTS (SELECT FROM protection_rule r WHERE r.project_id = j.id) AS protects
                           FROM project j JOIN directory_group g ON g.id = j.group_id
