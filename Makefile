@@ -20,7 +20,7 @@ TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,migrations names records re
 	tests/unit/schemas/test_event_compatibility.py tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 
-.PHONY: help run test test-clients setup system check faults scaling soak image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests
+.PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
@@ -53,6 +53,9 @@ scaling: setup ## Let workers follow a backlog from 1 to 8 and back, and measure
 
 soak: setup ## Publish, delete and republish the same names and contents all the time: make soak MINUTES=15 STORE=disk (or s3)
 	$(BIN)/python -m tests.system.soak --minutes '$(MINUTES)' --store '$(STORE)'
+
+soak-registries: setup clients checkers ## Package managers publish, install, delete and republish all the time: make soak-registries MINUTES=60
+	$(BIN)/python -m tests.system.soak.registries --minutes '$(MINUTES)'
 
 image-check: setup ## Build the image without Docker (as root, with buildah), and run its processes
 	deploy/local/build-image.sh .image

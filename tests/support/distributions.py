@@ -5,8 +5,11 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from typing import Final
 
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+_WHEEL: Final = b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def metadata(name: str, version: str, *, extra: str = "") -> bytes:
@@ -19,7 +22,11 @@ def distribution(file_name: str, *, extra: str = "", content: bytes = b"") -> by
     if file_name.endswith(".whl"):
         name, version, *_ = parse_wheel_filename(file_name)
         folder = f"{name.replace('-', '_')}-{version}.dist-info"
-        return zipped({"a.py": content, f"{folder}/METADATA": metadata(name, str(version), extra=extra)})
+        record = f"a.py,,\n{folder}/METADATA,,\n{folder}/WHEEL,,\n{folder}/RECORD,,\n".encode()
+        text = metadata(name, str(version), extra=extra)
+        return zipped(
+            {"a.py": content, f"{folder}/METADATA": text, f"{folder}/WHEEL": _WHEEL, f"{folder}/RECORD": record}
+        )
     name, version = parse_sdist_filename(file_name)
     entries = {
         f"{name}-{version}/a.py": content,

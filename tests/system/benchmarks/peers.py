@@ -35,6 +35,8 @@ class Registry:
     groups: Sequence[Group]
     headers: Mapping[str, str] = field(default_factory=dict)
     """Header fields of an upload."""
+    writers: int = 8
+    """Uploads that it takes at a time."""
 
 
 @asynccontextmanager
@@ -52,7 +54,7 @@ async def open_pypiserver(kept: Path, folder: Path) -> AsyncGenerator[Registry]:
 
 @asynccontextmanager
 async def open_devpi(kept: Path, folder: Path) -> AsyncGenerator[Registry]:
-    """Run devpi-server with one index, which has no base."""
+    """Run devpi-server with one index, which has no base. It writes one upload at a time, and refuses others."""
     bin_folder = await _environment(kept / "devpi", _DEVPI)
     data, port = folder / "devpi", free_port()
     await _run(str(bin_folder / "devpi-init"), "--serverdir", str(data), "--no-root-pypi")
@@ -60,7 +62,7 @@ async def open_devpi(kept: Path, folder: Path) -> AsyncGenerator[Registry]:
     async with _process("devpi", command, folder, port) as group:
         url = f"http://{LOOPBACK}:{port}"
         headers = await _login(url)
-        yield Registry("devpi", f"{url}/root/bench/", f"{url}/root/bench/+simple", [group], headers)
+        yield Registry("devpi", f"{url}/root/bench/", f"{url}/root/bench/+simple", [group], headers, writers=1)
 
 
 async def _login(url: str) -> Mapping[str, str]:

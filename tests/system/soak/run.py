@@ -86,14 +86,14 @@ async def soak(yard: Yard, settings: Settings, filer_url: str, *, seconds: float
                 group.create_task(_work(client, until=began + seconds))
             group.create_task(_keep_checking(yard, outcome, until=began + seconds))
         outcome.seconds = time.monotonic() - began
-        await _settle(settings)
+        await settle(settings)
         for client in clients:
             await client.look()
             outcome.done += client.done
             outcome.failures += client.failures
         async with session.get("/api/v4/projects/100/package_statistics") as answer:
             statistics = await answer.json()
-    await _look(yard, settings, filer_url, outcome, statistics)
+    await look_at(yard, settings, filer_url, outcome, statistics)
     return outcome
 
 
@@ -112,7 +112,7 @@ async def _keep_checking(yard: Yard, outcome: Outcome, *, until: float) -> None:
         await asyncio.sleep(_BETWEEN_CHECKS_S)
 
 
-async def _settle(settings: Settings) -> None:
+async def settle(settings: Settings) -> None:
     """Wait until every deletion has ended."""
     database_url = settings.database_url.get_secret_value()
 
@@ -122,9 +122,10 @@ async def _settle(settings: Settings) -> None:
     await eventually(has_settled, within=_SETTLING_S)
 
 
-async def _look(
+async def look_at(
     yard: Yard, settings: Settings, filer_url: str, outcome: Outcome, statistics: Mapping[str, Any]
 ) -> None:
+    """Compare storage, rows and statistics when all has settled."""
     *findings, summary = await _check(yard, "--verify", settings={"PACKYARD_ORPHAN_AGE": "1ms"})
     outcome.figures = summary["figures"]
     outcome.orphans = summary["figures"]["orphaned"] + summary["figures"]["in_quarantine"]

@@ -84,7 +84,7 @@ async def _publish_all(registry: Registry) -> None:
 
 
 async def _publish(registry: Registry, wheels: Sequence[tuple[str, str, bytes]]) -> None:
-    """Publish the wheels, eight at a time."""
+    """Publish the wheels, as many at a time as the registry takes."""
     waiting = iter(wheels)
 
     async def publish_some(session: aiohttp.ClientSession) -> None:
@@ -95,7 +95,7 @@ async def _publish(registry: Registry, wheels: Sequence[tuple[str, str, bytes]])
                 pass
 
     async with aiohttp.ClientSession(raise_for_status=True) as session, asyncio.TaskGroup() as group:
-        for _ in range(_AT_A_TIME):
+        for _ in range(registry.writers):
             group.create_task(publish_some(session))
 
 
