@@ -18,12 +18,18 @@ _PROJECT: Final = "/api/v4/projects/100/packages/pypi"
 _PRIVATE: Final = "/api/v4/projects/102/packages/pypi"
 _GROUP: Final = "/api/v4/groups/10/-/packages/pypi"
 _PUBLIC: Final = "https://index.example/simple"
+_REGISTRIES: Final = {
+    "pypi": _PUBLIC,
+    "npm": "https://registry.example",
+    "maven": "https://repository.example/maven2/",
+}
 
 
 @pytest.fixture
 async def forwarding(filled: Context) -> AsyncGenerator[Client]:
-    """A client of an API that forwards reads for unknown PyPI names."""
-    context = with_settings(filled, pypi_forwarding_url=HttpUrl(_PUBLIC))
+    """A client of an API that forwards reads for unknown names."""
+    urls = {f"{name}_forwarding_url": HttpUrl(url) for name, url in _REGISTRIES.items()}
+    context = with_settings(filled, **urls)
     async with TestClient(TestServer(create_app(context))) as opened:
         yield opened
 
@@ -70,3 +76,27 @@ async def test_a_caller_who_may_read_more_with_a_credential_is_not_redirected(
     answer = await forwarding.get(f"{path}/simple/unknown/", allow_redirects=False)
 
     assert answer.status == status
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("npm/unknown", "https://registry.example/unknown"),
+        ("npm/@scope%2Funknown", "https://registry.example/@scope/unknown"),
+        ("maven/org/x/1.0/x-1.0.pom", "https://repository.example/maven2/org/x/1.0/x-1.0.pom"),
+        ("maven/org/x/maven-metadata.xml", "https://repository.example/maven2/org/x/maven-metadata.xml"),
+    ],
+)
+async def test_npm_and_maven_are_forwarded_as_well(forwarding: Client, path: str, location: str) -> None:
+    answer = await forwarding.get(f"/api/v4/projects/100/packages/{path}", allow_redirects=False)
+
+    assert (answer.status, answer.headers.get("Location")) == (302, location)
+
+
+async def test_names_of_npm_and_maven_are_known_in_any_case(forwarding: Client, filled: Context) -> None:
+    await bring_in(filled, project="secret/vault", package_type="npm", name="Acme-App", version="1.0.0")
+    await bring_in(filled, project="secret/vault", package_type="maven", name="com/acme/app", version="1.0")
+
+    for path in ("npm/acme-app", "maven/com/acme/app/2.0/app-2.0.pom", "maven/com/acme/App/maven-metadata.xml"):
+        answer = await forwarding.get(f"/api/v4/projects/100/packages/{path}", allow_redirects=False)
+        assert (path, answer.status) == (path, 404)
