@@ -1,5 +1,6 @@
 """The index of one package and the list of all, as HTML (PEP 503) and as JSON (PEP 691, PEP 700, PEP 714)."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -96,17 +97,28 @@ def html_of_names(title: str, names: Sequence[str], addresses: IndexAddresses) -
     return _PAGE.format(title=escape(title), links="".join(links))
 
 
-def json_of_package(name: str, files: Sequence[IndexedFile], addresses: IndexAddresses) -> SimplePackage:
-    """Return the index of a package as data."""
+def json_of_package(name: str, files: Sequence[IndexedFile], addresses: IndexAddresses) -> str:
+    """Return the index of a package as JSON, of the form of SimplePackage.
+
+    It is written without the model, which takes four times as long for a thousand files.
+    """
     versions = dict.fromkeys(file.version for file in files if file.version is not None)
-    return SimplePackage(
-        meta=Meta(), name=name, versions=list(versions), files=[_simple_file(file, addresses) for file in files]
+    return json.dumps(
+        {
+            "meta": {"api-version": _API_VERSION},
+            "name": name,
+            "versions": list(versions),
+            "files": [_simple_file(file, addresses) for file in files],
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
     )
 
 
-def json_of_names(names: Sequence[str]) -> SimpleNames:
-    """Return the list of all packages as data."""
-    return SimpleNames(meta=Meta(), projects=[SimpleName(name=name) for name in names])
+def json_of_names(names: Sequence[str]) -> str:
+    """Return the list of all packages as JSON."""
+    found = SimpleNames(meta=Meta(), projects=[SimpleName(name=name) for name in names])
+    return found.model_dump_json(by_alias=True)
 
 
 def _link(file: IndexedFile, addresses: IndexAddresses) -> str:
@@ -117,13 +129,16 @@ def _link(file: IndexedFile, addresses: IndexAddresses) -> str:
     )
 
 
-def _simple_file(file: IndexedFile, addresses: IndexAddresses) -> SimpleFile:
-    return SimpleFile(
-        filename=file.file_name,
-        url=addresses.address_of(file),
-        hashes={"sha256": file.sha256.hex()},
-        requires_python=file.requires_python,
-        core_metadata=None if file.metadata_sha256 is None else {"sha256": file.metadata_sha256},
-        size=file.size,
-        upload_time=file.created_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-    )
+def _simple_file(file: IndexedFile, addresses: IndexAddresses) -> dict[str, object]:
+    found: dict[str, object] = {
+        "filename": file.file_name,
+        "url": addresses.address_of(file),
+        "hashes": {"sha256": file.sha256.hex()},
+        "size": file.size,
+        "upload-time": f"{file.created_at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z",
+    }
+    if file.requires_python is not None:
+        found["requires-python"] = file.requires_python
+    if file.metadata_sha256 is not None:
+        found["core-metadata"] = {"sha256": file.metadata_sha256}
+    return found

@@ -8,7 +8,7 @@ SELECT n.project_id, n.version, n.file_name, n.size, n.sha256, n.created_at, n.r
           FROM package p JOIN package_file f ON f.package_id = p.id
          WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'pypi'
            AND p.normal_name = :normal_name AND p.status IN statuses(INSTALLABLE)
-           AND f.status IN statuses(INSTALLABLE_FILES) AND normal_name('pypi', f.file_name) LIKE :normal_name || '-%'
+           AND f.status IN statuses(INSTALLABLE_FILES)
          ORDER BY f.id DESC LIMIT :limit) n
  ORDER BY n.package_id, n.id;
 

@@ -204,8 +204,7 @@ def _wants_json(request: web.Request) -> bool:
     return wants_json(",".join(request.headers.getall("Accept", ())))
 
 
-def _reply_json(body: SimplePackage | SimpleNames) -> web.Response:
-    text = body.model_dump_json(by_alias=True, exclude_none=True)
+def _reply_json(text: str) -> web.Response:
     return web.Response(text=text, content_type=JSON_TYPE, charset="utf-8", headers=_VARY)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from packaging.utils import canonicalize_name
+
 from service.infra.postgres.database import Connection, Record, fetch
 
 MOST_FILES: Final = 20_000
@@ -32,7 +34,9 @@ async def list_files(connection: Connection, project_ids: Collection[int], norma
     rows = await fetch(
         connection, "pypi_files", project_ids=list(project_ids), normal_name=normal_name, limit=MOST_FILES
     )
-    return [IndexedFile(**row) for row in rows]
+    # PostgreSQL takes ten times as long to find the normal forms of a thousand file names.
+    beginning = f"{normal_name}-"
+    return [IndexedFile(**row) for row in rows if canonicalize_name(row["file_name"]).startswith(beginning)]
 
 
 async def list_names(connection: Connection, project_ids: Collection[int]) -> list[str]:

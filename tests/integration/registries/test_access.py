@@ -1,4 +1,4 @@
-"""Who may read and publish, by the visibility of the project and by the credential: the same for each format."""
+"""The matrix of access: callers by credential, projects by visibility, and the same answers for each format."""
 
 import base64
 import hashlib
