@@ -22,7 +22,7 @@ from service.refusals import (
     UnauthorizedError,
     ValidationFailedError,
 )
-from service.registries.maven import publishing
+from service.registries.maven import accepting, publishing
 from service.registries.maven.coordinates import (
     ALGORITHM_RULE,
     FILE_NAME_RULE,
@@ -62,7 +62,7 @@ async def publish_maven_metadata(request: web.Request) -> web.Response:
     """
     publisher = await _publisher(request)
     coordinates = _coordinates(request, METADATA_FILE)
-    await publishing.accept_metadata(publisher, coordinates, _body(request))
+    await accepting.accept_metadata(publisher, coordinates, _body(request))
     return reply(Message(message="200 OK"))
 
 
@@ -78,7 +78,7 @@ async def compare_maven_checksum(request: web.Request) -> web.Response:
     publisher = await _publisher(request)
     file_name, algorithm = request.match_info["file_name"], request.match_info["algorithm"]
     coordinates = _coordinates(request, file_name)
-    await publishing.accept_checksum(publisher, coordinates, file_name, algorithm, _body(request))
+    await accepting.accept_checksum(publisher, coordinates, file_name, algorithm, _body(request))
     # GitLab compares SHA-1 only, and answers so.
     return web.Response(status=204) if algorithm == "sha1" else reply(Message(message="200 OK"))
 

@@ -10,10 +10,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import HttpUrl
 
+from service.app import create_app
 from service.context import Context
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, delete_file, objects_in, query, restore
+from tests.support.stepwise import with_settings
 
 _PROJECT: Final = "/api/v4/projects/100/packages/maven"
 _PRIVATE: Final = "/api/v4/projects/102/packages/maven"
@@ -482,3 +486,16 @@ async def test_the_instance_shows_artifacts_that_have_the_path_of_their_project(
     ):
         answer = await client.get(f"{_INSTANCE}/{where}", headers=headers)
         assert answer.status == status, (where, headers)
+
+
+async def test_only_names_that_no_project_ever_had_are_forwarded(filled: Context) -> None:
+    context = with_settings(filled, maven_forwarding_url=HttpUrl("https://public.example/maven2"))
+    async with TestClient(TestServer(create_app(context))) as client:
+        await _publish(client, _JAR, to=_PRIVATE)
+        for base in (_PROJECT, _GROUP):
+            for path in ("org/x/y/1.0/y-1.0.pom", "org/x/y/1.0/y-1.0.pom.sha1", "org/x/y/maven-metadata.xml"):
+                answer = await client.get(f"{base}/{path}", allow_redirects=False)
+                location = f"https://public.example/maven2/{path}"
+                assert (answer.status, answer.headers["Location"]) == (302, location)
+            for path in (_JAR, f"{_APP}/9/app-9.jar", f"{_METADATA}.md5"):
+                assert (await client.get(f"{base}/{path}", allow_redirects=False)).status == 404
