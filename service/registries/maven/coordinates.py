@@ -15,7 +15,7 @@ FILE_NAME_RULE: Final = r"[A-Za-z0-9._+-]{1,255}"
 ALGORITHM_RULE: Final = "|".join(ALGORITHMS)
 _LONGEST: Final = 255
 _SNAPSHOT: Final = "-SNAPSHOT"
-BUILD_RULE: Final = r"([0-9]{8}\.[0-9]{6})-([0-9]{1,9})"
+BUILD_RULE: Final = r"[0-9]{8}\.[0-9]{6}-[0-9]{1,9}"
 """The pattern of a build of a snapshot: its time and its number."""
 BUILD_IN_NAME: Final = rf"-{BUILD_RULE}(?=[.-]|$)"
 """The pattern of the part of a name that one build of a snapshot has in place of `-SNAPSHOT`."""

@@ -39,16 +39,27 @@ SELECT g.artifact_id, g.name, g.prefix
  ORDER BY f.id;
 
 -- name: maven_snapshot_files
--- The newest build of each file: the part of its name after the build, as `-sources.jar`.
-SELECT DISTINCT ON (b.part[3]) b.part[3] AS ending, b.part[1] AS timestamp, b.part[2]::int AS build,
-       b.created_at AS updated_at
-  FROM (SELECT regexp_match(substr(f.file_name, length(:prefix) + 1), :rest) AS part, f.created_at, f.id
-          FROM package p JOIN package_file f ON f.package_id = p.id
-         WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'maven' AND p.name = :name
-           AND p.version = :version AND p.status IN statuses(INSTALLABLE)
-           AND f.status IN statuses(INSTALLABLE_FILES) AND starts_with(f.file_name, :prefix)) b
- WHERE b.part IS NOT NULL
- ORDER BY b.part[3], b.part[1] DESC NULLS LAST, b.part[2]::int DESC, b.id DESC LIMIT :limit;
+-- The newest build of each file. The ending is the part of its name after the build, such as `-sources.jar`.
+-- OFFSET 0 keeps the expressions from being computed again for each use.
+SELECT DISTINCT ON (e.ending) e.ending, e.timestamp, e.build, e.created_at AS updated_at
+  FROM (SELECT CASE WHEN r.number IS NULL THEN substr(r.rest, length('SNAPSHOT') + 1)
+                    ELSE substr(r.rest, length('20261129.113535-') + length(r.number) + 1) END AS ending,
+               CASE WHEN r.number IS NOT NULL THEN left(r.rest, length('20261129.113535')) END AS timestamp,
+               r.number::int AS build, r.created_at, r.id
+          FROM (SELECT n.rest, n.created_at, n.id,
+                       CASE WHEN n.rest ~ :build
+                            THEN substring(substr(n.rest, length('20261129.113535-') + 1) FROM '^[0-9]+') END AS number
+                  FROM (SELECT substr(f.file_name, length(:prefix) + 1) AS rest, f.created_at, f.id
+                          FROM package p JOIN package_file f ON f.package_id = p.id
+                         WHERE p.project_id = ANY(:project_ids::bigint[]) AND p.package_type = 'maven'
+                           AND p.name = :name AND p.version = :version AND p.status IN statuses(INSTALLABLE)
+                           AND f.status IN statuses(INSTALLABLE_FILES) AND starts_with(f.file_name, :prefix)
+                        OFFSET 0) n
+                OFFSET 0) r
+         WHERE r.number IS NOT NULL OR starts_with(r.rest, 'SNAPSHOT')
+        OFFSET 0) e
+ WHERE e.ending LIKE '.%' OR e.ending LIKE '-%.%'
+ ORDER BY e.ending, e.timestamp DESC NULLS LAST, e.build DESC, e.id DESC LIMIT :limit;
 
 -- name: maven_files
 -- The files of that name, the newest first; each upload adds one.

@@ -57,7 +57,7 @@ async def read_snapshot(
         name=coordinates.name,
         version=coordinates.version,
         prefix=f"{coordinates.artifact_id}-{coordinates.release}-",
-        rest=rf"^(?:{BUILD_RULE}|SNAPSHOT)((?:-[^/]*)?\.[^/]+)$",
+        build=rf"^{BUILD_RULE}[-.]",
         limit=_MOST_ENDINGS,
     )
     return [_snapshot_file(row) for row in rows]
