@@ -28,6 +28,10 @@ class DatabaseAwayError(PackyardError):
     """The database cannot be reached, or cannot now do what it was asked; another attempt may succeed."""
 
 
+class UnstorableTextError(PackyardError):
+    """A text has a NUL character, which no text in the database can have."""
+
+
 class DatabaseReadOnlyError(DatabaseAwayError):
     """The server takes no writes; another one may, or the same one later."""
 

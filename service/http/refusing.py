@@ -10,9 +10,10 @@ from typing import Final
 
 from aiohttp import web
 
-from service.errors import DatabaseAwayError, StorageUnavailableError
+from service.errors import DatabaseAwayError, StorageUnavailableError, UnstorableTextError
 from service.http.replies import reply, reply_text
 from service.refusals import (
+    BadParametersError,
     InternalError,
     OutageError,
     PageNotFoundError,
@@ -31,6 +32,8 @@ def refusal_of(error: Exception) -> RefusedError:
             refusal = error
         case StorageUnavailableError() | DatabaseAwayError():
             refusal = OutageError()
+        case UnstorableTextError():
+            refusal = BadParametersError("a text has a NUL character")
         case web.RequestPayloadError():
             refusal = UnservedError(web.HTTPBadRequest.status_code)
         case web.HTTPNotFound():

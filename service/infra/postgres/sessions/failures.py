@@ -4,15 +4,28 @@ The list of our faults is short and closed. All other errors of the server or th
 refuse for reasons that no list foresees, and the same request may succeed later or on another server.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Final, NoReturn
 
 import asyncpg
 
-from service.errors import DatabaseAwayError, DatabaseReadOnlyError, TransactionLostError, first_line
+from service.errors import (
+    DatabaseAwayError,
+    DatabaseReadOnlyError,
+    PackyardError,
+    TransactionLostError,
+    UnstorableTextError,
+    first_line,
+)
 
-_READ_ONLY: Final = "25006"
+_NAMED: Final[Mapping[str, type[PackyardError]]] = MappingProxyType(
+    {
+        "25006": DatabaseReadOnlyError,
+        "22021": UnstorableTextError,  # a NUL character in a text, which a client sent
+    }
+)
 _LOST: Final = frozenset({"55P03"})
 """A lock that was not to be had in time; the states of class 40 are lost transactions, too."""
 _LOST_CLASS: Final = "40"
@@ -48,12 +61,12 @@ DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.I
 
 
 def named(error: Exception) -> Exception:
-    """Return the outage that *error*, raised by the driver, means; *error* itself if it is a fault of ours."""
+    """Return what *error*, raised by the driver, means: an outage, a text of a client, or itself, a fault of ours."""
     state = str(getattr(error, "sqlstate", None) or "")
     if isinstance(error, _OUTDATED) or state in _LOST or state.startswith(_LOST_CLASS):
         return TransactionLostError(first_line(error))
-    if state == _READ_ONLY:
-        return DatabaseReadOnlyError(first_line(error))
+    if state in _NAMED:
+        return _NAMED[state](first_line(error))
     if isinstance(error, TimeoutError):
         return DatabaseAwayError("no answer in time")
     return error if _is_ours(error, state) else DatabaseAwayError(first_line(error))
