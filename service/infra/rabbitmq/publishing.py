@@ -17,6 +17,7 @@ from schemas.messages.cloud_events import CONTENT_TYPE, headers
 from schemas.messages.outgoing import Entry, LoggedEvent
 from schemas.messages.topology import EVENTS_EXCHANGE, REPLAY_HEADER, ROUTING_KEY_HEADER
 from service.errors import StartError
+from service.infra.rabbitmq.consuming import BrokerUnavailableError
 from service.infra.rabbitmq.event_frames import event_frames
 
 _CONFIRM_TIMEOUT_S: Final = 5
@@ -132,8 +133,13 @@ class QueuePublisher:
             BrokerUnavailableError: one of these, when the broker is silent; any of the events may have arrived.
         """
         # Frames leave in the order in which these begin; only the confirms come in any order.
-        async with asyncio.TaskGroup() as group:
-            sent = [group.create_task(self._publish_one(event)) for event in events]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                sent = [tasks.create_task(self._publish_one(event)) for event in events]
+        except ExceptionGroup as group:
+            if group.split(BrokerUnavailableError)[1] is not None:
+                raise
+            raise ConnectionResetError("the connection to the broker was lost") from group
         if not all(each.result() for each in sent):
             raise StartError(f"queue {self._queue_name}: is not there, or takes no more")
 
