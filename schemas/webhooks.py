@@ -146,6 +146,22 @@ class WebhookChange(Contract):
     """Whether an event that fails holds back those behind it."""
 
 
+class WebhookEntry(Contract):
+    """A webhook in a directory file: exactly what the entry says, where a key that is left out has its default."""
+
+    name: Text
+    url: WebhookUrl
+    signing_token: SigningToken
+    token: WebhookToken | None = None
+    description: Text | None = None
+    enable_ssl_verification: bool = True
+    custom_headers: CustomHeaders = ()
+    package_events: bool = True
+    event_types: Annotated[tuple[EventTopic, ...], Field(min_length=1)] | None = None
+    content_mode: ContentMode = ContentMode.STRUCTURED
+    ordered: bool = True
+
+
 class WebhookSettings(WebhookChange):
     """A new webhook."""
 

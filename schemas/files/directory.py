@@ -12,6 +12,7 @@ from schemas.base import Contract
 from schemas.fields import Day, Duration, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, TokenText, Username
 from schemas.names import DeleteLevel, DeployScope, PackageType, Role, Scope, UserState, Visibility
 from schemas.retention import RetentionRule
+from schemas.webhooks import WebhookEntry
 
 Members = dict[Username, Role]
 
@@ -71,7 +72,13 @@ class Retained(DeletionRules):
     """The rules by which packages below go, or stay."""
 
 
-class GroupEntry(Retained):
+class WithWebhooks(Contract):
+    """The webhooks of a group or project; without the key, those that came over the API stay as they are."""
+
+    webhooks: Annotated[tuple[WebhookEntry, ...], Field(max_length=100)] | None = None
+
+
+class GroupEntry(WithWebhooks, Retained):
     """A group; a key that is left out stays as it was."""
 
     path: GroupPath
@@ -131,7 +138,7 @@ class ProtectionRuleEntry(Contract):
     minimum_access_level_for_delete: DeleteLevel
 
 
-class ProjectEntry(Retained):
+class ProjectEntry(WithWebhooks, Retained):
     """A project; a key that is left out stays as it was."""
 
     path: ProjectPath

@@ -26,6 +26,8 @@ def repetitions(file: DirectoryFile) -> Iterator[Problem]:
         for i, entry in enumerate(getattr(file, kind)):
             names = entry.members or ()
             yield from _repeated(((kind, i, "members", name), name.lower()) for name in names)
+            hooks = enumerate(entry.webhooks or ())
+            yield from _repeated(((kind, i, "webhooks", j, "name"), hook.name.lower()) for j, hook in hooks)
     for i, project in enumerate(file.projects):
         yield from _repeated(_rules(i, project))
         paths = enumerate(project.job_token_allowlist or ())

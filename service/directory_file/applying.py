@@ -15,6 +15,7 @@ from service.directory_file import rows as directory_rows
 from service.directory_file import validation as objections
 from service.directory_file.changes import Change, admins_lost, changes_between
 from service.directory_file.rows import Counts
+from service.directory_file.webhooks import WebhookRules, objections_to_urls, store_webhooks
 from service.directory_file.writing import write_directory
 from service.directory_file.yaml_lines import Document, YamlError, read_yaml
 from service.errors import PackyardError, StartError
@@ -85,7 +86,11 @@ def agree_to_all(_changes: Sequence[Change]) -> None:
 
 
 async def apply_directory(
-    database: Sessions, directory: WrittenDirectory, *, review: Callable[[Sequence[Change]], None] = agree_to_all
+    database: Sessions,
+    directory: WrittenDirectory,
+    *,
+    review: Callable[[Sequence[Change]], None] = agree_to_all,
+    webhooks: WebhookRules | None = None,
 ) -> Mapping[str, Counts]:
     """Make the directory say what the file says, all of it or nothing; return what was done, by kind.
 
@@ -93,23 +98,29 @@ async def apply_directory(
     key is complete, and a key that is left out stays as it was. Groups and projects that the file does not
     name stay as they were, but go along when a group around them is renamed or moved.
 
+    *webhooks* has the keys for their secrets, and where they may go; without it, a file with webhooks is refused.
     *review* is given all changes before they are committed. Nothing is changed when it raises, so a preview shows
     what the same call would do.
 
     Raises:
         DirectoryFileError: the file contradicts what is in the database.
     """
-    file = directory.file
+    file, rules = directory.file, webhooks or WebhookRules()
+    directory.refuse(await objections_to_urls(file, rules))
     async with database.transaction() as connection:
         await directory_rows.lock(connection)
         known = await _find_known(connection, file)
         directory.refuse([*objections.objections_to(file, known), *await _find_unreadable(connection, file)])
         before = await _snapshot(connection, file, known)
-        counts = await write_directory(connection, file, known=known)
+        written = await write_directory(connection, file, known=known)
+        stored = await store_webhooks(connection, written.groups, written.projects, rules)
         directory.refuse(await _find_too_visible(connection, file))
         after = await _snapshot(connection, file, known)
-        review([*admins_lost(before.admins, after.admins), *changes_between(before.state, after.state)])
-    return counts
+        review(
+            [*admins_lost(before.admins, after.admins), *stored.changes, *changes_between(before.state, after.state)]
+        )
+    has_webhooks = bool(stored.changes) or stored.unchanged > 0
+    return {**written.counts, **({"webhooks": stored.counts} if has_webhooks else {})}
 
 
 @dataclass(frozen=True, slots=True)

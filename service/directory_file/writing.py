@@ -1,6 +1,7 @@
 """Writing a directory file that nothing objects to: each kind in its turn, parents before children."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from schemas.files.directory import (
@@ -36,8 +37,17 @@ _GROUP_COLUMNS: Final = {
 }
 
 
-async def write_directory(connection: Connection, file: DirectoryFile, *, known: Existing) -> dict[str, Counts]:
-    """Write the whole file and return what was done, by kind."""
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """The ids of the groups and projects of a file, and what was done, by kind."""
+
+    groups: Sequence[tuple[int, GroupEntry]]
+    projects: Sequence[tuple[int, ProjectEntry]]
+    counts: dict[str, Counts]
+
+
+async def write_directory(connection: Connection, file: DirectoryFile, *, known: Existing) -> WrittenFile:
+    """Write the whole file, but for its webhooks."""
     writing = _Writing(connection, known)
     await writing.store_users(file.users)
     await writing.store_groups(file.groups)
@@ -50,7 +60,7 @@ async def write_directory(connection: Connection, file: DirectoryFile, *, known:
     await writing.store_protection_rules()
     await writing.store_deletion_rules()
     await writing.store_retention_rules(file)
-    return writing.counts
+    return writing.result()
 
 
 class _Writing:
@@ -66,6 +76,10 @@ class _Writing:
         self._projects: list[tuple[int, ProjectEntry]] = []
         self._group_placements: list[Placement[GroupEntry]] = []
         self._project_placements: list[Placement[ProjectEntry]] = []
+
+    def result(self) -> WrittenFile:
+        """Return what was written."""
+        return WrittenFile(self._groups, self._projects, self.counts)
 
     async def store_users(self, users: Sequence[UserEntry]) -> None:
         known = self._known.users.by_name

@@ -59,7 +59,7 @@ async def add(connection: Connection, place: WebhookPlace, given: WebhookSetting
     secrets = _encrypted(given, box)
     signing_token = secrets.pop("signing_token", None) or box.encrypt(made or "")
     try:
-        webhook = await rows.insert_webhook(connection, place, _columns(given))
+        webhook = await rows.insert_webhook(connection, place, columns_of(given))
     except conflicts():
         raise ConflictError(_TAKEN) from None
     await secret_rows.store_secrets(
@@ -82,7 +82,7 @@ async def change(connection: Connection, webhook: Webhook, given: WebhookChange,
     """
     secrets = _encrypted(given, box)
     try:
-        changed = await rows.update_webhook(connection, webhook.id, _columns(given))
+        changed = await rows.update_webhook(connection, webhook.id, columns_of(given))
     except conflicts():
         raise ConflictError(_TAKEN) from None
     if changed is None:
@@ -141,11 +141,11 @@ async def find(connection: Connection, place: WebhookPlace, webhook_id: int) -> 
     return webhook
 
 
-def _columns(given: WebhookChange) -> dict[str, object]:
+def columns_of(given: WebhookChange) -> dict[str, object]:
     """Return the columns that were given, as JSON has them."""
     columns: dict[str, object] = {name: getattr(given, name) for name in _PLAIN if name in given.model_fields_set}
     renamed = {
-        "event_types": ("types", given.event_types),
+        "event_types": ("types", None if given.event_types is None else list(given.event_types)),
         "content_mode": ("content_mode", given.content_mode),
         "ordered": ("is_ordered", given.ordered),
         "enable_ssl_verification": ("verifies_tls", given.enable_ssl_verification),

@@ -36,6 +36,11 @@ class SecretBox:
         self._all: Final = MultiFernet(fernets) if fernets else None
         self._first: Final = fernets[0] if fernets else None
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether secrets can be kept."""
+        return self._all is not None
+
     def encrypt(self, text: str) -> str:
         """Return *text*, encrypted with the first key.
 

@@ -1,6 +1,7 @@
 """A receiver of webhooks: an HTTP server in the process of the test."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -9,7 +10,6 @@ from ipaddress import ip_network
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from service.context import Context
@@ -19,7 +19,7 @@ from tests.support.stepwise import with_settings
 from workers.deliverer.session import Deliverer
 from workers.relay.events import number_once
 
-SECRET_KEY: Final = Fernet.generate_key().decode()
+SECRET_KEY: Final = base64.urlsafe_b64encode(b"0123456789abcdef" * 2).decode()
 LOOPBACK: Final = (ip_network("127.0.0.0/8"),)
 
 Answering: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]

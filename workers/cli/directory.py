@@ -19,8 +19,11 @@ from service.directory_file.applying import (
 )
 from service.directory_file.changes import Change
 from service.directory_file.rows import Counts
+from service.directory_file.webhooks import WebhookRules
 from service.errors import PackyardError, StartError
+from service.infra.egress.addresses import AllowedAddresses
 from service.infra.postgres.outages import one_line_for_outages
+from service.webhooks.secrets import SecretBox
 from workers.cli.options import command_settings
 
 _MOST_PROBLEMS: Final = 20
@@ -125,9 +128,10 @@ def _preview(written: WrittenDirectory) -> list[str]:
 
 async def _apply(written: WrittenDirectory, review: Callable[[Sequence[Change]], None]) -> Mapping[str, Counts]:
     settings = command_settings()
+    rules = WebhookRules(SecretBox(settings.secret_keys), AllowedAddresses(settings.webhook_allowed_networks))
     with one_line_for_outages():
         async with open_catalogue(settings, connections=1) as database:
-            return await apply_directory(database, written, review=review)
+            return await apply_directory(database, written, review=review, webhooks=rules)
 
 
 def _read(file: Path) -> WrittenDirectory:
