@@ -3,10 +3,11 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from service.deletions.deletion import Deletions
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError, first_line
-from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch
+from service.infra.postgres.database import Database, DatabaseUnavailableError, fetch, fetch_row
 from service.infra.postgres.pool import open_database
 from service.infra.postgres.schema_version import require_current_schema
 from service.infra.storage.interface import ObjectStore
@@ -15,6 +16,10 @@ from service.infra.storage.pacing import Pace
 from service.observing.liveness import Vitals
 from service.observing.servers import Condition, ObservedServer, Servers
 from service.settings import Settings
+
+_OWNED_BY_ANOTHER: Final = (
+    "PACKYARD_STORAGE_URL: the objects in {url} belong to another instance, {owner}; this is {instance}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +93,21 @@ def _in_one_line() -> Iterator[None]:
 
 
 async def _require_own_store(database: Database, store: ObjectStore, url: str) -> None:
+    # In another's store our objects would all seem to be gone, so each deletion would end and remove nothing.
     try:
-        if await store.is_ours():
-            return
         async with database.connection() as connection:
-            if await fetch(connection, "any_file"):
+            row = await fetch_row(connection, "instance_id")
+            instance = str(row["id"]) if row else ""
+            if await store.is_ours():
+                owner = await store.owner()
+                if owner not in {"", instance}:
+                    raise StartError(_OWNED_BY_ANOTHER.format(url=url, owner=owner, instance=instance))
+                if owner:
+                    return
+            elif await fetch(connection, "any_file"):
                 raise StartError(
                     f"PACKYARD_STORAGE_URL: the objects of this database are not in {url}: is the volume mounted?"
                 )
-        await store.adopt()
+        await store.adopt(instance)
     except (StorageUnavailableError, StorageRefusedError) as error:
         raise StartError(f"PACKYARD_STORAGE_URL: the object store cannot be used: {error}") from error

@@ -52,8 +52,12 @@ class WrappedStore(ObjectStore):
         return await self._store.is_ours()
 
     @override
-    async def adopt(self) -> None:
-        await self._store.adopt()
+    async def owner(self) -> str:
+        return await self._store.owner()
+
+    @override
+    async def adopt(self, owner: str = "") -> None:
+        await self._store.adopt(owner)
 
     @override
     async def address(self, key: str, *, valid_for: timedelta) -> str | None:

@@ -143,8 +143,12 @@ class ObjectStore(Protocol):
         """Return whether this is a store that was adopted, and not an empty place where ours should be."""
         ...
 
-    async def adopt(self) -> None:
-        """Make this store ours; only for one that holds nothing yet."""
+    async def owner(self) -> str:
+        """Return the id of the instance that the mark names; an empty text if it names none."""
+        ...
+
+    async def adopt(self, owner: str = "") -> None:
+        """Mark this store, with the id of the instance that owns it; only for one that has no owner yet."""
         ...
 
     async def address(self, key: str, *, valid_for: timedelta) -> str | None:

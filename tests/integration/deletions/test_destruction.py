@@ -87,7 +87,7 @@ async def test_carrying_out_leaves_no_row_no_object_and_no_empty_folder(
     assert await file_statuses(filled, package_id) == []
     assert await status_of(filled, kept) == "default"
     assert len(objects_in(objects)) == 1
-    assert all(any(folder.iterdir()) for folder in objects.rglob("[!.]*") if folder.is_dir())
+    assert all(any(folder.iterdir()) for folder in objects.rglob("projects/**") if folder.is_dir())
     done = await find_deletion(filled, deletion.id)
     assert (done.state, done.files_done, done.bytes_done) == (DeletionState.SUCCEEDED, 3, 15)
     assert await event_topics(filled) == [
@@ -530,6 +530,18 @@ async def test_a_storage_folder_that_is_away_is_not_taken_for_empty(
     with pytest.raises(StorageUnavailableError):
         await publish(filled, name="another")
     with pytest.raises(StartError, match="is the volume mounted"):
+        async with open_context(filled.settings):
+            pass
+
+
+@pytest.mark.usefixtures("database_of_its_own")
+async def test_a_store_of_another_instance_is_refused_at_the_start(filled: Context) -> None:
+    async with open_context(filled.settings):
+        pass
+    (instance,) = await query(filled, "SELECT id FROM instance")
+    await query(filled, "UPDATE instance SET id = gen_random_uuid()")
+
+    with pytest.raises(StartError, match=f"belong to another instance, {instance['id']}"):
         async with open_context(filled.settings):
             pass
 

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import psutil
 import pytest
@@ -18,6 +19,9 @@ from tests.support.buckets import new_prefix, open_at, sign_in_as_admin, stream
 from tests.support.servers import Servers
 
 _MIB = 1024 * 1024
+
+
+_INSTANCE: Final = "01920000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
@@ -309,8 +313,13 @@ async def test_a_large_object_comes_and_goes_in_little_memory(store: ObjectStore
 
 async def test_a_store_is_ours_once_it_was_adopted(store: ObjectStore) -> None:
     assert await store.is_ours()
-    await store.adopt()
+    assert await store.owner() == ""
+    await store.adopt(_INSTANCE)
     assert await store.is_ours()
+    assert await store.owner() == _INSTANCE
+    await store.keeps_removed()
+    assert await store.owner() == _INSTANCE
+    assert [found async for piece in store.list() for found in piece] == []
     assert await _keys(store) == []
     assert not await store.keeps_removed()
 

@@ -35,6 +35,7 @@ _LARGEST_COPY: Final = 5 * 1024**3
 """Bytes that S3 copies by itself at most."""
 _IN_LOOP: Final = 64 * 1024
 """From this many bytes on, checksums are worth a thread."""
+_LONGEST_OWNER: Final = 100
 _NO_VERSION: Final = "null"
 """The name in S3 for the version of an object that was written while versioning was suspended."""
 
@@ -139,9 +140,17 @@ class BucketStore(ObjectStore):
         return await self.head(MARK) is not None
 
     @override
-    async def adopt(self) -> None:
+    async def owner(self) -> str:
         try:
-            await obstore.put_async(self._backend, MARK, b"", use_multipart=False)
+            async with self.get(MARK) as pieces:
+                return (await anext(pieces, b""))[:_LONGEST_OWNER].decode(errors="replace")
+        except ObjectMissingError:
+            return ""
+
+    @override
+    async def adopt(self, owner: str = "") -> None:
+        try:
+            await obstore.put_async(self._backend, MARK, owner.encode(), use_multipart=False)
         except FAILURES as error:
             raise self._translated(error, Deed.WRITE) from error
 
@@ -162,7 +171,8 @@ class BucketStore(ObjectStore):
             version = (await obstore.head_async(self._backend, MARK))["version"]
             if version is not None:
                 # Versions were kept once; only a new object shows whether they are kept now.
-                version = (await obstore.put_async(self._backend, MARK, b"", use_multipart=False))["version"]
+                mark = (await self.owner()).encode()
+                version = (await obstore.put_async(self._backend, MARK, mark, use_multipart=False))["version"]
         except FAILURES as error:
             raise self._translated(error, Deed.READ) from error
         return version not in {None, _NO_VERSION}

@@ -39,6 +39,8 @@ from service.infra.storage.interface import (
 from service.infra.storage.reading import begun
 
 _THREADS: Final = 16
+_OWNER: Final = "instance-"
+"""How the name of the folder begins that names the owner, within the mark."""
 _STALE_S: Final = 24 * 3600
 """The process of an upload was killed if the upload has written nothing for this long."""
 
@@ -117,8 +119,13 @@ class FolderStore(ObjectStore):
         return await self._run((self._folder / MARK).is_dir)
 
     @override
-    async def adopt(self) -> None:
-        await self._run((self._folder / MARK).mkdir, mode=0o700, exist_ok=True)
+    async def owner(self) -> str:
+        return await self._run(self._owner)
+
+    @override
+    async def adopt(self, owner: str = "") -> None:
+        mark = self._folder / MARK
+        await self._run((mark / f"{_OWNER}{owner}" if owner else mark).mkdir, mode=0o700, parents=True, exist_ok=True)
 
     @override
     async def address(self, key: str, *, valid_for: timedelta) -> str | None:
@@ -173,6 +180,10 @@ class FolderStore(ObjectStore):
         if not stat.S_ISREG(found.st_mode):
             return None
         return ObjectInfo(key, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def _owner(self) -> str:
+        names = sorted(path.name for path in (self._folder / MARK).glob(f"{_OWNER}*"))
+        return names[0].removeprefix(_OWNER) if names else ""
 
     def _move(self, key: str, target: str) -> None:
         with root_of(self._folder) as root:
