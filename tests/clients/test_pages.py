@@ -40,7 +40,6 @@ async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         file = folder / "packages.ndjson"
         file.write_text("".join(json.dumps(package) + "\n" for package in _packages()), encoding="utf-8")
         await made.run("import", str(file))
-        await made.start("schedule")
         yield made
 
 
