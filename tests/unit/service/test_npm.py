@@ -135,6 +135,7 @@ def test_a_link_and_a_deeper_package_json_are_no_manifest() -> None:
             "Tarball should be a gzip-compressed tar archive",
         ),
     ],
+    ids=["bytes", "gzip", "nothing", "cut off", "above", "absolute", "large manifest", "large", "size in a header"],
 )
 def test_a_tarball_that_breaks_a_rule_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(ValidationFailedError) as refused:
