@@ -14,9 +14,11 @@ from service.api.routes import (
     events,
     generic,
     health,
+    hook_deliveries,
     hooks,
     packages,
     retention,
+    retention_runs,
     statistics,
 )
 from service.context import Context
@@ -66,7 +68,9 @@ ROUTES: Final = (
     deletions.routes,
     events.routes,
     hooks.routes,
+    hook_deliveries.routes,
     retention.routes,
+    retention_runs.routes,
     statistics.routes,
     browsing.routes,
     documentation.routes,

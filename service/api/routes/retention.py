@@ -1,7 +1,6 @@
-"""Retention: rules of a project, a group or the instance, what they would do, their runs, and reports."""
+"""Retention: rules of a project, a group or the instance, and what they would do."""
 
 from typing import Final
-from uuid import UUID
 
 from aiohttp import web
 
@@ -10,14 +9,8 @@ from schemas.http.retention import (
     PackageRetention,
     PreviewRequest,
     PreviewTotals,
-    ReportedPackage,
     RetentionPreview,
     RuleResource,
-    RunApproval,
-    RunListing,
-    RunReport,
-    RunRequest,
-    RunResource,
 )
 from schemas.retention import RetentionRule
 from service.access import access
@@ -27,18 +20,15 @@ from service.http.bodies import read_body
 from service.http.carriers import OF_PROJECT
 from service.http.keys import CONTEXT
 from service.http.operations import MOVED, Answer, Media, Routes, one
-from service.http.parameters import read_path, read_query
+from service.http.parameters import read_path
 from service.http.replies import no_content, reply
 from service.http.visits import PROJECT_REFUSALS, project_visit
 from service.refusals import ConflictError, MovedProjectWriteError, NotFoundError, SearchesBusyError
-from service.retention import preview, reports, rules, runs
+from service.retention import preview, rules, runs
 from service.retention.entities import (
     fate_entity,
-    item_entity,
-    report_entity,
     retention_entity,
     rule_entity,
-    run_entity,
     totals_entity,
 )
 from service.retention.preview import Preview
@@ -49,9 +39,7 @@ _places: Final = PlaceRoutes(routes)
 PREVIEWS: Final = web.AppKey("previews", preview.Previews)
 _GONE: Final = Answer(204, media=Media.EMPTY)
 _TAKEN: Final = ConflictError("the place has a rule of that name")
-_RUNS_ON_A_PAGE: Final = 20
 _SHAPE_OF_PACKAGES: Final = tuple(PackageFate.model_fields)
-_SHAPE_OF_ITEMS: Final = tuple(ReportedPackage.model_fields)
 
 
 @_places.add("get", "/retention_rules", answers=one(list[RuleResource]))
@@ -149,82 +137,6 @@ async def preview_retention(request: web.Request) -> web.StreamResponse:
         return await stream_list(request, _head(found), rows, _SHAPE_OF_PACKAGES)
 
 
-@_places.add("get", "/retention/runs", query=RunListing, answers=one(list[RunResource]))
-async def list_retention_runs(request: web.Request) -> web.Response:
-    """List the runs of the retention rules of a place, the newest first."""
-    async with place_visit(request) as (connection, visit):
-        query = read_query(request, RunListing)
-        found = await runs.list_runs(
-            connection, visit.place, limit=_RUNS_ON_A_PAGE, offset=min(query.page - 1, 10_000) * _RUNS_ON_A_PAGE
-        )
-    return reply([run_entity(each) for each in found])
-
-
-@_places.add(
-    "post",
-    "/retention/runs",
-    body=RunRequest,
-    answers=one(RunResource, status=202),
-    refusals=(NotFoundError, ConflictError("another run of the rule is under way")),
-)
-async def ask_for_retention_run(request: web.Request) -> web.Response:
-    """Ask for a run of a retention rule of a place; the scheduler carries it out."""
-    async with place_visit(request) as (_, visit):
-        pass
-    body = await read_body(request, RunRequest)
-    async with request.app[CONTEXT].database.transaction() as connection:
-        stored = await rules.find_rule(connection, visit.place, body.rule_id, lock=True)
-        run = await runs.ask_for_run(connection, stored, requested_by=visit.caller.user_id, dry_run=body.dry_run)
-    return reply(run_entity(run), status=202)
-
-
-@_places.add("get", "/retention/runs/{run_id}", answers=one(RunReport), refusals=(NotFoundError,))
-async def show_retention_run(request: web.Request) -> web.Response:
-    """Show a run of a retention rule of a place, and what became of its list."""
-    async with place_visit(request) as (connection, visit):
-        run = await runs.find_run(connection, visit.place, _run_id(request))
-        return reply(report_entity(run, await reports.outcome_of(connection, run.id)))
-
-
-@_places.add(
-    "get",
-    "/retention/runs/{run_id}/packages",
-    answers=Answer(200, ReportedPackage, media=Media.NDJSON),
-    refusals=(NotFoundError,),
-)
-async def report_retention_run(request: web.Request) -> web.StreamResponse:
-    """List the packages on the list of a run of a retention rule of a place.
-
-    `Accept` chooses JSON, `application/x-ndjson` or `text/csv`.
-    """
-    async with place_visit(request) as (connection, visit):
-        run = await runs.find_run(connection, visit.place, _run_id(request))
-        head = report_entity(run, await reports.outcome_of(connection, run.id))
-        async with connection.transaction(readonly=True):
-            rows = (item_entity(each) async for each in reports.stream_items(connection, run.id))
-            return await stream_list(request, head, rows, _SHAPE_OF_ITEMS)
-
-
-@_places.add(
-    "post",
-    "/retention/runs/{run_id}/approve",
-    body=RunApproval,
-    answers=one(RunResource),
-    refusals=(NotFoundError, ConflictError("the run has 12 packages with 4096 bytes")),
-)
-async def approve_retention_run(request: web.Request) -> web.Response:
-    """Approve the list of a run of a retention rule of a place: those on it that still match go."""
-    async with place_visit(request) as (_, visit):
-        run_id = _run_id(request)
-    body = await read_body(request, RunApproval)
-    async with request.app[CONTEXT].database.transaction() as connection:
-        run = await runs.find_run(connection, visit.place, run_id, lock=True)
-        approved = await runs.approve_run(
-            connection, run, user_id=visit.caller.user_id, packages=body.packages, size=body.bytes
-        )
-    return reply(run_entity(approved))
-
-
 @routes.get(
     "/api/v4/projects/{id}/packages/{package_id}/retention",
     answers=(one(PackageRetention), MOVED),
@@ -254,11 +166,6 @@ async def release_package_to_retention(request: web.Request) -> web.Response:
             raise NotFoundError
         await runs.release_package(connection, package_id)
     return no_content()
-
-
-def _run_id(request: web.Request) -> UUID:
-    read_path(request)
-    return UUID(request.match_info["run_id"])
 
 
 def _head(found: Preview) -> PreviewTotals:
