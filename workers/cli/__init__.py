@@ -31,7 +31,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "relay": ("workers.cli.processes:relay", "Run the relay: numbers events, hands the outbox to the broker."),
         "retention": (
             "workers.cli.retention.commands:retention",
-            "Rules by which packages go by themselves: what they would do, their runs, approval.",
+            "Rules by which packages go by themselves, or stay.",
         ),
         "roles": ("workers.cli.roles:roles", "Database roles and broker users with the least rights that do."),
         "schedule": ("workers.cli.processes:schedule", "Run the scheduler: makes due what waits."),
