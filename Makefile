@@ -22,17 +22,20 @@ DEMO := .demo/downloaded
 
 .PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests
 
+# The tests of test-clients: each takes half a minute or more.
+LONG := clients or faults or scaling or soak
+
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 14
 
 run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT=8080 DATA=.packyard
 	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
 
-test: setup checkers ## Run all tests against real PostgreSQL, RabbitMQ and object storage, without those of clients
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'not clients'
+test: setup checkers ## Run all tests against real PostgreSQL, RabbitMQ and object storage, without those of test-clients
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'not ($(LONG))'
 
-test-clients: setup clients checkers ## Run real clients of other makers against it
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m clients
+test-clients: setup clients checkers ## Run real clients of other makers against it, and load and faults for a while
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m '$(LONG)'
 
 setup: system $(INSTALLED) ## Make .venv, with everything installed that the other targets need
 

@@ -38,6 +38,7 @@ def _packages() -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.clients
 @pytest.mark.timeout(_SECONDS + 120)
 async def test_every_answer_is_one_that_the_document_describes(yard: Yard) -> None:
     lines = yard.folder / "packages.ndjson"

@@ -90,6 +90,7 @@ def test_every_process_is_there_with_settings_that_it_knows(services: dict[str, 
         "relay": ["relay"],
         "worker": ["work"],
         "scheduler": ["schedule"],
+        "deliverer": ["deliver"],
     }
     assert services["worker"]["deploy"]["replicas"] == 2
     for service in ours.values():

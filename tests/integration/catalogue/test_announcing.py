@@ -12,6 +12,7 @@ from service.context import Context
 from service.events import numbering
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query
+from tests.support.distributions import distribution
 from tests.support.packages import bring_in
 
 _BY: Final = {"PRIVATE-TOKEN": "developer-token"}
@@ -56,7 +57,7 @@ async def test_every_way_to_upload_announces(filled: Context, client: Client) ->
     form = FormData()
     for name, value in {"name": "Press_Kit", "version": "1.0", "sha256_digest": ""}.items():
         form.add_field(name, value)
-    form.add_field("content", io.BytesIO(b"sdist"), filename="press_kit-1.0.tar.gz")
+    form.add_field("content", io.BytesIO(distribution("press_kit-1.0.tar.gz")), filename="press_kit-1.0.tar.gz")
     answer = await client.post("/api/v4/projects/100/packages/pypi", data=form, headers=_BY)
     assert answer.status == 201, await answer.text()
 

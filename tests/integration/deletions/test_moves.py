@@ -185,8 +185,8 @@ async def test_the_rules_of_the_database_name_the_same_sets(filled: Context) -> 
 
     assert _named(checks) == {CLAIMED, ENDED}
     hidden = frozenset(PACKAGE_MOVES) - DISPLAYABLE
-    succeeded = frozenset({DeletionState.SUCCEEDED})
-    assert _named(indexes) == {DISPLAYABLE, INSTALLABLE, hidden, CLAIMED, FAILED, succeeded}
+    queued, succeeded = frozenset({DeletionState.QUEUED}), frozenset({DeletionState.SUCCEEDED})
+    assert _named(indexes) == {DISPLAYABLE, INSTALLABLE, hidden, queued, CLAIMED, FAILED, succeeded}
 
 
 def _named(rules: Sequence[Mapping[str, Any]]) -> set[frozenset[str]]:

@@ -11,6 +11,8 @@ import jsonschema_rs
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from schemas.messages.events import EVENTS
+from schemas.messages.examples import example_fact
 from schemas.messages.feed_channels import FEEDS
 from schemas.messages.outgoing import Kind
 from schemas.names import AccessLevel, Cause, Credential, Lane
@@ -18,6 +20,7 @@ from service.context import Context
 from service.deletions import bulk
 from service.deletions.bulk import Wanted
 from service.deletions.deletion import Origin
+from service.events import outbox
 from service.storage_check import schedule
 from tests.integration.conftest import Client
 from tests.support.catalogue import OPEN, delete, delete_file, protect, publish, query, restore
@@ -33,6 +36,7 @@ _DOCUMENT: Final = read_document()
 _DESCRIPTION: Final = Description(_DOCUMENT, is_closed=True)
 _SENDING: Final = _DOCUMENT["operations"]["deletions"]["bindings"]["amqp"]
 _HOUR: Final = timedelta(hours=1)
+_OF_OTHERS: Final = ("retention.", "webhook.")
 _COMMAND_LINE: Final = Origin(
     None, AccessLevel.ADMIN, Credential.COMMAND_LINE, Cause.BULK, Lane.BULK, reason="too old", batch_id=uuid4()
 )
@@ -108,6 +112,19 @@ async def _let_all_happen(context: Context) -> None:
     )
 
 
+async def _let_rules_and_webhooks_speak(context: Context) -> None:
+    """Send the events of retention and webhooks as examples; tests of these hold when they are sent."""
+    facts = [example_fact(kind) for kind in EVENTS if kind.topic().startswith(_OF_OTHERS)]
+    # Those of a group have no project.
+    facts += [
+        fact.model_copy(update={"project_id": None, "group_id": 10})
+        for fact in facts
+        if fact.topic().startswith("webhook.")
+    ]
+    async with context.database.transaction() as connection:
+        await outbox.append(connection, [outbox.event(fact) for fact in facts])
+
+
 async def _take(queue: aio_pika.abc.AbstractQueue, count: int, **arguments: Any) -> list[AbstractIncomingMessage]:
     """Consume so many messages."""
     came: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
@@ -159,6 +176,7 @@ async def test_every_event_is_as_the_document_says(
     assert log is not None
     await channel.set_qos(prefetch_count=1_000)
     await _let_all_happen(filled)
+    await _let_rules_and_webhooks_speak(filled)
     sent = await relay_once(filled, publisher, Kind.EVENT)
     assert await relay_once(filled, publisher, Kind.EVENT) == 0
 

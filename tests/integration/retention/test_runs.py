@@ -39,7 +39,9 @@ async def test_a_run_deletes_all_but_the_latest_as_one_batch_at_level_none(fille
     assert topics[0] == "retention.run_planned"
     assert topics[-1] == "retention.run_finished"
     assert topics.count("package.deletion_requested") == 9
-    (key, *_) = await query(filled, "SELECT routing_key FROM outbox WHERE routing_key LIKE 'retention%'")
+    (key, *_) = await query(
+        filled, "SELECT routing_key FROM outbox WHERE routing_key LIKE 'retention%' ORDER BY position"
+    )
     assert key["routing_key"] == "retention.run_planned.any.10.100"
 
 
