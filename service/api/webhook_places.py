@@ -1,4 +1,4 @@
-"""The places that webhooks belong to, who may see and change them there, and what their routes share."""
+"""The places that webhooks belong to, and who may see and change them there."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,53 +8,40 @@ from aiohttp import web
 
 from schemas.names import AccessLevel
 from service.access import access
-from service.http import read_path
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
+from service.http import group_visit, project_visit, read_path
+from service.http.places import RoutePlace, of_group, of_project
 from service.infra.postgres.database import Connection
-from service.refusals import ForbiddenError, MovedProjectWriteError, UnauthorizedError
+from service.refusals import ForbiddenError, UnauthorizedError
 from service.webhooks import managing
 from service.webhooks.rows import Webhook, WebhookPlace
-
-HOOKS_OF_PROJECT: Final = "/api/v4/projects/{id}/hooks"
-HOOKS_OF_GROUP: Final = "/api/v4/groups/{id}/hooks"
-ONE_HOOK: Final = "/{hook_id}"
-IN_PROJECT: Final = (*PROJECT_REFUSALS, UnauthorizedError)
-TO_PROJECT: Final = (*IN_PROJECT, MovedProjectWriteError)
-IN_GROUP: Final = (*GROUP_REFUSALS, UnauthorizedError)
 
 HookVisit: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, WebhookPlace]]]
 """Gives a connection and the place of the request's path to a caller who may see webhooks there."""
 
-_LEVEL_IN_PROJECT: Final = AccessLevel.MAINTAINER
-_LEVEL_IN_GROUP: Final = AccessLevel.OWNER
-
 
 @asynccontextmanager
-async def in_project(request: web.Request) -> AsyncGenerator[tuple[Connection, WebhookPlace]]:
-    """Give a connection and the project to its maintainers.
-
-    Raises:
-        RefusedError: the caller is none, or cannot read the project.
-    """
+async def _in_project(request: web.Request) -> AsyncGenerator[tuple[Connection, WebhookPlace]]:
     async with project_visit(request, credential_required=True) as (connection, found):
-        if found.level < _LEVEL_IN_PROJECT:
+        if found.level < AccessLevel.MAINTAINER:
             raise ForbiddenError
         yield connection, WebhookPlace(project_id=found.project.id)
 
 
 @asynccontextmanager
-async def in_group(request: web.Request) -> AsyncGenerator[tuple[Connection, WebhookPlace]]:
-    """Give a connection and the group to its owners.
-
-    Raises:
-        RefusedError: the caller is none, or cannot read the group.
-    """
+async def _in_group(request: web.Request) -> AsyncGenerator[tuple[Connection, WebhookPlace]]:
     async with group_visit(request) as (connection, caller, group):
         if caller.credential is None:
             raise UnauthorizedError
-        if access.level_in(caller, group) < _LEVEL_IN_GROUP:
+        if access.level_in(caller, group) < AccessLevel.OWNER:
             raise ForbiddenError
         yield connection, WebhookPlace(group_id=group.id)
+
+
+HOOK_PLACES: Final[tuple[RoutePlace[HookVisit], ...]] = (
+    of_project("/api/v4/projects/{id}/hooks", _in_project, refusals=(UnauthorizedError,)),
+    of_group("/api/v4/groups/{id}/hooks", _in_group, refusals=(UnauthorizedError,)),
+)
+ONE_HOOK: Final = "/{hook_id}"
 
 
 async def asked_for(request: web.Request, connection: Connection, place: WebhookPlace) -> Webhook:

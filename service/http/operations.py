@@ -182,7 +182,7 @@ class _Extras(TypedDict, total=False):
     refuses_unknown: bool
 
 
-class _About(_Extras, total=False):
+class RouteAbout(_Extras, total=False):
     """The properties that a route gives its operation."""
 
     answers: Required[Answer | Sequence[Answer]]
@@ -199,21 +199,21 @@ class Routes:
         self._tag = tag
         self._carriers = carriers
 
-    def get(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
+    def get(self, path: str, **about: Unpack[RouteAbout]) -> Callable[[Handler], Handler]:
         """Serve GET, and HEAD with it."""
-        return self._add("GET", path, **about)
+        return self.add("GET", path, **about)
 
-    def put(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
+    def put(self, path: str, **about: Unpack[RouteAbout]) -> Callable[[Handler], Handler]:
         """Serve PUT."""
-        return self._add("PUT", path, **about)
+        return self.add("PUT", path, **about)
 
-    def post(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
+    def post(self, path: str, **about: Unpack[RouteAbout]) -> Callable[[Handler], Handler]:
         """Serve POST."""
-        return self._add("POST", path, **about)
+        return self.add("POST", path, **about)
 
-    def delete(self, path: str, **about: Unpack[_About]) -> Callable[[Handler], Handler]:
+    def delete(self, path: str, **about: Unpack[RouteAbout]) -> Callable[[Handler], Handler]:
         """Serve DELETE."""
-        return self._add("DELETE", path, **about)
+        return self.add("DELETE", path, **about)
 
     def add_to(self, app: web.Application) -> None:
         """Serve all of them in *app*."""
@@ -222,7 +222,7 @@ class Routes:
             for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
                 app.router.add_route(method, operation.path, _served(operation), expect_handler=expect)
 
-    def _add(
+    def add(
         self,
         method: str,
         path: str,
@@ -232,6 +232,8 @@ class Routes:
         carriers: frozenset[Carrier] | None = None,
         **extras: Unpack[_Extras],
     ) -> Callable[[Handler], Handler]:
+        """Serve a method."""
+
         def add(handler: Handler) -> Handler:
             self.operations.append(
                 Operation(

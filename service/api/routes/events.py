@@ -18,9 +18,10 @@ from service.feed.log import FeedPart, WantedEvents
 from service.feed.tail import FeedTail
 from service.http.carriers import OF_PROJECT, PERSONAL
 from service.http.keys import CONTEXT, CREDENTIAL_OWNER
-from service.http.operations import MOVED, Answer, Media, Routes
+from service.http.operations import Answer, Media, Routes
 from service.http.parameters import read_query
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, caller_visit, group_visit, project_visit
+from service.http.places import PlaceRoutes, RoutePlace, of_group, of_project
+from service.http.visits import caller_visit, group_visit, project_visit
 from service.infra.postgres.database import Connection
 from service.refusals import FeedMovedOnError, TooManyRequestsError, UnauthorizedError
 
@@ -50,34 +51,6 @@ async def _close_tail(app: web.Application) -> AsyncGenerator[None]:
     await app[TAIL].close()
 
 
-@routes.get(
-    "/api/v4/projects/{id}/package_events",
-    query=FeedReading,
-    answers=(_EVENTS, MOVED),
-    refusals=(*PROJECT_REFUSALS, _GONE),
-    carriers=OF_PROJECT,
-)
-async def list_project_events(request: web.Request) -> web.StreamResponse:
-    """List a project's events, the oldest first, wait for them, or stream them.
-
-    `Accept` chooses the form: an array of CloudEvents, `application/x-ndjson`, or `text/event-stream`.
-    `X-Next-After` is the number to go on with, also where no event was shown.
-    """
-    return await _answer(request, _project_audience)
-
-
-@routes.get("/api/v4/groups/{id}/package_events", query=FeedReading, answers=_EVENTS, refusals=(*GROUP_REFUSALS, _GONE))
-async def list_group_events(request: web.Request) -> web.StreamResponse:
-    """List the events of the projects that are below a group now, in the same forms as those of one project."""
-    return await _answer(request, _group_audience)
-
-
-@routes.get("/api/v4/package_events", query=FeedReading, answers=_EVENTS, refusals=(_GONE,))
-async def list_events(request: web.Request) -> web.StreamResponse:
-    """List the events of all projects that the caller sees; for admins, also those about no project."""
-    return await _answer(request, _instance_audience)
-
-
 @asynccontextmanager
 async def _project_audience(request: web.Request) -> AsyncGenerator[tuple[Connection, Caller, Audience]]:
     async with project_visit(request) as (connection, found):
@@ -96,7 +69,22 @@ async def _instance_audience(request: web.Request) -> AsyncGenerator[tuple[Conne
         yield connection, caller, Audience(caller, sees_all=caller.is_admin)
 
 
-async def _answer(request: web.Request, visit: _Visit) -> web.StreamResponse:
+_places: Final = PlaceRoutes[_Visit](
+    routes,
+    of_project("/api/v4/projects/{id}/package_events", _project_audience, carriers=OF_PROJECT),
+    of_group("/api/v4/groups/{id}/package_events", _group_audience),
+    RoutePlace("", "all projects that the caller sees", "/api/v4/package_events", _instance_audience),
+)
+
+
+@_places.get("", query=FeedReading, answers=_EVENTS, refusals=(_GONE,))
+async def list_place_events(request: web.Request, visit: _Visit) -> web.StreamResponse:
+    """List the events of a place, the oldest first, wait for them, or stream them.
+
+    A group has those of the projects that are below it now. Without a project or group, admins also see events about
+    no project. `Accept` chooses the form: an array of CloudEvents, `application/x-ndjson`, or `text/event-stream`.
+    `X-Next-After` is the number to go on with, also where no event was shown.
+    """
     accept = request.headers.get("Accept", "")
     streams = Media.EVENT_STREAM in accept and request.method == "GET"
     async with visit(request) as (connection, caller, audience):

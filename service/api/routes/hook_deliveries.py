@@ -1,101 +1,29 @@
 """Deliveries of webhooks: those that failed or were asked for, tests, and sending again."""
 
+from typing import Final
+
 from aiohttp import web
 
 from schemas.http.webhooks import DeliveryListing, WebhookDeliveryResource
 from service.api.entities.webhooks import delivery_entity
-from service.api.webhook_places import (
-    HOOKS_OF_GROUP,
-    HOOKS_OF_PROJECT,
-    IN_GROUP,
-    IN_PROJECT,
-    ONE_HOOK,
-    TO_PROJECT,
-    HookVisit,
-    asked_for,
-    in_group,
-    in_project,
-)
-from service.http import PERSONAL, Routes, one, page_of, read_path, reply, reply_page
-from service.http.operations import MOVED
-from service.http.parameters import read_request
+from service.api.webhook_places import HOOK_PLACES, ONE_HOOK, HookVisit, asked_for
+from service.http import PERSONAL, Routes, one, page_of, read_path, read_request, reply, reply_page
+from service.http.places import PlaceRoutes
 from service.infra.postgres.pages import COUNT_LIMIT, Slice
 from service.refusals import NotFoundError
 from service.webhooks import deliveries, managing
 from service.webhooks.deliveries import DeliveryState
 
 routes = Routes("Webhooks", carriers=PERSONAL)
+_places: Final = PlaceRoutes[HookVisit](routes, *HOOK_PLACES)
+_MADE: Final = one(WebhookDeliveryResource, status=201)
 
 
-@routes.get(
-    HOOKS_OF_PROJECT + ONE_HOOK + "/events",
-    query=DeliveryListing,
-    answers=(page_of(WebhookDeliveryResource), MOVED),
-    refusals=(*IN_PROJECT, NotFoundError),
+@_places.get(
+    ONE_HOOK + "/events", query=DeliveryListing, answers=page_of(WebhookDeliveryResource), refusals=(NotFoundError,)
 )
-async def list_project_hook_deliveries(request: web.Request) -> web.Response:
-    """List the deliveries of a project's webhook that failed or were asked for, the newest first."""
-    return await _list_deliveries(request, in_project)
-
-
-@routes.get(
-    HOOKS_OF_GROUP + ONE_HOOK + "/events",
-    query=DeliveryListing,
-    answers=page_of(WebhookDeliveryResource),
-    refusals=(*IN_GROUP, NotFoundError),
-)
-async def list_group_hook_deliveries(request: web.Request) -> web.Response:
-    """List the deliveries of a group's webhook that failed or were asked for, the newest first."""
-    return await _list_deliveries(request, in_group)
-
-
-@routes.post(
-    HOOKS_OF_PROJECT + ONE_HOOK + "/test/package_events",
-    answers=one(WebhookDeliveryResource, status=201),
-    refusals=(*TO_PROJECT, NotFoundError),
-)
-async def test_project_hook(request: web.Request) -> web.Response:
-    """Send a test to a project's webhook. The list of its deliveries shows what came of it.
-
-    A test that succeeds enables a webhook that is disabled.
-    """
-    return await _test(request, in_project)
-
-
-@routes.post(
-    HOOKS_OF_GROUP + ONE_HOOK + "/test/package_events",
-    answers=one(WebhookDeliveryResource, status=201),
-    refusals=(*IN_GROUP, NotFoundError),
-)
-async def test_group_hook(request: web.Request) -> web.Response:
-    """Send a test to a group's webhook. The list of its deliveries shows what came of it.
-
-    A test that succeeds enables a webhook that is disabled.
-    """
-    return await _test(request, in_group)
-
-
-@routes.post(
-    HOOKS_OF_PROJECT + ONE_HOOK + "/events/{hook_event_id}/resend",
-    answers=one(WebhookDeliveryResource, status=201),
-    refusals=(*TO_PROJECT, NotFoundError),
-)
-async def resend_project_hook_event(request: web.Request) -> web.Response:
-    """Send the event of a delivery again, with the same `webhook-id`."""
-    return await _resend(request, in_project)
-
-
-@routes.post(
-    HOOKS_OF_GROUP + ONE_HOOK + "/events/{hook_event_id}/resend",
-    answers=one(WebhookDeliveryResource, status=201),
-    refusals=(*IN_GROUP, NotFoundError),
-)
-async def resend_group_hook_event(request: web.Request) -> web.Response:
-    """Send the event of a delivery again, with the same `webhook-id`."""
-    return await _resend(request, in_group)
-
-
-async def _list_deliveries(request: web.Request, visit: HookVisit) -> web.Response:
+async def list_place_hook_deliveries(request: web.Request, visit: HookVisit) -> web.Response:
+    """List the deliveries of a place's webhook that failed or were asked for, the newest first."""
     async with visit(request) as (connection, place):
         query, (hook_id,) = read_request(request, DeliveryListing, "hook_id")
         webhook = await managing.find(connection, place, hook_id)
@@ -109,13 +37,20 @@ async def _list_deliveries(request: web.Request, visit: HookVisit) -> web.Respon
     return reply_page(request, entities, Slice(found, total if total <= COUNT_LIMIT else None, has_more), query)
 
 
-async def _test(request: web.Request, visit: HookVisit) -> web.Response:
+@_places.post(ONE_HOOK + "/test/package_events", answers=_MADE, refusals=(NotFoundError,))
+async def test_place_hook(request: web.Request, visit: HookVisit) -> web.Response:
+    """Send a test to a place's webhook. The list of its deliveries shows what came of it.
+
+    A test that succeeds enables a webhook that is disabled.
+    """
     async with visit(request) as (connection, place):
         webhook = await asked_for(request, connection, place)
         return reply(delivery_entity(webhook, await managing.test(connection, webhook)), status=201)
 
 
-async def _resend(request: web.Request, visit: HookVisit) -> web.Response:
+@_places.post(ONE_HOOK + "/events/{hook_event_id}/resend", answers=_MADE, refusals=(NotFoundError,))
+async def resend_place_hook_event(request: web.Request, visit: HookVisit) -> web.Response:
+    """Send the event of a delivery of a place's webhook again, with the same `webhook-id`."""
     async with visit(request) as (connection, place):
         hook_id, delivery_id = read_path(request, "hook_id", "hook_event_id")
         webhook = await managing.find(connection, place, hook_id)

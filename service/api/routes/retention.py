@@ -14,13 +14,14 @@ from schemas.http.retention import (
 )
 from schemas.retention import RetentionRule
 from service.access import access
-from service.api.retention_places import PlaceRoutes, place_visit
+from service.api.retention_places import RULE_PLACES, RuleVisit
 from service.api.streams import stream_list
 from service.http.bodies import read_body
 from service.http.carriers import OF_PROJECT
 from service.http.keys import CONTEXT
 from service.http.operations import MOVED, Answer, Media, Routes, one
 from service.http.parameters import read_path
+from service.http.places import PlaceRoutes
 from service.http.replies import no_content, reply
 from service.http.visits import PROJECT_REFUSALS, project_visit
 from service.refusals import ConflictError, MovedProjectWriteError, NotFoundError, SearchesBusyError
@@ -34,7 +35,7 @@ from service.retention.entities import (
 from service.retention.preview import Preview
 
 routes = Routes("Retention", carriers=OF_PROJECT)
-_places: Final = PlaceRoutes(routes)
+_places: Final = PlaceRoutes[RuleVisit](routes, *RULE_PLACES)
 
 PREVIEWS: Final = web.AppKey("previews", preview.Previews)
 _GONE: Final = Answer(204, media=Media.EMPTY)
@@ -42,97 +43,94 @@ _TAKEN: Final = ConflictError("the place has a rule of that name")
 _SHAPE_OF_PACKAGES: Final = tuple(PackageFate.model_fields)
 
 
-@_places.add("get", "/retention_rules", answers=one(list[RuleResource]))
-async def list_retention_rules(request: web.Request) -> web.Response:
+@_places.get("/retention_rules", answers=one(list[RuleResource]))
+async def list_retention_rules_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
     """List the retention rules of a place."""
-    async with place_visit(request) as (connection, visit):
-        found = await rules.list_rules(connection, visit.place)
+    async with visit(request) as (connection, visited):
+        found = await rules.list_rules(connection, visited.place)
     return reply([rule_entity(each) for each in found])
 
 
-@_places.add(
-    "post",
+@_places.post(
     "/retention_rules",
     body=RetentionRule,
     answers=one(RuleResource, status=201),
     refusals=(_TAKEN,),
 )
-async def add_retention_rule(request: web.Request) -> web.Response:
+async def add_retention_rule_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
     """Add a retention rule to a place. Its first run only reports, unless a preview has shown what it deletes."""
-    async with place_visit(request) as (_, visit):
+    async with visit(request) as (_, visited):
         pass
     body = await read_body(request, RetentionRule)
     async with request.app[CONTEXT].database.transaction() as connection:
-        added = await rules.add_rule(connection, visit.place, body)
+        added = await rules.add_rule(connection, visited.place, body)
     return reply(rule_entity(added), status=201)
 
 
-@_places.add("get", "/retention_rules/{rule_id}", answers=one(RuleResource), refusals=(NotFoundError,))
-async def show_retention_rule(request: web.Request) -> web.Response:
+@_places.get("/retention_rules/{rule_id}", answers=one(RuleResource), refusals=(NotFoundError,))
+async def show_retention_rule_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
     """Show a retention rule of a place."""
-    async with place_visit(request) as (connection, visit):
+    async with visit(request) as (connection, visited):
         (rule_id,) = read_path(request, "rule_id")
-        return reply(rule_entity(await rules.find_rule(connection, visit.place, rule_id)))
+        return reply(rule_entity(await rules.find_rule(connection, visited.place, rule_id)))
 
 
-@_places.add(
-    "put",
+@_places.put(
     "/retention_rules/{rule_id}",
     body=RetentionRule,
     answers=one(RuleResource),
     refusals=(NotFoundError, _TAKEN),
 )
-async def change_retention_rule(request: web.Request) -> web.Response:
+async def change_retention_rule_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
     """Put another retention rule of a place in the place of one.
 
     Keys that are left out have their defaults. A rule whose meaning changes first runs dry again.
     """
-    async with place_visit(request) as (_, visit):
+    async with visit(request) as (_, visited):
         (rule_id,) = read_path(request, "rule_id")
     body = await read_body(request, RetentionRule)
     async with request.app[CONTEXT].database.transaction() as connection:
-        stored = await rules.find_rule(connection, visit.place, rule_id, lock=True)
+        stored = await rules.find_rule(connection, visited.place, rule_id, lock=True)
         changed = await rules.change_rule(connection, stored, body)
     return reply(rule_entity(changed))
 
 
-@_places.add("delete", "/retention_rules/{rule_id}", answers=_GONE, refusals=(NotFoundError,))
-async def remove_retention_rule(request: web.Request) -> web.Response:
+@_places.delete("/retention_rules/{rule_id}", answers=_GONE, refusals=(NotFoundError,))
+async def remove_retention_rule_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
     """Remove a retention rule of a place; its runs can still be read."""
-    async with place_visit(request) as (_, visit):
+    async with visit(request) as (_, visited):
         (rule_id,) = read_path(request, "rule_id")
     async with request.app[CONTEXT].database.transaction() as connection:
-        await rules.remove_rule(connection, await rules.find_rule(connection, visit.place, rule_id, lock=True))
+        await rules.remove_rule(connection, await rules.find_rule(connection, visited.place, rule_id, lock=True))
     return no_content()
 
 
-@_places.add("post", "/retention_rules/{rule_id}/resume", answers=one(RuleResource), refusals=(NotFoundError,))
-async def resume_retention_rule(request: web.Request) -> web.Response:
+@_places.post("/retention_rules/{rule_id}/resume", answers=one(RuleResource), refusals=(NotFoundError,))
+async def resume_retention_rule_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
     """Let a retention rule of a place run again that was paused since a run of it was undone."""
-    async with place_visit(request) as (_, visit):
+    async with visit(request) as (_, visited):
         (rule_id,) = read_path(request, "rule_id")
     async with request.app[CONTEXT].database.transaction() as connection:
-        stored = await rules.find_rule(connection, visit.place, rule_id, lock=True)
+        stored = await rules.find_rule(connection, visited.place, rule_id, lock=True)
         return reply(rule_entity(await rules.resume_rule(connection, stored)))
 
 
-@_places.add(
-    "post",
+@_places.post(
     "/retention/preview",
     body=PreviewRequest,
     answers=one(RetentionPreview),
     refusals=(NotFoundError, SearchesBusyError),
 )
-async def preview_retention(request: web.Request) -> web.StreamResponse:
+async def preview_retention_of_place(request: web.Request, visit: RuleVisit) -> web.StreamResponse:
     """Show what the retention rules that count in a place would do now, or one of them, or one that is not saved.
 
     `Accept` chooses JSON, `application/x-ndjson` or `text/csv`. `Retention-Packages`, `Retention-Files` and
     `Retention-Bytes` are the totals that would be deleted. A preview of a saved rule counts as its dry run.
     """
-    async with place_visit(request) as (_, visit):
+    async with visit(request) as (_, visited):
         pass
     wanted = await read_body(request, PreviewRequest)
-    async with request.app[PREVIEWS].preview(visit.place, wanted) as found:
+    async with request.app[PREVIEWS].preview(visited.place, wanted) as found:
         rows = (fate_entity(each, found.rules) async for each in found.verdicts)
         return await stream_list(request, _head(found), rows, _SHAPE_OF_PACKAGES)
 

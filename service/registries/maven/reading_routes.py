@@ -14,8 +14,6 @@ from service.access.callers import Caller
 from service.access.rows import Project
 from service.downloads import send_file
 from service.http import (
-    GROUP_REFUSALS,
-    MOVED,
     PROJECT_REFUSALS,
     Answer,
     Media,
@@ -29,6 +27,7 @@ from service.http import (
 from service.http.admission import ask_for_credentials, require_packages
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART
+from service.http.places import PlaceRoutes, RoutePlace, of_group, of_project
 from service.infra.postgres.database import Connection
 from service.refusals import BadParametersError, NotFoundError, ProjectNotFoundError
 from service.registries.forwarding import FORWARDED, forward_unknown
@@ -40,95 +39,7 @@ from service.registries.maven.rows import MavenFile
 routes = Routes("Maven", carriers=OF_PACKAGE_MANAGERS)
 
 _FOLDERS: Final = "{path:(?s:.+)}"
-_IN_PROJECT: Final = f"/api/v4/projects/{{id}}/packages/maven/{_FOLDERS}"
-_IN_GROUP: Final = f"/api/v4/groups/{{id}}/-/packages/maven/{_FOLDERS}"
-_IN_INSTANCE: Final = f"/api/v4/packages/maven/{_FOLDERS}"
-_CHECKSUM: Final = f"{{file_name}}.{{algorithm:{ALGORITHM_RULE}}}"
-_METADATA_SHOWN: Final = Answer(200, media=Media.XML)
-_CHECKSUM_SHOWN: Final = Answer(200, media=Media.TEXT)
-_DOWNLOADED: Final = (FILE_BYTES, FILE_PART, ADDRESS)
-_OF_PROJECT: Final = (*PROJECT_REFUSALS, NotFoundError)
-_OF_GROUP: Final = (*GROUP_REFUSALS, NotFoundError)
 _NAME_RULES: Final = {"file_name": FILE_NAME_RULE}
-_RULES: Final = {**_NAME_RULES, "algorithm": ALGORITHM_RULE}
-
-
-@routes.get(
-    f"{_IN_PROJECT}/{METADATA_FILE}",
-    answers=(_METADATA_SHOWN, FORWARDED, MOVED),
-    refusals=_OF_PROJECT,
-    is_index=True,
-)
-async def show_maven_metadata_of_project(request: web.Request) -> web.Response:
-    """Show the versions of an artifact, the builds of a snapshot, or the plugins of a group, as they are now."""
-    return await _show_metadata(request, project_scope)
-
-
-@routes.get(
-    f"{_IN_PROJECT}/{_CHECKSUM}",
-    answers=(_CHECKSUM_SHOWN, FORWARDED, MOVED),
-    refusals=_OF_PROJECT,
-    is_index=True,
-    path_rules=_RULES,
-)
-async def show_maven_checksum_of_project(request: web.Request) -> web.Response:
-    """Show a checksum of metadata, or of the newest file at that path, in hexadecimal."""
-    return await _show_checksum(request, project_scope)
-
-
-@routes.get(
-    f"{_IN_PROJECT}/{{file_name}}",
-    answers=(*_DOWNLOADED, FORWARDED, MOVED),
-    refusals=_OF_PROJECT,
-    path_rules=_NAME_RULES,
-)
-async def download_maven_file_of_project(request: web.Request) -> web.StreamResponse:
-    """Download the newest file at that path."""
-    return await _download(request, project_scope)
-
-
-@routes.get(f"{_IN_GROUP}/{METADATA_FILE}", answers=(_METADATA_SHOWN, FORWARDED), refusals=_OF_GROUP, is_index=True)
-async def show_maven_metadata_of_group(request: web.Request) -> web.Response:
-    """Show the versions, builds or plugins in all projects of a group, as they are now."""
-    return await _show_metadata(request, group_scope)
-
-
-@routes.get(
-    f"{_IN_GROUP}/{_CHECKSUM}",
-    answers=(_CHECKSUM_SHOWN, FORWARDED),
-    refusals=_OF_GROUP,
-    is_index=True,
-    path_rules=_RULES,
-)
-async def show_maven_checksum_of_group(request: web.Request) -> web.Response:
-    """Show a checksum of metadata, or of the newest file at that path in a group's projects, in hexadecimal."""
-    return await _show_checksum(request, group_scope)
-
-
-@routes.get(f"{_IN_GROUP}/{{file_name}}", answers=(*_DOWNLOADED, FORWARDED), refusals=_OF_GROUP, path_rules=_NAME_RULES)
-async def download_maven_file_of_group(request: web.Request) -> web.StreamResponse:
-    """Download the newest file at that path in a group's projects."""
-    return await _download(request, group_scope)
-
-
-@routes.get(f"{_IN_INSTANCE}/{METADATA_FILE}", answers=_METADATA_SHOWN, refusals=_OF_PROJECT, is_index=True)
-async def show_maven_metadata_of_instance(request: web.Request) -> web.Response:
-    """Show the metadata of an artifact whose group and artifact are the path of its project."""
-    return await _show_metadata(request, _named_project_scope)
-
-
-@routes.get(
-    f"{_IN_INSTANCE}/{_CHECKSUM}", answers=_CHECKSUM_SHOWN, refusals=_OF_PROJECT, is_index=True, path_rules=_RULES
-)
-async def show_maven_checksum_of_instance(request: web.Request) -> web.Response:
-    """Show a checksum of metadata or of a file whose group and artifact are the path of its project."""
-    return await _show_checksum(request, _named_project_scope)
-
-
-@routes.get(f"{_IN_INSTANCE}/{{file_name}}", answers=_DOWNLOADED, refusals=_OF_PROJECT, path_rules=_NAME_RULES)
-async def download_maven_file_of_instance(request: web.Request) -> web.StreamResponse:
-    """Download the newest file of an artifact whose group and artifact are the path of its project."""
-    return await _download(request, _named_project_scope)
 
 
 @asynccontextmanager
@@ -155,13 +66,42 @@ async def _named_project(connection: Connection, caller: Caller, coordinates: Co
     return None if project.is_moved else project
 
 
-async def _show_metadata(request: web.Request, visit: ScopeVisit) -> web.Response:
+_places: Final = PlaceRoutes[ScopeVisit](
+    routes,
+    of_project(f"/api/v4/projects/{{id}}/packages/maven/{_FOLDERS}", project_scope, read_answers=(FORWARDED,)),
+    of_group(
+        f"/api/v4/groups/{{id}}/-/packages/maven/{_FOLDERS}",
+        group_scope,
+        read_answers=(FORWARDED,),
+        words="the projects of a group",
+    ),
+    RoutePlace(
+        "instance",
+        "the project whose path is the group and artifact",
+        f"/api/v4/packages/maven/{_FOLDERS}",
+        _named_project_scope,
+        refusals=PROJECT_REFUSALS,
+    ),
+)
+
+
+@_places.get(f"/{METADATA_FILE}", answers=Answer(200, media=Media.XML), refusals=(NotFoundError,), is_index=True)
+async def show_maven_metadata_of_place(request: web.Request, visit: ScopeVisit) -> web.Response:
+    """Show the versions of an artifact, the builds of a snapshot, or the plugins of a group of Maven, in a place."""
     async with visit(request) as (connection, scope):
         text = await _metadata(request, connection, scope.levels)
     return web.Response(text=text, content_type=Media.XML.value)
 
 
-async def _show_checksum(request: web.Request, visit: ScopeVisit) -> web.Response:
+@_places.get(
+    f"/{{file_name}}.{{algorithm:{ALGORITHM_RULE}}}",
+    answers=Answer(200, media=Media.TEXT),
+    refusals=(NotFoundError,),
+    is_index=True,
+    path_rules={**_NAME_RULES, "algorithm": ALGORITHM_RULE},
+)
+async def show_maven_checksum_of_place(request: web.Request, visit: ScopeVisit) -> web.Response:
+    """Show a checksum of metadata, or of the newest file at that path in a place, in hexadecimal."""
     file_name, algorithm = request.match_info["file_name"], request.match_info["algorithm"]
     async with visit(request) as (connection, scope):
         if file_name == METADATA_FILE:
@@ -173,7 +113,11 @@ async def _show_checksum(request: web.Request, visit: ScopeVisit) -> web.Respons
     return web.Response(text=checksum)
 
 
-async def _download(request: web.Request, visit: ScopeVisit) -> web.StreamResponse:
+@_places.get(
+    "/{file_name}", answers=(FILE_BYTES, FILE_PART, ADDRESS), refusals=(NotFoundError,), path_rules=_NAME_RULES
+)
+async def download_maven_file_of_place(request: web.Request, visit: ScopeVisit) -> web.StreamResponse:
+    """Download the newest file at that path in a place."""
     async with visit(request) as (connection, scope):
         file = await _file(request, connection, scope.levels)
     checksums = ((f"X-Checksum-{algorithm.upper()}", file.checksum(algorithm)) for algorithm in ("md5", "sha1"))

@@ -12,8 +12,9 @@ from service.http.body.incoming import incoming_body
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.keys import CONTEXT
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, Answer, Media, Routes
+from service.http.places import PlaceRoutes
 from service.http.replies import reply
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, project_visit
+from service.http.visits import PROJECT_REFUSALS, project_visit
 from service.refusals import (
     BadRequestError,
     ConflictError,
@@ -26,22 +27,10 @@ from service.registries.npm.documents import read_metadata
 from service.registries.npm.names import possible_files
 from service.registries.npm.packument import Packument, packument_of
 from service.registries.npm.refusals import NO_PACKAGES, PackageExistsError, UnpublishableError
-from service.registries.npm.visits import (
-    CHANGING,
-    FILE,
-    GROUP,
-    INSTANCE,
-    NAME,
-    PROJECT,
-    Visiting,
-    npm_group,
-    npm_instance,
-    npm_name,
-    npm_project,
-    visit_to_write,
-)
+from service.registries.npm.visits import CHANGING, FILE, NAME, NPM_PLACES, PROJECT, Visiting, npm_name, visit_to_write
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
+_places: Final = PlaceRoutes[Visiting](routes, *NPM_PLACES)
 
 _DEPRECATE: Final = "deprecate"
 
@@ -93,43 +82,26 @@ async def publish_npm_package(request: web.Request) -> web.Response:
     return reply(Message(message=f"{published.name}@{published.version} is published"))
 
 
-@routes.get(
-    f"{PROJECT}/{NAME}",
-    answers=(*_METADATA, MOVED),
-    refusals=(*PROJECT_REFUSALS, NO_PACKAGES),
-    is_index=True,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def show_npm_metadata_of_project(request: web.Request) -> web.Response:
-    """Show the versions of a package in a project; the `Accept` of npm's installations gives an abbreviated form."""
-    return await _show(request, npm_project)
-
-
-@routes.get(
-    f"{GROUP}/{NAME}",
+@_places.get(
+    f"/{NAME}",
     answers=_METADATA,
-    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
+    refusals=(NO_PACKAGES,),
     is_index=True,
     refuses_unknown=True,
     repeats_refusals=True,
 )
-async def show_npm_metadata_of_group(request: web.Request) -> web.Response:
-    """Show the versions of a package in a group's projects; the newest counts where two have the same version."""
-    return await _show(request, npm_group)
+async def show_npm_metadata_of_place(request: web.Request, visiting: Visiting) -> web.Response:
+    """Show the versions of a package in a place; the newest counts where two have the same version.
 
-
-@routes.get(
-    f"{INSTANCE}/{NAME}",
-    answers=_METADATA,
-    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
-    is_index=True,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def show_npm_metadata(request: web.Request) -> web.Response:
-    """Show the versions of a package whose scope is the path of a root group, in the projects of that group."""
-    return await _show(request, npm_instance)
+    The `Accept` of npm's installations gives an abbreviated form.
+    """
+    name = request.match_info["name"]
+    is_short = _wants_abbreviated(request)
+    async with visiting(request) as (connection, visit):
+        versions = await visit.versions(request, connection, name, is_full=not is_short)
+    media = Media.NPM_INSTALL_JSON if is_short else Media.JSON
+    text = packument_of(name, versions, base_of=visit.base_of)
+    return web.Response(body=text.encode(), headers={"Content-Type": media.value, "Vary": "Accept"})
 
 
 @routes.get(
@@ -149,16 +121,6 @@ async def download_npm_tarball(request: web.Request) -> web.StreamResponse:
     if file is None:
         raise PackageNameNotFoundError
     return await send_file(request, file)
-
-
-async def _show(request: web.Request, visiting: Visiting) -> web.Response:
-    name = request.match_info["name"]
-    is_short = _wants_abbreviated(request)
-    async with visiting(request) as (connection, visit):
-        versions = await visit.versions(request, connection, name, is_full=not is_short)
-    media = Media.NPM_INSTALL_JSON if is_short else Media.JSON
-    text = packument_of(name, versions, base_of=visit.base_of)
-    return web.Response(body=text.encode(), headers={"Content-Type": media.value, "Vary": "Accept"})
 
 
 def _wants_abbreviated(request: web.Request) -> bool:

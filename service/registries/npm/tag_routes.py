@@ -10,13 +10,12 @@ from service.access import access
 from service.http.body.incoming import incoming_body
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.keys import CONTEXT
-from service.http.operations import MOVED, Answer, Media, Routes
+from service.http.operations import Answer, Media, Routes
+from service.http.places import PlaceRoutes
 from service.http.replies import no_content, reply
-from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS
 from service.infra.postgres.database import Connection
 from service.refusals import (
     BadParametersError,
-    MovedProjectWriteError,
     PackageNameNotFoundError,
     UnauthorizedError,
     UnservedError,
@@ -25,20 +24,10 @@ from service.refusals import (
 from service.registries.npm import changing
 from service.registries.npm.packument import Versions
 from service.registries.npm.refusals import NO_PACKAGES, NO_TAG
-from service.registries.npm.visits import (
-    GROUP,
-    INSTANCE,
-    NAME,
-    PROJECT,
-    NpmVisit,
-    Visiting,
-    npm_group,
-    npm_instance,
-    npm_project,
-    require_in_project,
-)
+from service.registries.npm.visits import NAME, NPM_PLACES, NpmVisit, Visiting, require_in_project
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
+_places: Final = PlaceRoutes[Visiting](routes, *NPM_PLACES)
 
 _TAGS: Final = f"/-/package/{NAME}/dist-tags"
 _TAG: Final = _TAGS + "/{tag}"
@@ -49,131 +38,33 @@ _SHOWN: Final = Answer(200, dict[str, str])
 _DONE: Final = Answer(204, media=Media.EMPTY)
 _SETTING: Final = (
     UnauthorizedError,
-    MovedProjectWriteError,
     NO_PACKAGES,
     PackageNameNotFoundError,
     ValidationFailedError("Tag should be a name, and no version or range of versions"),
     _BAD_VERSION,
 )
-_REMOVING: Final = (UnauthorizedError, MovedProjectWriteError, NO_PACKAGES, NO_TAG)
+_REMOVING: Final = (UnauthorizedError, NO_PACKAGES, NO_TAG)
 
 
-@routes.get(
-    PROJECT + _TAGS,
-    answers=(_SHOWN, MOVED),
-    refusals=(*PROJECT_REFUSALS, NO_PACKAGES),
-    is_index=True,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def list_npm_tags_of_project(request: web.Request) -> web.Response:
-    """List the tags of a package, each with its version."""
-    return await _list(request, npm_project)
-
-
-@routes.get(
-    GROUP + _TAGS,
-    answers=_SHOWN,
-    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
-    is_index=True,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def list_npm_tags_of_group(request: web.Request) -> web.Response:
-    """List the tags of a package in a group's projects; the one that was set last counts."""
-    return await _list(request, npm_group)
-
-
-@routes.get(
-    INSTANCE + _TAGS,
-    answers=_SHOWN,
-    refusals=(*GROUP_REFUSALS, NO_PACKAGES),
-    is_index=True,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def list_npm_tags(request: web.Request) -> web.Response:
-    """List the tags of a package whose scope is the path of a root group."""
-    return await _list(request, npm_instance)
-
-
-@routes.put(
-    PROJECT + _TAG,
-    answers=_DONE,
-    refusals=(*PROJECT_REFUSALS, *_SETTING),
-    takes_bytes=True,
-    upload_media=Media.JSON,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def set_npm_tag_in_project(request: web.Request) -> web.Response:
-    """Give a tag to the version in the body, which is a JSON string; another version loses it."""
-    return await _set(request, npm_project)
-
-
-@routes.put(
-    GROUP + _TAG,
-    answers=_DONE,
-    refusals=(*GROUP_REFUSALS, *_SETTING),
-    takes_bytes=True,
-    upload_media=Media.JSON,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def set_npm_tag_in_group(request: web.Request) -> web.Response:
-    """Give a tag to the newest package of a group with the version in the body, which is a JSON string."""
-    return await _set(request, npm_group)
-
-
-@routes.put(
-    INSTANCE + _TAG,
-    answers=_DONE,
-    refusals=(*GROUP_REFUSALS, *_SETTING),
-    takes_bytes=True,
-    upload_media=Media.JSON,
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def set_npm_tag(request: web.Request) -> web.Response:
-    """Give a tag to a version of a package whose scope is the path of a root group."""
-    return await _set(request, npm_instance)
-
-
-@routes.delete(
-    PROJECT + _TAG,
-    answers=_DONE,
-    refusals=(*PROJECT_REFUSALS, *_REMOVING),
-    refuses_unknown=True,
-    repeats_refusals=True,
-)
-async def remove_npm_tag_in_project(request: web.Request) -> web.Response:
-    """Remove a tag; `latest` is computed from then on."""
-    return await _remove(request, npm_project)
-
-
-@routes.delete(
-    GROUP + _TAG, answers=_DONE, refusals=(*GROUP_REFUSALS, *_REMOVING), refuses_unknown=True, repeats_refusals=True
-)
-async def remove_npm_tag_in_group(request: web.Request) -> web.Response:
-    """Remove a tag from the package of a group that has it."""
-    return await _remove(request, npm_group)
-
-
-@routes.delete(
-    INSTANCE + _TAG, answers=_DONE, refusals=(*GROUP_REFUSALS, *_REMOVING), refuses_unknown=True, repeats_refusals=True
-)
-async def remove_npm_tag(request: web.Request) -> web.Response:
-    """Remove a tag from a package whose scope is the path of a root group."""
-    return await _remove(request, npm_instance)
-
-
-async def _list(request: web.Request, visiting: Visiting) -> web.Response:
+@_places.get(_TAGS, answers=_SHOWN, refusals=(NO_PACKAGES,), is_index=True, refuses_unknown=True, repeats_refusals=True)
+async def list_npm_tags_of_place(request: web.Request, visiting: Visiting) -> web.Response:
+    """List the tags of a package in a place, each with its version; the tag that was set last counts."""
     async with visiting(request) as (connection, visit):
         versions = await visit.versions(request, connection, request.match_info["name"])
     return reply(dict(versions.tags))
 
 
-async def _set(request: web.Request, visiting: Visiting) -> web.Response:
+@_places.put(
+    _TAG,
+    answers=_DONE,
+    refusals=_SETTING,
+    takes_bytes=True,
+    upload_media=Media.JSON,
+    refuses_unknown=True,
+    repeats_refusals=True,
+)
+async def set_npm_tag_in_place(request: web.Request, visiting: Visiting) -> web.Response:
+    """Give a tag to the version in the body, a JSON string, of a package in a place; another version loses it."""
     name, tag = request.match_info["name"], request.match_info["tag"]
     async with visiting(request) as (connection, visit):
         versions = await _writable(request, connection, visit)
@@ -186,7 +77,9 @@ async def _set(request: web.Request, visiting: Visiting) -> web.Response:
     return no_content()
 
 
-async def _remove(request: web.Request, visiting: Visiting) -> web.Response:
+@_places.delete(_TAG, answers=_DONE, refusals=_REMOVING, refuses_unknown=True, repeats_refusals=True)
+async def remove_npm_tag_in_place(request: web.Request, visiting: Visiting) -> web.Response:
+    """Remove a tag of a package in a place; `latest` is computed from then on."""
     name, tag = request.match_info["name"], request.match_info["tag"]
     async with visiting(request) as (connection, visit):
         versions = await _writable(request, connection, visit)

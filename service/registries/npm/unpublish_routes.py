@@ -12,8 +12,8 @@ from service.http.body.incoming import incoming_body
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.operations import Answer, Media, Routes
+from service.http.places import PlaceRoutes
 from service.http.replies import reply
-from service.http.visits import GROUP_REFUSALS
 from service.origins import origin_of_visit
 from service.refusals import (
     ConflictError,
@@ -28,18 +28,17 @@ from service.registries.npm.names import possible_files
 from service.registries.npm.visits import (
     CHANGING,
     FILE,
-    GROUP,
-    INSTANCE,
     NAME,
+    NPM_PLACES,
     PROJECT,
     REVISION,
-    npm_group,
-    npm_instance,
+    Visiting,
     npm_name,
     visit_to_write,
 )
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
+_elsewhere: Final = PlaceRoutes[Visiting](routes, *NPM_PLACES[1:])
 
 _ELSEWHERE: Final = ForbiddenHereError("Unpublish at the address of the project")
 _DONE: Final = Answer(200, Message)
@@ -123,43 +122,11 @@ async def unpublish_npm_tarball(request: web.Request) -> web.Response:
     return _reply_accepted(request, [deletion])
 
 
-@routes.put(
-    f"{GROUP}/{NAME}{REVISION}",
-    answers=(),
-    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
-    is_hidden=True,
-    repeats_refusals=True,
-)
-@routes.delete(
-    f"{GROUP}/{NAME}{REVISION}",
-    answers=(),
-    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
-    is_hidden=True,
-    repeats_refusals=True,
-)
-async def refuse_unpublish_in_group(request: web.Request) -> web.Response:
-    """Refuse to unpublish at the address of a group: npm takes a 404 for success."""
-    async with npm_group(request):
-        raise _ELSEWHERE
-
-
-@routes.put(
-    f"{INSTANCE}/{NAME}{REVISION}",
-    answers=(),
-    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
-    is_hidden=True,
-    repeats_refusals=True,
-)
-@routes.delete(
-    f"{INSTANCE}/{NAME}{REVISION}",
-    answers=(),
-    refusals=(*GROUP_REFUSALS, _ELSEWHERE),
-    is_hidden=True,
-    repeats_refusals=True,
-)
-async def refuse_unpublish(request: web.Request) -> web.Response:
-    """Refuse to unpublish at the address of the instance: npm takes a 404 for success."""
-    async with npm_instance(request):
+@_elsewhere.put(f"/{NAME}{REVISION}", answers=(), refusals=(_ELSEWHERE,), is_hidden=True, repeats_refusals=True)
+@_elsewhere.delete(f"/{NAME}{REVISION}", answers=(), refusals=(_ELSEWHERE,), is_hidden=True, repeats_refusals=True)
+async def refuse_unpublish_in_place(request: web.Request, visiting: Visiting) -> web.Response:
+    """Refuse to unpublish at the address of a place: npm takes a 404 for success."""
+    async with visiting(request):
         raise _ELSEWHERE
 
 

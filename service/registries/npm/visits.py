@@ -16,7 +16,8 @@ from service.access.rows import Group, Project
 from service.http.addresses import external_url
 from service.http.admission import ask_for_credentials as ask_caller
 from service.http.admission import require_packages
-from service.http.visits import PROJECT_REFUSALS, Visit, caller_visit, group_visit, project_visit
+from service.http.places import RoutePlace, of_group, of_project
+from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, Visit, caller_visit, group_visit, project_visit
 from service.infra.postgres.database import Connection
 from service.refusals import BadParametersError, GroupNotFoundError, MovedProjectWriteError, UnauthorizedError
 from service.registries.asking import ask_for_credentials
@@ -92,7 +93,7 @@ Visiting: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[
 
 
 @asynccontextmanager
-async def npm_project(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
+async def _npm_project(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
     """Visit a project, whose own addresses are written as the client wrote them: it sends its token only there."""
     async with project_visit(request) as (connection, found):
         base = _base(request, quote(request.match_info["id"], safe=""))
@@ -100,14 +101,14 @@ async def npm_project(request: web.Request) -> AsyncGenerator[tuple[Connection, 
 
 
 @asynccontextmanager
-async def npm_group(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
+async def _npm_group(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
     """Visit the projects of a group."""
     async with group_visit(request) as (connection, caller, group):
         yield connection, await _visit_below(request, connection, caller, group)
 
 
 @asynccontextmanager
-async def npm_instance(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
+async def _npm_instance(request: web.Request) -> AsyncGenerator[tuple[Connection, NpmVisit]]:
     """Visit the projects of the root group that the scope of the package names.
 
     Raises:
@@ -125,6 +126,13 @@ async def npm_instance(request: web.Request) -> AsyncGenerator[tuple[Connection,
             raise NO_PACKAGES from None
         access.require_group_read(caller, group)
         yield connection, await _visit_below(request, connection, caller, group)
+
+
+NPM_PLACES: Final[tuple[RoutePlace[Visiting], ...]] = (
+    of_project(PROJECT, _npm_project),
+    of_group(GROUP, _npm_group, words="the projects of a group"),
+    RoutePlace("", "the root group that the scope names", INSTANCE, _npm_instance, refusals=GROUP_REFUSALS),
+)
 
 
 async def require_in_project(connection: Connection, caller: Caller, project_id: int, level: AccessLevel) -> Project:

@@ -10,7 +10,6 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from service.http import (
-    GROUP_REFUSALS,
     MOVED,
     PROJECT_REFUSALS,
     ProjectScope,
@@ -28,6 +27,8 @@ from service.http.admission import require_packages
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.credentials import presented_tokens
 from service.http.keys import READS
+from service.http.operations import OPERATION
+from service.http.places import PlaceRoutes, of_group, of_project
 from service.http.replies import JsonText
 from service.infra.postgres.database import Connection
 from service.infra.postgres.expensive_reads import Cost
@@ -54,8 +55,6 @@ routes = Routes("NuGet", carriers=OF_PACKAGE_MANAGERS)
 _PROJECT: Final = "/api/v4/projects/{id}/packages/nuget"
 _GROUP: Final = "/api/v4/groups/{id}/-/packages/nuget"
 _NO_PACKAGES: Final = MissingError("Packages")
-_OF_PROJECT: Final = (*PROJECT_REFUSALS, _NO_PACKAGES)
-_OF_GROUP: Final = (*GROUP_REFUSALS, UnauthorizedError, _NO_PACKAGES)
 _BUSY: Final = (BadParametersError("take is invalid"), SearchesBusyError)
 _QUICKLY_WRITTEN: Final = 50
 """Versions whose document is written without a thread."""
@@ -70,80 +69,60 @@ async def _known_in_group(request: web.Request) -> AsyncGenerator[tuple[Connecti
         yield connection, scope
 
 
-@routes.get(
-    f"{_PROJECT}/index.json",
-    answers=(one(NuGetServiceIndex), MOVED),
-    refusals=PROJECT_REFUSALS,
-    is_index=True,
-    refuses_unknown=True,
+_services: Final = PlaceRoutes[ScopeVisit](routes, of_project(_PROJECT, project_scope), of_group(_GROUP, group_scope))
+_places: Final = PlaceRoutes[ScopeVisit](
+    routes,
+    of_project(_PROJECT, project_scope),
+    of_group(_GROUP, _known_in_group, refusals=(UnauthorizedError,), words="the projects of a group"),
 )
-async def show_nuget_service_of_project(request: web.Request) -> web.Response:
-    """Show the addresses of a project's registry; without a credential, whether or not there is such a project."""
-    await _require_known(request, project_scope)
-    return _reply(documents.service_index(_base(request, "projects"), is_project=True))
 
 
-@routes.get(
-    f"{_GROUP}/index.json", answers=one(NuGetServiceIndex), refusals=GROUP_REFUSALS, is_index=True, refuses_unknown=True
-)
-async def show_nuget_service_of_group(request: web.Request) -> web.Response:
-    """Show the addresses of a group's registry; without a credential, whether or not there is such a group."""
-    await _require_known(request, group_scope)
-    return _reply(documents.service_index(_base(request, "groups"), is_project=False))
+@_services.get("/index.json", answers=one(NuGetServiceIndex), is_index=True, refuses_unknown=True)
+async def show_nuget_service_of_place(request: web.Request, visit: ScopeVisit) -> web.Response:
+    """Show the addresses of the registry of a place; only a caller with a credential is checked."""
+    await _require_known(request, visit)
+    return _reply(documents.service_index(_base(request), is_project=visit is project_scope))
 
 
-@routes.get(
-    f"{_PROJECT}/metadata/{{name}}/index.json",
-    answers=(one(NuGetRegistration), MOVED),
-    refusals=_OF_PROJECT,
-    is_index=True,
-    refuses_unknown=True,
-)
-async def show_nuget_registration_of_project(request: web.Request) -> web.Response:
-    """Show the newest 300 versions of a package in a project, with their dependencies."""
-    return await _registration(request, project_scope, _base(request, "projects"))
-
-
-@routes.get(
-    f"{_GROUP}/metadata/{{name}}/index.json",
+@_places.get(
+    "/metadata/{name}/index.json",
     answers=one(NuGetRegistration),
-    refusals=_OF_GROUP,
+    refusals=(_NO_PACKAGES,),
     is_index=True,
     refuses_unknown=True,
 )
-async def show_nuget_registration_of_group(request: web.Request) -> web.Response:
-    """Show the newest 300 versions of a package in a group's projects, with their dependencies."""
-    return await _registration(request, _known_in_group, _base(request, "groups"))
+async def show_nuget_registration_of_place(request: web.Request, visit: ScopeVisit) -> web.Response:
+    """Show the newest 300 versions of a package in a place, with their dependencies."""
+    name = request.match_info["name"]
+    async with visit(request) as (connection, scope):
+        versions = await rows.list_versions(connection, scope.levels, name)
+    if not versions:
+        raise _NO_PACKAGES
+    below = _below(request)
+    return await _reply_written(len(versions), lambda: documents.registration(name, versions, below))
 
 
-@routes.get(
-    f"{_PROJECT}/metadata/{{name}}/{{version}}.json",
-    answers=(one(NuGetVersionDocument), MOVED),
-    refusals=(*PROJECT_REFUSALS, PackageNameNotFoundError),
-    is_index=True,
-    refuses_unknown=True,
-)
-async def show_nuget_version_of_project(request: web.Request) -> web.Response:
-    """Show one version of a package in a project."""
-    return await _version(request, project_scope, _base(request, "projects"))
-
-
-@routes.get(
-    f"{_GROUP}/metadata/{{name}}/{{version}}.json",
+@_places.get(
+    "/metadata/{name}/{version}.json",
     answers=one(NuGetVersionDocument),
-    refusals=(*GROUP_REFUSALS, UnauthorizedError, PackageNameNotFoundError),
+    refusals=(PackageNameNotFoundError,),
     is_index=True,
     refuses_unknown=True,
 )
-async def show_nuget_version_of_group(request: web.Request) -> web.Response:
-    """Show one version of a package in a group's projects."""
-    return await _version(request, _known_in_group, _base(request, "groups"))
+async def show_nuget_version_of_place(request: web.Request, visit: ScopeVisit) -> web.Response:
+    """Show one version of a package in a place."""
+    name, version = request.match_info["name"], request.match_info["version"]
+    async with visit(request) as (connection, scope):
+        versions = await rows.list_versions(connection, scope.levels, name, version=version)
+    if not versions:
+        raise PackageNameNotFoundError
+    return _reply(documents.version_document(versions[-1], _below(request)))
 
 
 @routes.get(
     f"{_PROJECT}/download/{{name}}/index.json",
     answers=(one(NuGetVersions), MOVED),
-    refusals=_OF_PROJECT,
+    refusals=(*PROJECT_REFUSALS, _NO_PACKAGES),
     is_index=True,
     refuses_unknown=True,
 )
@@ -156,30 +135,17 @@ async def list_nuget_versions(request: web.Request) -> web.Response:
     return _reply(NuGetVersions(versions=versions))
 
 
-@routes.get(
-    f"{_PROJECT}/query",
-    query=NuGetSearching,
-    answers=(one(NuGetSearch), MOVED),
-    refusals=(*PROJECT_REFUSALS, *_BUSY),
-    is_index=True,
-    refuses_unknown=True,
+@_places.get(
+    "/query", query=NuGetSearching, answers=one(NuGetSearch), refusals=_BUSY, is_index=True, refuses_unknown=True
 )
-async def search_nuget_packages_of_project(request: web.Request) -> web.Response:
-    """Search the packages of a project by words in their names."""
-    return await _search(request, project_scope, _base(request, "projects"))
-
-
-@routes.get(
-    f"{_GROUP}/query",
-    query=NuGetSearching,
-    answers=one(NuGetSearch),
-    refusals=(*GROUP_REFUSALS, UnauthorizedError, *_BUSY),
-    is_index=True,
-    refuses_unknown=True,
-)
-async def search_nuget_packages_of_group(request: web.Request) -> web.Response:
-    """Search the packages of a group's projects by words in their names."""
-    return await _search(request, _known_in_group, _base(request, "groups"))
+async def search_nuget_packages_of_place(request: web.Request, visit: ScopeVisit) -> web.Response:
+    """Search the packages of a place by words in their names."""
+    async with visit(request) as (_, scope):
+        wanted = read_query(request, NuGetSearching)
+    async with request.app[READS].connection(Cost.EXPENSIVE) as connection:
+        found = await rows.find_names(connection, scope.levels, wanted)
+        packages = await rows.list_found(connection, scope.levels, found.names, prerelease=wanted.prerelease)
+    return _reply(documents.search(found, packages, _below(request)))
 
 
 async def _require_known(request: web.Request, visit: ScopeVisit) -> None:
@@ -193,42 +159,14 @@ async def _require_known(request: web.Request, visit: ScopeVisit) -> None:
             pass
 
 
-async def _registration(request: web.Request, visit: ScopeVisit, base: str) -> web.Response:
-    name = request.match_info["name"]
-    async with visit(request) as (connection, scope):
-        versions = await rows.list_versions(connection, scope.levels, name)
-    if not versions:
-        raise _NO_PACKAGES
-    return await _reply_written(len(versions), lambda: documents.registration(name, versions, _below(request, base)))
-
-
-async def _version(request: web.Request, visit: ScopeVisit, base: str) -> web.Response:
-    name, version = request.match_info["name"], request.match_info["version"]
-    async with visit(request) as (connection, scope):
-        versions = await rows.list_versions(connection, scope.levels, name, version=version)
-    if not versions:
-        raise PackageNameNotFoundError
-    return _reply(documents.version_document(versions[-1], _below(request, base)))
-
-
-async def _search(request: web.Request, visit: ScopeVisit, base: str) -> web.Response:
-    async with visit(request) as (_, scope):
-        wanted = read_query(request, NuGetSearching)
-    async with request.app[READS].connection(Cost.EXPENSIVE) as connection:
-        found = await rows.find_names(connection, scope.levels, wanted)
-        packages = await rows.list_found(connection, scope.levels, found.names, prerelease=wanted.prerelease)
-    return _reply(documents.search(found, packages, _below(request, base)))
-
-
-def _base(request: web.Request, kind: str) -> str:
+def _base(request: web.Request) -> str:
     """Return the address of the registry that was asked, by the id or path that was asked for."""
-    asked = quote(request.match_info["id"], safe="")
-    between = "packages" if kind == "projects" else "-/packages"
-    return f"{external_url(request)}/api/v4/{kind}/{asked}/{between}/nuget"
+    prefix = _PROJECT if request[OPERATION].path.startswith(_PROJECT) else _GROUP
+    return external_url(request) + prefix.replace("{id}", quote(request.match_info["id"], safe=""))
 
 
-def _below(request: web.Request, base: str) -> NuGetAddresses:
-    return NuGetAddresses(f"{external_url(request)}/api/v4", base)
+def _below(request: web.Request) -> NuGetAddresses:
+    return NuGetAddresses(f"{external_url(request)}/api/v4", _base(request))
 
 
 async def _reply_written(versions: int, write: Callable[[], BaseModel]) -> web.Response:
