@@ -11,7 +11,7 @@ from schemas.messages.data_schemas import opened_schema
 from schemas.messages.event import Event
 from schemas.messages.events import EVENTS, DeletionEvent, StorageChecked
 from schemas.messages.examples import example_body, example_fact
-from schemas.messages.feed_channels import FEEDS, TOKEN_SCHEME, feed_channels, feed_operations, feed_servers
+from schemas.messages.http_channels import TOKEN_SCHEME, http_channels, http_operations, http_servers
 from schemas.messages.publications import PublicationEvent
 from schemas.messages.retention_events import RetentionEvent
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
@@ -26,7 +26,7 @@ Packyard publishes events of uploads, of deletions, of runs of rules and of its 
 Headers repeat the attributes.
 
 Bind a queue of your own to the exchange with the routing keys that you want. Or read the log from any moment of the
-last days. Or read a feed over HTTP.
+last days. Or read a feed over HTTP. Or let a webhook post the events to you.
 
 Every committed change gives its event at least once, always with the same `id` and the same bytes. Drop
 events that you have seen, by `source` and `id`, and events that are older than your state, by `aggversion`. New
@@ -45,13 +45,15 @@ _CHANNELS: Final[Mapping[str, tuple[type[Event], str]]] = MappingProxyType(
     }
 )
 """Each channel has the events of one base class; their routing keys begin alike."""
+_DELIVERED: Final = tuple(kind for kind in EVENTS if kind.entity in {"package", "package_file"})
+"""The events that webhooks carry."""
 
 
 def event_document(version: str) -> Json:
     """Return the document (AsyncAPI 3.0) of everything that subscribers of that version may hear."""
     schemas = Schemas()
     messages = {_message_name(kind): _message(kind, schemas) for kind in EVENTS}
-    channels = _channels(schemas)
+    broker_channels = _broker_channels(schemas)
     schemas.of(CloudEvent, "validation")
     schemas.definitions[_HEADERS] = _headers(schemas.definitions[CloudEvent.__name__])
     return {
@@ -63,10 +65,10 @@ def event_document(version: str) -> Json:
             "license": {"name": "MIT"},
         },
         "defaultContentType": CONTENT_TYPE,
-        "servers": {"plain": _server("amqp", 5_672), "encrypted": _server("amqps", 5_671), **feed_servers()},
-        "channels": channels,
-        "operations": {name: _operation(name, channel) for name, channel in channels.items() if name not in FEEDS}
-        | feed_operations(),
+        "servers": {"plain": _server("amqp", 5_672), "encrypted": _server("amqps", 5_671), **http_servers()},
+        "channels": broker_channels | http_channels(_messages(EVENTS), _messages(_DELIVERED)),
+        "operations": {name: _operation(name, channel) for name, channel in broker_channels.items()}
+        | http_operations(),
         "components": _components(schemas, messages),
     }
 
@@ -101,15 +103,11 @@ def _server(protocol: str, port: int) -> Json:
     }
 
 
-def _channels(schemas: Schemas) -> Json:
-    return (
-        {
-            name: _exchange_channel([kind for kind in EVENTS if issubclass(kind, base)], description, schemas)
-            for name, (base, description) in _CHANNELS.items()
-        }
-        | {"log": _log_channel()}
-        | feed_channels(_messages(EVENTS))
-    )
+def _broker_channels(schemas: Schemas) -> Json:
+    return {
+        name: _exchange_channel([kind for kind in EVENTS if issubclass(kind, base)], description, schemas)
+        for name, (base, description) in _CHANNELS.items()
+    } | {"log": _log_channel()}
 
 
 def _exchange_channel(kinds: Sequence[type[Event]], description: str, schemas: Schemas) -> Json:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from schemas.messages.events import EVENTS
-from schemas.messages.feed_channels import FEEDS
+from schemas.messages.http_channels import FEEDS, WEBHOOK_CHANNEL
 from tests.support.event_document import DOCUMENT_FILE, Description, read_document
 from tests.support.paths import ROOT
 
@@ -96,6 +96,8 @@ def test_every_event_is_in_one_channel_of_the_exchange_and_in_the_log() -> None:
     assert [*description.messages] == _TYPES
     for whole in ("log", *FEEDS):
         assert channels.pop(whole) == set(_TYPES)
+    delivered = {name for name in _TYPES if name.split(".")[2] in {"package", "package_file"}}
+    assert channels.pop(WEBHOOK_CHANNEL) == delivered
     assert sorted(name for names in channels.values() for name in names) == sorted(_TYPES)
     assert {operation["action"] for operation in _DOCUMENT["operations"].values()} == {"send"}
 
