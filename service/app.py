@@ -23,6 +23,7 @@ from service.api.routes import (
 )
 from service.context import Context
 from service.downloads import note_downloads
+from service.http.event_streams import TAIL, follow_feed
 from service.http.keys import CONTEXT, OPERATIONS, READS
 from service.http.serving.caching import tag_answers
 from service.http.serving.cross_origin import CrossOrigin
@@ -95,7 +96,7 @@ def create_app(context: Context) -> web.Application:
     app[retention.PREVIEWS] = Previews(context.database)
     app[READS] = Reads(context.database, settings.read_timeout)
     note_downloads(app, context.database)
-    events.follow_feed(app)
+    follow_feed(app)
     served = [routes for routes in ROUTES if routes is not health.metric_routes or settings.health_port is None]
     app[OPERATIONS] = tuple(operation for routes in served for operation in routes.operations)
     for routes in served:
@@ -131,7 +132,7 @@ async def run_api(context: Context, stop: asyncio.Event) -> None:
         await listen(runner, settings.host, settings.port, setting="PACKYARD_PORT")
         log.info("api_listening", host=settings.host, port=settings.port)
         await stop.wait()
-        runner.app[events.TAIL].end()
+        runner.app[TAIL].end()
         log.info("api_draining", seconds=settings.drain.total_seconds())
         await asyncio.sleep(settings.drain.total_seconds())
         await runner.finish(within=_FINISH_WITHIN_S)

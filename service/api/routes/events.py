@@ -1,54 +1,35 @@
 """Feeds of events, which GitLab does not have: of a project, of a group, and of all projects that the caller sees."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, TypeAlias
 
 from aiohttp import web
 
 from schemas.http.feed_parameters import FeedReading
 from schemas.messages.cloud_events import SEQUENCE_DIGITS, CloudEvent
+from schemas.messages.event import TYPE_PREFIX
 from service.access.callers import Caller
-from service.api.event_streams import EventStream
 from service.feed import log as feed
 from service.feed.audience import Audience
-from service.feed.log import FeedPart, WantedEvents
-from service.feed.tail import FeedTail
+from service.feed.log import FeedEvent, FeedPart, WantedEvents
 from service.http.carriers import OF_PROJECT, PERSONAL
-from service.http.keys import CONTEXT, CREDENTIAL_OWNER
+from service.http.event_streams import TAIL, EventStream, Shown, last_event_id, one_more_waits
+from service.http.keys import CREDENTIAL_OWNER
 from service.http.operations import Answer, Media, Routes
 from service.http.parameters import read_query
 from service.http.places import PlaceRoutes, RoutePlace, of_group, of_project
 from service.http.visits import caller_visit, group_visit, project_visit
 from service.infra.postgres.database import Connection
-from service.refusals import FeedMovedOnError, TooManyRequestsError, UnauthorizedError
+from service.refusals import FeedMovedOnError, UnauthorizedError
 
 routes = Routes("Events", carriers=PERSONAL)
 
-TAIL: Final = web.AppKey("tail", FeedTail)
-_WAITING: Final = web.AppKey("waiting", Counter)
-
-_MOST_WAITING: Final = 20
-"""How many requests of one caller may wait or stream at the same time, in one process."""
-_BUSY_S: Final = 10
 _EVENTS: Final = Answer(200, list[CloudEvent], media=Media.CLOUD_EVENTS, headers=("X-Next-After",))
 _GONE: Final = FeedMovedOnError(4_711, 9_000)
 
 _Visit: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple[Connection, Caller, Audience]]]
-
-
-def follow_feed(app: web.Application) -> None:
-    """Let the application follow the log while requests wait for events."""
-    app[TAIL] = FeedTail(app[CONTEXT].database)
-    app[_WAITING] = Counter()
-    app.cleanup_ctx.append(_close_tail)
-
-
-async def _close_tail(app: web.Application) -> AsyncGenerator[None]:
-    yield
-    await app[TAIL].close()
 
 
 @asynccontextmanager
@@ -95,19 +76,18 @@ async def list_place_events(request: web.Request, visit: _Visit) -> web.StreamRe
         after = await _begin(request, connection, query, streams=streams)
         part = await _read(connection, audience, after, wanted, limit=0 if streams else query.limit)
     if streams:
-        with _one_more(request):
+        with one_more_waits(request, request[CREDENTIAL_OWNER]):
             return await _stream(request, visit, wanted, audience, after)
     if not part.events and query.wait and request.method == "GET":
-        with _one_more(request):
+        with one_more_waits(request, request[CREDENTIAL_OWNER]):
             audience, part = await _wait(request, visit, wanted, query, part)
     return _written(part, audience, as_lines=Media.NDJSON in accept)
 
 
 async def _begin(request: web.Request, connection: Connection, query: FeedReading, *, streams: bool) -> int:
     """Return the number to begin behind."""
-    last = request.headers.get("Last-Event-ID", "")
-    if streams and last.isascii() and last.isdigit() and len(last) <= SEQUENCE_DIGITS:
-        return int(last)
+    if streams and (last := last_event_id(request)) is not None:
+        return last
     if query.after is not None:
         return query.after
     bounds = await feed.bounds(connection)
@@ -147,27 +127,17 @@ async def _stream(
         async with visit(request) as (_, _, found):
             return found
 
-    stream = EventStream(request, request.app[TAIL], request.app[CONTEXT].database, wanted, visit_again)
-    return await stream.send(audience, after)
+    return await EventStream(request, wanted, visit_again, _messages).send(audience, after)
 
 
-@contextmanager
-def _one_more(request: web.Request) -> Iterator[None]:
-    """Count the request among those of its caller that wait.
+async def _messages(events: Shown) -> str:
+    return "".join(_message(event, body) for event, body in events)
 
-    Raises:
-        TooManyRequestsError: there are too many.
-    """
-    waiting, owner = request.app[_WAITING], request[CREDENTIAL_OWNER]
-    if waiting[owner] >= _MOST_WAITING:
-        raise TooManyRequestsError(_BUSY_S)
-    waiting[owner] += 1
-    try:
-        yield
-    finally:
-        waiting[owner] -= 1
-        if not waiting[owner]:
-            del waiting[owner]
+
+def _message(event: FeedEvent, body: str) -> str:
+    # The JSON has no line breaks.
+    name = f"{TYPE_PREFIX}.{event.type}.v1"
+    return f"id: {event.sequence:0{SEQUENCE_DIGITS}}\nevent: {name}\ndata: {body}\n\n"
 
 
 def _written(part: FeedPart, audience: Audience, *, as_lines: bool) -> web.Response:

@@ -10,16 +10,16 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientResponse
 
-from schemas.messages.event import Event
-from schemas.messages.events import DeletionEvent, PackageDestroyed, PackageDestructionFailed, StorageChecked
+from schemas.messages.events import PackageDestructionFailed, StorageChecked
 from schemas.messages.examples import example_fact
 from schemas.names import PackageType
-from service.api import event_streams
-from service.api.routes.events import TAIL
 from service.context import Context
 from service.events import outbox
+from service.http import event_streams
+from service.http.event_streams import TAIL
 from tests.integration.conftest import Client
 from tests.support.catalogue import query
+from tests.support.feed import fact, happen
 from workers.relay.events import number_once
 
 _ALL: Final = "/api/v4/package_events"
@@ -34,18 +34,6 @@ def _by(name: str) -> dict[str, str]:
     return {"PRIVATE-TOKEN": f"{name}-token"}
 
 
-def _fact(project_id: int, kind: type[Event] = PackageDestroyed, **more: object) -> Event:
-    about = {"project_id": project_id, **more} if issubclass(kind, DeletionEvent) else more
-    return example_fact(kind).model_copy(update=about)
-
-
-async def _happen(context: Context, *facts: Event) -> None:
-    async with context.database.transaction() as connection:
-        await outbox.append(connection, [outbox.event(fact) for fact in facts])
-    while await number_once(context):
-        pass
-
-
 async def _read(client: Client, path: str, by: str | None = None, **parameters: object) -> tuple[list[Any], int]:
     asked = {name: str(value) for name, value in parameters.items()}
     answer = await client.get(path, params=asked, headers=_by(by) if by else {})
@@ -58,8 +46,8 @@ def _numbers(events: list[Any]) -> list[int]:
 
 
 async def test_a_feed_is_read_by_number_and_says_how_far_it_was_read(filled: Context, client: Client) -> None:
-    npm, generic = _fact(100), _fact(100, package_type=PackageType.GENERIC)
-    await _happen(filled, *[npm, generic] * 3, _fact(102), example_fact(StorageChecked))
+    npm, generic = fact(100), fact(100, package_type=PackageType.GENERIC)
+    await happen(filled, *[npm, generic] * 3, fact(102), example_fact(StorageChecked))
 
     assert await _read(client, _PUBLIC, limit=4) == (await _logged(filled, 4), 4)
     events, read_up_to = await _read(client, _PUBLIC, after="00000000000000000004")
@@ -83,7 +71,7 @@ async def test_an_answer_reads_no_more_events_than_its_limit(
     filled: Context, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.feed.log.MOST_READ", 3)
-    await _happen(filled, *[_fact(102)] * 4, _fact(100))
+    await happen(filled, *[fact(102)] * 4, fact(100))
 
     assert await _read(client, _PUBLIC) == ([], 3)
     events, read_up_to = await _read(client, _PUBLIC, after=3)
@@ -96,7 +84,7 @@ async def test_parameters_outside_their_list_are_refused(client: Client, paramet
 
 
 async def test_an_event_is_shown_to_those_who_could_read_the_deletion_now(filled: Context, client: Client) -> None:
-    await _happen(filled, _fact(100), _fact(101), _fact(102), _fact(103), _fact(200), example_fact(StorageChecked))
+    await happen(filled, fact(100), fact(101), fact(102), fact(103), fact(200), example_fact(StorageChecked))
 
     seen = {
         by: _numbers((await _read(client, _ALL, by))[0]) for by in (None, "root", "maintainer", "guest", "external")
@@ -116,7 +104,7 @@ async def test_an_event_is_shown_to_those_who_could_read_the_deletion_now(filled
 
 
 async def test_the_text_of_an_error_is_for_maintainers(filled: Context, client: Client) -> None:
-    await _happen(filled, _fact(100, PackageDestructionFailed))
+    await happen(filled, fact(100, PackageDestructionFailed))
 
     shown = {by: (await _read(client, _PUBLIC, by))[0][0]["data"] for by in (None, "developer", "maintainer")}
     whole = shown["maintainer"]
@@ -125,7 +113,7 @@ async def test_the_text_of_an_error_is_for_maintainers(filled: Context, client: 
 
 
 async def test_a_number_that_the_feed_does_not_have_is_gone(filled: Context, client: Client) -> None:
-    await _happen(filled, *[_fact(100)] * 3)
+    await happen(filled, *[fact(100)] * 3)
     await query(filled, "UPDATE event_cursor SET oldest = 3")
 
     for after in (1, 4, 2**63 - 1):
@@ -143,7 +131,7 @@ async def test_only_a_known_caller_waits_and_a_waiting_one_holds_no_connection(f
         waiting = group.create_task(_read(client, _PRIVATE, "maintainer", wait=30))
         await asyncio.sleep(1)
         assert filled.database.usage()["used"] == 0
-        await _happen(filled, _fact(100), _fact(102))
+        await happen(filled, fact(100), fact(102))
         async with asyncio.timeout(_PATIENCE_S):
             events, read_up_to = await waiting
 
@@ -176,7 +164,7 @@ async def _messages(answer: ClientResponse, count: int) -> list[dict[str, str]]:
 
 @pytest.mark.usefixtures("database_of_its_own")
 async def test_a_failure_of_what_follows_the_log_leaves_nobody_waiting(filled: Context, client: Client) -> None:
-    await _happen(filled, _fact(100))
+    await happen(filled, fact(100))
     _, after = await _read(client, _PUBLIC)
     waiting = asyncio.create_task(_read(client, _PUBLIC, by="guest", after=after, wait=30))
     async with asyncio.timeout(_PATIENCE_S):
@@ -184,7 +172,7 @@ async def test_a_failure_of_what_follows_the_log_leaves_nobody_waiting(filled: C
             await asyncio.sleep(0.02)
 
     await query(filled, "ALTER TABLE event_cursor RENAME TO moved_away")
-    await _happen(filled, _fact(100))
+    await happen(filled, fact(100))
     await asyncio.sleep(0.5)
     assert not waiting.done()
     await query(filled, "ALTER TABLE moved_away RENAME TO event_cursor")
@@ -195,12 +183,12 @@ async def test_a_failure_of_what_follows_the_log_leaves_nobody_waiting(filled: C
 
 
 async def test_a_stream_has_what_comes_or_what_came_after_the_last_id(filled: Context, client: Client) -> None:
-    await _happen(filled, *[_fact(100)] * 2)
+    await happen(filled, *[fact(100)] * 2)
     async with (
         _streaming(client, _PUBLIC, "guest") as live,
         _streaming(client, _PUBLIC, "guest", **{"Last-Event-ID": "1".zfill(20)}) as again,
     ):
-        await _happen(filled, _fact(102), _fact(100))
+        await happen(filled, fact(102), fact(100))
         (new,) = await _messages(live, 1)
         older = await _messages(again, 2)
 
@@ -216,7 +204,7 @@ async def test_streams_have_no_gap_while_many_write(filled: Context, client: Cli
     async def write() -> None:
         for _ in range(count // 4):
             async with filled.database.transaction() as connection:
-                await outbox.append(connection, [outbox.event(_fact(100))])
+                await outbox.append(connection, [outbox.event(fact(100))])
                 await asyncio.sleep(0.002)
 
     async def give_numbers() -> None:
@@ -243,11 +231,11 @@ async def test_rights_that_change_show_in_an_open_stream(
 ) -> None:
     monkeypatch.setattr(event_streams, "_RIGHTS_FOR_S", 0.3)
     async with _streaming(client, _ALL, "reporter") as all_events, _streaming(client, _PRIVATE, "reporter") as private:
-        await _happen(filled, _fact(102))
+        await happen(filled, fact(102))
         assert len(await _messages(private, 1)) == len(await _messages(all_events, 1)) == 1
         await query(filled, "DELETE FROM membership WHERE user_id = 5")
         await asyncio.sleep(0.5)
-        await _happen(filled, _fact(102), _fact(100))
+        await happen(filled, fact(102), fact(100))
 
         (message,) = await _messages(all_events, 1)
         assert message["id"] == "3".zfill(20)
@@ -275,7 +263,7 @@ async def test_a_reader_that_does_not_read_costs_little_and_delays_nobody(
     filled: Context, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_streams, "_SENT_WITHIN_S", 3)
-    large = _fact(100, package_file_ids=tuple(range(10_000_000, 10_001_000)), reason=uuid4().hex)
+    large = fact(100, package_file_ids=tuple(range(10_000_000, 10_001_000)), reason=uuid4().hex)
     host, port = client.server.host, client.server.port
     reader, writer = await asyncio.open_connection(host, port, limit=1_024)
     writer.write(
@@ -284,7 +272,7 @@ async def test_a_reader_that_does_not_read_costs_little_and_delays_nobody(
     await reader.readline()
     async with _streaming(client, _PUBLIC, "developer") as healthy:
         for _ in range(8):
-            await _happen(filled, *[large] * 100)
+            await happen(filled, *[large] * 100)
             await _messages(healthy, 100)
         assert client.app is not None
         held = sum(

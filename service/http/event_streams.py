@@ -1,21 +1,31 @@
 """Events as they come: server-sent events, each with its number, until the client or the process ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import Final
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
 from schemas.messages.cloud_events import SEQUENCE_DIGITS
-from schemas.messages.event import TYPE_PREFIX
 from service.feed import log as feed
 from service.feed.audience import Audience
 from service.feed.log import FeedEvent, WantedEvents
 from service.feed.tail import FeedTail
+from service.http.keys import CONTEXT
 from service.infra.postgres.database import Database
-from service.refusals import RefusedError
+from service.refusals import RefusedError, TooManyRequestsError
 
+TAIL: Final = web.AppKey("tail", FeedTail)
+"""The end of the feed, which all requests that wait share."""
+Shown: TypeAlias = Sequence[tuple[FeedEvent, str]]
+"""Events, each with the CloudEvent as the reader gets it."""
+
+_WAITING: Final = web.AppKey("waiting", Counter)
+_MOST_WAITING: Final = 20
+"""How many requests of one caller may wait or stream at the same time, in one process."""
+_BUSY_S: Final = 10
 _BATCH: Final = 100
 """How many events are read, and sent, together."""
 _RIGHTS_FOR_S: Final = 8.0
@@ -25,23 +35,63 @@ _SENT_WITHIN_S: Final = 60.0
 _HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
 
+def follow_feed(app: web.Application) -> None:
+    """Let the application follow the log while requests wait for events."""
+    app[TAIL] = FeedTail(app[CONTEXT].database)
+    app[_WAITING] = Counter()
+    app.cleanup_ctx.append(_close_tail)
+
+
+async def _close_tail(app: web.Application) -> AsyncGenerator[None]:
+    yield
+    await app[TAIL].close()
+
+
+@contextmanager
+def one_more_waits(request: web.Request, owner: str) -> Iterator[None]:
+    """Count the request among those of *owner* that wait.
+
+    Raises:
+        TooManyRequestsError: there are too many.
+    """
+    waiting = request.app[_WAITING]
+    if waiting[owner] >= _MOST_WAITING:
+        raise TooManyRequestsError(_BUSY_S)
+    waiting[owner] += 1
+    try:
+        yield
+    finally:
+        waiting[owner] -= 1
+        if not waiting[owner]:
+            del waiting[owner]
+
+
+def last_event_id(request: web.Request) -> int | None:
+    """Return the number of the last event that a client has which connects again."""
+    last = request.headers.get("Last-Event-ID", "")
+    return int(last) if last.isascii() and last.isdigit() and len(last) <= SEQUENCE_DIGITS else None
+
+
 class EventStream:
     """The events behind a number, for one client."""
 
     def __init__(
         self,
         request: web.Request,
-        tail: FeedTail,
-        database: Database,
         wanted: WantedEvents,
         visit: Callable[[], Awaitable[Audience]],
+        messages: Callable[[Shown], Awaitable[str]],
     ) -> None:
-        """Use *visit* for the rights of now; it raises a RefusedError when there are none left."""
+        """Use *visit* for the rights of now; it raises a RefusedError when there are none left.
+
+        *messages* gives events as the text that is sent.
+        """
         self._request = request
-        self._tail = tail
-        self._database = database
+        self._tail: FeedTail = request.app[TAIL]
+        self._database: Database = request.app[CONTEXT].database
         self._wanted = wanted
         self._visit = visit
+        self._messages = messages
         self._clock = asyncio.get_running_loop().time
 
     async def send(self, audience: Audience, after: int) -> web.StreamResponse:
@@ -64,7 +114,7 @@ class EventStream:
                 await self._write(response, f":\nid: {after:0{SEQUENCE_DIGITS}}\n\n")
             events, read_up_to = await self._next(audience, after)
             if events:
-                await self._write(response, "".join(_message(event, audience.shown(event)) for event in events))
+                await self._write(response, await self._messages([(event, audience.shown(event)) for event in events]))
             if read_up_to == after:
                 await self._tail.wait(after, within=max(0.0, valid_until - self._clock()))
             after = read_up_to
@@ -87,9 +137,3 @@ class EventStream:
     async def _write(self, response: web.StreamResponse, text: str) -> None:
         async with asyncio.timeout(_SENT_WITHIN_S):
             await response.write(text.encode())
-
-
-def _message(event: FeedEvent, body: str) -> str:
-    # The JSON has no line breaks.
-    name = f"{TYPE_PREFIX}.{event.type}.v1"
-    return f"id: {event.sequence:0{SEQUENCE_DIGITS}}\nevent: {name}\ndata: {body}\n\n"
