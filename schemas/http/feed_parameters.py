@@ -1,12 +1,15 @@
 """Parameters of the feeds of events."""
 
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Final
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.base import Query
-from schemas.http.parameters import Integer, blank_is_unset
+from schemas.http.parameters import Integer, OptionalText, blank_is_unset
 from schemas.messages.events import EVENTS
 from schemas.names import PackageType
 
@@ -28,6 +31,41 @@ def _read_types(value: object) -> object:
     if any(name not in _TOPICS for name in names):
         raise PydanticCustomError("outside_list", "should be types of events")
     return frozenset(_TOPICS[name] for name in names)
+
+
+class Since(StrEnum):
+    """How far back a list of events goes."""
+
+    HOUR = "1h"
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def length(self) -> timedelta:
+        """How long that is."""
+        return _LENGTHS[self]
+
+
+_LENGTHS: Final = MappingProxyType(
+    {Since.HOUR: timedelta(hours=1), Since.DAY: timedelta(hours=24), Since.WEEK: timedelta(days=7)}
+)
+
+
+class EventListing(Query):
+    """Parameters of a list of events, which begins with the newest one."""
+
+    types: Annotated[frozenset[str] | None, BeforeValidator(_read_types)] = None
+    """Only events of these types, with commas between them."""
+    package_type: Annotated[PackageType | None, blank_is_unset(None)] = None
+    """Only events of packages of this type."""
+    project: OptionalText = None
+    """Only events of the project with this path or number."""
+    since: Annotated[Since | None, blank_is_unset(None)] = None
+    """Only events that were recorded so long ago at most."""
+    before: Annotated[Annotated[Integer, Field(ge=1, le=_LARGEST)] | None, blank_is_unset(None)] = None
+    """Only events before the one with this number."""
+    after: Annotated[Annotated[Integer, Field(ge=0, le=_LARGEST)] | None, blank_is_unset(None)] = None
+    """The number behind which a stream begins."""
 
 
 class FeedReading(Query):

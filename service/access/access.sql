@@ -42,6 +42,9 @@ SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, lower
 -- name: project_path
 SELECT path FROM project WHERE id = :id;
 
+-- name: project_paths
+SELECT id, path FROM project WHERE id = ANY(:ids::bigint[]);
+
 -- name: find_group_by_id
 -- holds_membership: the caller has no role in the group, but one somewhere below it.
 SELECT g.id, g.path, g.name, g.visibility,

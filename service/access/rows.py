@@ -1,6 +1,7 @@
 """Rows of tokens, and of projects and groups as one caller sees them."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import ClassVar, Final, Generic, TypeVar
@@ -138,6 +139,12 @@ async def project_path(connection: Connection, project_id: int) -> str:
     (record,) = await fetch(connection, "project_path", id=project_id)
     path: str = record["path"]
     return path
+
+
+async def project_paths(connection: Connection, project_ids: Collection[int]) -> dict[int, str]:
+    """Return the full paths of the projects with these ids, by id; those that are gone are left out."""
+    records = await fetch(connection, "project_paths", ids=list(project_ids))
+    return {record["id"]: record["path"] for record in records}
 
 
 async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:

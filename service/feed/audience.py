@@ -1,6 +1,8 @@
 """The reader of a feed: which events it sees, by its rights of now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from pydantic_core import from_json, to_json
@@ -13,6 +15,17 @@ from service.feed.log import FeedEvent, FeedPart, WantedEvents
 from service.infra.postgres.database import Connection
 
 _WITH_ERROR: Final = frozenset({"package.destruction_failed", "package_file.destruction_failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPage:
+    """The newest events before some number, the newest first."""
+
+    events: Sequence[FeedEvent]
+    newest: int
+    """The number of the newest event of the feed, whether it is among the events or not."""
+    before: int | None
+    """The number before which older events are; None at the end."""
 
 
 class Audience:
@@ -53,12 +66,27 @@ class Audience:
         self, connection: Connection, after: int, until: int, wanted: WantedEvents, *, limit: int
     ) -> FeedPart:
         """Return the next wanted events that the caller sees."""
-        readable: list[int] | None = None
-        if not self._sees_all:
-            if not self._is_complete:
-                await self.learn(connection, await log.projects(connection, after, until, wanted))
-            readable = [each for each, level in self._levels.items() if level is not None]
+        readable = await self._readable(connection, after, until, wanted)
         return await log.read(connection, after, until, wanted, project_ids=readable, limit=limit)
+
+    async def read_back(
+        self, connection: Connection, before: int | None, wanted: WantedEvents, *, since: datetime | None, limit: int
+    ) -> FeedPage:
+        """Return the newest wanted events that the caller sees before that number, or of all, recorded since then."""
+        found = await log.window(connection, before, since=since)
+        readable = await self._readable(connection, found.after, found.until, wanted)
+        events = await log.read_back(connection, found, wanted, since=since, project_ids=readable, limit=limit)
+        if len(events) == limit:
+            return FeedPage(events, found.newest, events[-1].sequence)
+        return FeedPage(events, found.newest, None if found.is_last else found.after + 1)
+
+    async def _readable(self, connection: Connection, after: int, until: int, wanted: WantedEvents) -> list[int] | None:
+        """Return the projects whose events the caller sees in that range; None for all events."""
+        if self._sees_all:
+            return None
+        if not self._is_complete:
+            await self.learn(connection, await log.projects(connection, after, until, wanted))
+        return [each for each, level in self._levels.items() if level is not None]
 
     def sees(self, event: FeedEvent) -> bool:
         """Return whether the caller sees the event; its project has to be known."""

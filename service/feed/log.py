@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from schemas.names import PackageType
-from service.infra.postgres.database import Connection, fetch
+from service.infra.postgres.database import Connection, Record, fetch
 from service.refusals import FeedMovedOnError
 
 MOST_READ: Final = 10_000
@@ -56,6 +57,18 @@ class FeedPart:
     """The number of the last event that was read, whether it is among the events or not."""
 
 
+@dataclass(frozen=True, slots=True)
+class FeedWindow:
+    """The numbers that one reading looks at from the newest to the oldest: behind *after*, up to *until*."""
+
+    after: int
+    until: int
+    newest: int
+    """The newest event of the feed when it was read."""
+    is_last: bool
+    """Whether the feed has nothing older."""
+
+
 async def bounds(connection: Connection) -> FeedBounds:
     """Return where the feed begins and ends."""
     (row,) = await fetch(connection, "feed_bounds")
@@ -72,6 +85,21 @@ async def reach(connection: Connection, after: int) -> int:
     if not found.oldest - 1 <= after <= found.newest:
         raise FeedMovedOnError(found.oldest, found.newest)
     return min(after + MOST_READ, found.newest)
+
+
+async def window(connection: Connection, before: int | None, *, since: datetime | None) -> FeedWindow:
+    """Return what one reading looks at that goes back from the event *before*, or from the newest one.
+
+    It is the last one where the events before it were recorded before *since*.
+    """
+    found = await bounds(connection)
+    until = found.newest if before is None else max(found.oldest - 1, min(found.newest, before - 1))
+    after = max(found.oldest - 1, until - MOST_READ)
+    is_last = after < found.oldest
+    if not is_last and since is not None:
+        rows = await fetch(connection, "recorded_in_feed", sequence=after)
+        is_last = not rows or rows[0]["recorded_at"] < since
+    return FeedWindow(after, until, found.newest, is_last)
 
 
 async def projects(connection: Connection, after: int, until: int, wanted: WantedEvents) -> list[int]:
@@ -107,11 +135,37 @@ async def read(
         project_ids=None if project_ids is None else list(project_ids),
         limit=limit,
     )
-    events = [
-        FeedEvent(row["sequence"], row["type"], row["package_type"], row["project_id"], row["body"]) for row in rows
-    ]
+    events = [_event(row) for row in rows]
     is_full = len(events) == limit
     return FeedPart(events, events[-1].sequence if is_full else max(after, until))
+
+
+async def read_back(
+    connection: Connection,
+    found: FeedWindow,
+    wanted: WantedEvents,
+    *,
+    since: datetime | None,
+    project_ids: Collection[int] | None,
+    limit: int,
+) -> list[FeedEvent]:
+    """Return the newest wanted events of a window, the newest first; the rest is as for `read`."""
+    rows = await fetch(
+        connection,
+        "read_feed_back",
+        after=found.after,
+        until=found.until,
+        types=_list(wanted.types),
+        package_type=wanted.package_type,
+        since=since,
+        project_ids=None if project_ids is None else list(project_ids),
+        limit=limit,
+    )
+    return [_event(row) for row in rows]
+
+
+def _event(row: Record) -> FeedEvent:
+    return FeedEvent(row["sequence"], row["type"], row["package_type"], row["project_id"], row["body"])
 
 
 def _list(types: frozenset[str] | None) -> list[str] | None:

@@ -23,3 +23,21 @@ SELECT sequence, type, package_type, project_id, body
    AND (:package_type::text IS NULL OR package_type = :package_type)
    AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
  ORDER BY sequence LIMIT :limit;
+
+-- name: recorded_in_feed
+SELECT recorded_at
+  FROM event_log
+ WHERE sequence = :sequence
+   AND day >= (SELECT coalesce(max(day), '-infinity') FROM event_day WHERE first <= :sequence::bigint);
+
+-- name: read_feed_back
+-- As read_feed, with the newest first.
+SELECT sequence, type, package_type, project_id, body
+  FROM event_log
+ WHERE sequence > :after AND sequence <= :until
+   AND day >= (SELECT coalesce(max(day), '-infinity') FROM event_day WHERE first <= :after::bigint + 1)
+   AND (:types::text[] IS NULL OR type = ANY(:types))
+   AND (:package_type::text IS NULL OR package_type = :package_type)
+   AND (:since::timestamptz IS NULL OR recorded_at >= :since)
+   AND (:project_ids::bigint[] IS NULL OR project_id = ANY(:project_ids))
+ ORDER BY sequence DESC LIMIT :limit;

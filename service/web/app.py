@@ -17,6 +17,7 @@ from service.web.routes import (
     deletions,
     groups,
     home,
+    hook_changes,
     hooks,
     live,
     packages,
@@ -25,7 +26,7 @@ from service.web.routes import (
     sign_in,
     users,
 )
-from service.web.routes.overviews import directory, documents, operations, storage
+from service.web.routes.overviews import directory, documents, events, operations, storage
 from service.web.sessions.attempts import Attempts
 from service.web.sessions.proxies import hand_out_session
 
@@ -38,6 +39,7 @@ _ROUTES: Final = (
     sign_in.routes,
     acts.routes,
     hooks.routes,
+    hook_changes.routes,
     bulk.routes,
     batches.routes,
     packages.routes,
@@ -47,6 +49,7 @@ _ROUTES: Final = (
     operations.routes,
     directory.routes,
     documents.routes,
+    events.routes,
     deletions.routes,
     groups.routes,
     users.routes,

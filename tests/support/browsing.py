@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
-from aiohttp import CookieJar, web
+from aiohttp import ClientResponse, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.app import create_app
@@ -57,6 +57,13 @@ class Browser:
         """Follow a link; no further than the first answer."""
         answer = await self._client.get(path, headers={**NAVIGATION, **headers}, allow_redirects=False)
         return Page(answer.status, await answer.text(errors="replace"), answer.headers)
+
+    @asynccontextmanager
+    async def stream(self, path: str, **headers: str) -> AsyncGenerator[ClientResponse]:
+        """Open a stream of events, as a script of a page does."""
+        accept = {**NAVIGATION, "Accept": "text/event-stream", **headers}
+        async with self._client.get(path, headers=accept, allow_redirects=False) as answer:
+            yield answer
 
     async def post(self, path: str, fields: Mapping[str, str], **headers: str) -> Page:
         """Send a form."""

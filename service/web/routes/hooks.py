@@ -19,10 +19,11 @@ from service.infra.postgres.database import Connection
 from service.refusals import ConflictError, ForbiddenError, RefusedError, SecretsNotKeptError, WebhookUrlRefusedError
 from service.web.frame.rendering import render, see_other
 from service.web.frame.routing import GROUP, PROJECT, PageRoutes
+from service.web.hook_forms import HookForm
 from service.web.parameters import read_number
 from service.web.views import PlaceView, group_place, project_place
 from service.web.visits import group_visit, may_manage_hooks, project_visit, sent_form
-from service.webhooks import deliveries, managing, rows
+from service.webhooks import deliveries, managing, rows, secret_rows
 from service.webhooks.rows import Webhook, WebhookPlace
 from service.webhooks.secrets import SecretBox
 
@@ -30,9 +31,9 @@ routes = PageRoutes()
 
 _SHOWN: Final = 50
 _HOOKS: Final = "/-/hooks"
-_HOOK: Final = _HOOKS + "/{hook_id:[0-9]+}"
-_DELIVERY: Final = _HOOK + "/deliveries/{delivery_id:[0-9]+}"
-_REFUSED: Final = (WebhookUrlRefusedError, ConflictError, SecretsNotKeptError)
+HOOK: Final = _HOOKS + "/{hook_id:[0-9]+}"
+_DELIVERY: Final = HOOK + "/deliveries/{delivery_id:[0-9]+}"
+REFUSED: Final = (WebhookUrlRefusedError, ConflictError, SecretsNotKeptError)
 _FIELDS: Final = ("url", "name", "event_type", "unordered")
 _NOTHING: Final[Mapping[str, str]] = {}
 
@@ -54,7 +55,7 @@ class HookPlace:
 @routes.page(PROJECT + _HOOKS)
 async def list_hooks(request: web.Request) -> web.Response:
     """Show the webhooks of a place, with a form that adds one."""
-    async with _visit(request) as (connection, place):
+    async with hook_visit(request) as (connection, place):
         return await _show_list(request, connection, place)
 
 
@@ -63,7 +64,7 @@ async def list_hooks(request: web.Request) -> web.Response:
 async def add_hook(request: web.Request) -> web.Response:
     """Add a webhook, and show it with its signing token, this one time."""
     _, fields = await sent_form(request)
-    async with _visit(request) as (_, place):
+    async with hook_visit(request) as (_, place):
         pass
     try:
         given = _read(fields)
@@ -72,28 +73,28 @@ async def add_hook(request: web.Request) -> web.Response:
         async with context.database.transaction() as connection:
             box = SecretBox(context.settings.secret_keys)
             made = await managing.add(connection, place.key, given, box)
-    except (ValidationError, *_REFUSED) as error:
-        async with _visit(request) as (connection, place):
-            return await _show_list(request, connection, place, given=fields, problem=_problem(error))
+    except (ValidationError, *REFUSED) as error:
+        async with hook_visit(request) as (connection, place):
+            return await _show_list(request, connection, place, given=fields, problem=problem_of(error))
     async with context.database.connection() as connection:
-        return await _show_hook(request, connection, place, made.webhook, signing_token=made.signing_token)
+        return await show_one(request, connection, place, made.webhook, signing_token=made.signing_token)
 
 
-@routes.page(GROUP + _HOOK)
-@routes.page(PROJECT + _HOOK)
+@routes.page(GROUP + HOOK)
+@routes.page(PROJECT + HOOK)
 async def show_hook(request: web.Request) -> web.Response:
     """Show a webhook and its deliveries."""
-    async with _visit(request) as (connection, place):
+    async with hook_visit(request) as (connection, place):
         webhook = await managing.find(connection, place.key, read_number(request, "hook_id"))
-        return await _show_hook(request, connection, place, webhook)
+        return await show_one(request, connection, place, webhook)
 
 
-@routes.form(GROUP + _HOOK + "/test")
-@routes.form(PROJECT + _HOOK + "/test")
+@routes.form(GROUP + HOOK + "/test")
+@routes.form(PROJECT + HOOK + "/test")
 async def test_hook(request: web.Request) -> web.Response:
     """Send a test, and lead back to the webhook."""
     await sent_form(request)
-    async with _visit(request) as (connection, place):
+    async with hook_visit(request) as (connection, place):
         webhook = await managing.find(connection, place.key, read_number(request, "hook_id"))
         await managing.test(connection, webhook)
     return see_other(request, f"{place.address}/{webhook.id}")
@@ -104,25 +105,30 @@ async def test_hook(request: web.Request) -> web.Response:
 async def resend_delivery(request: web.Request) -> web.Response:
     """Send an event again, and lead back to the webhook."""
     await sent_form(request)
-    async with _visit(request) as (connection, place):
+    async with hook_visit(request) as (connection, place):
         webhook = await managing.find(connection, place.key, read_number(request, "hook_id"))
         await managing.resend(connection, webhook, read_number(request, "delivery_id"))
     return see_other(request, f"{place.address}/{webhook.id}")
 
 
-@routes.form(GROUP + _HOOK + "/delete")
-@routes.form(PROJECT + _HOOK + "/delete")
+@routes.form(GROUP + HOOK + "/delete")
+@routes.form(PROJECT + HOOK + "/delete")
 async def delete_hook(request: web.Request) -> web.Response:
     """Delete a webhook, and lead back to the list."""
     await sent_form(request)
-    async with _visit(request) as (connection, place):
+    async with hook_visit(request) as (connection, place):
         webhook = await managing.find(connection, place.key, read_number(request, "hook_id"))
         await rows.delete_webhook(connection, webhook.id)
     return see_other(request, place.address)
 
 
 @asynccontextmanager
-async def _visit(request: web.Request) -> AsyncGenerator[tuple[Connection, HookPlace]]:
+async def hook_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, HookPlace]]:
+    """Give a connection and the place that the address names.
+
+    Raises:
+        RefusedError: the caller may not manage its webhooks.
+    """
     if request.path.startswith("/groups/"):
         async with group_visit(request) as (connection, caller, group):
             _require(caller, group)
@@ -159,23 +165,32 @@ async def _show_list(
     )
 
 
-async def _show_hook(
+async def show_one(
     request: web.Request,
     connection: Connection,
     place: HookPlace,
     webhook: Webhook,
     *,
     signing_token: str | None = None,
+    given: MultiMapping[str] | None = None,
+    problem: str | None = None,
 ) -> web.Response:
+    """Show a webhook with its deliveries and the form that changes it; *given*: what was typed, with a *problem*."""
     found = await deliveries.list_deliveries(connection, webhook.id, state=None, limit=_SHOWN, offset=0)
     return render(
         request,
         "hook.html",
+        status=200 if problem is None else 422,
         place=place.view,
         hook=webhook,
         deliveries=found,
         signing_token=signing_token,
         shown=_SHOWN,
+        form=HookForm.of(webhook) if given is None else HookForm.typed(given),
+        has_token=bool(await secret_rows.has_token(connection, [webhook.id])),
+        types=DELIVERABLE,
+        problem=problem,
+        is_saved="saved" in request.query,
     )
 
 
@@ -188,7 +203,8 @@ def _read(fields: MultiMapping[str]) -> WebhookSettings:
     return WebhookSettings.model_validate(given)
 
 
-def _problem(error: Exception) -> str:
+def problem_of(error: Exception) -> str:
+    """Return why a webhook could not be kept, for the person who typed it."""
     if isinstance(error, ValidationError):
         return "; ".join(problem.sentence() for problem in problems_of(error))
     return next(iter(error.body().values())) if isinstance(error, RefusedError) else str(error)

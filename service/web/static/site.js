@@ -92,6 +92,76 @@ for (const part of document.querySelectorAll("[data-live]")) {
   if (!document.hidden) open();
 }
 
+// A list whose newest rows come by themselves, until somebody pauses it. After a pause, or where the stream cannot go
+// on, the page's own list is read anew.
+const tail = document.getElementById("tail");
+const followTail = () => {
+  const control = document.getElementById("tail-control");
+  const state = control.querySelector("[role=status]");
+  const button = control.querySelector("button");
+  const words = [button.textContent, button.dataset.go];
+  let stream, isPaused = false, wait = 5000;
+  const say = (name) => write(state, state.dataset[name]);
+  const put = (rows, fresh) => {
+    if (!rows.length) return;
+    tail.prepend(...rows);
+    while (tail.rows.length > 200) tail.lastElementChild.remove();
+    tail.closest("table").hidden = false;
+    document.getElementById("tail-empty")?.remove();
+    for (const row of rows) row.classList.toggle("fresh", fresh);
+    keepTime();
+  };
+  const parsed = (text) => {
+    const template = document.createElement("template");
+    template.innerHTML = text;
+    return [...template.content.children];
+  };
+  const close = () => {
+    stream?.close();
+    stream = undefined;
+  };
+  const open = () => {
+    if (stream || isPaused || document.hidden) return;
+    stream = new EventSource(tail.dataset.stream);
+    stream.addEventListener("open", () => {
+      wait = 5000;
+      say("following");
+    });
+    stream.addEventListener("rows", (event) => put(parsed(event.data), true));
+    stream.addEventListener("error", () => {
+      say("away");
+      if (stream?.readyState !== EventSource.CLOSED) return;
+      close();
+      setTimeout(renew, wait);
+      wait = Math.min(wait * 2, 60000);
+    });
+  };
+  const renew = async () => {
+    if (stream || isPaused || document.hidden) return;
+    const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
+    const page = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = page && page.getElementById("tail");
+    if (found) {
+      tail.replaceChildren();
+      tail.dataset.stream = found.dataset.stream;
+      put([...found.children], false);
+    }
+    open();
+  };
+  button.addEventListener("click", () => {
+    isPaused = !isPaused;
+    write(button, words[Number(isPaused)]);
+    say(isPaused ? "paused" : "following");
+    if (isPaused) close();
+    else renew();
+  });
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : renew()));
+  addEventListener("pagehide", close);
+  control.hidden = false;
+  open();
+};
+if (tail?.dataset.stream) followTail();
+
 // A page that shows many deletions is read again every few seconds while it is seen, until all are over.
 const again = document.querySelector("[data-again]");
 const readAgain = async () => {
@@ -110,7 +180,6 @@ const readAgain = async () => {
 if (again) setTimeout(readAgain, 1500);
 
 // Keys: / goes to the search, j and k move through the rows, Enter opens one, ? shows these.
-const rows = [...document.querySelectorAll("tbody tr:has(a.name)")];
 let at = -1;
 document.addEventListener("keydown", (event) => {
   const inField = event.target.closest("input, textarea, select, dialog, [contenteditable]");
@@ -121,7 +190,9 @@ document.addEventListener("keydown", (event) => {
       event.preventDefault();
       search.focus();
     }
-  } else if ((event.key === "j" || event.key === "k") && rows.length) {
+  } else if (event.key === "j" || event.key === "k") {
+    const rows = document.querySelectorAll("tbody tr:has(a.name)");
+    if (!rows.length) return;
     at = Math.min(rows.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)));
     rows[at].querySelector("a.name").focus();
   } else if (event.key === "?") {

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from service.refusals import PageNotFoundError
-from service.web.event_document import event_channels
+from service.web.events.document import event_channels
 from service.web.frame.rendering import render
 from service.web.frame.routing import PageRoutes
 from service.web.visits import visit
