@@ -26,6 +26,15 @@ class ProjectFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """How much a group has, with all that is below it."""
+
+    group_id: int
+    packages: int
+    logical_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class LargeProject:
     """A project, and how much is in storage for it."""
 
@@ -72,6 +81,7 @@ class Person:
 
 
 _read_figures: Final = row_reader(ProjectFigures)
+_read_group: Final = row_reader(GroupFigures)
 _read_large: Final = row_reader(LargeProject)
 _read_version: Final = row_reader(SiblingVersion)
 _read_built: Final = row_reader(BuiltPackage)
@@ -82,6 +92,14 @@ async def figures_of(connection: Connection, project_ids: Collection[int]) -> di
     """Return the figures of these projects by id; a project that never had a package has none."""
     rows = await fetch(connection, "figures_of_projects", project_ids=list(project_ids))
     return {row["project_id"]: _read_figures(row) for row in rows}
+
+
+async def figures_of_groups(
+    connection: Connection, group_ids: Collection[int], project_ids: Collection[int]
+) -> dict[int, GroupFigures]:
+    """Return the figures of these groups by id: those of the given projects that are below each."""
+    rows = await fetch(connection, "figures_of_groups", group_ids=list(group_ids), project_ids=list(project_ids))
+    return {row["group_id"]: _read_group(row) for row in rows}
 
 
 async def largest_projects(

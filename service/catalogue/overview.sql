@@ -10,6 +10,18 @@ SELECT project_id, sum(packages)::bigint AS packages, sum(files)::bigint AS file
           FROM package_statistic_change WHERE project_id = ANY(:project_ids::bigint[])) figures
  GROUP BY project_id;
 
+-- name: figures_of_groups
+-- Of each group with all that is below it, the projects that are among these.
+SELECT a.id AS group_id, sum(f.packages)::bigint AS packages, sum(f.logical_bytes)::bigint AS logical_bytes
+  FROM (SELECT project_id, packages, logical_bytes FROM package_statistic WHERE project_id = ANY(:project_ids::bigint[])
+         UNION ALL
+        SELECT project_id, packages, logical_bytes
+          FROM package_statistic_change WHERE project_id = ANY(:project_ids::bigint[])) f
+  JOIN project p ON p.id = f.project_id
+  JOIN directory_group g ON g.id = p.group_id
+  JOIN unnest(:group_ids::bigint[]) AS a (id) ON a.id = ANY(g.ancestry)
+ GROUP BY a.id;
+
 -- name: newest_versions
 -- The newest packages of the same name and type, and how many there are: at most as many as are counted.
 WITH others AS (

@@ -154,6 +154,61 @@ async def test_many_are_deleted_as_they_were_shown_and_followed_to_the_end(yard:
         await expect(page.locator(".key")).to_contain_text("destroyed 25")
 
 
+async def _publish(opened: Window, name: str) -> None:
+    address = f"{opened.base_url}/api/v4/projects/orchard%2Fapples/packages/generic/{name}/1.0/part.bin"
+    answer = await opened.page.request.put(address, headers={"PRIVATE-TOKEN": _OWNER}, data="x")
+    assert answer.status == 201
+
+
+async def test_events_appear_while_the_list_is_open_unless_it_is_paused(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url) as opened:
+        page = opened.page
+        await opened.sign_in(_MAINTAINER)
+        await opened.open("/orchard/apples")
+        await page.locator("main").get_by_role("link", name="Events").click()
+        await expect(page.get_by_role("status")).to_have_text("New ones appear by themselves")
+        await _publish(opened, "appears")
+        newest = page.locator("#tail tr").first
+        await expect(newest).to_contain_text("appears", timeout=_SOON_MS)
+        await newest.get_by_text("CloudEvent").click()
+        await expect(newest.locator("pre")).to_contain_text("io.packyard.package.published.v1")
+        await page.get_by_role("button", name="Pause").click()
+        await _publish(opened, "waits")
+        await page.get_by_label("Type of event").select_option("package.published")
+        await expect(page.locator("#tail")).not_to_contain_text("waits")
+        await page.get_by_role("button", name="Continue").click()
+        await expect(newest).to_contain_text("waits", timeout=_SOON_MS)
+        await newest.get_by_role("link", name="waits").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("waits")
+    async with window(browser, yard.base_url, scripts=False) as opened:
+        await opened.sign_in(_MAINTAINER)
+        await opened.open("/-/events")
+        await opened.page.get_by_label("Path of a project").fill("orchard/apples")
+        await opened.page.get_by_role("button", name="Show").click()
+        await opened.page.get_by_role("link", name="Next page").click()
+        await expect(opened.page.get_by_role("heading", level=2).first).to_have_text("Older events")
+
+
+async def test_a_maintainer_adds_a_webhook_and_changes_it(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url) as opened:
+        page = opened.page
+        await opened.sign_in(_MAINTAINER)
+        await opened.open("/orchard/apples")
+        await page.get_by_role("link", name="Webhooks").click()
+        await page.get_by_label("Address").fill("https://1.1.1.1/hook")
+        await page.get_by_role("button", name="Add the webhook").click()
+        await expect(page.locator("main")).to_contain_text("whsec_")
+        await page.get_by_role("button", name="Send a test").click()
+        await expect(page.get_by_role("table")).to_contain_text("webhook.tested")
+        await page.get_by_label("Name").fill("mirror " + "long-" * 40)
+        await page.get_by_label("package.destroyed", exact=True).check()
+        await page.get_by_label("Further headers").fill("X-Team: core")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("status")).to_have_text("Saved.")
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("mirror")
+        await expect(page.get_by_label("package.destroyed", exact=True)).to_be_checked()
+
+
 async def test_all_of_it_works_without_scripts(yard: Yard, browser: Browser) -> None:
     async with window(browser, yard.base_url, scripts=False) as opened:
         page = opened.page
@@ -233,6 +288,7 @@ async def _pages(opened: Window) -> list[str]:
     """Return the address of a page of each kind."""
     packages = await _packages_of(opened)
     deletions = await _addresses(opened, "/-/deletions", r"/orchard/[a-z/]+/-/deletions/[0-9a-f-]{36}")
+    hooks = await _addresses(opened, "/orchard/apples/-/hooks", r"/orchard/apples/-/hooks/[0-9]+")
     batches = [address for deletion in deletions for address in await _addresses(opened, deletion, _A_BATCH)]
     return [
         "/",
@@ -249,6 +305,10 @@ async def _pages(opened: Window) -> list[str]:
         "/groups/orchard/-/storage",
         "/orchard/press/juice/-/directory",
         "/orchard/apples/-/hooks",
+        *hooks,
+        "/-/events",
+        "/orchard/apples/-/events?types=package.published",
+        "/groups/orchard/-/events?project=no/such",
         "/-/event_document",
         "/dave",
         *deletions[:1],

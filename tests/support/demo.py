@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 
 from service.settings import Settings, load_settings
+from tests.support.receivers import SECRET_KEY
 from tests.support.servers import Servers, own_database, own_virtual_host
 from tests.support.yard import Yard
 from workers.stack import demo
@@ -34,6 +35,7 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
                 "PACKYARD_BROKER_URL": broker_url,
                 "PACKYARD_MANAGEMENT_URL": f"{servers.management_url}/{broker_url.rpartition('/')[2]}",
                 "PACKYARD_STORAGE_URL": (folder / "objects").as_uri(),
+                "PACKYARD_SECRET_KEYS": SECRET_KEY,
             }
         )
         yard = Yard(settings, folder)

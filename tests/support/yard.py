@@ -208,4 +208,4 @@ def _text(value: object) -> str:
         return value.get_secret_value()
     if isinstance(value, timedelta):
         return f"{value.total_seconds()}s"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(_text, value)) if isinstance(value, tuple) else str(value)

@@ -12,7 +12,7 @@ from babel import Locale
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller
-from service.http.addresses import path_prefix
+from service.http.addresses import external_url, path_prefix
 from service.web.frame.assets import asset_path
 from service.web.frame.formats import Formats
 
@@ -89,5 +89,6 @@ def _frame(request: web.Request) -> Mapping[str, object]:
         "viewer": viewer,
         "may_write": bool(viewer.scopes & WRITING_SCOPES),
         "form_token": request.get(FORM_TOKEN, ""),
+        "external": external_url(request),
         "here": request.rel_url.raw_path_qs,
     }

@@ -15,7 +15,7 @@ from service.access import access
 from service.access.callers import WRITING_SCOPES, Caller
 from service.access.rows import Group
 from service.catalogue import browsing, json_reading, overview, packages, statistics
-from service.catalogue.overview import ProjectFigures
+from service.catalogue.overview import GroupFigures, ProjectFigures
 from service.catalogue.packages import PackagePage
 from service.catalogue.rows.groups import Depth, GroupRow
 from service.catalogue.rows.projects import ProjectRow
@@ -41,6 +41,7 @@ class Inside:
     subgroups: Sequence[GroupRow]
     projects: Sequence[ProjectRow]
     figures: Mapping[int, ProjectFigures]
+    subgroup_figures: Mapping[int, GroupFigures]
     levels: Mapping[int, AccessLevel]
     """The caller's level in each project below the group that the caller may read."""
 
@@ -96,4 +97,10 @@ async def _contents(connection: Connection, caller: Caller, group: Group) -> Ins
     projects = await browsing.list_projects(connection, caller, listing, group=group)
     levels = await access.project_levels(connection, caller, group)
     visible = [row.id for row in projects.rows if row.id in levels]
-    return Inside(subgroups.rows, projects.rows, await overview.figures_of(connection, visible), levels)
+    return Inside(
+        subgroups.rows,
+        projects.rows,
+        await overview.figures_of(connection, visible),
+        await overview.figures_of_groups(connection, [row.id for row in subgroups.rows], levels),
+        levels,
+    )

@@ -24,7 +24,9 @@ routes = PageRoutes()
 
 _NEWEST: Final = 8
 _FAILED: Final = 5
-_GROUPS: Final = 50
+_ROOT_GROUPS: Final = GroupListing.model_validate(
+    {"per_page": 50, "all_available": "true", "top_level_only": "true", "order_by": "path"}
+)
 
 
 @routes.page("/")
@@ -33,10 +35,11 @@ async def show_home(request: web.Request) -> web.Response:
     async with visit(request) as (connection, caller):
         listing = read_listing(request, AllProjectsListing, sort=Sort.ASC, search_namespaces=True)
         projects = await browsing.list_projects(connection, caller, listing, by_full_path=True)
-        groups = await browsing.list_groups(connection, caller, GroupListing.model_validate({"per_page": _GROUPS}))
+        groups = (await browsing.list_groups(connection, caller, _ROOT_GROUPS)).rows
         places = await readable_places(connection, caller)
         visible = [row.id for row in projects.rows if row.id in places]
         figures = await overview.figures_of(connection, visible)
+        group_figures = await overview.figures_of_groups(connection, [row.id for row in groups], places)
         newest = await _newest(connection, caller, places, per_page=_NEWEST)
         failed = await _newest(connection, caller, places, per_page=_FAILED, state=DeletionState.FAILED)
     return render(
@@ -44,7 +47,8 @@ async def show_home(request: web.Request) -> web.Response:
         "home.html",
         listing=listing,
         projects=projects,
-        groups=[row for row in groups.rows if row.parent_id is None],
+        groups=groups,
+        group_figures=group_figures,
         figures=figures,
         readable=places,
         newest=newest,

@@ -117,6 +117,17 @@ async def test_the_home_page_names_no_figures_of_packages_that_the_reader_may_no
     assert "4.3 kB" not in page.words
 
 
+async def test_groups_have_the_figures_of_what_their_reader_may_read(
+    filled: Context, stranger: Browser, maintainer: Browser
+) -> None:
+    await publish(filled, content=b"x" * 1_000)
+    await publish(filled, project_id=102, content=b"x" * 2_000)
+
+    assert "acme 1 package · 1.0 kB" in (await stranger.get("/")).words
+    assert "acme 2 packages · 3.0 kB" in (await maintainer.get("/")).words
+    assert "labs/ Labs · group 1 2.0 kB" in (await maintainer.get("/groups/acme")).words
+
+
 async def test_a_moved_project_leads_on(filled: Context, stranger: Browser) -> None:
     await query(filled, "INSERT INTO project_alias (path, project_id) VALUES ('acme/before', 100)")
     answer = await stranger.get("/acme/before/-/deletions?state=failed")
