@@ -9,6 +9,7 @@ from tests.system.benchmarks.cases.api_process import API_PROCESS, measure_api_p
 from tests.system.benchmarks.cases.bulk import BULK, measure_bulk
 from tests.system.benchmarks.cases.groups import GROUPS, measure_groups
 from tests.system.benchmarks.cases.imports import IMPORTS, measure_imports
+from tests.system.benchmarks.cases.pages import PAGES, measure_pages
 from tests.system.benchmarks.cases.reads import READS, measure_reads
 from tests.system.benchmarks.cases.registries import REGISTRIES, measure_registries
 from tests.system.benchmarks.cases.retention import RETENTION, measure_retention
@@ -38,6 +39,7 @@ FAMILIES: Final = (
     Family(SINGLE, measure_single, is_of_every_size=False),
     Family(IMPORTS, measure_imports, is_of_every_size=False),
     Family(REGISTRIES, measure_registries, is_of_every_size=False),
+    Family(PAGES, measure_pages, is_of_every_size=False),
     Family(API_PROCESS, measure_api_process, is_of_every_size=False),
 )
 CASES: Final = tuple(case for family in FAMILIES for case in family.cases)
