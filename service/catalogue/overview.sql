@@ -11,7 +11,7 @@ SELECT project_id, sum(packages)::bigint AS packages, sum(files)::bigint AS file
  GROUP BY project_id;
 
 -- name: figures_of_groups
--- Of each group with all that is below it, the projects that are among these.
+-- A group has what is in the projects below it, if they are among the given ones.
 SELECT a.id AS group_id, sum(f.packages)::bigint AS packages, sum(f.logical_bytes)::bigint AS logical_bytes
   FROM (SELECT project_id, packages, logical_bytes FROM package_statistic WHERE project_id = ANY(:project_ids::bigint[])
          UNION ALL

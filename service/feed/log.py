@@ -59,7 +59,7 @@ class FeedPart:
 
 @dataclass(frozen=True, slots=True)
 class FeedWindow:
-    """The numbers that one reading looks at from the newest to the oldest: behind *after*, up to *until*."""
+    """The numbers that one reading covers from the newest to the oldest: behind *after*, up to *until*."""
 
     after: int
     until: int
@@ -88,7 +88,7 @@ async def reach(connection: Connection, after: int) -> int:
 
 
 async def window(connection: Connection, before: int | None, *, since: datetime | None) -> FeedWindow:
-    """Return what one reading looks at that goes back from the event *before*, or from the newest one.
+    """Return what one reading covers that goes back from the event *before*, or from the newest one.
 
     It is the last one where the events before it were recorded before *since*.
     """

@@ -83,10 +83,10 @@ async def test_filters_choose_and_the_list_leads_back_to_the_first_event(
     assert [_numbers(page) for page in (newest, older, oldest)] == [[7, 6], [5, 4], [1]]
     assert "?before=6" in newest.text
     assert "Next page" not in oldest.words
-    # What an answer looks at is limited, so an empty page leads further back.
+    # A page reads so many events at most, so an empty one leads further back.
     rare = await maintainer.get(f"{_OPEN}?types=package.restored")
     assert _numbers(rare) == []
-    assert "Look further back" in rare.words
+    assert "Further back" in rare.words
     assert "?types=package.restored&amp;before=5" in rare.text
     assert _numbers(await maintainer.get(f"{_OPEN}?types=package.restored&before=4")) == [1]
     by_project = [await maintainer.get(f"/-/events?project={name}") for name in ("acme/open", "102", "no/such")]
