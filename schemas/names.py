@@ -1,6 +1,10 @@
 """The words of the catalogue that are closed sets."""
 
 from enum import IntEnum, StrEnum
+from typing import Final
+
+MOST_PROTECTION_RULES: Final = 1_000
+"""How many protection rules a project may have."""
 
 
 class PackageType(StrEnum):
@@ -90,8 +94,8 @@ class DeployScope(StrEnum):
     WRITE_PACKAGE_REGISTRY = "write_package_registry"
 
 
-class DeleteLevel(StrEnum):
-    """The least level that may delete a protected package."""
+class ProtectionLevel(StrEnum):
+    """The least level that may publish or delete a protected package."""
 
     MAINTAINER = "maintainer"
     OWNER = "owner"

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from typing_extensions import override
 
+from schemas.base import Json
 from service.errors import PackyardError
 
 _WORDS: Final = MappingProxyType(
@@ -170,6 +171,12 @@ class DeletionProtectedError(ForbiddenError):
     text = "403 Forbidden - Package is deletion protected."
 
 
+class PushProtectedError(ForbiddenError):
+    """A protection rule of the project demands a higher level to publish the name."""
+
+    text = "403 Forbidden - Package protected."
+
+
 class DeletionHeldError(ForbiddenError):
     """A hold keeps everything in the project from being deleted."""
 
@@ -259,6 +266,18 @@ class PreconditionFailedError(RefusedError):
 
     status = 412
     text = "412 Precondition Failed"
+
+
+class UnsavableError(RefusedError):
+    """A record cannot be saved as it is asked for; one sentence for each reason, in Rails' words."""
+
+    status = 422
+    text = "{}"
+
+    @override
+    def body(self) -> Json:
+        """Return the reasons as a list, as GitLab nests it."""
+        return {self.key: {"error": list(self.args)}}
 
 
 class KeyReusedError(RefusedError):

@@ -4,13 +4,22 @@ An id that is known says who is meant, whatever name or path the entry gives: th
 """
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.base import Contract
 from schemas.fields import Day, Duration, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, TokenText, Username
-from schemas.names import DeleteLevel, DeployScope, PackageType, Role, Scope, UserState, Visibility
+from schemas.names import (
+    MOST_PROTECTION_RULES,
+    DeployScope,
+    PackageType,
+    ProtectionLevel,
+    Role,
+    Scope,
+    UserState,
+    Visibility,
+)
 from schemas.retention import RetentionRule
 from schemas.webhooks import WebhookEntry
 
@@ -131,11 +140,18 @@ class JobTokenEntry(Contract):
 
 
 class ProtectionRuleEntry(Contract):
-    """Which packages only some may delete."""
+    """Which packages only some may publish or delete."""
 
     package_name_pattern: Text
     package_type: PackageType
-    minimum_access_level_for_delete: DeleteLevel
+    minimum_access_level_for_push: ProtectionLevel | None = None
+    minimum_access_level_for_delete: ProtectionLevel | None = None
+
+    @model_validator(mode="after")
+    def _protects_something(self) -> Self:
+        if self.minimum_access_level_for_push is None and self.minimum_access_level_for_delete is None:
+            raise ValueError("should have minimum_access_level_for_push, minimum_access_level_for_delete or both")
+        return self
 
 
 class ProjectEntry(WithWebhooks, Retained):
@@ -151,7 +167,7 @@ class ProjectEntry(WithWebhooks, Retained):
     job_tokens: tuple[JobTokenEntry, ...] | None = None
     job_token_allowlist: tuple[ProjectPath, ...] | None = None
     """The projects whose jobs are let in with their tokens, besides its own."""
-    protection_rules: tuple[ProtectionRuleEntry, ...] | None = None
+    protection_rules: Annotated[tuple[ProtectionRuleEntry, ...], Field(max_length=MOST_PROTECTION_RULES)] | None = None
 
 
 class DirectoryFile(Contract):

@@ -15,6 +15,18 @@ class Fault(Resource):
     error: str
 
 
+class UnsavableReasons(Resource):
+    """Why a record cannot be saved, one sentence for each reason."""
+
+    error: list[str]
+
+
+class UnsavableRecord(Resource):
+    """A record that cannot be saved as it is asked for."""
+
+    message: UnsavableReasons
+
+
 class RepeatedRefusal(Resource):
     """A refusal with its sentence under both keys, for clients that print only one of them."""
 

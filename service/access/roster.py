@@ -62,11 +62,12 @@ class RosterDeployToken:
 
 @dataclass(frozen=True, slots=True)
 class RosterProtection:
-    """A rule of a project that protects packages from deletion."""
+    """A rule of a project, with the least levels that publish and delete packages of these names."""
 
     package_type: str
     package_name_pattern: str
-    level: AccessLevel
+    push_level: AccessLevel | None
+    delete_level: AccessLevel | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ SELECT name, username, scopes, expires_at,
   FROM deploy_token WHERE project_id = :project_id ORDER BY is_good DESC, name, id LIMIT :limit;
 
 -- name: protection_rules_of_project
-SELECT package_type, package_name_pattern, minimum_access_level_for_delete AS level
+SELECT package_type, package_name_pattern, minimum_access_level_for_push AS push_level,
+       minimum_access_level_for_delete AS delete_level
   FROM protection_rule WHERE project_id = :project_id ORDER BY package_type, package_name_pattern LIMIT :limit;
 
 -- name: retention_rules_of_place

@@ -13,6 +13,7 @@ from schemas.statuses import PackageStatus
 from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue import announcing
+from service.catalogue.guard.admission import admit_file
 from service.catalogue.rows import uploads as upload_rows
 from service.catalogue.rows.uploads import UploadedFileRow, UploadedPackageRow
 from service.errors import DatabaseAwayError
@@ -227,7 +228,11 @@ async def add_file(
     """Add the object as a file to the package, with the pipeline that built it, and announce it; return its row.
 
     *details* is a JSON object with the facts that a package manager needs of the file.
+
+    Raises:
+        RefusedError: the guard of uploads refuses the file.
     """
+    await admit_file(connection, caller, project, package)
     file = await upload_rows.insert_file(
         connection,
         package_id=package.id,

@@ -14,7 +14,7 @@ _PLACES: Final = ("user", "group", "project")
 """These have an id, so that they can be renamed."""
 _TOKENS: Final = ("token", "deploy token", "job token")
 _KINDS: Final = (*_PLACES, "member", *_TOKENS, "pipeline", "allowed project", "protection rule", "retention rule")
-_LEVELS: Final = frozenset({"role", "minimum_access_level_for_delete"})
+_LEVELS: Final = frozenset({"role", "minimum_access_level_for_push", "minimum_access_level_for_delete"})
 _OPENNESS: Final = (Visibility.PRIVATE, Visibility.INTERNAL, Visibility.PUBLIC)
 _INTERNAL: Final = frozenset({"user_id"})
 _SIGNS: Final = "!-~+"

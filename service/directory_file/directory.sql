@@ -258,8 +258,8 @@ SELECT (SELECT count(*) FROM stored WHERE created) AS created,
 
 -- name: store_protection_rules
 WITH wanted AS (
-    SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS g(project_id bigint, package_type text,
-        package_name_pattern text, minimum_access_level_for_delete smallint)
+    SELECT * FROM jsonb_to_recordset(:rows::jsonb) AS g(project_id bigint, package_type text, package_name_pattern text,
+        minimum_access_level_for_push smallint, minimum_access_level_for_delete smallint)
 ), removed AS (
     DELETE FROM protection_rule r
      WHERE project_id = ANY(:project_ids::bigint[])
@@ -268,11 +268,14 @@ WITH wanted AS (
  RETURNING 1
 ), stored AS (
     INSERT INTO protection_rule AS r
-           (project_id, package_type, package_name_pattern, minimum_access_level_for_delete)
+           (project_id, package_type, package_name_pattern, minimum_access_level_for_push,
+            minimum_access_level_for_delete)
     SELECT * FROM wanted
         ON CONFLICT (project_id, package_type, package_name_pattern) DO UPDATE
-       SET minimum_access_level_for_delete = excluded.minimum_access_level_for_delete
-     WHERE r.minimum_access_level_for_delete <> excluded.minimum_access_level_for_delete
+       SET (minimum_access_level_for_push, minimum_access_level_for_delete, updated_at)
+         = (excluded.minimum_access_level_for_push, excluded.minimum_access_level_for_delete, now())
+     WHERE (r.minimum_access_level_for_push, r.minimum_access_level_for_delete)
+           IS DISTINCT FROM (excluded.minimum_access_level_for_push, excluded.minimum_access_level_for_delete)
  RETURNING r.xmax = 0 AS created
 )
 SELECT (SELECT count(*) FROM stored WHERE created) AS created,
@@ -384,7 +387,8 @@ SELECT 'allowed project', a.project_id || ':' || a.source_project_id, 'project',
  WHERE a.project_id IN (SELECT id FROM projects)
  UNION ALL
 SELECT 'protection rule', r.id::text, 'project', r.project_id::text, r.package_type || ' ' || r.package_name_pattern,
-       jsonb_build_object('minimum_access_level_for_delete', r.minimum_access_level_for_delete)
+       jsonb_build_object('minimum_access_level_for_push', r.minimum_access_level_for_push,
+                          'minimum_access_level_for_delete', r.minimum_access_level_for_delete)
   FROM protection_rule r WHERE r.project_id IN (SELECT id FROM projects)
  UNION ALL
 SELECT 'retention rule', r.id::text, CASE WHEN r.project_id IS NOT NULL THEN 'project' WHEN r.group_id IS NOT NULL THEN 'group' END,

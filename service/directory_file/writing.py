@@ -13,6 +13,7 @@ from schemas.files.directory import (
     ProjectEntry,
     UserEntry,
 )
+from schemas.names import AccessLevel, ProtectionLevel
 from service.deletions.holds import wake_released
 from service.digests import token_digest
 from service.directory_file import rows as directory_rows
@@ -197,7 +198,8 @@ class _Writing:
                 "project_id": project_id,
                 "package_type": rule.package_type,
                 "package_name_pattern": rule.package_name_pattern,
-                "minimum_access_level_for_delete": rule.minimum_access_level_for_delete.level,
+                "minimum_access_level_for_push": _level_of(rule.minimum_access_level_for_push),
+                "minimum_access_level_for_delete": _level_of(rule.minimum_access_level_for_delete),
             }
             for project_id, rules in owned
             for rule in rules
@@ -265,6 +267,10 @@ def _user_row(user_id: int, user: UserEntry) -> Row:
 
 def _rules_of(entry: DeletionRules) -> Row:
     return entry.model_dump(include=set(DeletionRules.model_fields), mode="json")
+
+
+def _level_of(level: ProtectionLevel | None) -> AccessLevel | None:
+    return None if level is None else level.level
 
 
 def _token_row(token: AccessTokenEntry | DeployTokenEntry) -> Row:

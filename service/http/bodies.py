@@ -15,6 +15,7 @@ from service.access.callers import Caller
 from service.digests import text_digest
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
+from service.http.parameters import gitlab_sentences
 from service.idempotency import answering
 from service.idempotency.answering import StoredAnswer
 from service.idempotency.rows import RequestKey
@@ -37,6 +38,31 @@ async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
         BadParametersError: it is not what it has to be; each problem names its place and the rule.
         UnservedError: it does not come.
     """
+    found = await _read_json(request, kind)
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        sentences = [
+            problem.sentence() if problem.location else f"body {problem.rule}" for problem in problems_of(error)
+        ]
+        raise BadParametersError(*sentences[:_MOST_PROBLEMS]) from None
+
+
+async def read_gitlab_body(request: web.Request, kind: type[_Body]) -> _Body:
+    """Return the JSON body, as `read_body` does, of a route whose refusals have GitLab's texts.
+
+    Raises:
+        BadParametersError: it is not what it has to be; each key is named, in the order of *kind*.
+        UnservedError: it does not come.
+    """
+    found = await _read_json(request, kind)
+    try:
+        return kind.model_validate(found)
+    except ValidationError as error:
+        raise BadParametersError(*gitlab_sentences(error, kind)) from None
+
+
+async def _read_json(request: web.Request, kind: type[Contract]) -> object:
     if request[OPERATION].body is not kind:
         raise TypeError(f"{request[OPERATION].path} is documented with another body than {kind.__name__}")
     patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
@@ -46,16 +72,10 @@ async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
     except TimeoutError:
         raise UnservedError(web.HTTPRequestTimeout.status_code) from None
     try:
-        found = from_json(written) if written.strip() else {}
+        found: object = from_json(written) if written.strip() else {}
     except ValueError:
         raise BadParametersError("body should be a JSON object") from None
-    try:
-        return kind.model_validate(found)
-    except ValidationError as error:
-        sentences = [
-            problem.sentence() if problem.location else f"body {problem.rule}" for problem in problems_of(error)
-        ]
-        raise BadParametersError(*sentences[:_MOST_PROBLEMS]) from None
+    return found
 
 
 async def answer_once(

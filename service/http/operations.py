@@ -211,6 +211,10 @@ class Routes:
         """Serve POST."""
         return self.add("POST", path, **about)
 
+    def patch(self, path: str, **about: Unpack[RouteAbout]) -> Callable[[Handler], Handler]:
+        """Serve PATCH."""
+        return self.add("PATCH", path, **about)
+
     def delete(self, path: str, **about: Unpack[RouteAbout]) -> Callable[[Handler], Handler]:
         """Serve DELETE."""
         return self.add("DELETE", path, **about)

@@ -10,7 +10,7 @@ from urllib.parse import unquote_plus
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas.base import Query
 from service.http.operations import OPERATION
@@ -20,6 +20,7 @@ _UNREADABLE: Final = "is invalid"
 _OUT_OF_LIST: Final = "does not have a valid value"
 _SENTENCES: Final = MappingProxyType(
     {
+        "missing": "is missing",
         "enum": _OUT_OF_LIST,
         "literal_error": _OUT_OF_LIST,
         "outside_list": _OUT_OF_LIST,
@@ -61,7 +62,7 @@ def read_request(
     try:
         query = kind.model_validate(values)
     except ValidationError as error:
-        wrong = {str(problem["loc"][0]): _SENTENCES.get(problem["type"], _UNREADABLE) for problem in error.errors()}
+        wrong = _wrong_keys(error)
     unreadable = [name for name in kind.model_fields if _is_unreadable(request, kind, name, values.get(name, ""))]
     wrong |= dict.fromkeys(unreadable, _UNREADABLE)
     sentences = [
@@ -72,6 +73,13 @@ def read_request(
     if query is None or sentences:
         raise BadParametersError(*sentences)
     return query, _ids(request, names)
+
+
+def gitlab_sentences(error: ValidationError, kind: type[BaseModel]) -> list[str]:
+    """Return GitLab's sentence for each key of *kind* that is wrong, in their order, and then those on the whole."""
+    wrong = _wrong_keys(error)
+    whole = [str(problem["msg"]).removeprefix("Value error, ") for problem in error.errors() if not problem["loc"]]
+    return [*(f"{name} {wrong[name]}" for name in kind.model_fields if name in wrong), *whole]
 
 
 def read_path(request: web.Request, *names: str) -> tuple[int, ...]:
@@ -112,6 +120,11 @@ def read_unmodified_since(request: web.Request) -> datetime | None:
         except Exception:  # noqa: BLE001, S112 - whatever stops a parser means the same: the field is no date
             continue
     return None
+
+
+def _wrong_keys(error: ValidationError) -> dict[str, str]:
+    problems = [problem for problem in error.errors() if problem["loc"]]
+    return {str(problem["loc"][0]): _SENTENCES.get(problem["type"], _UNREADABLE) for problem in problems}
 
 
 def _values(request: web.Request, kind: type[Query]) -> dict[str, str]:

@@ -1,13 +1,13 @@
 """The responses of an operation in the OpenAPI document: answers, and refusals with their own texts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 from typing import Final
 
 from pydantic import BaseModel
 
 from schemas.base import Json
-from schemas.http.errors import Fault, OAuthFault, Refused, RepeatedRefusal
+from schemas.http.errors import Fault, OAuthFault, Refused, RepeatedRefusal, UnsavableRecord
 from schemas.json_schemas import Schemas
 from service.api.openapi.examples import example_of
 from service.http.operations import Answer, AnyRefusal, Media, Operation
@@ -120,7 +120,7 @@ def _answer(answer: Answer, schemas: Schemas) -> Json:
     return found
 
 
-def _body(error: RefusedError, operation: Operation) -> dict[str, str]:
+def _body(error: RefusedError, operation: Operation) -> Json:
     return repeated_body(error.body()) if operation.repeats_refusals else error.body()
 
 
@@ -148,7 +148,7 @@ def _fault(error: RefusedError, operation: Operation, schemas: Schemas) -> Json:
     return {"description": body[error.key], "content": {Media.JSON.value: {"schema": schema, "example": body}}}
 
 
-def _fault_schema(bodies: Iterable[Mapping[str, str]], schemas: Schemas) -> Json:
+def _fault_schema(bodies: Iterable[Json], schemas: Schemas) -> Json:
     kinds: dict[type[BaseModel], None] = {}
     for body in bodies:
         kinds[_kind_of(body)] = None
@@ -156,9 +156,11 @@ def _fault_schema(bodies: Iterable[Mapping[str, str]], schemas: Schemas) -> Json
     return found[0] if len(found) == 1 else {"anyOf": found}
 
 
-def _kind_of(body: Mapping[str, str]) -> type[BaseModel]:
+def _kind_of(body: Json) -> type[BaseModel]:
     if "error_description" in body:
         return OAuthFault
+    if isinstance(body.get("message"), dict):
+        return UnsavableRecord
     if body.keys() >= {"message", "error"}:
         return RepeatedRefusal
     return Refused if "message" in body else Fault

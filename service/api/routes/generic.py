@@ -7,10 +7,10 @@ from aiohttp import web
 from schemas import generic_names
 from schemas.http.package_parameters import Upload
 from schemas.http.resources import Message, UploadedFile
-from schemas.names import AccessLevel
-from service.access import access
+from schemas.names import PackageType
 from service.api.entities.packages import uploaded_entity
 from service.catalogue import packages, uploads
+from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
 from service.catalogue.uploads import GenericFile
 from service.downloads import send_file
 from service.http import (
@@ -55,6 +55,7 @@ _FILE_BELOW: Final = (
 _UPLOADED: Final = (Answer(201, Message), one(UploadedFile))
 _UPLOADING: Final = (
     *PROJECT_REFUSALS,
+    *UPLOAD_REFUSALS,
     MovedProjectWriteError,
     BadRequestError("File is too large"),
     BadRequestError("Duplicate package is not allowed"),
@@ -93,7 +94,10 @@ async def download_generic_file(request: web.Request) -> web.StreamResponse:
 async def _upload(request: web.Request) -> web.Response:
     async with project_visit(request, credential_required=True) as (connection, found):
         query = read_query(request, Upload, besides=() if _has_body(request) else ["file is missing"])
-        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
+        target = _target(request)
+        await require_may_publish(
+            connection, found.caller, found.project, PackageType.GENERIC, name=target.package_name
+        )
     checksums = read_checksums(request)
     context = request.app[CONTEXT]
     file = await uploads.publish_generic(
@@ -101,7 +105,7 @@ async def _upload(request: web.Request) -> web.Response:
         context.store,
         caller=found.caller,
         project=found.project,
-        target=_target(request),
+        target=target,
         status=query.status,
         body=uploads.UploadBody(
             incoming_body(request),

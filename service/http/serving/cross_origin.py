@@ -9,7 +9,7 @@ from aiohttp.typedefs import Middleware
 from service.http.operations import PAGE_HEADERS, Handler
 from service.http.serving.rate_limit import LIMIT_HEADERS
 
-_METHODS: Final = "GET, HEAD, PUT, POST, DELETE"
+_METHODS: Final = "GET, HEAD, PUT, POST, PATCH, DELETE"
 _EXPOSED: Final = ", ".join(
     (
         *PAGE_HEADERS,

@@ -56,6 +56,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "webhook": (_ADD, _CHANGE, _REMOVE),
             "webhook_secret": (_ADD, _CHANGE),
             "webhook_delivery": (_ADD,),
+            "protection_rule": (_ADD, _CHANGE, _REMOVE),
             "retention_rule": (_ADD, _CHANGE, _REMOVE),
             "retention_run": (_ADD, _CHANGE),
             "retention_spared": (_ADD, _CHANGE, _REMOVE),

@@ -5,8 +5,8 @@ from typing import Final
 from aiohttp import web
 
 from schemas.http.resources import Message
-from schemas.names import AccessLevel
-from service.access import access
+from schemas.names import PackageType
+from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
 from service.downloads import send_file
 from service.http import CONTEXT, MOVED, PROJECT_REFUSALS, Answer, Media, Routes, project_visit, reply
 from service.http.body.upload_forms import UploadForm
@@ -34,6 +34,7 @@ _RULES: Final = {"channel": NAME_RULE}
 _BAD_CHANNEL: Final = BadParametersError("channel is invalid")
 _PUSHING: Final = (
     *PROJECT_REFUSALS,
+    *UPLOAD_REFUSALS,
     UnauthorizedError,
     MovedProjectWriteError,
     BadParametersError("chart is missing"),
@@ -56,7 +57,7 @@ async def push_helm_chart(request: web.Request) -> web.Response:
     """Push a chart to a channel: a form with the packed chart in `chart`, and perhaps its provenance file in `prov`."""
     async with project_visit(request, credential_required=True) as (connection, found):
         channel = _channel(request)
-        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
+        await require_may_publish(connection, found.caller, found.project, PackageType.HELM)
     context = request.app[CONTEXT]
     await publishing.push(
         context.database,

@@ -5,8 +5,8 @@ from typing import Final
 from aiohttp import web
 
 from schemas.http.resources import Message
-from schemas.names import AccessLevel
-from service.access import access
+from schemas.names import PackageType
+from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
 from service.catalogue.uploads import UploadBody
 from service.http import CONTEXT, PROJECT_REFUSALS, Answer, Media, Routes, project_visit, read_path, reply
 from service.http.body.checksums import read_checksums
@@ -37,6 +37,7 @@ routes = Routes("Maven", carriers=OF_PACKAGE_MANAGERS)
 _FOLDER: Final = "/api/v4/projects/{id}/packages/maven/{path:(?s:.+)}"
 _PUBLISHING: Final = (
     *PROJECT_REFUSALS,
+    *UPLOAD_REFUSALS,
     UnauthorizedError,
     MovedProjectWriteError,
     BadRequestError("File is too large"),
@@ -60,8 +61,7 @@ async def publish_maven_metadata(request: web.Request) -> web.Response:
 
     The service makes metadata from the packages that are there.
     """
-    publisher = await _publisher(request)
-    coordinates = _coordinates(request, METADATA_FILE)
+    publisher, coordinates = await _visit(request, METADATA_FILE)
     await accepting.accept_metadata(publisher, coordinates, _body(request))
     return reply(Message(message="200 OK"))
 
@@ -75,9 +75,8 @@ async def publish_maven_metadata(request: web.Request) -> web.Response:
 )
 async def compare_maven_checksum(request: web.Request) -> web.Response:
     """Compare a checksum with the file that was published before; it is not kept."""
-    publisher = await _publisher(request)
     file_name, algorithm = request.match_info["file_name"], request.match_info["algorithm"]
-    coordinates = _coordinates(request, file_name)
+    publisher, coordinates = await _visit(request, file_name)
     await accepting.accept_checksum(publisher, coordinates, file_name, algorithm, _body(request))
     # GitLab compares SHA-1 only, and answers so.
     return web.Response(status=204) if algorithm == "sha1" else reply(Message(message="200 OK"))
@@ -92,21 +91,22 @@ async def compare_maven_checksum(request: web.Request) -> web.Response:
 )
 async def publish_maven_file(request: web.Request) -> web.Response:
     """Store the body as a new file of the version in the path; a pom has to name what its path names."""
-    publisher = await _publisher(request)
     file_name = request.match_info["file_name"]
-    coordinates = _coordinates(request, file_name)
+    publisher, coordinates = await _visit(request, file_name)
     is_new = request.headers.get("If-None-Match", "").strip() == _ANY
     limit = request.app[CONTEXT].settings.maven_max_file_size
     await publishing.publish_file(publisher, coordinates, file_name, _body(request, limit), is_new=is_new)
     return reply(Message(message="200 OK"))
 
 
-async def _publisher(request: web.Request) -> Publisher:
+async def _visit(request: web.Request, file_name: str) -> tuple[Publisher, Coordinates]:
+    """Return a caller that may publish, and the package to which a file of that name belongs."""
     async with project_visit(request, credential_required=True) as (connection, found):
-        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
-    read_path(request)
+        read_path(request)
+        coordinates = _coordinates(request, file_name)
+        await require_may_publish(connection, found.caller, found.project, PackageType.MAVEN, name=coordinates.name)
     context = request.app[CONTEXT]
-    return Publisher(context.database, context.store, found.caller, found.project)
+    return Publisher(context.database, context.store, found.caller, found.project), coordinates
 
 
 def _body(request: web.Request, max_size: int = 0) -> UploadBody:

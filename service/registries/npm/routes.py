@@ -5,8 +5,8 @@ from typing import Final
 from aiohttp import web
 
 from schemas.http.resources import Message
-from schemas.names import AccessLevel
 from service.access import access
+from service.catalogue.guard.admission import UPLOAD_REFUSALS
 from service.downloads import send_file
 from service.http.body.incoming import incoming_body
 from service.http.carriers import OF_PACKAGE_MANAGERS
@@ -27,7 +27,17 @@ from service.registries.npm.documents import read_metadata
 from service.registries.npm.names import possible_files
 from service.registries.npm.packument import Packument, packument_of
 from service.registries.npm.refusals import NO_PACKAGES, PackageExistsError, UnpublishableError
-from service.registries.npm.visits import CHANGING, FILE, NAME, NPM_PLACES, PROJECT, Visiting, npm_name, visit_to_write
+from service.registries.npm.visits import (
+    CHANGING,
+    FILE,
+    NAME,
+    NPM_PLACES,
+    PROJECT,
+    Visiting,
+    npm_name,
+    visit_to_publish,
+    visit_to_write,
+)
 
 routes = Routes("npm", carriers=OF_PACKAGE_MANAGERS)
 _places: Final = PlaceRoutes[Visiting](routes, *NPM_PLACES)
@@ -38,6 +48,7 @@ _METADATA: Final = (Answer(200, Packument), Answer(200, Packument, Media.NPM_INS
 _DONE: Final = Answer(200, Message)
 _PUBLISHING: Final = (
     *CHANGING,
+    *UPLOAD_REFUSALS,
     UnpublishableError("Version is empty."),
     ValidationFailedError("Version should follow SemVer: https://semver.org"),
     BadRequestError("Checksum does not match (sha512)"),
@@ -62,8 +73,7 @@ async def publish_npm_package(request: web.Request) -> web.Response:
     text in `deprecated` is deprecated; an empty text ends that.
     """
     is_deprecation = request.headers.get("npm-command") == _DEPRECATE
-    level = access.LEVEL_TO_DELETE if is_deprecation else AccessLevel.DEVELOPER
-    found = await visit_to_write(request, level)
+    found = await (visit_to_write(request, access.LEVEL_TO_DELETE) if is_deprecation else visit_to_publish(request))
     context, name = request.app[CONTEXT], request.match_info["name"]
     if is_deprecation:
         sent = await read_metadata(incoming_body(request), name=npm_name(request))

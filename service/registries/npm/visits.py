@@ -13,6 +13,7 @@ from schemas.names import AccessLevel, PackageType
 from service.access import access
 from service.access.callers import Caller
 from service.access.rows import Group, Project
+from service.catalogue.guard.admission import require_may_publish
 from service.http.addresses import external_url
 from service.http.admission import ask_for_credentials as ask_caller
 from service.http.admission import require_packages
@@ -155,6 +156,18 @@ async def _visit_below(request: web.Request, connection: Connection, caller: Cal
 
 def _base(request: web.Request, reference: str) -> str:
     return f"{external_url(request)}/api/v4/projects/{reference}/packages/npm"
+
+
+async def visit_to_publish(request: web.Request) -> Visit:
+    """Visit a project in which the caller may publish a version of the name in the address.
+
+    Raises:
+        RefusedError: as for `project_visit`; or it is nobody, or the guard of uploads refuses the caller.
+    """
+    async with project_visit(request, credential_required=True) as (connection, found):
+        name = request.match_info["name"]
+        await require_may_publish(connection, found.caller, found.project, PackageType.NPM, name=name)
+    return found
 
 
 async def visit_to_write(request: web.Request, level: AccessLevel) -> Visit:

@@ -6,8 +6,9 @@ from typing import Final
 from aiohttp import web
 
 from schemas.http.resources import Message
-from schemas.names import AccessLevel
+from schemas.names import PackageType
 from service.access import access
+from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
 from service.deletions import accept
 from service.downloads import send_file
 from service.http import CONTEXT, MOVED, PROJECT_REFUSALS, Answer, Routes, project_visit, reply
@@ -36,6 +37,7 @@ routes = Routes("NuGet", carriers=OF_PACKAGE_MANAGERS)
 _REGISTRY: Final = "/api/v4/projects/{id}/packages/nuget"
 _PUSHING: Final = (
     *PROJECT_REFUSALS,
+    *UPLOAD_REFUSALS,
     UnauthorizedError,
     MovedProjectWriteError,
     BadParametersError("package is missing"),
@@ -127,7 +129,7 @@ async def delete_nuget_package(request: web.Request) -> web.Response:
 
 async def _push(request: web.Request, kind: FileKind) -> web.Response:
     async with project_visit(request, credential_required=True) as (connection, found):
-        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
+        await require_may_publish(connection, found.caller, found.project, PackageType.NUGET)
     context = request.app[CONTEXT]
     await publishing.push(
         context.database,

@@ -8,8 +8,9 @@ from aiohttp import web
 from packaging.utils import canonicalize_name
 
 from schemas.http.resources import Message
-from schemas.names import AccessLevel, PackageType
+from schemas.names import PackageType
 from service.access import access
+from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
 from service.downloads import send_file
 from service.http.addresses import external_url
 from service.http.body.upload_forms import UploadForm
@@ -47,6 +48,7 @@ _FILE_RULES: Final = {"sha256": _SHA256}
 
 _PUBLISHING: Final = (
     *PROJECT_REFUSALS,
+    *UPLOAD_REFUSALS,
     UnauthorizedError,
     MovedProjectWriteError,
     BadParametersError("content is missing"),
@@ -66,7 +68,7 @@ _OF_GROUP: Final = (*GROUP_REFUSALS, PackageNameNotFoundError)
 async def publish_pypi_file(request: web.Request) -> web.Response:
     """Publish a wheel or a source archive: a multipart form with the file in `content`, as twine sends it."""
     async with project_visit(request, credential_required=True) as (connection, found):
-        await access.require_level(connection, found.caller, found.project, AccessLevel.DEVELOPER)
+        await require_may_publish(connection, found.caller, found.project, PackageType.PYPI)
     context = request.app[CONTEXT]
     await publishing.publish(
         context.database,

@@ -1,18 +1,14 @@
 """The matrix of access: callers by credential, projects by visibility, and the same answers for each format."""
 
 import base64
-import hashlib
-import io
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import pytest
-from aiohttp import FormData
 
 from tests.integration.conftest import Client
-from tests.support.distributions import distribution, tarred
+from tests.support.uploads import Upload, upload_generic, upload_helm, upload_maven, upload_npm, upload_pypi
 
 _PRIVATE: Final = 102
 _PROJECTS: Final = (100, 101, _PRIVATE)
@@ -25,55 +21,18 @@ _Headers: TypeAlias = Mapping[str, str]
 class Format:
     """A format: how a version is published, and what is read then; both below the address of a project's packages."""
 
-    publish: Callable[[Client, str, str, _Headers], Awaitable[int]]
-    """Takes the address, a version and headers; returns the status."""
+    publish: Upload
     path: str
     refuses_unknown_basic: bool = False
     """Whether an unknown password is refused in a public project, too."""
 
 
-async def _pypi(client: Client, base: str, version: str, headers: _Headers) -> int:
-    form = FormData({"name": "kit", "version": version}, default_to_multipart=True)
-    file_name = f"kit-{version}.tar.gz"
-    form.add_field("content", distribution(file_name), filename=file_name)
-    return (await client.post(f"{base}/pypi", data=form, headers=headers)).status
-
-
-async def _npm(client: Client, base: str, version: str, headers: _Headers) -> int:
-    manifest = {"name": "kit", "version": version}
-    tarball = tarred({"package/package.json": json.dumps(manifest).encode()})
-    integrity = "sha512-" + base64.b64encode(hashlib.sha512(tarball).digest()).decode()
-    body = {
-        "name": "kit",
-        "dist-tags": {"latest": version},
-        "versions": {version: {**manifest, "dist": {"integrity": integrity}}},
-        "_attachments": {f"kit-{version}.tgz": {"data": base64.b64encode(tarball).decode(), "length": len(tarball)}},
-    }
-    return (await client.put(f"{base}/npm/kit", json=body, headers=headers)).status
-
-
-async def _maven(client: Client, base: str, version: str, headers: _Headers) -> int:
-    path = f"{base}/maven/com/example/kit/{version}/kit-{version}.jar"
-    return (await client.put(path, data=b"a jar", headers=headers)).status
-
-
-async def _helm(client: Client, base: str, version: str, headers: _Headers) -> int:
-    chart = tarred({"kit/Chart.yaml": f"apiVersion: v2\nname: kit\nversion: {version}\n".encode()})
-    form = FormData()
-    form.add_field("chart", io.BytesIO(chart), filename="kit.tgz")
-    return (await client.post(f"{base}/helm/api/stable/charts", data=form, headers=headers)).status
-
-
-async def _generic(client: Client, base: str, version: str, headers: _Headers) -> int:
-    return (await client.put(f"{base}/generic/kit/{version}/kit.bin", data=b"bytes", headers=headers)).status
-
-
 _FORMATS: Final = {
-    "pypi": Format(_pypi, "pypi/simple/kit/"),
-    "npm": Format(_npm, "npm/kit", refuses_unknown_basic=True),
-    "maven": Format(_maven, "maven/com/example/kit/maven-metadata.xml"),
-    "helm": Format(_helm, "helm/stable/index.yaml", refuses_unknown_basic=True),
-    "generic": Format(_generic, "generic/kit/1.0.0/kit.bin"),
+    "pypi": Format(upload_pypi, "pypi/simple/kit/"),
+    "npm": Format(upload_npm, "npm/kit", refuses_unknown_basic=True),
+    "maven": Format(upload_maven, "maven/com/example/kit/maven-metadata.xml"),
+    "helm": Format(upload_helm, "helm/stable/index.yaml", refuses_unknown_basic=True),
+    "generic": Format(upload_generic, "generic/kit/1.0.0/kit.bin"),
 }
 
 
@@ -115,12 +74,12 @@ async def test_each_credential_may_do_the_same_in_every_format(client: Client, f
     tried = _FORMATS[format_name]
     bases = [f"/api/v4/projects/{project_id}/packages" for project_id in _PROJECTS]
     for base in bases:
-        assert await tried.publish(client, base, "1.0.0", _token("maintainer-token")) in _SUCCESSES
+        assert (await tried.publish(client, base, "1.0.0", _token("maintainer-token"))).status in _SUCCESSES
 
     found = {}
     for number, (name, (headers, _, _)) in enumerate(_CREDENTIALS.items()):
         reading = [(await client.get(f"{base}/{tried.path}", headers=headers)).status for base in bases]
-        publishing = [await tried.publish(client, base, f"1.1.{number}", headers) for base in bases]
+        publishing = [(await tried.publish(client, base, f"1.1.{number}", headers)).status for base in bases]
         found[name] = tuple(reading), tuple(200 if status in _SUCCESSES else status for status in publishing)
 
     assert found == {name: (reading, publishing) for name, (_, reading, publishing) in _CREDENTIALS.items()}
@@ -131,7 +90,7 @@ async def test_an_unknown_password_opens_nothing(client: Client, format_name: st
     tried = _FORMATS[format_name]
     bases = [f"/api/v4/projects/{project_id}/packages" for project_id in _PROJECTS]
     for base in bases:
-        assert await tried.publish(client, base, "1.0.0", _token("maintainer-token")) in _SUCCESSES
+        assert (await tried.publish(client, base, "1.0.0", _token("maintainer-token"))).status in _SUCCESSES
 
     reading = [(await client.get(f"{base}/{tried.path}", headers=_basic("no-such-token"))).status for base in bases]
 
@@ -142,7 +101,7 @@ async def test_an_unknown_password_opens_nothing(client: Client, format_name: st
 async def test_a_deploy_token_is_of_no_use_at_a_groups_address(client: Client, format_name: str) -> None:
     tried = _FORMATS[format_name]
     base = f"/api/v4/projects/{_PRIVATE}/packages"
-    assert await tried.publish(client, base, "1.0.0", _token("maintainer-token")) in _SUCCESSES
+    assert (await tried.publish(client, base, "1.0.0", _token("maintainer-token"))).status in _SUCCESSES
     address = f"/api/v4/groups/10/-/packages/{tried.path}"
 
     assert (await client.get(address, headers=_token("maintainer-token"))).status == 200

@@ -1,0 +1,1 @@
+"""The guard that every upload passes: which names may be published, and by whom."""

@@ -1,0 +1,149 @@
+"""The guard of uploads: every route that adds a file passes it, before the bytes come and when the rows are written."""
+
+import ast
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from schemas.names import AccessLevel, PackageType
+from service.app import ROUTES
+from service.catalogue.guard import admission, protection
+from service.context import Context
+from tests.integration.conftest import Client
+from tests.support.catalogue import objects_in, query
+from tests.support.packages import DEVELOPER, MAINTAINER, PUBLIC, json_of, token
+from tests.support.uploads import UPLOADS
+
+_SERVICE: Final = Path(admission.__file__).parents[2]
+_ADDS_NO_FILE: Final = frozenset(
+    {
+        "compare_maven_checksum",
+        "set_npm_tag_in_project",
+        "set_npm_tag_in_group",
+        "set_npm_tag",
+        "unpublish_npm_versions",
+    }
+)
+"""The handlers that read bytes, but keep none of them."""
+_EVERYTHING: Final = (
+    "INSERT INTO protection_rule (project_id, package_type, package_name_pattern, minimum_access_level_for_push)"
+    " SELECT 100, unnest(ARRAY['generic', 'pypi', 'npm', 'maven', 'helm', 'nuget']), '*', 50"
+)
+_PROTECTED: Final = "403 Forbidden - Package protected."
+
+
+def test_each_route_that_takes_bytes_is_an_upload_or_keeps_none() -> None:
+    takers = {
+        operation.handler.__name__
+        for routes in ROUTES
+        for operation in routes.operations
+        if operation.takes_bytes and operation.method != "DELETE"
+    }
+
+    assert takers == UPLOADS.keys() | _ADDS_NO_FILE
+
+
+def test_a_row_of_a_file_is_written_in_one_place_only_which_asks_the_guard() -> None:
+    callers = {
+        (file.relative_to(_SERVICE).as_posix(), function.name)
+        for file in _SERVICE.rglob("*.py")
+        for function in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(function, ast.AsyncFunctionDef)
+        and any(isinstance(node, ast.Attribute) and node.attr == "insert_file" for node in ast.walk(function))
+    }
+
+    assert callers == {("catalogue/uploads.py", "add_file")}
+
+
+@pytest.mark.parametrize("handler", UPLOADS)
+@pytest.mark.parametrize("moment", ["before the bytes", "with the rows"])
+async def test_no_upload_of_a_protected_name_leaves_a_row_or_a_byte(
+    filled: Context, client: Client, objects: Path, monkeypatch: pytest.MonkeyPatch, handler: str, moment: str
+) -> None:
+    if handler == "push_nuget_symbols":
+        assert (await UPLOADS["push_nuget_package"](client, PUBLIC, "1.0.0", DEVELOPER)).status == 201
+    if moment == "with the rows":
+        monkeypatch.setattr(admission, "_foresee", _foresee_nothing)
+    before = await query(filled, "SELECT id FROM package_file"), objects_in(objects)
+    await query(filled, _EVERYTHING)
+
+    answer = await UPLOADS[handler](client, PUBLIC, "1.0.0", MAINTAINER)
+
+    assert (answer.status, (await json_of(answer))["message"]) == (403, _PROTECTED)
+    assert (await query(filled, "SELECT id FROM package_file"), objects_in(objects)) == before
+    assert (await UPLOADS[handler](client, PUBLIC, "1.0.0", token("owner-token"))).status in {200, 201}
+
+
+async def _foresee_nothing(*_: object) -> None:
+    """Find nothing wrong, as when a rule comes while the bytes are on their way."""
+
+
+async def test_a_checksum_of_a_protected_name_is_refused_as_its_file_is(filled: Context, client: Client) -> None:
+    await query(filled, _EVERYTHING)
+
+    answer = await client.put(f"{PUBLIC}/maven/com/example/kit/1/kit-1.jar.sha1", data=b"0" * 40, headers=MAINTAINER)
+
+    assert (answer.status, (await json_of(answer))["message"]) == (403, _PROTECTED)
+
+
+async def test_a_rule_that_comes_while_bytes_are_sent_refuses_them(filled: Context, client: Client) -> None:
+    async def bytes_and_a_rule() -> AsyncIterator[bytes]:
+        yield b"first"
+        await query(filled, _EVERYTHING)
+        yield b"last"
+
+    answer = await client.put(f"{PUBLIC}/generic/kit/1.0/kit.bin", data=bytes_and_a_rule(), headers=DEVELOPER)
+
+    assert (answer.status, await json_of(answer)) == (403, {"message": _PROTECTED})
+    assert await query(filled, "SELECT id FROM package") == []
+
+
+@pytest.mark.parametrize(
+    ("package_type", "name", "is_protected"),
+    [
+        ("pypi", "Foo_Bar.baz", True),
+        ("nuget", "FOO-bar", True),
+        ("generic", "foo-bar", True),
+        ("generic", "foo_bar", False),
+        ("npm", "foo-bar", False),
+    ],
+)
+async def test_a_name_is_protected_under_each_of_its_spellings(
+    filled: Context, package_type: PackageType, name: str, *, is_protected: bool
+) -> None:
+    await query(
+        filled,
+        "INSERT INTO protection_rule (project_id, package_type, package_name_pattern, minimum_access_level_for_push)"
+        " SELECT 100, unnest(ARRAY['pypi', 'nuget', 'generic']), 'foo-bar*', 50",
+    )
+
+    async with filled.database.connection() as connection:
+        found = await protection.is_push_protected(
+            connection, project_id=100, package_type=package_type, name=name, level=AccessLevel.MAINTAINER
+        )
+
+    assert found == is_protected
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Deploy-Token": "anvil-write-deploy"}, 403),
+        ({"JOB-TOKEN": "anvil-maintainer-job"}, 201),
+    ],
+    ids=["a deploy token", "a job of a maintainer"],
+)
+async def test_a_deploy_token_never_publishes_a_protected_name_and_a_job_has_the_level_of_its_user(
+    filled: Context, client: Client, headers: dict[str, str], status: int
+) -> None:
+    await query(
+        filled,
+        "INSERT INTO protection_rule (project_id, package_type, package_name_pattern, minimum_access_level_for_push)"
+        " VALUES (102, 'generic', 'kit', 40)",
+    )
+
+    answer = await UPLOADS["upload_generic_file"](client, "/api/v4/projects/102/packages", "1.0", headers)
+
+    assert answer.status == status
