@@ -109,7 +109,7 @@ async def test_a_maintainer_reads_who_may_do_what_and_where_it_comes_from(
 async def test_protection_rules_name_the_role_that_they_take(maintainer: Browser) -> None:
     page = await maintainer.get("/acme/guarded/-/directory")
 
-    assert "Protection rules Type Names Least role to delete" in page.words
+    assert "Protection rules Type Names Least role to publish Least role to delete" in page.words
     assert "owner" in page.words.partition("Least role to delete")[2]
 
 
