@@ -1,7 +1,7 @@
 -- A protection rule may say who publishes, who deletes, or both.
 
 -- step: the least level to publish
--- The release before writes rules with a level to delete only, and reads the others as rules that protect nothing.
+-- A rule without a level to delete protects nothing in the release before.
 ALTER TABLE protection_rule
     ADD COLUMN IF NOT EXISTS minimum_access_level_for_push smallint
         CHECK (minimum_access_level_for_push IN (40, 50, 60))
