@@ -4,6 +4,7 @@ Absolute figures depend on the machine and on what else it does; compare ratios,
 """
 
 import argparse
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +16,13 @@ from tests.system.benchmarks.bench import Bench
 from tests.system.benchmarks.cases.families import CASES, FAMILIES
 from tests.system.benchmarks.figures import Result
 from tests.system.benchmarks.plots import draw_plots
-from tests.system.benchmarks.report import read_figures, show, write_json
+from tests.system.benchmarks.report import in_short, read_figures, show, write_json
 from tests.system.benchmarks.servers import Servers, make_catalogue, open_servers
 
 SIZES: Final = MappingProxyType({"10k": 15_000, "1m": 1_000_000, "10m": 10_000_000})
 """Name of a size -> packages of the catalogue. Each has a project of 10,000, and never less beside it than 5,000."""
+
+_INTERRUPTED: Final = 130
 
 
 async def measure(folder: Path, sizes: Sequence[str], only: set[str], results: list[Result]) -> None:
@@ -40,7 +43,7 @@ async def _measure_size(
         wanted = named or (set() if only or not (is_first or family.is_of_every_size) else set(family.cases))
         if wanted:
             async for result in family.measure(bench, wanted):
-                print(f"{size} {result.case}: {result.product.figure.median:,.1f} {result.unit}", flush=True)  # noqa: T201
+                print(f"{size} {in_short(result)}", flush=True)  # noqa: T201
                 results.append(result)
 
 
@@ -58,9 +61,14 @@ def main() -> None:
     if unknown := {*sizes} - {*SIZES} | only - {*CASES}:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
     earlier = read_figures(given.against) if given.against else {}
+    # A run that is ended takes its servers with it, and shows what it has. A shell ignores SIGINT in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     results: list[Result] = []
     try:
         event_loop.run(measure(given.folder.resolve(), sizes, only, results))
+    except KeyboardInterrupt:
+        parser.exit(_INTERRUPTED, "interrupted: these are the cases that were measured\n")
     finally:
         # Also figures that were measured before something went wrong.
         show(results, earlier)

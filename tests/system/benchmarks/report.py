@@ -42,6 +42,14 @@ def show(results: Sequence[Result], earlier: Mapping[tuple[str, str], float]) ->
     Console(width=_WIDTH).print(table)
 
 
+def in_short(result: Result) -> str:
+    """Return one line: the case, its figure, the ratio, and the CPU of each process."""
+    parts = [f"{result.case}: {result.product.figure.median:,.1f} {result.unit}"]
+    if result.ratio is not None:
+        parts.append(f"ratio {_ratio(result.ratio)}")
+    return ", ".join([*parts, *([f"CPU ms {_cpu(result)}"] if result.product.cpu_ms else [])])
+
+
 def write_json(path: Path, results: Sequence[Result]) -> None:
     """Write the results, with the machine that they are of."""
     document = {
