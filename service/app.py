@@ -48,10 +48,8 @@ from service.web.app import add_pages
 
 _LARGEST_BODY: Final = 1024 * 1024
 """The limit of a body that is read as a whole; uploads are streamed."""
-_FINISH_WITHIN_S: Final = 18.0
-"""How long requests may still take that were under way when it was time to stop."""
 _CUT_WITHIN_S: Final = 1.0
-"""How long it may take to cut off those that were not over by then."""
+"""How long handlers may take to end once their connections are reset."""
 
 ROUTES: Final = (
     generic.routes,
@@ -137,6 +135,8 @@ async def run_api(context: Context, stop: asyncio.Event) -> None:
         runner.app[TAIL].end()
         log.info("api_draining", seconds=settings.drain.total_seconds())
         await asyncio.sleep(settings.drain.total_seconds())
-        await runner.finish(within=_FINISH_WITHIN_S)
+        left = await runner.finish(within=settings.finish_within.total_seconds())
+        if left:
+            log.warning("api_requests_cut", requests=left)
     finally:
         await runner.cleanup()

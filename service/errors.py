@@ -20,8 +20,12 @@ class BrokerAwayError(StartError):
     """The broker does not answer at the start; another try may succeed."""
 
 
-class UnsuitableDatabaseError(StartError):
-    """The database, or the way to it, is none that can be worked with; no other try helps."""
+class FinalError(StartError):
+    """No other try helps: somebody has to put something right first."""
+
+
+class UnsuitableDatabaseError(FinalError):
+    """The database, or the way to it, is none that can be worked with."""
 
 
 class DatabaseAwayError(PackyardError):

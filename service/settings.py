@@ -1,10 +1,10 @@
 """The settings: what they are called, and what they mean."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -38,6 +38,18 @@ from service.configuration.values import (
 from service.environment import FILE, PREFIX, layered
 from service.errors import MissingSettingError, StartError
 
+ServerAddress: TypeAlias = Literal["database_url", "broker_url", "storage_url"]
+"""The settings without a default: where the servers are."""
+
+_NOWHERE: Final[Mapping[ServerAddress, str]] = MappingProxyType(
+    {
+        "database_url": "postgresql://unused.invalid",
+        "broker_url": "amqp://unused.invalid",
+        "storage_url": "file:///nowhere/unused.invalid",
+    }
+)
+EVERY_SERVER: Final[frozenset[ServerAddress]] = frozenset(_NOWHERE)
+
 
 class Settings(BaseModel):
     """Every setting, with what it means.
@@ -51,7 +63,8 @@ class Settings(BaseModel):
     """The PostgreSQL database (15 or later) that holds everything but bytes: postgresql://user:password@host/name."""
 
     broker_url: Annotated[SecretStr, scheme_in("amqp", "amqps")]
-    """The RabbitMQ virtual host: amqp://user:password@host:5672/vhost."""
+    """The RabbitMQ virtual host: amqp://user:password@host:5672/vhost. Several hosts, with commas between them, are
+    nodes of one cluster; the first that can be used is."""
 
     management_url: Annotated[SecretStr, scheme_in("http", "https")] | None = None
     """RabbitMQ's management API, http://user:password@host:15672/vhost, for `packyard roles broker` and
@@ -77,6 +90,10 @@ class Settings(BaseModel):
 
     drain: Duration = timedelta(0)
     """How long the API goes on serving after SIGTERM while /-/ready already says no: 5s behind a load balancer."""
+
+    finish_within: Duration = timedelta(seconds=18)
+    """How long requests under way may still take once DRAIN is over. Connections whose requests are not over by then
+    are reset."""
 
     packages_enabled: bool = True
     """Whether packages are served at all; if not, every route of theirs answers 404."""
@@ -246,9 +263,14 @@ class Settings(BaseModel):
 
 
 def load_settings(
-    *, environment: Mapping[str, str] | None = None, defaults: Mapping[str, str] = MappingProxyType({})
+    *,
+    environment: Mapping[str, str] | None = None,
+    defaults: Mapping[str, str] = MappingProxyType({}),
+    needed: Collection[ServerAddress] = EVERY_SERVER,
 ) -> Settings:
     """Read the settings from *environment* (the process's own when None), and from *defaults* what it does not set.
+
+    The address of a server that is not *needed* may be missing; then it is one that leads nowhere.
 
     Raises:
         StartError: a setting is unknown, missing or wrong; the text names each.
@@ -259,7 +281,9 @@ def load_settings(
         names = ", ".join(PREFIX + name.upper() for name in unknown)
         raise StartError(f"unknown setting: {names} (`packyard settings` lists the known ones)")
     try:
-        return Settings.model_validate({_plain(name): _value(name, value) for name, value in values.items()})
+        given = {_plain(name): _value(name, value) for name, value in values.items()}
+        nowhere = {name: address for name, address in _NOWHERE.items() if name not in needed}
+        return Settings.model_validate(nowhere | given)
     except ValidationError as error:
         problems = error.errors()
         is_missing = any(problem["type"] == "missing" for problem in problems)

@@ -1,6 +1,7 @@
 """SIGTERM to each process while it works: nothing fails, nothing is lost, nothing is done twice."""
 
 import asyncio
+import io
 import itertools
 import json
 import time
@@ -9,8 +10,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 
 from tests.support.observer import Observer, rows
 from tests.support.yard import Yard, eventually
@@ -233,3 +236,39 @@ async def _is_active(yard: Yard, name: str) -> bool:
     if not yard.is_listening(name):
         return False
     return (await yard.metrics(name)).get(f'packyard_active{{process="{process}"}}') == 1
+
+
+_LARGE: Final = 64 * 1024**2
+"""More than sockets buffer, so that a client that does not read keeps its request under way."""
+
+
+async def test_a_transfer_that_is_not_over_in_time_is_reset(directory: Yard) -> None:
+    await directory.start("serve", settings={"PACKYARD_FINISH_WITHIN": "1.5s"})
+    async with aiohttp.ClientSession(directory.base_url, headers=_TOKEN) as session:
+        path = f"{_PACKAGES}/generic/large/1/f"
+        async with session.put(path, data=io.BytesIO(b"x" * _LARGE)) as answer:
+            assert answer.ok
+    download = await _begin(directory, f"GET {path}", "")
+    upload = await _begin(directory, f"PUT {_PACKAGES}/generic/late/1/f", f"Content-Length: {_LARGE}\r\n")
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    await directory.terminate("serve")
+    took = time.monotonic() - began
+
+    assert 1.5 <= took < 4
+    for reader, writer in (download, upload):
+        # An end that is no reset could be lost with the pod's network, and the client would wait for minutes.
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+    assert "api_requests_cut" in directory.log("serve")
+
+
+async def _begin(yard: Yard, line: str, fields: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send the head of a request, and a part of its body if it has one; read nothing of the answer."""
+    parts = urlsplit(yard.base_url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1)
+    token = "".join(f"{name}: {value}\r\n" for name, value in _TOKEN.items())
+    writer.write(f"{line} HTTP/1.1\r\nHost: yard\r\n{token}{fields}\r\n{'y' * 1_000 if fields else ''}".encode())
+    await writer.drain()
+    return reader, writer

@@ -143,6 +143,12 @@ def _is_worth_asking(name: str) -> bool:
 async def _tell_their_health(yard: Yard, client: aiohttp.ClientSession) -> None:
     # The port for metrics alone decides about their readers; balancers ask for health at the port of the API.
     assert [(await client.get(f"/-/{question}")).status for question in ("metrics", "live", "ready")] == [404, 200, 200]
+    # A request by an ingress controller is from outside.
+    outside = {"X-Forwarded-For": "192.0.2.7"}
+    assert [(await client.get(f"/-/{question}", headers=outside)).status for question in ("live", "ready")] == [
+        404,
+        404,
+    ]
     assert "/-/metrics" not in await (await client.get("/api/openapi.json")).text()
     for name in PROCESSES:
         async with aiohttp.ClientSession(yard.health_url(name)) as session:

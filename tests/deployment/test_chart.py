@@ -20,9 +20,9 @@ from tests.support.chart import (
     CHECKERS,
     DOCKERFILE,
     EXAMPLES,
+    EXTRAS,
     GOLDEN,
     VALUES_PAGE,
-    ChartError,
     Manifest,
     golden,
     helm,
@@ -30,7 +30,9 @@ from tests.support.chart import (
     parsed_command,
     pod_specs,
     read_manifests,
+    read_schema,
     render,
+    values_file,
     values_schema,
 )
 
@@ -41,7 +43,7 @@ _KUBERNETES: Final = ("1.29", "1.37")
 _CRDS: Final = Path(__file__).parent / "crds"
 
 _KEYS: Final = ("packyard-webhooks", "keys")
-_DEPLOYMENTS: Final = ("api", "relay", "scheduler", "worker-bulk", "worker-interactive")
+_DEPLOYMENTS: Final = ("api", "operator", "relay", "scheduler", "worker-bulk", "worker-interactive")
 _OF_LIBRARIES: Final = {"SSL_CERT_FILE", "SSL_CERT_DIR", "PGSSLROOTCERT"}
 """Variables that are no settings of ours; what they do is tried in tests/acceptance."""
 
@@ -50,9 +52,12 @@ _ALLOWED: Final = {
     "CKV_K8S_11": {(example, "api") for example in EXAMPLES},
     # The SDKs of the stores read credentials from the environment; workload identity needs none at all.
     "CKV_K8S_35": {("production", component) for component in (*_DEPLOYMENTS, "deliverer")},
+    # Nothing runs in the one, and the other ends by itself.
+    "CKV_K8S_8": {(example, component) for example in EXAMPLES for component in ("operator", "test")},
+    "CKV_K8S_9": {(example, component) for example in EXAMPLES for component in ("operator", "test")},
     # For a first trial a tag is enough, and a node need not ask the registry for it at every start.
-    "CKV_K8S_43": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
-    "CKV_K8S_15": {("small", component) for component in (*_DEPLOYMENTS, "set-up")},
+    "CKV_K8S_43": {("small", component) for component in (*_DEPLOYMENTS, "set-up", "test")},
+    "CKV_K8S_15": {("small", component) for component in (*_DEPLOYMENTS, "set-up", "test")},
     # The base is an argument, so that another can be taken; its default has a tag.
     "CKV_DOCKER_7": {("Dockerfile", "FROM")},
 }
@@ -164,9 +169,14 @@ def test_the_table_of_values_says_what_there_is() -> None:
     assert VALUES_PAGE.read_text(encoding="utf-8") == page_of_values(), "make chart"
 
 
+def test_the_values_are_written_below_what_they_mean() -> None:
+    assert (CHART / "values.yaml").read_text(encoding="utf-8") == values_file(), "make chart"
+
+
 def test_every_value_has_a_meaning_and_every_meaning_a_value() -> None:
     described = set(re.findall(r"^\| `([\w.]+)` \|", page_of_values(), re.MULTILINE))
-    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    schema = read_schema()
+    of_each_process = set(EXTRAS)
 
     def names(place: str, properties: dict[str, Any]) -> set[str]:
         found = {place + name for name in properties}
@@ -175,9 +185,11 @@ def test_every_value_has_a_meaning_and_every_meaning_a_value() -> None:
         return found
 
     # A default that has no schema is refused by lint; a schema without a default is found here.
-    assert {name for name in names("", schema["properties"]) - described if not name.startswith("settings.")} == {
-        "global"
-    }
+    assert {
+        name
+        for name in names("", schema["properties"]) - described
+        if not name.startswith("settings.") and name.rpartition(".")[2] not in of_each_process
+    } == {"global"}
 
 
 def test_the_schema_of_settings_is_that_of_the_code() -> None:
@@ -195,45 +207,6 @@ def test_no_setting_has_two_places_in_the_chart(manifests: Callable[[str], list[
     } - {"HOST", *example}
 
     assert fixed == {name.upper() for name in Settings.model_fields} - set(schema["properties"])
-
-
-_ADMIN: Final = """\
-# Lets an administrator in.
-users:
-  - {username: root, id: 1000001, admin: true, tokens: [{name: "first", token: not-secret-1, expires_at: 2030-01-01}]}
-"""
-
-
-@pytest.mark.parametrize(
-    ("options", "source"),
-    [
-        (["--set-file", "directory.content={file}"], ("secret", "packyard-directory", "directory.yaml")),
-        (["--set", "directory.existingSecret=mine"], ("secret", "mine", "directory.yaml")),
-        (["--set", "directory.existingConfigMap=mine,directory.key=who"], ("configMap", "mine", "who")),
-    ],
-)
-def test_the_set_up_applies_a_directory_in_the_end(
-    tmp_path: Path, options: list[str], source: tuple[str, str, str]
-) -> None:
-    file = tmp_path / "directory.yaml"
-    file.write_text(_ADMIN, encoding="utf-8")
-    made = read_manifests(render("small", *(option.format(file=file) for option in options)))
-    (job,) = (spec for component, spec in pod_specs(made) if component == "set-up")
-    (applying,) = job["containers"]
-    (volume,) = (volume for volume in job["volumes"] if volume["name"] == "directory")
-    kind, name, key = source
-    secrets = {found["metadata"]["name"]: found for found in made if found["kind"] == "Secret"}
-
-    assert [container["name"] for container in job["initContainers"]] == ["migrate", "set-up-broker"]
-    assert parsed_command(applying["args"]) == ["directory", "apply"]
-    assert "--yes" in applying["args"], "nobody can be asked"
-    (mounted,) = (mount["mountPath"] for mount in applying["volumeMounts"] if mount["name"] == "directory")
-    assert f"{mounted}/{volume[kind]['items'][0]['path']}" in applying["args"]
-    assert (volume[kind].get("secretName") or volume[kind]["name"], volume[kind]["items"][0]["key"]) == (name, key)
-    assert ("packyard-directory" in secrets) == (name == "packyard-directory")
-    if name in secrets:
-        assert secrets[name]["stringData"] == {key: _ADMIN}
-        assert "hook-succeeded" in secrets[name]["metadata"]["annotations"]["helm.sh/hook-delete-policy"]
 
 
 def test_an_upgrade_that_reuses_older_values_is_rendered() -> None:
@@ -305,33 +278,6 @@ def test_a_cluster_of_ipv6_alone_can_be_named() -> None:
     assert (service["spec"]["ipFamilyPolicy"], service["spec"]["ipFamilies"]) == ("SingleStack", ["IPv6"])
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["podSecurity.user=0"], "/podSecurity/user"),
-        (["worker.bulk.replicas=3"], "'worker' not allowed"),
-        (["autoscaling.mode=vertical"], "/autoscaling/mode"),
-        (["storage.url=/var/lib/packyard"], "/storage/url"),
-        (["storage.url="], "storage.url is needed"),
-        (["database.url="], "database.existingSecret or database.url is needed"),
-        (["broker.managementUrl=", "autoscaling.mode=keda"], "broker.managementUrl is needed"),
-        (["settings.GRACE_PEROID=7d"], "'GRACE_PEROID' not allowed"),
-        (["settings.PORT=80"], "'PORT' not allowed"),
-        (["settings.GRACE_PERIOD=soon"], "/settings/GRACE_PERIOD"),
-        (["settings.MAX_ATTEMPTS=0"], "/settings/MAX_ATTEMPTS"),
-        (["settings.LOG_LEVEL=loud"], "/settings/LOG_LEVEL"),
-        (["image.digest=latest"], "/image/digest"),
-        (["trust.configMap=a", "trust.secret=b"], "trust.configMap and trust.secret are both set"),
-        (["trust.key="], "/trust/key"),
-        (["directory.existingSecret=a", "directory.content=users: []"], "one is enough"),
-        (["directory.existingSecret=a", "setUp.enabled=false"], "directory needs setUp.enabled"),
-    ],
-)
-def test_a_wrong_value_is_named(options: list[str], message: str) -> None:
-    with pytest.raises(ChartError, match=re.escape(message)):
-        render("small", *(part for option in options for part in ("--set", option)))
-
-
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_setting_and_argument_is_one_that_packyard_knows(
     manifests: Callable[[str], list[Manifest]], example: str
@@ -342,24 +288,22 @@ def test_every_setting_and_argument_is_one_that_packyard_knows(
         for container in [*spec.get("initContainers", []), *spec["containers"]]:
             named = [entry["name"] for entry in container["env"]]
             assert {name.removesuffix("_FILE") for name in named if name not in _OF_LIBRARIES} <= known
-            assert {f"{PREFIX}{name}_URL" for name in ("DATABASE", "BROKER", "STORAGE")} <= {
-                name.removesuffix("_FILE") for name in named
-            }
+            assert {f"{PREFIX}DATABASE_URL", f"{PREFIX}STORAGE_URL"} <= {name.removesuffix("_FILE") for name in named}
             assert len(named) == len(set(named))
             assert spec["enableServiceLinks"] is False, "Services would be settings that nobody knows"
             commands.add(shlex.join(parsed_command(container["args"])))
 
-    assert {"serve", "relay", "schedule", "migrate", "wait"} <= commands
+    assert {"serve", "relay", "schedule", "set-up", "wait", "idle"} <= commands
 
 
 def test_a_pod_waits_with_all_that_its_process_has(manifests: Callable[[str], list[Manifest]]) -> None:
     for example in EXAMPLES:
         for component, spec in pod_specs(manifests(example)):
-            if component == "set-up":
+            if component in {"set-up", "operator"}:
                 continue
             (waiting,), (process,) = spec["initContainers"], spec["containers"]
             environment = {entry["name"]: entry["value"] for entry in process["env"]}
-            uses_broker = environment.get("PACKYARD_BROKER_URL") != "amqp://unused.invalid"
+            uses_broker = "PACKYARD_BROKER_URL_FILE" in environment
 
             assert waiting["args"] == ["wait", "--for", "15m", *(["--broker"] if uses_broker else [])]
             assert uses_broker == (component not in {"api", "scheduler", "deliverer"})
@@ -373,7 +317,7 @@ def test_whatever_selects_pods_finds_some(manifests: Callable[[str], list[Manife
     pods = [
         manifest["spec"]["template"]["metadata"]["labels"]
         for manifest in manifests(example)
-        if manifest["kind"] in {"Deployment", "Job"}
+        if manifest["kind"] in {"Deployment", "Job"} and "metadata" in manifest["spec"]["template"]
     ]
     services = [manifest["metadata"]["labels"] for manifest in manifests(example) if manifest["kind"] == "Service"]
     names = {manifest["metadata"]["name"] for manifest in manifests(example) if manifest["kind"] == "Deployment"}
@@ -383,6 +327,8 @@ def test_whatever_selects_pods_finds_some(manifests: Callable[[str], list[Manife
         match manifest["kind"]:
             case "Service":
                 found = _selected(pods, {"matchLabels": spec["selector"]})
+            case "NetworkPolicy" if manifest["metadata"]["name"].endswith("-test"):
+                continue
             case "NetworkPolicy":
                 found = _selected(pods, spec["podSelector"])
             case "PodDisruptionBudget" | "Deployment":
@@ -432,6 +378,7 @@ def test_each_process_is_given_its_own_addresses_alone(manifests: Callable[[str]
         "deliverer": {("packyard-database", "deliverer"), _KEYS},
         "worker-interactive": worker,
         "worker-bulk": worker,
+        "operator": {("packyard-database", "operator")},
         "set-up": {("packyard-database", "owner"), ("packyard-broker", "management"), _KEYS},
     }
 
@@ -446,7 +393,7 @@ def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manif
     pods = [
         manifest["spec"]["template"]["metadata"]["labels"]
         for manifest in manifests(example)
-        if manifest["kind"] in {"Deployment", "Job"}
+        if manifest["kind"] in {"Deployment", "Job"} and "metadata" in manifest["spec"]["template"]
     ]
     deny = policies["deny"]
     reach = {
@@ -469,7 +416,8 @@ def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manif
         "relay": ["broker", "database", "deny", *storage],
         "worker-interactive": ["broker", "database", "deny", *storage],
         "worker-bulk": ["broker", "database", "deny", *storage],
-        "set-up": ["database", "deny", "management"],
+        "operator": ["database", "deny", *storage],
+        "set-up": ["deny", "set-up"],
         **with_webhooks,
     }
 

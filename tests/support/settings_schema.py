@@ -14,6 +14,7 @@ PLACES: Final[Mapping[str, str]] = {
     "secret_keys": "webhooks",
     "external_url": "externalUrl",
     "drain": "api.drain",
+    "finish_within": "api.terminationGracePeriodSeconds",
     "port": "(8080)",
     "health_port": "(9090)",
 }
@@ -23,6 +24,8 @@ _DESCRIPTION: Final = (
     "Settings for every process, by their name without `PACKYARD_`, such as `GRACE_PERIOD: 7d`; `packyard settings` "
     "lists them. No secrets: the manifests show them."
 )
+_NARROWER: Final[Mapping[str, Mapping[str, object]]] = {"host": {"pattern": r"^(.*,)? *(::|0\.0\.0\.0) *(,.*)?$"}}
+"""Rules beyond those of the setting: probes come to the address of the pod itself."""
 _DIGITS: Final = "^[0-9]+$"
 _DURATION: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)?$"
 
@@ -31,7 +34,11 @@ def settings_schema() -> dict[str, Any]:
     """Return the JSON Schema of `settings`: each setting that has no place of its own, with its type and meaning."""
     known = Settings.model_json_schema()
     properties = {
-        name.upper(): {"description": _plain(schema.get("description", "")), **_values(schema, known["$defs"])}
+        name.upper(): {
+            "description": _plain(schema.get("description", "")),
+            **_values(schema, known["$defs"]),
+            **_NARROWER.get(name, {}),
+        }
         for name, schema in known["properties"].items()
         if name not in PLACES
     }

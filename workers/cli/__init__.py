@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "deliver": ("workers.cli.processes:deliver", "Run a deliverer: posts events to webhooks."),
         "directory": ("workers.cli.directory:directory", "Users, groups, projects, memberships and tokens."),
         "events": ("workers.cli.events:events", "Watch events, and send them once more."),
+        "idle": ("workers.cli.processes:idle", "Do nothing until SIGTERM: keeps a pod for the commands of operators."),
         "import": (
             "workers.cli.imports:import_packages",
             "Import packages from FILE, one JSON object a line; `-` reads standard input.",
@@ -36,11 +37,19 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "roles": ("workers.cli.roles:roles", "Database roles and broker users with the least rights that do."),
         "schedule": ("workers.cli.processes:schedule", "Run the scheduler: makes due what waits."),
         "serve": ("workers.cli.processes:serve", "Run the HTTP API."),
+        "set-up": (
+            "workers.cli.cluster.set_up:set_up",
+            "Prepare database and broker, as the chart does at each install and upgrade.",
+        ),
         "settings": (
             "workers.cli.processes:print_settings",
             "Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong.",
         ),
         "subscribers": ("workers.cli.subscribers:subscribers", "Queues of events for others, on the broker."),
+        "try": (
+            "workers.cli.cluster.trial:try_out",
+            "Publish a package at URL, delete it, and see that it is gone.",
+        ),
         "up": ("workers.cli.up:up", "Run PostgreSQL, RabbitMQ and all of Packyard on this machine until Ctrl-C."),
         "wait": (
             "workers.cli.processes:wait",
@@ -53,8 +62,30 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 
 _SECTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "Commands": ("check", "deletions", "directory", "events", "import", "retention", "settings", "subscribers"),
-        "Set up and run": ("deliver", "migrate", "relay", "roles", "schedule", "serve", "up", "wait", "work"),
+        "Commands": (
+            "check",
+            "deletions",
+            "directory",
+            "events",
+            "import",
+            "retention",
+            "settings",
+            "subscribers",
+            "try",
+        ),
+        "Set up and run": (
+            "deliver",
+            "idle",
+            "migrate",
+            "relay",
+            "roles",
+            "schedule",
+            "serve",
+            "set-up",
+            "up",
+            "wait",
+            "work",
+        ),
     }
 )
 """Heading of `packyard --help` -> the names of its commands."""

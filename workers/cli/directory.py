@@ -127,7 +127,7 @@ def _preview(written: WrittenDirectory) -> list[str]:
 
 
 async def _apply(written: WrittenDirectory, review: Callable[[Sequence[Change]], None]) -> Mapping[str, Counts]:
-    settings = command_settings()
+    settings = command_settings({"database_url"})
     rules = WebhookRules(SecretBox(settings.secret_keys), AllowedAddresses(settings.webhook_allowed_networks))
     with one_line_for_outages():
         async with open_catalogue(settings, connections=1) as database:

@@ -80,7 +80,7 @@ def events() -> None:
 )
 def tail(*, patterns: tuple[str, ...], since: datetime | None, count: int | None, form: str | None) -> None:
     """Print events as they come, one a line, until Ctrl-C."""
-    url = command_settings().broker_url.get_secret_value()
+    url = command_settings({"broker_url"}).broker_url.get_secret_value()
     usual = _Form.LINE if sys.stdout.isatty() else _Form.JSON
     selection = _Selection(patterns or ("#",), since, count, _Form(form or usual))
     run_process(lambda stop: _tail(url, selection, stop))

@@ -1,6 +1,6 @@
 """Shared by the commands: their settings, and reading their arguments."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from typing_extensions import override
 from schemas.messages.event_patterns import objection
 from schemas.problems import Problem, problems_of
 from service.errors import MissingSettingError, StartError
-from service.settings import Settings, load_settings
+from service.settings import ServerAddress, Settings, load_settings
 from workers.cli.tables import written
 
 _MOST_PROBLEMS: Final = 5
@@ -71,19 +71,37 @@ def _read_patterns(_ctx: click.Context, _param: click.Parameter, patterns: tuple
     return patterns
 
 
-def command_settings() -> Settings:
+MOST_USE: Final = frozenset[ServerAddress]({"database_url", "storage_url"})
+"""The servers that most commands use."""
+
+
+def command_settings(needed: Collection[ServerAddress] = MOST_USE) -> Settings:
     """Return the settings of the running command: the environment's, and below them those of --env-file.
+
+    *needed* are the servers that the command uses; others need no address.
 
     Raises:
         StartError: a setting is unknown, missing or wrong.
     """
     defaults = settings_of_file()
     try:
-        return load_settings(defaults=defaults)
+        return load_settings(defaults=defaults, needed=needed)
     except MissingSettingError as error:
         if defaults:
             raise
         raise StartError(f"{error} ({_WITHOUT_FILE})") from None
+
+
+def management_address() -> str:
+    """Return the address of the broker's management API.
+
+    Raises:
+        StartError: it is not set.
+    """
+    url = command_settings(()).management_url
+    if url is None:
+        raise StartError("PACKYARD_MANAGEMENT_URL is not set")
+    return url.get_secret_value()
 
 
 def settings_of_file() -> Mapping[str, str]:

@@ -16,8 +16,8 @@ from service.infra.postgres.schema_version import wait_for_schema
 from service.logs import configure_logs
 from service.observing.liveness import Vitals
 from service.observing.servers import OF_EVERY_PROCESS, ObservedServer, Servers
-from service.settings import described
-from workers.cli.options import command_settings, settings_of_file, validated
+from service.settings import EVERY_SERVER, described
+from workers.cli.options import MOST_USE, command_settings, settings_of_file, validated
 from workers.runtime.signals import run_process
 
 log = structlog.get_logger()
@@ -73,14 +73,14 @@ def migrate(patience: str | None) -> None:
     """Bring the database to the newest version of the schema."""
     if patience is not None:
         within: timedelta = validated(Duration, patience, name="--wait")
-        settings = command_settings()
+        settings = command_settings({"database_url"})
         configure_logs(settings.log_level, settings.log_format, process="migrate")
         version = event_loop.run(wait_for_schema(settings.database_url, patience=within))
         click.echo(f"the database is at schema version {version} or newer")
         return
     from service.infra.postgres.migrations.run import migrate as migrate_database  # alembic is slow to load
 
-    settings = command_settings()
+    settings = command_settings({"database_url"})
     version = migrate_database(settings.database_url.get_secret_value())
     click.echo(f"the database is at schema version {version}")
 
@@ -98,10 +98,20 @@ def wait(patience: str, *, with_broker: bool) -> None:
     from workers.runtime.broker_wait import wait_for_servers  # the API does without a broker
 
     within: timedelta = validated(Duration, patience, name="--for")
-    settings = command_settings()
+    settings = command_settings(EVERY_SERVER if with_broker else MOST_USE)
     configure_logs(settings.log_level, settings.log_format, process="wait")
     event_loop.run(wait_for_servers(settings, patience=within, with_broker=with_broker))
     click.echo("the servers can be used")
+
+
+@click.command()
+def idle() -> None:
+    """Do nothing until SIGTERM: keeps a pod for the commands of operators."""
+
+    async def wait_for(stop: asyncio.Event) -> None:
+        await stop.wait()
+
+    run_process(wait_for)
 
 
 @click.command("settings")
@@ -109,7 +119,7 @@ def print_settings() -> None:
     """Print every setting with its value and meaning, secrets masked; fails when one is missing or wrong."""
     for name, (value, meaning) in described(defaults=settings_of_file()).items():
         click.echo(f"{name}={value}\n    {meaning}")
-    command_settings()
+    command_settings(EVERY_SERVER)
 
 
 def _run(
@@ -117,7 +127,7 @@ def _run(
 ) -> None:
     from service.monitor import monitored  # HTTP is slow to load for a command that fails early
 
-    settings = command_settings()
+    settings = command_settings(EVERY_SERVER if needs_broker else MOST_USE)
     configure_logs(settings.log_level, settings.log_format, process=process)
 
     async def run(stop: asyncio.Event) -> None:

@@ -45,7 +45,7 @@ def replay(*, queue: str, since: datetime | None, after: int | None, patterns: t
     """
     if (since is None) == (after is None):
         raise click.UsageError("give either --since or --after")
-    settings = command_settings()
+    settings = command_settings({"database_url", "broker_url"})
     sent = _Sent()
     try:
         run_process(lambda stop: until_stopped(stop, _replay(settings, _Replay(queue, since, after, patterns), sent)))

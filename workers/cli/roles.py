@@ -8,8 +8,9 @@ import click
 
 from service import event_loop
 from service.errors import StartError
-from workers.cli.options import command_settings
+from workers.cli.options import command_settings, management_address
 
+DEFAULT_PREFIX: Final = "packyard"
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 _passwords = click.option(
@@ -18,6 +19,10 @@ _passwords = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="A folder with a password in a file for each, called as it is without the prefix, such as `api`.",
 )
+_keep = click.option(
+    "--keep-passwords", "keeps", is_flag=True, help="Leave the password of a role or user that has one as it is."
+)
+with_prefix = click.option("--prefix", default=DEFAULT_PREFIX, show_default=True, help="The prefix of the names.")
 
 
 @click.group()
@@ -26,9 +31,10 @@ def roles() -> None:
 
 
 @roles.command()
-@click.option("--prefix", default="packyard", show_default=True, help="The prefix of the names.")
+@with_prefix
 @_passwords
-def database(prefix: str, folder: Path | None) -> None:
+@_keep
+def database(*, prefix: str, folder: Path | None, keeps: bool) -> None:
     """Give each process its own role in the database.
 
     A role has no more rights than its process needs.
@@ -38,11 +44,20 @@ def database(prefix: str, folder: Path | None) -> None:
     objects and the locks of relay and scheduler. Where the owner may not revoke them, as on managed servers, a line
     says so.
     """
+    _require_prefix(prefix)
+    url = command_settings({"database_url"}).database_url.get_secret_value()
+    give_rights(url, prefix=prefix, folder=folder, keeps=keeps)
+
+
+def give_rights(url: str, *, prefix: str, folder: Path | None, keeps: bool) -> None:
+    """Give the roles their rights, and print a line for each.
+
+    Raises:
+        StartError: the database cannot be reached, or the owner may not do that, or *folder* has no passwords.
+    """
     from service.infra.postgres.roles import grant_rights  # a driver that no other command loads
 
-    _require_prefix(prefix)
-    url = command_settings().database_url.get_secret_value()
-    rights = grant_rights(url, prefix=prefix, passwords=_read_passwords(folder))
+    rights = grant_rights(url, prefix=prefix, passwords=_read_passwords(folder), keeps_passwords=keeps)
     for role in rights.roles:
         done = "made" if role.is_new else "found"
         password = ", has the password given" if role.has_new_password else ""
@@ -53,29 +68,40 @@ def database(prefix: str, folder: Path | None) -> None:
 
 
 @roles.command()
-@click.option("--prefix", default="packyard", show_default=True, help="The prefix of the names.")
+@with_prefix
 @click.option(
     "--subscriber", "subscribers", multiple=True, help="A subscriber, with queues sub.NAME.…; may be repeated."
 )
 @_passwords
-def broker(prefix: str, subscribers: tuple[str, ...], folder: Path | None) -> None:
+@_keep
+def broker(*, prefix: str, subscribers: tuple[str, ...], folder: Path | None, keeps: bool) -> None:
     """Make exchanges, queues, policies and users on the broker.
 
     Each user has no more rights than it needs.
 
     Run it with an administrator's PACKYARD_MANAGEMENT_URL. A password `subscriber-NAME` makes that subscriber, too.
     """
+    _require_prefix(prefix)
+    prepare_broker(management_address(), prefix=prefix, folder=folder, subscribers=subscribers, keeps=keeps)
+
+
+def prepare_broker(url: str, *, prefix: str, folder: Path | None, subscribers: tuple[str, ...], keeps: bool) -> None:
+    """Make what is on the broker, and print a line for each user.
+
+    Raises:
+        StartError: the management API at *url* cannot be reached, or refuses, or *folder* has no passwords.
+    """
     from service.infra.rabbitmq.users import SUBSCRIBER, set_up_broker
 
-    _require_prefix(prefix)
-    url = command_settings().management_url
-    if url is None:
-        raise StartError("PACKYARD_MANAGEMENT_URL is not set")
     passwords = _read_passwords(folder)
     named = {who.removeprefix(SUBSCRIBER) for who in passwords if who.startswith(SUBSCRIBER)}
     lines = event_loop.run(
         set_up_broker(
-            url.get_secret_value(), prefix=prefix, passwords=passwords, subscribers=sorted({*subscribers, *named})
+            url,
+            prefix=prefix,
+            passwords=passwords,
+            subscribers=sorted({*subscribers, *named}),
+            keeps_passwords=keeps,
         )
     )
     for line in lines:

@@ -12,7 +12,7 @@ from service import event_loop
 from service.access.rows import Group
 from service.context import Context
 from service.errors import StartError
-from workers.cli.options import TEXT, command_settings
+from workers.cli.options import TEXT, command_settings, management_address
 from workers.cli.outputs import Output, output_option, print_json, print_names
 from workers.cli.run_use_case import find_group, find_project, run_use_case
 from workers.cli.tables import Column, print_table
@@ -57,7 +57,7 @@ def add(
     """
     if bool(projects or groups) == is_all:
         raise click.UsageError("give --project or --group, or else --all")
-    settings = command_settings()
+    settings = command_settings({"broker_url"})
     made = _subscribers(prefix)
     scope = _scope(projects, groups)
     added = event_loop.run(made.add(name, secrets.token_urlsafe(24), scope, topics))
@@ -106,10 +106,7 @@ def list_subscribers(*, output: Output, prefix: str) -> None:
 def _subscribers(prefix: str) -> "Subscribers":
     from service.infra.rabbitmq.subscribers import Subscribers  # a client that most commands do not load
 
-    url = command_settings().management_url
-    if url is None:
-        raise StartError("PACKYARD_MANAGEMENT_URL is not set")
-    return Subscribers(url.get_secret_value(), prefix=prefix)
+    return Subscribers(management_address(), prefix=prefix)
 
 
 def _scope(projects: tuple[str, ...], groups: tuple[str, ...]) -> "SubscriberScope":

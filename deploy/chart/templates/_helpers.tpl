@@ -18,12 +18,107 @@ app.kubernetes.io/name: {{ include "packyard.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "packyard.labels" -}}
+{{/* The labels that the chart gives by itself; further ones may not replace them. */}}
+{{- define "packyard.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "packyard.selector" . }}
 app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: packyard
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{/* The labels of every object. Those of `commonLabels` are never in a selector, since a selector cannot change. */}}
+{{- define "packyard.labels" -}}
+{{ include "packyard.ownLabels" . }}
+{{- with .Values.commonLabels }}
+{{- include "packyard.requireFreeLabels" (dict "labels" . "place" "commonLabels") }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "packyard.requireFreeLabels" -}}
+{{- range $name, $value := .labels }}
+{{- if or (hasPrefix "app.kubernetes.io/" $name) (eq $name "helm.sh/chart") }}
+{{- fail (printf "%s: %s is the chart's own" $.place $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+Additions to a pod: a list of things with a name (`by`, if it is not `name`). Those of one process replace those of all
+  processes. Takes root, values (of the process) and key.
+*/}}
+{{- define "packyard.extraList" -}}
+{{- $by := .by | default "name" }}
+{{- $own := index .values .key | default list }}
+{{- $names := list }}
+{{- range $own }}{{ $names = append $names (index . $by) }}{{ end }}
+{{- $all := list }}
+{{- range index .root.Values .key | default list }}
+{{- if not (has (index . $by) $names) }}{{ $all = append $all . }}{{ end }}
+{{- end }}
+{{- with concat $all $own }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{/* The same for mappings, such as labels. */}}
+{{- define "packyard.extraMap" -}}
+{{- with merge (dict) (index .values .key | default dict) (index .root.Values .key | default dict) }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{/* The labels of a pod: of the chart, of `commonLabels` and of `podLabels`. Takes root, values and component. */}}
+{{- define "packyard.podLabels" -}}
+{{ include "packyard.ownLabels" .root }}
+app.kubernetes.io/component: {{ .component }}
+{{- $more := include "packyard.extraMap" (dict "root" .root "values" .values "key" "podLabels") | fromYaml }}
+{{- include "packyard.requireFreeLabels" (dict "labels" $more "place" "podLabels") }}
+{{- with merge $more (.root.Values.commonLabels | default dict) }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Further variables of a container; one that the chart sets itself is refused. Takes root, values, own (its variables). */}}
+{{- define "packyard.extraEnv" -}}
+{{- $places := dict "DATABASE_URL" "database" "BROKER_URL" "broker" "MANAGEMENT_URL" "broker" "STORAGE_URL" "storage.url" "SECRET_KEYS" "webhooks" "EXTERNAL_URL" "externalUrl" "DRAIN" "api.drain" "FINISH_WITHIN" "api.terminationGracePeriodSeconds" "HOST" "settings.HOST" "PORT" "" "HEALTH_PORT" "" }}
+{{- $own := list }}
+{{- range .own | fromYamlArray }}{{ $own = append $own .name }}{{ end }}
+{{- $extra := include "packyard.extraList" (dict "root" .root "values" .values "key" "extraEnv") }}
+{{- range $extra | fromYamlArray }}
+{{- $setting := .name | trimPrefix "PACKYARD_" | trimSuffix "_FILE" }}
+{{- if and (hasPrefix "PACKYARD_" .name) (hasKey $places $setting) }}
+{{- $place := index $places $setting }}
+{{- fail (printf "extraEnv: %s is the chart's own%s" .name (ternary (printf ", set %s" $place) ", and fixed" (ne $place ""))) }}
+{{- else if or (has .name $own) (has (printf "PACKYARD_%s" $setting) $own) }}
+{{- fail (printf "extraEnv: %s is set by the chart already" .name) }}
+{{- end }}
+{{- end }}
+{{- $extra }}
+{{- end }}
+
+{{/* Variables from whole Secrets and ConfigMaps: the credentials of the store, and those that you add. */}}
+{{- define "packyard.envFrom" -}}
+{{- $from := list }}
+{{- if .storage }}
+{{- with .root.Values.storage.credentialsSecret }}{{ $from = append $from (dict "secretRef" (dict "name" .)) }}{{ end }}
+{{- end }}
+{{- $from = concat $from (.root.Values.extraEnvFrom | default list) (.values.extraEnvFrom | default list) }}
+{{- with $from }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* A duration such as 5s as a number of seconds. */}}
+{{- define "packyard.seconds" -}}
+{{- $unit := regexFind "[a-z]+$" . }}
+{{- mulf (regexFind "^[0-9.]+" . | float64) (index (dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0) $unit) }}
+{{- end }}
+
+{{/* Refuse early where the cluster lacks a kind. Without a cluster, Helm knows no kinds but groups, and nothing is refused. */}}
+{{- define "packyard.requireKind" -}}
+{{- $versions := .root.Capabilities.APIVersions }}
+{{- if and ($versions.Has "apps/v1/Deployment") (not ($versions.Has .version)) }}
+{{- fail (printf "%s needs %s, which this cluster does not have: %s" .place .version .remedy) }}
+{{- end }}
 {{- end }}
 
 {{- define "packyard.image" -}}
@@ -56,6 +151,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "packyard.addresses" -}}
 {{- $root := .root -}}
 {{- $made := .made -}}
+{{- $isOptional := .isIdle -}}
 {{- $files := list (dict "server" "database" "key" .database "path" "database") -}}
 {{- if .broker }}{{ $files = append $files (dict "server" "broker" "key" .broker "path" "broker") }}{{ end -}}
 {{- if .management }}{{ $files = append $files (dict "server" "broker" "key" "management" "path" "management") }}{{ end -}}
@@ -66,6 +162,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
       {{- range $files }}
       - secret:
           name: {{ include "packyard.secretName" (dict "root" $root "server" .server "made" $made) }}
+          {{- if $isOptional }}
+          optional: true
+          {{- end }}
           items:
             - key: {{ include "packyard.secretKey" (dict "root" $root "server" .server "key" .key) }}
               path: {{ .path }}
@@ -86,17 +185,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .broker }}
 - name: PACKYARD_BROKER_URL_FILE
   value: /run/addresses/broker
-{{- else }}
-# It never talks to the broker, so it gets no address of it.
-- name: PACKYARD_BROKER_URL
-  value: amqp://unused.invalid
 {{- end }}
 {{- if and .secretKeys .root.Values.webhooks.existingSecret }}
 - name: PACKYARD_SECRET_KEYS_FILE
   value: /run/addresses/secret-keys
 {{- end }}
 - name: PACKYARD_STORAGE_URL
-  value: {{ required "storage.url is needed, such as s3://bucket/prefix" .root.Values.storage.url | quote }}
+  value: {{ include "packyard.storageUrl" .root | quote }}
 {{- with .root.Values.externalUrl }}
 - name: PACKYARD_EXTERNAL_URL
   value: {{ . | quote }}
@@ -127,13 +222,15 @@ seccompProfile:
   type: RuntimeDefault
 {{- end }}
 
-{{/* Credentials of the object store, for each process that reads or writes objects. */}}
-{{- define "packyard.storageCredentials" -}}
-{{- with .Values.storage.credentialsSecret }}
-envFrom:
-  - secretRef:
-      name: {{ . }}
+{{- define "packyard.storageUrl" -}}
+{{- $url := required "storage.url is needed, such as s3://bucket/prefix" .Values.storage.url }}
+{{- if and (hasPrefix "file://" $url) (not .Values.storage.existingClaim) (not .Values.extraVolumeMounts) }}
+{{- fail (printf "storage.url: %s is in no volume: set storage.existingClaim" $url) }}
 {{- end }}
+{{- if and .Values.storage.existingClaim (not (hasPrefix "file://" $url)) }}
+{{- fail (printf "storage.existingClaim: goes with file:///path in storage.url only, which is %s" $url) }}
+{{- end }}
+{{- $url }}
 {{- end }}
 
 {{/* Certificate authorities of one's own, for PostgreSQL, RabbitMQ and the bucket; those of the image stay good beside them. */}}
@@ -179,7 +276,10 @@ envFrom:
 {{- end }}
 {{- end }}
 
+{{/* Takes root and values. */}}
 {{- define "packyard.mounts" -}}
+{{- $extra := include "packyard.extraList" (dict "root" .root "values" .values "key" "extraVolumeMounts" "by" "mountPath") }}
+{{- with .root }}
 volumeMounts:
   - name: tmp
     mountPath: /tmp
@@ -191,6 +291,10 @@ volumeMounts:
   - name: objects
     mountPath: {{ trimPrefix "file://" .Values.storage.url }}
   {{- end }}
+  {{- with $extra }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{- end }}
 {{- end }}
 
 {{/* Where the directory file is: empty without one. An upgrade with --reuse-values may have no such value at all. */}}

@@ -1,6 +1,8 @@
 """The HTTP connection: what cannot be read as HTTP is answered as everything else is, and never quoted."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -27,6 +29,8 @@ LONGEST_FIELD: Final = 16_384
 """Bytes of one header field; a parser's error names the limit, which shows which of the two was exceeded."""
 _HEADERS: Final = {**COMMON_HEADERS, "Cache-Control": NOT_TO_BE_KEPT}
 _POLL_S: Final = 0.05
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which the end of a connection is a reset, and what was not sent yet is dropped."""
 
 log = structlog.get_logger()
 
@@ -57,6 +61,15 @@ class ClientConnection(web.RequestHandler):
     def is_busy(self) -> bool:
         """Whether a request has come whose answer is not sent yet."""
         return self._request_in_progress or bool(self._messages)
+
+    def reset(self) -> None:
+        """End the connection so that its client notices: a reset, in place of an end that a lost packet may hide."""
+        if self.transport is None:
+            return
+        bound = self.transport.get_extra_info("socket")
+        if bound is not None:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.transport.abort()
 
     @override
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -100,20 +113,26 @@ class HttpServer(web.Server):
 class Runner(web.AppRunner):
     """Serves an application over such connections."""
 
-    async def finish(self, *, within: float) -> None:
+    async def finish(self, *, within: float) -> int:
         """Take no more connections, and return when every request is answered, or after *within* seconds.
 
-        The library's own way of ending drops what still comes of a body, so that uploads could not be finished.
+        Connections whose requests are not answered by then are reset; the result is how many. The library's own way of
+        ending drops what still comes of a body, so that uploads could not be finished.
         """
         for site in list(self.sites):
             await site.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while any(isinstance(one, ClientConnection) and one.is_busy for one in self._connections()):  # noqa: ASYNC110 - the library notifies nobody
+                while self._busy():  # noqa: ASYNC110 - the library notifies nobody
                     await asyncio.sleep(_POLL_S)
+        left = self._busy()
+        for connection in left:
+            connection.reset()
+        return len(left)
 
-    def _connections(self) -> Sequence[web.RequestHandler]:
-        return self.server.connections if self.server else ()
+    def _busy(self) -> Sequence[ClientConnection]:
+        connections = self.server.connections if self.server else ()
+        return [one for one in connections if isinstance(one, ClientConnection) and one.is_busy]
 
     @override
     async def _make_server(self) -> HttpServer:

@@ -6,6 +6,8 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from service.errors import first_line
+
 
 def restrict_public(connection: psycopg.Connection) -> list[str]:
     """Take rights from PUBLIC, and return a line for each that it keeps since only a superuser may revoke it."""
@@ -39,6 +41,15 @@ def attempt(connection: psycopg.Connection, statement: sql.Composed) -> bool:
     except psycopg.errors.InsufficientPrivilege:
         return False
     return True
+
+
+def reason_with_role(error: BaseException, url: str) -> str:
+    """Return what the server says; if it is about our rights, with the role that *url* names."""
+    reason = first_line(error)
+    if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return reason
+    role = psycopg.conninfo.conninfo_to_dict(url).get("user", "")
+    return f"{reason} (role {role})"
 
 
 def _revoke_temporary(connection: psycopg.Connection) -> bool:

@@ -9,8 +9,8 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from service.errors import StartError, first_line
-from service.infra.postgres.public_rights import attempt, reserve_locks, restrict_public
+from service.errors import StartError
+from service.infra.postgres.public_rights import attempt, reason_with_role, reserve_locks, restrict_public
 from service.infra.postgres.sessions.connecting import connect_blocking
 from service.infra.postgres.sessions.purposes import Purpose
 
@@ -146,11 +146,11 @@ class RoleRights:
     left: list[str]
 
 
-def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> RoleRights:
+def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str], keeps_passwords: bool = False) -> RoleRights:
     """Give each role `<prefix>_<who>` its rights in the database at *url*, and no others; a missing one is made.
 
-    *passwords* has those of the roles that get a new one; a role that is made without one cannot log in yet. PUBLIC
-    loses what no process needs.
+    *passwords* has those of the roles that get a new one, or if *keeps_passwords*, that get one if they cannot log in
+    yet. A role that is made without one cannot log in. PUBLIC loses what no process needs.
 
     Raises:
         StartError: the database cannot be reached, or we may not do that.
@@ -163,14 +163,14 @@ def grant_rights(url: str, *, prefix: str, passwords: Mapping[str, str]) -> Role
             left = restrict_public(connection)
             for role in DatabaseRole:
                 name = f"{prefix}_{role}"
-                done.append(_made(connection, name, passwords.get(role)))
+                done.append(_made(connection, name, passwords.get(role), keeps_password=keeps_passwords))
                 for statement in _statements(connection, role, sql.Identifier(name)):
                     connection.execute(statement)
             name = ""
             left += reserve_locks(connection, [f"{prefix}_{role}" for role in LOCK_HOLDERS])
             left += _limit_scaler(connection, f"{prefix}_{DatabaseRole.SCALER}")
     except psycopg.Error as error:
-        reason = first_line(error)
+        reason = reason_with_role(error, url)
         place = f" for role {name}" if name else ""
         raise StartError(f"PACKYARD_DATABASE_URL: cannot grant rights{place}: {reason}") from error
     return RoleRights(done, left)
@@ -187,15 +187,17 @@ def _limit_scaler(connection: psycopg.Connection, name: str) -> list[str]:
     return [f"{name} keeps an unlimited number of connections: we may not alter the role"]
 
 
-def _made(connection: psycopg.Connection, name: str, password: str | None) -> Granted:
-    found = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is not None
-    if not found:
+def _made(connection: psycopg.Connection, name: str, password: str | None, *, keeps_password: bool) -> Granted:
+    found = connection.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
+    if found is None:
         connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+    elif keeps_password and found[0]:
+        return Granted(name, is_new=False, has_new_password=False)
     if password is not None:
         # We send only the verifier that the server keeps, so that no log of statements has the password.
         kept = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
         connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(name), sql.Literal(kept)))
-    return Granted(name, not found, password is not None)
+    return Granted(name, found is None, password is not None)
 
 
 def _statements(connection: psycopg.Connection, role: DatabaseRole, name: sql.Identifier) -> Iterator[sql.Composed]:

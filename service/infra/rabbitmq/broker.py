@@ -18,6 +18,7 @@ import structlog
 from typing_extensions import override
 
 from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Queue
+from service.configuration.several_hosts import one_host_each
 from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer
 from service.infra.rabbitmq.publishing import CommandPublisher, EventPublisher, QueuePublisher
@@ -160,17 +161,12 @@ class Broker:
 async def open_broker(url: str, *, name: str) -> AsyncGenerator[Broker]:
     """Connect as *name* and declare what is ours.
 
+    The first host of *url* that takes us is used.
+
     Raises:
         BrokerUnavailableError: one of these, when the broker cannot be reached or refuses.
     """
-    async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-        connection = await aio_pika.connect(
-            url,
-            timeout=_CONNECT_TIMEOUT_S,
-            heartbeat=_HEARTBEAT_S,
-            client_properties={"connection_name": name},
-            connection_class=PlainConnection,
-        )
+    connection = await _connect(url, name)
     try:
         broker = Broker(connection)
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
@@ -180,6 +176,25 @@ async def open_broker(url: str, *, name: str) -> AsyncGenerator[Broker]:
         with suppress(*BrokerUnavailableError):
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await connection.close()
+
+
+async def _connect(url: str, name: str) -> aio_pika.abc.AbstractConnection:
+    hosts = one_host_each(url)
+    for address in hosts[:-1]:
+        with suppress(*BrokerUnavailableError):
+            return await _connect_to(address, name, share=len(hosts))
+    return await _connect_to(hosts[-1], name, share=len(hosts))
+
+
+async def _connect_to(url: str, name: str, *, share: int) -> aio_pika.abc.AbstractConnection:
+    async with asyncio.timeout(_ANSWER_TIMEOUT_S / share):
+        return await aio_pika.connect(
+            url,
+            timeout=_CONNECT_TIMEOUT_S / share,
+            heartbeat=_HEARTBEAT_S,
+            client_properties={"connection_name": name},
+            connection_class=PlainConnection,
+        )
 
 
 async def require_broker(url: str) -> None:

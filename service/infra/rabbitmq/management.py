@@ -9,9 +9,11 @@ from urllib.parse import quote, unquote, urlsplit
 import aiohttp
 
 from schemas.messages.topology import EVENTS_EXCHANGE
-from service.errors import StartError
+from service.errors import BrokerAwayError, FinalError, StartError
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
+_FAILURE: Final = 500
+"""The first status of an answer that says that another try may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +36,32 @@ async def opened(management: Management) -> AsyncGenerator[aiohttp.ClientSession
     """Give a session with the API.
 
     Raises:
-        StartError: it cannot be reached, or refuses.
+        BrokerAwayError: it cannot be reached, or cannot answer now.
+        FinalError: it refuses.
     """
     try:
         async with aiohttp.ClientSession(management.address, raise_for_status=True, timeout=_TIMEOUT) as session:
             yield session
     except aiohttp.ClientResponseError as error:
         place = f"{error.request_info.method} {error.request_info.real_url.path}"
-        raise StartError(f"PACKYARD_MANAGEMENT_URL: {place} was answered {error.status} {error.message}") from error
+        kind = BrokerAwayError if error.status >= _FAILURE else FinalError
+        raise kind(f"PACKYARD_MANAGEMENT_URL: {place} was answered {error.status} {error.message}") from error
+    except aiohttp.ClientConnectorCertificateError as error:
+        raise FinalError(f"PACKYARD_MANAGEMENT_URL: cannot use the management API: {error}") from error
     except (aiohttp.ClientError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
-        raise StartError(f"PACKYARD_MANAGEMENT_URL: cannot use the management API: {reason}") from error
+        raise BrokerAwayError(f"PACKYARD_MANAGEMENT_URL: cannot use the management API: {reason}") from error
+
+
+async def require_management(url: str) -> None:
+    """Check that the API at *url* answers us.
+
+    Raises:
+        BrokerAwayError: it cannot be reached, or cannot answer now.
+        FinalError: it refuses us.
+    """
+    async with opened(Management.of(url)) as session:
+        await session.get("/api/whoami")
 
 
 async def bound_patterns(management: Management, queue: str) -> list[str]:

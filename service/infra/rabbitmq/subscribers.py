@@ -14,6 +14,7 @@ import aiohttp
 
 from schemas.base import Json
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG, POLICIES
+from service.configuration.several_hosts import one_host_each
 from service.errors import StartError
 from service.infra.rabbitmq.management import Management, opened, quoted
 from service.infra.rabbitmq.users import SUBSCRIBER, UserRights, queue_prefix, require_name
@@ -60,8 +61,8 @@ class Subscription:
     patterns: Sequence[str]
 
     def address(self, broker_url: str) -> str:
-        """Return the address that the subscriber uses, at the broker that we use."""
-        parts = urlsplit(broker_url)
+        """Return the address that the subscriber uses, at the broker that we use: its first host, if it has several."""
+        parts = urlsplit(one_host_each(broker_url)[0])
         place = parts.netloc.rpartition("@")[2]
         secret = quote(self.password, safe="")
         return parts._replace(netloc=f"{self.user}:{secret}@{place}").geturl()

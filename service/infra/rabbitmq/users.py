@@ -83,13 +83,13 @@ def queue_prefix(name: str) -> str:
 
 
 async def set_up_broker(
-    url: str, *, prefix: str, passwords: Mapping[str, str], subscribers: Iterable[str]
+    url: str, *, prefix: str, passwords: Mapping[str, str], subscribers: Iterable[str], keeps_passwords: bool = False
 ) -> list[str]:
     """Make the virtual host, exchanges, queues, policies and users on the broker whose management API is at *url*.
 
     The virtual host is the path of *url*, as KEDA has it; without one, /. Returns a line for each user. A user that is
     missing is made if *passwords* has one for it. A user that exists is given its rights, and its password if
-    *passwords* has one.
+    *passwords* has one; if *keeps_passwords*, only if it has none yet.
 
     Raises:
         StartError: the management API cannot be reached, or refuses.
@@ -100,7 +100,10 @@ async def set_up_broker(
         await session.put(f"/api/vhosts/{found.vhost}", json={})
         await _declare(session, found.vhost)
         return [
-            await _put_user(session, found.vhost, f"{prefix}-{who}", rights[who], passwords.get(who)) for who in rights
+            await _put_user(
+                session, found.vhost, f"{prefix}-{who}", rights[who], passwords.get(who), keeps=keeps_passwords
+            )
+            for who in rights
         ]
 
 
@@ -118,10 +121,12 @@ async def _declare(session: aiohttp.ClientSession, vhost: str) -> None:
 
 
 async def _put_user(
-    session: aiohttp.ClientSession, vhost: str, name: str, rights: UserRights, password: str | None
+    session: aiohttp.ClientSession, vhost: str, name: str, rights: UserRights, password: str | None, *, keeps: bool
 ) -> str:
     address = f"/api/users/{quoted(name)}"
     found = await _user(session, address)
+    if keeps and found is not None and found["password_hash"]:
+        password = None
     if found is None and password is None:
         return f"{name}: is not there, and no password was given to make it with"
     if password is not None:

@@ -1,8 +1,6 @@
 """Whatever the database refuses for now: requests are answered with 503, processes wait, and all goes on by itself."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,6 +19,7 @@ from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of
 from tests.support.packages import MAINTAINER, PUBLIC, file_ids, told
 from tests.support.servers import Servers
+from tests.support.silent_hosts import silent_host
 from workers.scheduler import run_scheduler
 
 _UNAVAILABLE: Final = (503, {"message": "503 Service Unavailable"})
@@ -104,18 +103,6 @@ async def test_what_a_download_notes_does_not_fail_it(filled: Context, client: C
     assert (answer.status, await answer.read()) == (200, b"bytes")
 
 
-@asynccontextmanager
-async def _silent_host() -> AsyncGenerator[str]:
-    """Give the address of a host that takes connections and says nothing, as one that is about to die."""
-
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_server(say_nothing, "127.0.0.1") as server:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
 async def _set_default(servers: Servers, database_url: str, value: str) -> None:
     owner = await asyncpg.connect(servers.database_url)
     name = urlsplit(database_url).path.lstrip("/")
@@ -128,7 +115,7 @@ async def test_of_several_hosts_the_one_that_takes_writes_is_found(filled: Conte
     database_url = filled.settings.database_url.get_secret_value()
     parts = urlsplit(database_url)
     account, _, host = parts.netloc.rpartition("@")
-    async with _silent_host() as silent:
+    async with silent_host() as silent:
         places = f"{account}@127.0.0.1:1,{silent},{host}"
         url = parts._replace(netloc=places, query="target_session_attrs=read-write").geturl()
         async with open_database(url, size=1) as database, database.connection() as connection:

@@ -290,8 +290,50 @@ async def test_an_operator_can_take_the_lock_of_checks_however_the_server_plans(
 
 
 async def test_who_may_not_give_rights_is_told_so(roles: Roles) -> None:
-    with pytest.raises(StartError, match=r"cannot grant rights for role other_api: permission denied"):
+    refusal = rf"cannot grant rights for role other_api: permission denied .*\(role {roles.prefix}_operator\)$"
+    with pytest.raises(StartError, match=refusal):
         grant_rights(roles.url(DatabaseRole.OPERATOR), prefix="other", passwords={})
+
+
+async def test_a_statement_that_a_role_may_not_carry_out_names_the_role(roles: Roles) -> None:
+    async with open_database(roles.url(DatabaseRole.WORKER), size=1) as database, database.connection() as connection:
+        with pytest.raises(
+            asyncpg.InsufficientPrivilegeError, match=rf"^role {roles.prefix}_worker: permission denied"
+        ):
+            await connection.fetch("SELECT FROM access_token")
+
+
+async def test_a_password_that_was_rotated_stays_where_that_is_asked_for(roles: Roles) -> None:
+    owner = await asyncpg.connect(roles.owner)
+    await owner.execute(f"ALTER ROLE {roles.prefix}_api PASSWORD 'Rotated'; ALTER ROLE {roles.prefix}_relay NOLOGIN")
+    await owner.close()
+    made = grant_rights(
+        roles.owner, prefix=roles.prefix, passwords=dict.fromkeys(DatabaseRole, "Older"), keeps_passwords=True
+    )
+    parts = urlsplit(roles.url(DatabaseRole.API))
+    rotated = parts._replace(netloc=parts.netloc.replace(_PASSWORD, "Rotated")).geturl()
+    await (await asyncpg.connect(rotated)).close()
+
+    with_new = {role.name.removeprefix(f"{roles.prefix}_") for role in made.roles if role.has_new_password}
+    assert with_new == {"relay"}, "it could not log in"
+
+
+async def test_a_password_of_the_broker_stays_where_that_is_asked_for(servers: Servers) -> None:
+    prefix, vhost = f"k{uuid4().hex[:8]}", f"k{uuid4().hex[:8]}"
+    url = f"{servers.management_url}/{vhost}"
+    said = [
+        await set_up_broker(url, prefix=prefix, passwords={"worker": password}, subscribers=(), keeps_passwords=keeps)
+        for password, keeps in (("first", False), ("second", True), ("third", False))
+    ]
+    async with aiohttp.ClientSession(servers.management_url, raise_for_status=True) as session:
+        await session.delete(f"/api/users/{prefix}-worker")
+        await session.delete(f"/api/vhosts/{vhost}")
+
+    assert [next(line for line in lines if "-worker" in line) for lines in said] == [
+        f"{prefix}-worker: made, has its rights",
+        f"{prefix}-worker: found, has its rights",
+        f"{prefix}-worker: given a new password, has its rights",
+    ]
 
 
 async def test_a_process_waits_for_the_schema_with_a_role_of_its_own(roles: Roles) -> None:

@@ -21,6 +21,7 @@ from service.errors import BrokerAwayError, StartError
 from service.settings import Settings
 from tests.support.catalogue import delete, publish, status_of
 from tests.support.servers import Servers
+from tests.support.silent_hosts import silent_host
 from tests.support.stepwise import Worker, with_settings
 from workers.deleter.session import run_deleter
 from workers.runtime.broker_wait import wait_for_broker, wait_for_servers
@@ -47,6 +48,20 @@ def _at(settings: Settings, url: str) -> Settings:
 async def test_a_broker_that_is_there_is_not_waited_for(settings: Settings, stop: asyncio.Event) -> None:
     with capture_logs() as lines:
         await wait_for_broker(settings, stop)
+
+    assert lines == []
+
+
+async def test_of_several_hosts_the_first_that_can_be_used_is(
+    settings: Settings, nobody: str, stop: asyncio.Event
+) -> None:
+    parts = urlsplit(settings.broker_url.get_secret_value())
+    account, _, host = parts.netloc.rpartition("@")
+    away = urlsplit(nobody).netloc.rpartition("@")[2]
+    async with silent_host() as silent:
+        url = parts._replace(netloc=f"{account}@{away},{silent},{host},{away}").geturl()
+        with capture_logs() as lines:
+            await wait_for_broker(_at(settings, url), stop)
 
     assert lines == []
 

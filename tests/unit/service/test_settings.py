@@ -1,5 +1,6 @@
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given
@@ -93,6 +94,16 @@ def test_a_wrong_setting_is_named_in_one_line_without_secrets(name: str, value: 
     assert "\n" not in str(refused.value)
     assert "sesame" not in str(refused.value)
     assert "same@" not in str(refused.value)
+
+
+def test_a_server_that_is_not_used_needs_no_address() -> None:
+    only = {name: value for name, value in _COMPLETE.items() if "DATABASE" in name}
+    settings = load_settings(environment=only, needed={"database_url"})
+
+    assert settings.database_url.get_secret_value() == only["PACKYARD_DATABASE_URL"]
+    assert urlsplit(settings.broker_url.get_secret_value()).hostname == "unused.invalid", "nothing is reached by it"
+    with pytest.raises(StartError, match=r"^PACKYARD_STORAGE_URL is not set$"):
+        load_settings(environment=only, needed={"database_url", "storage_url"})
 
 
 @pytest.mark.parametrize(

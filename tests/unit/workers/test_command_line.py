@@ -55,7 +55,7 @@ def test_help_lists_each_command_once_in_its_section() -> None:
         text = main.get_help(context)
     operators, processes = text.partition("\nCommands:\n")[2].split("\nSet up and run:\n")
 
-    listed = [re.findall(r"^  (\w+)  ", section, re.MULTILINE) for section in (operators, processes)]
+    listed = [re.findall(r"^  ([\w-]+)  ", section, re.MULTILINE) for section in (operators, processes)]
     assert sorted(chain.from_iterable(listed)) == sorted(COMMANDS)
     assert "deletions" in listed[0]
     assert "serve" in listed[1]

@@ -8,7 +8,8 @@ from alembic.config import Config
 from sqlalchemy.exc import SQLAlchemyError
 
 from service import event_loop
-from service.errors import DatabaseAwayError, StartError, first_line
+from service.errors import DatabaseAwayError, StartError
+from service.infra.postgres.public_rights import reason_with_role
 from service.infra.postgres.schema_version import newest_version
 from service.infra.postgres.sessions.connecting import open_session
 from service.infra.postgres.sessions.suitability import require_suitable
@@ -33,7 +34,7 @@ def migrate(url: str, *, target: str = "head", patience: timedelta = timedelta(m
     try:
         command.upgrade(config, target)
     except SQLAlchemyError as error:
-        reason = first_line(getattr(error, "orig", None) or error)
+        reason = reason_with_role(getattr(error, "orig", None) or error, url)
         raise StartError(f"PACKYARD_DATABASE_URL: cannot migrate: {reason}") from error
     return newest_version()
 

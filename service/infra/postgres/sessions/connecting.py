@@ -9,10 +9,10 @@ import asyncpg
 from pydantic import SecretStr
 from typing_extensions import override
 
-from service.errors import DatabaseAwayError, DatabaseReadOnlyError
+from service.configuration.several_hosts import one_host_each
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError, first_line
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named, raise_named
 from service.infra.postgres.sessions.purposes import Purpose, set_up
-from service.infra.postgres.sessions.several_hosts import one_host_each
 from service.infra.postgres.sessions.silence import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, SILENCE_S, notice_silence
 
 if TYPE_CHECKING:
@@ -102,6 +102,9 @@ class Session(_Driven):
             # A release would wait until the server has cancelled the statement, and a silent one never confirms that.
             self.terminate()
             raise DatabaseAwayError(f"no answer to a statement within {limit:.3g} s") from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            role = getattr(self.get_settings(), "session_authorization", "")
+            raise asyncpg.InsufficientPrivilegeError(f"role {role}: {first_line(error)}") from error
         except DRIVER_ERRORS as error:
             if isinstance(error, asyncpg.InternalClientError):
                 self.terminate()  # nobody knows what the session is about to say

@@ -4,6 +4,7 @@ The list of our faults is short and closed. All other errors of the server or th
 refuse for reasons that no list foresees, and the same request may succeed later or on another server.
 """
 
+import ssl
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -56,6 +57,9 @@ _NOT_OURS: Final = frozenset({"25P03", "25P04"})
 _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A migration has changed a table since the statement was prepared. The driver prepares it again next time."""
 
+_REFUSALS: Final = ("28", "3D")
+"""The classes of errors with which a server refuses a connection: account and password, name of the database."""
+
 DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """The errors that the driver raises; while it connects, it also raises OSError."""
 
@@ -70,6 +74,13 @@ def named(error: Exception) -> Exception:
     if isinstance(error, TimeoutError):
         return DatabaseAwayError("no answer in time")
     return error if _is_ours(error, state) else DatabaseAwayError(first_line(error))
+
+
+def is_refusal(outage: DatabaseAwayError) -> bool:
+    """Return whether a connection failed for what a later attempt would meet as well."""
+    cause = outage.__cause__
+    state = str(getattr(cause, "sqlstate", None) or "")
+    return state.startswith(_REFUSALS) or isinstance(cause, ssl.SSLCertVerificationError)
 
 
 def _is_ours(error: Exception, state: str) -> bool:

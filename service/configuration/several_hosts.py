@@ -1,4 +1,4 @@
-"""Addresses with several hosts, one of which takes writes: each host gets its share of the time to connect."""
+"""Addresses with several hosts: a database of which one takes writes, a broker of several nodes."""
 
 from urllib.parse import urlsplit
 
@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 def one_host_each(url: str) -> list[str]:
     """Return an address for each host of *url*, in their order.
 
-    The driver tries the hosts of an address one after the other within one time limit. A silent host would therefore
-    leave no time for the next one.
+    The drivers know one host, or try the hosts one after the other within one time limit. A silent host would then
+    leave no time for the next one, so each host gets its share of the time to connect.
     """
     parts = urlsplit(url)
     if "," not in parts.netloc:

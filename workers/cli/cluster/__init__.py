@@ -1,0 +1,1 @@
+"""The commands that the chart runs in a cluster, besides the processes."""
