@@ -25,7 +25,7 @@ from service.api.routes import (
 from service.context import Context
 from service.downloads import note_downloads
 from service.http.event_streams import TAIL, follow_feed
-from service.http.keys import CONTEXT, OPERATIONS, READS
+from service.http.keys import CONTEXT, OPERATIONS, PREVIEWS, READS
 from service.http.serving.caching import tag_answers
 from service.http.serving.cross_origin import CrossOrigin
 from service.http.serving.middlewares import add_headers, identify, translate_errors
@@ -93,7 +93,7 @@ def create_app(context: Context) -> web.Application:
         client_max_size=_LARGEST_BODY,
     )
     app[CONTEXT] = context
-    app[retention.PREVIEWS] = Previews(context.database)
+    app[PREVIEWS] = Previews(context.database)
     app[READS] = Reads(context.database, settings.read_timeout)
     note_downloads(app, context.database)
     follow_feed(app)

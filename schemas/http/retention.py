@@ -204,17 +204,21 @@ class RunReport(RunResource):
 
 
 class ReportedPackage(Resource):
-    """A package on the list of a run."""
+    """A package that the rule of a run is about."""
 
     id: int
     project_id: int
-    package_type: PackageType
-    name: str
+    package_type: PackageType | None
+    """Null, as the name, for one that stayed and is gone by now."""
+    name: str | None
     version: str | None
     files: int
     bytes: int
     outcome: Literal["planned", "deleted", "kept", "refused"]
     reason: str | None
+    rule_id: int
+    """The rule that decided: that of the run, or one that keeps."""
+    rule: str
     deletion_id: UUID | None
     deletion_state: str | None
     bytes_freed: int

@@ -7,15 +7,14 @@ from typing import Final, TypeAlias
 
 from aiohttp import web
 
-from schemas.names import AccessLevel
-from service.access import access
 from service.access.callers import Caller
 from service.http.carriers import OF_PROJECT, PERSONAL
 from service.http.places import RoutePlace, of_group, of_project
 from service.http.visits import caller_visit, group_visit, project_visit
 from service.infra.postgres.database import Connection
 from service.refusals import ForbiddenError, UnauthorizedError
-from service.retention.rules import INSTANCE, RulePlace
+from service.retention.rights import group_place, instance_place, project_place
+from service.retention.rules import RulePlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +32,19 @@ RuleVisit: TypeAlias = Callable[[web.Request], AbstractAsyncContextManager[tuple
 @asynccontextmanager
 async def _in_project(request: web.Request) -> AsyncGenerator[tuple[Connection, PlaceVisit]]:
     async with project_visit(request) as (connection, found):
-        await access.require_level(connection, found.caller, found.project, access.LEVEL_TO_DELETE)
-        yield connection, PlaceVisit(found.caller, RulePlace(project_id=found.project.id))
+        yield connection, PlaceVisit(found.caller, await project_place(connection, found.caller, found.project))
 
 
 @asynccontextmanager
 async def _in_group(request: web.Request) -> AsyncGenerator[tuple[Connection, PlaceVisit]]:
     async with group_visit(request) as (connection, caller, group):
-        if access.level_in(caller, group) < AccessLevel.OWNER:
-            raise ForbiddenError
-        yield connection, PlaceVisit(caller, RulePlace(group_id=group.id))
+        yield connection, PlaceVisit(caller, group_place(caller, group))
 
 
 @asynccontextmanager
 async def _in_instance(request: web.Request) -> AsyncGenerator[tuple[Connection, PlaceVisit]]:
     async with caller_visit(request) as (connection, caller):
-        if caller.credential is None:
-            raise UnauthorizedError
-        if not caller.is_admin:
-            raise ForbiddenError
-        yield connection, PlaceVisit(caller, INSTANCE)
+        yield connection, PlaceVisit(caller, instance_place(caller))
 
 
 RULE_PLACES: Final[tuple[RoutePlace[RuleVisit], ...]] = (

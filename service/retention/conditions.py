@@ -9,7 +9,13 @@ from typing import Final
 from schemas.names import PackageType
 from schemas.retention import ReleaseKind, RetentionKind, RetentionRule
 from service.infra.postgres.composing import Values, literal
+from service.infra.postgres.queries import embedded
 from service.retention.rules import RulePlace
+
+
+def _texts(words: Iterable[str]) -> str:
+    return ", ".join(f"'{word}'" for word in sorted(words))
+
 
 BY_VERSION: Final = frozenset(
     {
@@ -40,6 +46,15 @@ _SAME_NAME: Final = (
     'coalesce(p.normal_name, p.name) COLLATE "C", p.type_number, p.project_id, p.conan_username, p.conan_channel'
 )
 """Names come first, compared byte by byte: the sort decides most by their first bytes."""
+_KEY: Final = (
+    f"CASE WHEN {{p}}.package_type IN ({_texts(_OWN_ORDER)}) THEN {{p}}.version_order"
+    f" WHEN {{p}}.package_type IN ({_texts(BY_VERSION - _OWN_ORDER)}) THEN {{p}}.version_key END"
+)
+"""The key by which versions of a type with an order sort."""
+_PLACE: Final = f"({_KEY} IS NOT NULL, coalesce({_KEY}, ''), {{p}}.created_at, {{p}}.id)"
+_LATER: Final = f"{_PLACE.format(p='o')} > {_PLACE.format(p='p')}"
+_NEAR: Final = 1_000
+_ALL: Final = 2**62
 _SPARED: Final = (
     "EXISTS (SELECT FROM retention_spared s"
     " WHERE s.package_id = p.id AND s.rule_id = {rule} AND s.rule_version = {version})"
@@ -74,10 +89,25 @@ def rank(rules: Iterable[PlannedRule]) -> str:
     """Return the place of a package among those of its name, the latest first; 0 where no rule asks for it."""
     if all(each.rule.keep_latest is None for each in rules):
         return literal(0)
-    own, others = _texts(_OWN_ORDER), _texts(BY_VERSION - _OWN_ORDER)
-    version = f"CASE WHEN p.package_type IN ({own}) THEN p.version_order WHEN p.package_type IN ({others})"
-    order = f"{version} THEN p.version_key END DESC NULLS LAST, p.created_at DESC, p.id DESC"
+    order = f"{_KEY.format(p='p')} DESC NULLS LAST, p.created_at DESC, p.id DESC"
     return f"row_number() OVER (PARTITION BY {_SAME_NAME} ORDER BY {order})"
+
+
+def counted_rank(rules: Iterable[PlannedRule]) -> str:
+    """Return the same place for a plan over a few packages, counted no further than any rule asks.
+
+    Packages of the name with the highest or the lowest numbers are mostly the latest, so they are counted first.
+    """
+    most = max((each.rule.keep_latest or 0 for each in rules), default=0)
+    if not most:
+        return literal(0)
+    ways = (
+        embedded("later_packages", later=_LATER, order=order, window=literal(window), most=literal(most))
+        for order, window in (("o.id DESC", most + _NEAR), ("o.id", most + _NEAR), ("o.id DESC", _ALL))
+    )
+    newest, oldest, every = (f"({way})" for way in ways)
+    enough = literal(most)
+    return f"1 + CASE WHEN {newest} = {enough} OR {oldest} = {enough} THEN {enough} ELSE {every} END"
 
 
 def deleting(values: Values, rules: Sequence[PlannedRule]) -> str:
@@ -194,7 +224,3 @@ def _all(conditions: Iterable[str]) -> str:
 
 def _any(conditions: Iterable[str]) -> str:
     return " OR ".join(conditions) or "false"
-
-
-def _texts(words: Iterable[str]) -> str:
-    return ", ".join(f"'{word}'" for word in sorted(words))

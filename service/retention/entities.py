@@ -133,6 +133,8 @@ def item_entity(item: ReportedItem) -> ReportedPackage:
         bytes=item.bytes,
         outcome=item.outcome,
         reason=item.reason,
+        rule_id=item.rule_id,
+        rule=item.rule,
         deletion_id=item.deletion_id,
         deletion_state=item.deletion_state,
         bytes_freed=item.bytes_freed,

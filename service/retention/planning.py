@@ -19,6 +19,11 @@ POLICY_LEVEL: Final = AccessLevel.NONE
 """The level at which rules delete: any protection against deletion stops them."""
 
 
+_KEPT_TOGETHER: Final = 1_000
+"""How many packages that stay for the same reason are one row."""
+_OF_PACKAGES: Final = " AND j.id IN (SELECT o.project_id FROM package o WHERE o.id = ANY({ids}))"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The fate of one package, and the rule of the plan that decides."""
@@ -52,6 +57,15 @@ class VerdictTotals:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ListWish:
+    """The part of a list that is wanted: packages with that verdict (None: all), behind a project and a package."""
+
+    verdict: str | None = None
+    after: tuple[int, int] = (0, 0)
+    limit: int = 50
+
+
 _read_verdict: Final = row_reader(Verdict)
 _read_totals: Final = row_reader(VerdictTotals)
 
@@ -72,12 +86,17 @@ class RetentionPlan:
         return [_read_totals(row) for row in rows]
 
     async def store(self, connection: Connection, run_id: UUID) -> list[VerdictTotals]:
-        """Keep what goes and what is refused as the packages of a run; return the totals of all."""
+        """Keep the fate of each package as the report of a run; return the totals of all."""
         values = Values()
-        parts = {"run_id": values.place(run_id, "uuid"), "verdicts": self._verdicts(values)}
-        return [
-            _read_totals(row) for row in await fetch_composed(connection, "store_retention_plan", parts, values.all)
-        ]
+        parts = {
+            "run_id": values.place(run_id, "uuid"),
+            "rule_ids": values.place([each.id for each in self.rules], "bigint[]"),
+            "rules": values.place([each.rule.name for each in self.rules], "text[]"),
+            "together": literal(_KEPT_TOGETHER),
+            "verdicts": self._verdicts(values),
+        }
+        rows = await fetch_composed(connection, "store_retention_plan", parts, values.all)
+        return [_read_totals(row) for row in rows]
 
     async def verdicts(self, connection: Connection) -> list[Verdict]:
         """Return the verdict on each package; for a plan over a few packages."""
@@ -92,30 +111,36 @@ class RetentionPlan:
         async for row in stream_composed(connection, "retention_list", parts, values.all):
             yield _read_verdict(row)
 
+    async def page(self, connection: Connection, wish: ListWish) -> tuple[list[VerdictTotals], list[Verdict]]:
+        """Return the totals, and a page of the list; both are of one statement, so the plan is made once."""
+        values = Values()
+        parts = {
+            "verdicts": self._verdicts(values),
+            "project": values.place(wish.after[0], "bigint"),
+            "package": values.place(wish.after[1], "bigint"),
+            "wanted": values.place(wish.verdict, "text"),
+            "limit": literal(wish.limit),
+        }
+        (row,) = await fetch_composed(connection, "retention_page", parts, values.all)
+        return [_read_totals(each) for each in row["totals"]], [_read_verdict(each) for each in row["list"]]
+
     def _verdicts(self, values: Values) -> str:
-        packages = names = "true"
+        projects, packages, rank = _projects(values, self.place), "true", conditions.rank(self.rules)
         if self.package_ids is not None:
             ids = values.place(list(self.package_ids), "bigint[]")
-            packages, names = f"p.id = ANY({ids})", _OF_SAME_NAMES.format(ids=ids)
+            projects += _OF_PACKAGES.format(ids=ids)
+            packages, rank = f"p.id = ANY({ids})", conditions.counted_rank(self.rules)
         return embedded(
             "retention_verdicts",
-            rank=conditions.rank(self.rules),
+            rank=rank,
             deleting=conditions.deleting(values, self.rules),
             concerning=conditions.concerning(values, self.rules),
             keeping=conditions.keeping(values, self.rules),
             excepting=conditions.excepting(values, self.rules),
             level=literal(POLICY_LEVEL),
-            projects=_projects(values, self.place),
-            names=names,
+            projects=projects,
             packages=packages,
         )
-
-
-_OF_SAME_NAMES: Final = (
-    "(p.project_id, p.package_type, coalesce(p.normal_name, p.name)) IN (SELECT o.project_id, o.package_type,"
-    " coalesce(o.normal_name, o.name) FROM package o WHERE o.id = ANY({ids}))"
-)
-"""The latest of a name are counted among all of its packages."""
 
 
 async def begin_planning(connection: Connection) -> None:
@@ -145,6 +170,12 @@ async def listed_packages(connection: Connection, project_ids: Iterable[int]) ->
     """Return how many packages these projects list."""
     rows = await fetch(connection, "listed_packages", project_ids=list(project_ids))
     return {row["project_id"]: row["packages"] for row in rows}
+
+
+async def project_paths(connection: Connection, project_ids: Iterable[int]) -> Mapping[int, str]:
+    """Return the paths of these projects, by their numbers."""
+    rows = await fetch(connection, "retention_paths", ids=list(set(project_ids)))
+    return {row["id"]: row["path"] for row in rows}
 
 
 def _projects(values: Values, place: RulePlace) -> str:

@@ -22,8 +22,8 @@ SELECT p.id AS package_id, p.project_id, p.root_group_id, p.package_type, p.name
                           FROM project j JOIN directory_group g ON g.id = j.group_id
                          WHERE :projects OFFSET 0) w
                   JOIN package p ON p.project_id = w.id
-                 WHERE p.status IN statuses(DISPLAYABLE) AND p.version IS NOT NULL AND :names) p
-         WHERE :packages OFFSET 0) p
+                 WHERE p.status IN statuses(DISPLAYABLE) AND p.version IS NOT NULL AND :packages) p
+        OFFSET 0) p
  WHERE p.concerning IS NOT NULL;
 
 -- name: retention_totals
@@ -38,14 +38,41 @@ SELECT v.package_id, v.project_id, v.package_type, v.name, v.version, v.status, 
        v.reason
   FROM ({verdicts}) v ORDER BY v.project_id, v.package_id;
 
+-- name: retention_page
+-- Composed: see planning.py. The totals, and a page of the list.
+WITH v AS MATERIALIZED ({verdicts}), totals AS (
+    SELECT v.project_id, v.root_group_id, v.verdict, v.rule, v.reason, count(*) AS packages,
+           sum(v.files)::bigint AS files, sum(v.bytes)::bigint AS bytes
+      FROM v GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 3, 4, 5
+), page AS (
+    SELECT v.package_id, v.project_id, v.package_type, v.name, v.version, v.status, v.files, v.bytes, v.verdict, v.rule,
+           v.reason
+      FROM v
+     WHERE (v.project_id, v.package_id) > ({project}, {package}) AND ({wanted} IS NULL OR v.verdict = {wanted})
+     ORDER BY v.project_id, v.package_id LIMIT {limit}
+)
+SELECT coalesce((SELECT jsonb_agg(to_jsonb(t)) FROM totals t), '[]') AS totals,
+       coalesce((SELECT jsonb_agg(to_jsonb(l) ORDER BY l.project_id, l.package_id) FROM page l), '[]') AS list;
+
+-- name: retention_paths
+SELECT j.id, j.path FROM project j WHERE j.id = ANY(:ids::bigint[]);
+
 -- name: store_retention_plan
--- Composed: see planning.py. Keeps what goes and what is refused, and answers as retention_totals does.
+-- Composed: see planning.py. Keeps what goes and what is refused, and the ids of what stays; answers as
+-- retention_totals does.
 WITH v AS MATERIALIZED ({verdicts}), stored AS (
     INSERT INTO retention_item (run_id, package_id, project_id, package_type, name, version, files, bytes, outcome,
                                 reason)
     SELECT {run_id}, v.package_id, v.project_id, v.package_type, v.name, v.version, v.files, v.bytes,
            CASE v.verdict WHEN 'deleted' THEN 'planned' ELSE 'refused' END, v.reason
       FROM v WHERE v.verdict <> 'kept'
+), kept AS (
+    INSERT INTO retention_kept (run_id, project_id, rule_id, rule, reason, package_ids)
+    SELECT {run_id}, k.project_id, ({rule_ids})[k.rule + 1], ({rules})[k.rule + 1], k.reason, array_agg(k.package_id)
+      FROM (SELECT v.project_id, v.rule, v.reason, v.package_id,
+                   (row_number() OVER (PARTITION BY v.project_id, v.rule, v.reason) - 1) / {together} AS part
+              FROM v WHERE v.verdict = 'kept') k
+     GROUP BY k.project_id, k.rule, k.reason, k.part
 )
 SELECT v.project_id, v.root_group_id, v.verdict, v.rule, v.reason, count(*) AS packages, sum(v.files)::bigint AS files,
        sum(v.bytes)::bigint AS bytes

@@ -1,7 +1,7 @@
 """Previews: what rules would do now, also a rule that is not saved; totals first, then the list as a stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,16 @@ from schemas.retention import RetentionRule
 from service.infra.postgres.database import Connection, Database, Sessions
 from service.refusals import NotFoundError, SearchesBusyError
 from service.retention.conditions import PlannedRule
-from service.retention.planning import RetentionPlan, Verdict, VerdictTotals, begin_planning, by_date, planned
+from service.retention.planning import (
+    ListWish,
+    RetentionPlan,
+    Verdict,
+    VerdictTotals,
+    begin_planning,
+    by_date,
+    planned,
+    project_paths,
+)
 from service.retention.rules import RulePlace, StoredRule, note_seen, rules_around
 
 _MOST: Final = 2
@@ -21,12 +30,11 @@ _PATIENCE_S: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """The effect of rules: its totals are known, and its list can be read once."""
+class Effect:
+    """The effect of rules in sum."""
 
     rules: Sequence[PlannedRule]
     totals: Sequence[VerdictTotals]
-    verdicts: AsyncIterator[Verdict]
 
     @property
     def latest_by_date(self) -> list[PackageType]:
@@ -37,6 +45,22 @@ class Preview:
         """Return how many packages, files and bytes have that verdict."""
         found = [one for one in self.totals if one.verdict == verdict]
         return sum(one.packages for one in found), sum(one.files for one in found), sum(one.bytes for one in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview(Effect):
+    """The effect of rules: its totals are known, and its list can be read once."""
+
+    verdicts: AsyncIterator[Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewPage(Effect):
+    """The effect of rules, and a page of its list."""
+
+    verdicts: Sequence[Verdict]
+    paths: Mapping[int, str]
+    """The path of each project, by its number."""
 
 
 class Previews:
@@ -55,14 +79,34 @@ class Previews:
             NotFoundError: the place has no such rule.
             SearchesBusyError: others keep all turns.
         """
+        async with self._turn(), preview_of(self._database, place, wanted) as found:
+            yield found
+
+    async def page(self, place: RulePlace, wanted: PreviewRequest, wish: ListWish, *, counts: bool) -> PreviewPage:
+        """Return the totals and a page of the list; if it *counts*, the saved rules that it shows count as seen.
+
+        Raises:
+            NotFoundError: the place has no such rule.
+            SearchesBusyError: others keep all turns.
+        """
+        async with self._turn(), self._database.transaction() as connection:
+            await begin_planning(connection)
+            rules, seen = _chosen(await rules_around(connection, place), place, wanted)
+            totals, verdicts = await RetentionPlan(place, rules).page(connection, wish)
+            paths = await project_paths(connection, (one.project_id for one in totals))
+            if counts:
+                await note_seen(connection, seen)
+        return PreviewPage(rules, totals, verdicts, paths)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 await self._turns.acquire()
         except TimeoutError:
             raise SearchesBusyError from None
         try:
-            async with preview_of(self._database, place, wanted) as found:
-                yield found
+            yield
         finally:
             self._turns.release()
 
@@ -74,17 +118,35 @@ async def preview_of(database: Sessions, place: RulePlace, wanted: PreviewReques
     Raises:
         NotFoundError: the place has no such rule.
     """
+    noting = _Noting(database)
     async with database.transaction() as connection:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         await begin_planning(connection)
         stored = await rules_around(connection, place)
-        rules, seen = _chosen(stored, place, wanted)
+        rules, noting.rules = _chosen(stored, place, wanted)
         plan = RetentionPlan(place, rules)
         totals = await plan.totals(connection)
-        yield Preview(rules, totals, plan.stream(connection))
-    # Only who has got all of it has seen it. The rules are not locked while a client reads.
-    async with database.transaction() as connection:
-        await note_seen(connection, seen)
+        yield Preview(rules, totals, noting.to_its_end(plan.stream(connection)))
+    await noting.note()
+
+
+@dataclass(slots=True)
+class _Noting:
+    """Notes that rules were seen, once: who has got all of a list has seen it, and may run its rule right after."""
+
+    database: Sessions
+    rules: Sequence[StoredRule] = ()
+
+    async def to_its_end(self, verdicts: AsyncIterator[Verdict]) -> AsyncIterator[Verdict]:
+        async for verdict in verdicts:
+            yield verdict
+        await self.note()
+
+    async def note(self) -> None:
+        rules, self.rules = self.rules, ()
+        # In a transaction of its own: the rules are not locked while a client reads.
+        async with self.database.transaction() as connection:
+            await note_seen(connection, rules)
 
 
 async def fate_of(

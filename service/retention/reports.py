@@ -1,14 +1,15 @@
-"""Reports of runs: what became of the packages on the list of a run, and what their deletions have freed."""
+"""Reports of runs: what became of each package that its rule is about, and what its deletions have freed."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from schemas.names import PackageType
-from service.infra.postgres.composing import Values
-from service.infra.postgres.database import Connection, stream_composed
+from service.infra.postgres.composing import Values, literal
+from service.infra.postgres.database import Connection, fetch_composed, stream_composed
 from service.infra.postgres.records import row_reader
+from service.retention.planning import ListWish
 from service.retention.runs import DeletionProgress, OutcomeTotals, outcomes_of, progress_of
 
 
@@ -18,13 +19,16 @@ class ReportedItem:
 
     package_id: int
     project_id: int
-    package_type: PackageType
-    name: str
+    package_type: PackageType | None
+    """None, as the name, for one that stayed and is gone by now."""
+    name: str | None
     version: str | None
     files: int
     bytes: int
     outcome: str
     reason: str | None
+    rule_id: int
+    rule: str
     deletion_id: UUID | None
     deletion_state: str | None
     bytes_freed: int
@@ -38,6 +42,7 @@ class RunOutcome:
     progress: Sequence[DeletionProgress]
 
 
+_EVERYTHING: Final = ListWish(limit=2**62)
 _read_item: Final = row_reader(ReportedItem)
 
 
@@ -47,8 +52,24 @@ async def outcome_of(connection: Connection, run_id: UUID) -> RunOutcome:
 
 
 async def stream_items(connection: Connection, run_id: UUID) -> AsyncIterator[ReportedItem]:
-    """Give the packages of a run, however many there are; within a transaction."""
+    """Give the packages of a run, and those that it left, however many there are; within a transaction."""
     values = Values()
-    parts = {"run_id": values.place(run_id, "uuid")}
-    async for row in stream_composed(connection, "retention_items", parts, values.all):
+    async for row in stream_composed(connection, "retention_items", _parts(values, run_id, _EVERYTHING), values.all):
         yield _read_item(row)
+
+
+async def list_items(connection: Connection, run_id: UUID, wish: ListWish) -> list[ReportedItem]:
+    """Return a page of the packages of a run, and of those that it left."""
+    values = Values()
+    rows = await fetch_composed(connection, "retention_items", _parts(values, run_id, wish), values.all)
+    return [_read_item(row) for row in rows]
+
+
+def _parts(values: Values, run_id: UUID, wish: ListWish) -> Mapping[str, str]:
+    return {
+        "run_id": values.place(run_id, "uuid"),
+        "outcome": values.place(wish.verdict, "text"),
+        "project": values.place(wish.after[0], "bigint"),
+        "package": values.place(wish.after[1], "bigint"),
+        "limit": literal(wish.limit),
+    }

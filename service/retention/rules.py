@@ -69,6 +69,15 @@ class StoredRule:
         return self.seen_version == self.version
 
 
+@dataclass(frozen=True, slots=True)
+class InheritedRule:
+    """A rule of a place around another one."""
+
+    stored: StoredRule
+    source: str | None
+    """The path of the group that has it; None: the instance."""
+
+
 _row: Final = row_reader(_RuleRow)
 
 
@@ -98,6 +107,14 @@ async def list_rules(connection: Connection, place: RulePlace) -> list[StoredRul
     """Return the rules of exactly this place, by their numbers."""
     rows = await fetch(connection, "retention_rules_of", group_id=place.group_id, project_id=place.project_id)
     return [read_rule(row) for row in rows]
+
+
+async def rules_above(connection: Connection, place: RulePlace, *, limit: int) -> list[InheritedRule]:
+    """Return the rules that a project or group inherits: those of the groups around it, and of the instance."""
+    rows = await fetch(
+        connection, "retention_rules_above", project_id=place.project_id, group_id=place.group_id, limit=limit
+    )
+    return [InheritedRule(read_rule(row), row["source"]) for row in rows]
 
 
 async def find_rule(connection: Connection, place: RulePlace | None, rule_id: int, *, lock: bool = False) -> StoredRule:
@@ -169,6 +186,12 @@ async def remove_rule(connection: Connection, stored: StoredRule) -> None:
     """Remove a rule; its runs stay, and one that is under way ends."""
     await execute(connection, "remove_retention_rule", id=stored.id)
     await _forget_what_was_seen(connection, stored.rule, stored.rule)
+
+
+async def pause_rule(connection: Connection, stored: StoredRule, *, reason: str) -> StoredRule:
+    """Let a rule begin no run and ask for no deletion until it is resumed; the first reason stays."""
+    (row,) = await fetch(connection, "pause_retention_rule", id=stored.id, reason=reason)
+    return read_rule(row)
 
 
 async def resume_rule(connection: Connection, stored: StoredRule) -> StoredRule:

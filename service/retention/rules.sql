@@ -3,6 +3,17 @@ SELECT retention_rule(r.*) FROM retention_rule r
  WHERE r.group_id IS NOT DISTINCT FROM :group_id::bigint AND r.project_id IS NOT DISTINCT FROM :project_id::bigint
  ORDER BY r.id;
 
+-- name: retention_rules_above
+-- The rules of the groups around a place, the nearest first, and of the instance.
+SELECT retention_rule(r.*), g.path AS source FROM retention_rule r LEFT JOIN directory_group g ON g.id = r.group_id
+ WHERE r.project_id IS NULL
+   AND (r.group_id IS NULL
+        OR r.group_id = ANY((SELECT a.ancestry FROM directory_group a
+                              WHERE a.id = (SELECT group_id FROM project WHERE id = :project_id::bigint)
+                                 OR a.id = :group_id::bigint)::bigint[]))
+   AND r.group_id IS NOT DISTINCT FROM nullif(r.group_id, :group_id::bigint)
+ ORDER BY cardinality(g.ancestry) DESC NULLS LAST, r.id LIMIT :limit;
+
 -- name: retention_rule
 SELECT retention_rule(r.*) FROM retention_rule r WHERE r.id = :id;
 
@@ -40,6 +51,11 @@ RETURNING retention_rule(retention_rule.*);
 
 -- name: remove_retention_rule!
 DELETE FROM retention_rule WHERE id = :id;
+
+-- name: pause_retention_rule
+UPDATE retention_rule SET paused_at = coalesce(paused_at, now()), pause_reason = coalesce(pause_reason, :reason::text)
+ WHERE id = :id
+RETURNING retention_rule(retention_rule.*);
 
 -- name: resume_retention_rule
 UPDATE retention_rule SET paused_at = NULL, pause_reason = NULL, next_run_at = :next_run_at::timestamptz

@@ -145,6 +145,12 @@ async def add_run(
     return None if row is None else read_run(row)
 
 
+async def open_run(connection: Connection, rule_id: int) -> RetentionRun | None:
+    """Return the run of a rule that is under way."""
+    row = await fetch_row(connection, "open_retention_run", rule_id=rule_id)
+    return None if row is None else read_run(row)
+
+
 async def list_runs(connection: Connection, place: RulePlace, *, limit: int, offset: int = 0) -> list[RetentionRun]:
     """Return the newest runs of the rules of exactly this place."""
     rows = await fetch(
@@ -194,6 +200,18 @@ async def approve_run(
     return read_run(row)
 
 
+async def refuse_run(connection: Connection, run: RetentionRun, *, who: str) -> RetentionRun:
+    """Refuse the list of a locked run: it lapses now, and nothing on it goes.
+
+    Raises:
+        ConflictError: it does not wait for approval.
+    """
+    if run.state is not RunState.AWAITING_APPROVAL:
+        raise ConflictError(f"the run is {run.state}, and does not wait for approval")
+    (row,) = await fetch(connection, "refuse_retention_run", id=run.id, reason=f"{who} refused it")
+    return read_run(row)
+
+
 async def outcomes_of(connection: Connection, run_id: UUID) -> list[OutcomeTotals]:
     """Return what became of the packages of a run, by project."""
     return [_outcome(row) for row in await fetch(connection, "retention_outcomes", run_id=run_id)]
@@ -218,5 +236,6 @@ async def release_package(connection: Connection, package_id: int) -> int:
 async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
     """Remove old runs with their lists, and what spared packages that are gone; at most *limit* rows of each kind."""
     items = await execute(connection, "prune_retention_items", older_than=older_than, limit=limit)
+    items += await execute(connection, "prune_retention_kept", older_than=older_than, limit=limit)
     runs = await execute(connection, "prune_retention_runs", older_than=older_than, limit=limit)
     return items + runs + await execute(connection, "prune_spared", limit=limit)

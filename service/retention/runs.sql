@@ -30,6 +30,14 @@ UPDATE retention_run SET state = 'deleting', approved_by = :user_id::bigint, app
  WHERE id = :id AND state = 'awaiting_approval'
 RETURNING retention_run(retention_run.*);
 
+-- name: refuse_retention_run
+UPDATE retention_run SET state = 'lapsed', finished_at = now(), error = :reason::text
+ WHERE id = :id AND state = 'awaiting_approval'
+RETURNING retention_run(retention_run.*);
+
+-- name: open_retention_run
+SELECT retention_run(r.*) FROM retention_run r WHERE r.rule_id = :rule_id AND r.finished_at IS NULL;
+
 -- name: retention_outcomes
 -- The packages of a run by project and outcome.
 SELECT i.project_id, i.outcome, i.reason, count(*) AS packages, sum(i.files)::bigint AS files,
@@ -46,11 +54,17 @@ DELETE FROM retention_item WHERE ctid = ANY(ARRAY(
     SELECT i.ctid FROM retention_run r JOIN retention_item i ON i.run_id = r.id
      WHERE r.finished_at < now() - :older_than::interval LIMIT :limit));
 
+-- name: prune_retention_kept!
+DELETE FROM retention_kept WHERE ctid = ANY(ARRAY(
+    SELECT k.ctid FROM retention_run r JOIN retention_kept k ON k.run_id = r.id
+     WHERE r.finished_at < now() - :older_than::interval LIMIT :limit));
+
 -- name: prune_retention_runs!
 DELETE FROM retention_run WHERE id = ANY(ARRAY(
     SELECT r.id FROM retention_run r
      WHERE r.finished_at < now() - :older_than::interval
        AND NOT EXISTS (SELECT FROM retention_item i WHERE i.run_id = r.id)
+       AND NOT EXISTS (SELECT FROM retention_kept k WHERE k.run_id = r.id)
      LIMIT :limit FOR UPDATE SKIP LOCKED));
 
 -- name: prune_spared!

@@ -27,6 +27,8 @@ from service.web.routes import (
     users,
 )
 from service.web.routes.overviews import directory, documents, events, operations, storage
+from service.web.routes.retention import packages as retained_packages
+from service.web.routes.retention import previews, rules, runs
 from service.web.sessions.attempts import Attempts
 from service.web.sessions.proxies import hand_out_session
 
@@ -40,6 +42,10 @@ _ROUTES: Final = (
     acts.routes,
     hooks.routes,
     hook_changes.routes,
+    rules.routes,
+    previews.routes,
+    runs.routes,
+    retained_packages.routes,
     bulk.routes,
     batches.routes,
     packages.routes,

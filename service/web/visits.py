@@ -105,6 +105,11 @@ def may_manage_hooks(caller: Caller, place: Project | Group) -> bool:
     return caller.credential is not None and access.level_in(caller, place) >= least
 
 
+def may_write_rules(caller: Caller, place: Project | Group) -> bool:
+    """Return whether the caller writes the retention rules of a place: as with webhooks."""
+    return may_manage_hooks(caller, place)
+
+
 async def sent_form(request: web.Request) -> tuple[Caller, MultiMapping[str]]:
     """Return the caller who sent a form of ours, and its fields.
 

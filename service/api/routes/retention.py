@@ -15,14 +15,14 @@ from schemas.http.retention import (
 from schemas.retention import RetentionRule
 from service.access import access
 from service.api.retention_places import RULE_PLACES, RuleVisit
-from service.api.streams import stream_list
 from service.http.bodies import read_body
 from service.http.carriers import OF_PROJECT
-from service.http.keys import CONTEXT
+from service.http.keys import CONTEXT, PREVIEWS
 from service.http.operations import MOVED, Answer, Media, Routes, one
 from service.http.parameters import read_path
 from service.http.places import PlaceRoutes
 from service.http.replies import no_content, reply
+from service.http.serving.streams import stream_list
 from service.http.visits import PROJECT_REFUSALS, project_visit
 from service.refusals import ConflictError, MovedProjectWriteError, NotFoundError, SearchesBusyError
 from service.retention import preview, rules, runs
@@ -37,7 +37,6 @@ from service.retention.preview import Preview
 routes = Routes("Retention", carriers=OF_PROJECT)
 _places: Final = PlaceRoutes[RuleVisit](routes, *RULE_PLACES)
 
-PREVIEWS: Final = web.AppKey("previews", preview.Previews)
 _GONE: Final = Answer(204, media=Media.EMPTY)
 _TAKEN: Final = ConflictError("the place has a rule of that name")
 _SHAPE_OF_PACKAGES: Final = tuple(PackageFate.model_fields)
@@ -107,12 +106,23 @@ async def remove_retention_rule_of_place(request: web.Request, visit: RuleVisit)
 
 @_places.post("/retention_rules/{rule_id}/resume", answers=one(RuleResource), refusals=(NotFoundError,))
 async def resume_retention_rule_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
-    """Let a retention rule of a place run again that was paused since a run of it was undone."""
+    """Let a retention rule of a place run again that was paused, by hand or since a run of it was undone."""
     async with visit(request) as (_, visited):
         (rule_id,) = read_path(request, "rule_id")
     async with request.app[CONTEXT].database.transaction() as connection:
         stored = await rules.find_rule(connection, visited.place, rule_id, lock=True)
         return reply(rule_entity(await rules.resume_rule(connection, stored)))
+
+
+@_places.post("/retention_rules/{rule_id}/pause", answers=one(RuleResource), refusals=(NotFoundError,))
+async def pause_retention_rule_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
+    """Let a retention rule of a place begin no run, and ask for no deletion, until it is resumed."""
+    async with visit(request) as (_, visited):
+        (rule_id,) = read_path(request, "rule_id")
+    reason = f"{visited.caller.username} paused it"
+    async with request.app[CONTEXT].database.transaction() as connection:
+        stored = await rules.find_rule(connection, visited.place, rule_id, lock=True)
+        return reply(rule_entity(await rules.pause_rule(connection, stored, reason=reason)))
 
 
 @_places.post(

@@ -7,7 +7,6 @@ from aiohttp import web
 
 from schemas.http.retention import ReportedPackage, RunApproval, RunListing, RunReport, RunRequest, RunResource
 from service.api.retention_places import RULE_PLACES, RuleVisit
-from service.api.streams import stream_list
 from service.http.bodies import read_body
 from service.http.carriers import OF_PROJECT
 from service.http.keys import CONTEXT
@@ -15,6 +14,7 @@ from service.http.operations import Answer, Media, Routes, one
 from service.http.parameters import UUID_RULE, read_path, read_query
 from service.http.places import PlaceRoutes
 from service.http.replies import reply
+from service.http.serving.streams import stream_list
 from service.refusals import ConflictError, NotFoundError
 from service.retention import reports, rules, runs
 from service.retention.entities import item_entity, report_entity, run_entity
@@ -100,6 +100,22 @@ async def approve_retention_run_of_place(request: web.Request, visit: RuleVisit)
             connection, run, user_id=visited.caller.user_id, packages=body.packages, size=body.bytes
         )
     return reply(run_entity(approved))
+
+
+@_places.post(
+    "/retention/runs/{run_id}/refuse",
+    answers=one(RunResource),
+    refusals=(NotFoundError, ConflictError("the run is finished, and does not wait for approval")),
+    path_rules=_RUN_RULES,
+)
+async def refuse_retention_run_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
+    """Refuse the list of a run of a retention rule of a place that waits for approval: it lapses, and nothing goes."""
+    async with visit(request) as (_, visited):
+        run_id = _run_id(request)
+    async with request.app[CONTEXT].database.transaction() as connection:
+        run = await runs.find_run(connection, visited.place, run_id, lock=True)
+        refused = await runs.refuse_run(connection, run, who=str(visited.caller.username))
+    return reply(run_entity(refused))
 
 
 def _run_id(request: web.Request) -> UUID:

@@ -93,6 +93,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "retention_rule": (_CHANGE,),
             "retention_run": (_ADD, _CHANGE, _REMOVE),
             "retention_item": (_ADD, _CHANGE, _REMOVE),
+            "retention_kept": (_ADD, _REMOVE),
             "retention_spared": (_REMOVE,),
         },
         DatabaseRole.DELIVERER: {

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 from schemas.http.package_parameters import FileListing
 from schemas.names import PackageType
-from schemas.statuses import INSTALLABLE
+from schemas.statuses import DISPLAYABLE, INSTALLABLE
 from service.access.rows import Project
 from service.catalogue import overview, packages
 from service.catalogue.overview import Person, SiblingVersion
@@ -73,6 +73,7 @@ async def show_package(request: web.Request) -> web.Response:
         others=others,
         creator=creator,
         prospect=prospect,
+        has_fate=package["status"] in DISPLAYABLE,
         may_delete=rights_of(found.caller, found.level) >= Rights.CHANGE,
     )
 

@@ -7,7 +7,7 @@ import json
 from service.context import Context
 from service.retention.runs import RunState
 from tests.support.commands import Commands, cells_in
-from tests.support.retention import fill, found, keep_rule, settle
+from tests.support.retention import fill, found, keep_rule, run, settle
 
 
 async def test_a_rule_is_shown_previewed_run_and_reported(filled: Context, packyard: Commands) -> None:
@@ -33,8 +33,13 @@ async def test_a_rule_is_shown_previewed_run_and_reported(filled: Context, packy
     assert (report["state"], report["dry_run"], [one["outcome"] for one in report["list"]]) == (
         "finished",
         False,
-        ["deleted", "deleted"],
+        ["deleted", "deleted", "kept"],
     )
+    await packyard.done("retention", "pause", rule.id)
+    await packyard.refused(
+        "retention", "run", rule.id, "--yes", status=1, line="packyard: the rule is paused: the command line paused it"
+    )
+    assert (await packyard.done("retention", "resume", rule.id)).out == "rule old runs again\n"
 
 
 async def test_a_run_that_waits_is_approved(filled: Context, packyard: Commands) -> None:
@@ -53,3 +58,13 @@ async def test_a_run_that_waits_is_approved(filled: Context, packyard: Commands)
     )
     await settle(filled)
     assert (await found(filled, line["id"])).state is RunState.FINISHED
+
+
+async def test_a_run_that_waits_is_refused(filled: Context, packyard: Commands) -> None:
+    await fill(filled, 101)
+    waiting = await run(filled, await keep_rule(filled))
+
+    assert "lapsed" in (await packyard.done("retention", "refuse", waiting.id)).out
+
+    refused = await found(filled, waiting.id)
+    assert (refused.state, refused.error) == (RunState.LAPSED, "the command line refused it")

@@ -45,7 +45,7 @@ _TABLES: Final = frozenset(
         "package_file", "package_file_build", "package_name", "package_statistic",
         "package_statistic_change", "package_statistic_day", "package_tag", "pipeline", "project",
         "project_alias", "protection_rule", "quarantined_object", "queue_report", "retention_item",
-        "retention_rule", "retention_run", "retention_spared", "schema_version",
+        "retention_kept", "retention_rule", "retention_run", "retention_spared", "schema_version",
         "storage_check", "web_key", "web_session",
         "webhook", "webhook_delivery", "webhook_scan", "webhook_secret",
     }

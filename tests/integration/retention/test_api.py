@@ -9,10 +9,11 @@ import pytest
 
 from schemas.statuses import PackageStatus
 from service.context import Context
+from service.retention.running import carry_on
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of
 from tests.support.packages import API, DEVELOPER, FORBIDDEN, MAINTAINER, REPORTER, bring_in, json_of, token, told
-from tests.support.retention import fill, settle
+from tests.support.retention import ask, fill, keep_rule, run, settle
 
 _PROJECT: Final = f"{API}/projects/100"
 _GROUP: Final = f"{API}/groups/acme"
@@ -154,6 +155,7 @@ async def test_a_run_is_asked_for_watched_and_reported(filled: Context, client: 
     ids = await fill(filled, 3)
     rule = await _add(client)
     await (await client.post(f"{_PROJECT}/retention/preview", json={"rule_id": rule["id"]}, headers=MAINTAINER)).read()
+    assert (await json_of(await client.get(f"{_PROJECT}/retention_rules", headers=MAINTAINER)))[0]["is_seen"]
 
     answer = await client.post(f"{_PROJECT}/retention/runs", json={"rule_id": rule["id"]}, headers=MAINTAINER)
     asked = await json_of(answer)
@@ -171,14 +173,84 @@ async def test_a_run_is_asked_for_watched_and_reported(filled: Context, client: 
     ]
     listing = await client.get(f"{path}/packages", headers={**MAINTAINER, "Accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(await listing.text())))
-    assert [(int(row["id"]), row["outcome"], row["deletion_state"]) for row in rows] == [
-        (each, "deleted", "queued") for each in ids[:2]
+    assert [(int(row["id"]), row["outcome"], row["rule"], row["reason"], row["deletion_state"]) for row in rows] == [
+        *((each, "deleted", "old", "", "queued") for each in ids[:2]),
+        (ids[2], "kept", "old", "keep_latest", ""),
     ]
     whole = await json_of(await client.get(f"{path}/packages", headers={**MAINTAINER, "Accept": "application/json"}))
-    assert [one["deletion_id"] is not None for one in whole["list"]] == [True, True]
+    assert [one["deletion_id"] is not None for one in whole["list"]] == [True, True, False]
     runs = await json_of(await client.get(f"{_PROJECT}/retention/runs", headers=MAINTAINER))
     assert [one["id"] for one in runs] == [asked["id"]]
     assert (await client.get(f"{_GROUP}/retention/runs/{asked['id']}", headers=_OWNER)).status == 404
+
+
+async def test_a_rule_that_keeps_says_that_it_never_runs(filled: Context, client: Client) -> None:
+    kept = await _add(client, kind="keep", keep_latest=None)
+
+    assert kept["sentence"] == "keeps packages that are younger than 30 days"
+    asked = await client.post(f"{_PROJECT}/retention/runs", json={"rule_id": kept["id"]}, headers=MAINTAINER)
+    assert await told(asked) == (409, {"message": "409 Conflict: a rule that keeps never runs"})
+
+
+async def test_a_report_names_the_rule_that_kept_each_package(filled: Context, client: Client) -> None:
+    kept, held, late, goes = await fill(filled, 4)
+    await fill(filled, 1, name="other")
+    await _add(
+        client,
+        _GROUP,
+        _OWNER,
+        name="first",
+        kind="keep",
+        younger_than=None,
+        keep_latest=None,
+        version_patterns=["1.1.0"],
+    )
+    await _add(client, name="later", kind="keep", younger_than=None, keep_latest=None, tags=["stable"])
+    stored = await keep_rule(filled, name_patterns=["app"])
+    asked = await ask(filled, stored)
+    await query(filled, "UPDATE project SET deletion_hold = 'audit' WHERE id = 100")
+    await carry_on(filled.deletions)
+    await query(filled, "UPDATE project SET deletion_hold = NULL WHERE id = 100")
+    dry = await run(filled, await keep_rule(filled, name="dry", name_patterns=["app"], dry_run=True))
+    await query(filled, "INSERT INTO package_tag (package_id, name) VALUES ($1, 'stable')", late)
+    await query(filled, "DELETE FROM package_file WHERE package_id = $1", kept)
+    await query(filled, "DELETE FROM package WHERE id = $1", kept)
+
+    held_report, report = [
+        await json_of(
+            await client.get(
+                f"{_PROJECT}/retention/runs/{each}/packages", headers={**MAINTAINER, "Accept": "application/json"}
+            )
+        )
+        for each in (asked.id, dry.id)
+    ]
+
+    said = [(one["id"], one["name"], one["outcome"], one["reason"], one["rule"]) for one in report["list"]]
+    assert said == [
+        (kept, None, "kept", "rule", "first"),
+        *((each, "app", "planned", None, "dry") for each in (held, late, goes)),
+    ]
+    assert [(one["outcome"], one["reason"]) for one in held_report["list"][1:]] == [("refused", "hold")] * 3
+
+
+async def test_a_rule_is_paused_by_hand_and_its_run_waits(filled: Context, client: Client) -> None:
+    await fill(filled, 2)
+    stored = await keep_rule(filled)
+    asked = await ask(filled, stored)
+    await carry_on(filled.deletions)
+    path = f"{_PROJECT}/retention_rules/{stored.id}"
+
+    paused = await json_of(await client.post(f"{path}/pause", headers=MAINTAINER))
+    await client.post(f"{path}/pause", headers=token("root-token"))
+    await settle(filled)
+    assert paused["pause_reason"] == "mary paused it"
+    assert await query(filled, "SELECT FROM deletion") == []
+
+    resumed = await json_of(await client.post(f"{path}/resume", headers=MAINTAINER))
+    await settle(filled)
+    assert (resumed["paused_at"], len(await query(filled, "SELECT FROM deletion"))) == (None, 2)
+    assert (await client.post(f"{path}/pause", headers=DEVELOPER)).status == 403
+    assert (await client.post(f"{_PROJECT}/retention/runs/{asked.id}/refuse", headers=DEVELOPER)).status == 403
 
 
 async def test_a_list_is_approved_as_it_was_seen(filled: Context, client: Client) -> None:
@@ -199,6 +271,8 @@ async def test_a_list_is_approved_as_it_was_seen(filled: Context, client: Client
     assert (await client.post(path, json={"packages": 119, "bytes": 1190}, headers=DEVELOPER)).status == 403
     approved = await client.post(path, json={"packages": 119, "bytes": 1190}, headers=MAINTAINER)
     assert (await json_of(approved))["state"] == "deleting"
+    refusal = await client.post(path.replace("approve", "refuse"), headers=MAINTAINER)
+    assert (await told(refusal))[0] == 409
     await settle(filled)
     assert await status_of(filled, ids[0]) == "processing"
 

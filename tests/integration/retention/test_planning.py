@@ -5,6 +5,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as trial
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from schemas.retention import RetentionRule
 from service.context import Context
+from service.retention import conditions
 from service.retention.conditions import PlannedRule
 from service.retention.planning import RetentionPlan
 from service.retention.rules import RulePlace
@@ -89,7 +91,11 @@ def _rulings(draw: st.DrawFn) -> list[Ruling]:
     return found
 
 
-async def test_the_plan_says_of_each_package_what_the_model_says(filled: Context) -> None:
+async def test_the_plan_says_of_each_package_what_the_model_says(
+    filled: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So near that a plan over a few packages has to examine more for some of them.
+    monkeypatch.setattr(conditions, "_NEAR", 0)
     cases: list[tuple[list[Thing], list[Ruling]]] = []
 
     @trial(max_examples=_EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -117,9 +123,12 @@ async def _planned(context: Context, things: list[Thing], rulings: list[Ruling])
             await connection.execute(_PROTECT)
             found = await RetentionPlan(RulePlace(), rules).verdicts(connection)
             totals = await RetentionPlan(RulePlace(), rules).totals(connection)
+            few = await RetentionPlan(RulePlace(), rules, [thing.id for thing in things[::2]]).verdicts(connection)
         finally:
             await transaction.rollback()
     assert sum(one.packages for one in totals) == len(found)
+    wanted = {thing.id for thing in things[::2]}
+    assert few == [one for one in found if one.package_id in wanted]
     return {one.package_id: one.verdict for one in found}
 
 

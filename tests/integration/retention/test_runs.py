@@ -8,7 +8,7 @@ import pytest
 
 from schemas.names import AccessLevel
 from service.context import Context
-from service.retention import rules, running, runs
+from service.retention import rules, run_deleting, run_planning, runs
 from service.retention.rules import INSTANCE, RulePlace
 from service.retention.running import carry_on
 from service.retention.runs import RunState
@@ -292,9 +292,10 @@ async def test_a_scheduler_that_dies_in_the_middle_of_planning_or_deleting_leave
     async def die(*_: object, **__: object) -> None:
         raise asyncio.CancelledError
 
-    for place, states in (("_note_plan", (RunState.PLANNING, 0)), ("execute", (RunState.DELETING, 599))):
+    steps = ((run_planning, "_note_plan", (RunState.PLANNING, 0)), (run_deleting, "execute", (RunState.DELETING, 599)))
+    for module, place, states in steps:
         with monkeypatch.context() as patched:
-            patched.setattr(running, place, die)
+            patched.setattr(module, place, die)
             with pytest.raises(asyncio.CancelledError):
                 await settle(filled)
         planned = len(await query(filled, "SELECT FROM retention_item WHERE outcome = 'planned'"))

@@ -25,7 +25,7 @@ _NAMES: Final = frozenset(
     {
         *("SHA", "MD", "curl", "header", "PRIVATE", "TOKEN", "upload", "file", "app", "tgz", "api"),
         *("projects", "packages", "generic", "Enter"),
-        *("packyard", "deletions", "hold", "group", "reason", "openapi", "json"),
+        *("packyard", "deletions", "hold", "group", "reason", "openapi", "json", "CSV", "JSON"),
     }
 )
 """Words that are the same in every language: checksums, keys, addresses and a command."""
@@ -66,7 +66,9 @@ def test_a_time_that_people_wait_for_is_exact(seconds: float, words: str) -> Non
     assert Formats(Locale("en"), gettext.NullTranslations().ngettext).span(seconds) == words
 
 
-@pytest.mark.parametrize("template", sorted(_TEMPLATES.glob("*.html")), ids=lambda path: str(path.name))
+@pytest.mark.parametrize(
+    "template", sorted(_TEMPLATES.rglob("*.html")), ids=lambda path: path.relative_to(_TEMPLATES).as_posix()
+)
 def test_no_template_has_a_text_outside_of_the_catalogue(template: Path) -> None:
     text = _TAGS.sub(" ", _TRANSLATED.sub(" ", template.read_text(encoding="utf-8")))
 

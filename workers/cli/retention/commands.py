@@ -152,10 +152,37 @@ def approve(run_id: UUID, *, is_sure: bool, output: Output) -> None:
     _print_run(run_use_case(act, missing=_NO_RUN), output)
 
 
+@retention.command("refuse")
+@click.argument("run_id", type=click.UUID)
+@output_option(*USUAL)
+def refuse(run_id: UUID, *, output: Output) -> None:
+    """Refuse the list of a run that waits for approval: it lapses, and nothing on it goes."""
+
+    async def act(context: Context) -> RetentionRun:
+        async with context.database.transaction() as connection:
+            locked = await runs.find_run(connection, None, run_id, lock=True)
+            return await runs.refuse_run(connection, locked, who="the command line")
+
+    _print_run(run_use_case(act, missing=_NO_RUN), output)
+
+
+@retention.command("pause")
+@click.argument("rule_id", type=click.IntRange(1, 2**63 - 1))
+def pause(rule_id: int) -> None:
+    """Let a rule begin no run, and ask for no deletion, until it is resumed."""
+
+    async def act(context: Context) -> StoredRule:
+        async with context.database.transaction() as connection:
+            stored = await rules.find_rule(connection, None, rule_id, lock=True)
+            return await rules.pause_rule(connection, stored, reason="the command line paused it")
+
+    click.echo(f"rule {run_use_case(act, missing=_NO_RULE).rule.name} is paused")
+
+
 @retention.command("resume")
 @click.argument("rule_id", type=click.IntRange(1, 2**63 - 1))
 def resume(rule_id: int) -> None:
-    """Let a rule run again that was paused since a run of it was undone."""
+    """Let a paused rule run again: one that was paused by hand, or since a run of it was undone."""
 
     async def act(context: Context) -> StoredRule:
         async with context.database.transaction() as connection:

@@ -5,7 +5,7 @@ import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from pydantic_core import to_json
 
 from schemas.http.resources import Resource
@@ -17,17 +17,30 @@ _PIECE: Final = 32 * 1024
 
 
 async def stream_list(
-    request: web.Request, head: Resource, rows: AsyncIterator[Resource], columns: Sequence[str]
+    request: web.Request,
+    head: Resource,
+    rows: AsyncIterator[Resource],
+    columns: Sequence[str],
+    *,
+    file: tuple[str, Media] | None = None,
 ) -> web.StreamResponse:
-    """Answer with *head* and its `list`, as JSON; or with the rows alone, as NDJSON or CSV, where `Accept` says so."""
-    accept = request.headers.get("Accept", "").lower()
-    media = next((each for each in (Media.NDJSON, Media.CSV) if each in accept), Media.JSON)
-    response = web.StreamResponse(headers={"Content-Type": media, **_totals(head)})
+    """Answer with *head* and its `list`, as JSON; or with the rows alone, as NDJSON or CSV, where `Accept` says so.
+
+    *file*, the name and kind of a file, lets a browser store the answer.
+    """
+    headers = {"Content-Disposition": f'attachment; filename="{file[0]}"', "Vary": hdrs.COOKIE} if file else {}
+    media = file[1] if file else _wanted_media(request)
+    response = web.StreamResponse(headers={"Content-Type": media, **headers, **_totals(head)})
     await response.prepare(request)
     pieces = {Media.JSON: _json(head, rows), Media.NDJSON: _lines(rows)}.get(media) or _csv(rows, columns)
     await _write(response, pieces)
     await response.write_eof()
     return response
+
+
+def _wanted_media(request: web.Request) -> Media:
+    accept = request.headers.get("Accept", "").lower()
+    return next((each for each in (Media.NDJSON, Media.CSV) if each in accept), Media.JSON)
 
 
 def _totals(head: Resource) -> Mapping[str, str]:

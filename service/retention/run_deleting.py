@@ -1,0 +1,132 @@
+"""Deleting the list of a run in portions: each package is checked again right before its deletion is asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from schemas.names import Cause, Credential, Lane
+from service.deletions import counters
+from service.deletions.accept import PackageToDelete, accept_packages
+from service.deletions.deletion import Deletion, Deletions, Origin
+from service.events import outbox
+from service.infra.postgres.database import Connection, execute, fetch, fetch_row
+from service.observing import metrics
+from service.retention.announcing import finished_events
+from service.retention.conditions import PlannedRule, RetentionReason
+from service.retention.planning import POLICY_LEVEL, RetentionPlan, Verdict, planned
+from service.retention.run_planning import RuleChangedError, rules_of_run
+from service.retention.runs import RetentionRun, RunState, find_run, outcomes_of
+
+_MOST_OPEN: Final = 1_000
+"""How many deletions may wait for workers before a run asks for more: those of people shall not wait behind them."""
+_PORTION: Final = 250
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _ItemOutcome:
+    """The end of a package on a list, and the rule that keeps it, if it is not that of the run."""
+
+    package_id: int
+    outcome: str
+    reason: str | None
+    rule_id: int | None
+    rule: str | None
+
+
+async def delete_portion(deletions: Deletions, run: RetentionRun) -> bool:
+    """Ask for the next deletions of a run, if workers are not behind; return whether there may be more to do now."""
+    async with deletions.database.transaction() as connection:
+        run = await find_run(connection, None, run.id, lock=True)
+        if run.state is not RunState.DELETING:
+            return False
+        room: int = min(_PORTION, _MOST_OPEN - await _open_deletions(connection))
+        if room <= 0:
+            return False
+        rows = await fetch(connection, "next_retention_items", run_id=run.id, limit=room)
+        ids = [row["package_id"] for row in rows]
+        accepted = await _accept(connection, deletions, run, ids) if ids else []
+        if len(ids) < room:
+            await _finish(connection, run)
+    counters.requested(accepted)
+    return len(ids) == room
+
+
+async def _open_deletions(connection: Connection) -> int:
+    """Return how many deletions of rules no worker has seen yet; no more than are allowed are counted."""
+    (row,) = await fetch(connection, "open_policy_deletions", limit=_MOST_OPEN)
+    found: int = row["open"]
+    return found
+
+
+async def _accept(
+    connection: Connection, deletions: Deletions, run: RetentionRun, ids: Sequence[int]
+) -> list[Deletion]:
+    """Accept the deletions of those packages that the rules still let go, and note why the others stay."""
+    rows = await fetch(connection, "lock_retention_packages", package_ids=ids)
+    statuses = {row["id"]: row["status"] for row in rows}
+    found, rules = await _judge(connection, run, list(statuses))
+    going = [each for each in ids if each in found and found[each].verdict == "deleted"]
+    packages = [PackageToDelete(each, statuses[each], POLICY_LEVEL) for each in going]
+    accepted = await accept_packages(connection, deletions, _origin(run), packages) if packages else []
+    await _note(connection, run, [_outcome(each, found.get(each), rules) for each in ids])
+    return accepted
+
+
+async def _note(connection: Connection, run: RetentionRun, outcomes: Sequence[_ItemOutcome]) -> None:
+    await execute(
+        connection,
+        "note_retention_items",
+        run_id=run.id,
+        package_ids=[one.package_id for one in outcomes],
+        outcomes=[one.outcome for one in outcomes],
+        reasons=[one.reason for one in outcomes],
+        rule_ids=[one.rule_id for one in outcomes],
+        rules=[one.rule for one in outcomes],
+    )
+
+
+async def _judge(
+    connection: Connection, run: RetentionRun, ids: Sequence[int]
+) -> tuple[Mapping[int, Verdict], Sequence[PlannedRule]]:
+    """Return the verdicts of now on packages; none where the rule is not what it was, so that all of them stay."""
+    try:
+        rules = planned(await rules_of_run(connection, run), deleting=[run.rule_id])
+    except RuleChangedError:
+        return {}, []
+    verdicts = await RetentionPlan(run.place, rules, ids).verdicts(connection)
+    return {one.package_id: one for one in verdicts}, rules
+
+
+def _outcome(package_id: int, verdict: Verdict | None, rules: Sequence[PlannedRule]) -> _ItemOutcome:
+    if verdict is None:
+        return _ItemOutcome(package_id, "kept", RetentionReason.CHANGED, None, None)
+    if verdict.verdict != "kept":
+        return _ItemOutcome(package_id, verdict.verdict, verdict.reason, None, None)
+    keeper = rules[verdict.rule]
+    return _ItemOutcome(package_id, "kept", verdict.reason, keeper.id, keeper.rule.name)
+
+
+def _origin(run: RetentionRun) -> Origin:
+    return Origin(
+        requested_by=run.approved_by or run.requested_by,
+        requested_level=POLICY_LEVEL,
+        credential=Credential.RETENTION_RULE,
+        cause=Cause.POLICY,
+        lane=Lane.BULK,
+        reason=f"retention rule {run.rule_name}",
+        batch_id=run.id,
+    )
+
+
+async def _finish(connection: Connection, run: RetentionRun) -> None:
+    row = await fetch_row(connection, "finish_retention_run", id=run.id)
+    if row is None:
+        return
+    outcomes = await outcomes_of(connection, run.id)
+    await outbox.append(connection, await finished_events(connection, run, outcomes))
+    metrics.RETENTION_RUNS.labels(RunState.FINISHED).inc()
+    log.info("retention_finished", run_id=str(run.id), rule_id=run.rule_id)
