@@ -1,12 +1,14 @@
 """structlog, set up once a process: JSON or console, to standard error, with what contextvars bind."""
 
+import json
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 import structlog
+from pydantic_core import to_json
 from structlog.types import Processor
 from typing_extensions import override
 
@@ -24,7 +26,7 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if log_format is LogFormat.JSON:
-        final: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        final: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
     else:
         # Tracebacks are plain: a fancy one shows local variables, which may contain tokens.
         plain = structlog.dev.plain_traceback
@@ -43,7 +45,16 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
     logging.basicConfig(handlers=[ToStructlog()], level=logging.WARNING, force=True)
 
 
-class _Lines(structlog.PrintLogger):
+def _json(event: Mapping[str, object], **options: Any) -> str:
+    try:
+        # Every request writes a line. The standard library takes five times as long for one.
+        return to_json(event, fallback=repr).decode()
+    except ValueError:
+        # Half of a surrogate pair, in the name of a file.
+        return json.dumps(event, **options)
+
+
+class _Lines(structlog.WriteLogger):
     """Writes lines; one that a full disk or a closed pipe refuses is dropped, since no work depends on it."""
 
     @override

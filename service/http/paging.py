@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -84,23 +84,20 @@ def _link(request: web.Request, query: Query, targets: Mapping[str, Mapping[str,
     if "include_versionless" not in query.model_fields_set:
         # The only flag that GitLab gives no default.
         effective.pop("include_versionless", None)
-    effective |= {name: request.match_info[name] for name in request.match_info}
+    effective |= {name: _written(request.match_info[name]) for name in request.match_info}
     base = external_url(request) + request.rel_url.raw_path
     return ", ".join(
-        f'<{base}?{urlencode(sorted(_with(effective, target).items()))}>; rel="{relation}"'
-        for relation, target in targets.items()
+        f'<{base}?{_parameters(effective, target)}>; rel="{relation}"' for relation, target in targets.items()
     )
 
 
-def _with(effective: Mapping[str, str], target: Mapping[str, object]) -> dict[str, str]:
+def _parameters(effective: Mapping[str, str], target: Mapping[str, object]) -> str:
     # A page is named either by its number or by a cursor.
-    kept = {name: value for name, value in effective.items() if name not in {"page", "cursor"}}
-    by_number = "page" in target
-    return {
-        **{name: value for name, value in kept.items() if not (by_number and name == "pagination")},
-        **{name: str(value) for name, value in target.items()},
-    }
+    dropped = {"page", "cursor", "pagination"} if "page" in target else {"page", "cursor"}
+    kept = {name: value for name, value in effective.items() if name not in dropped}
+    kept |= {name: _written(value) for name, value in target.items()}
+    return "&".join(f"{name}={kept[name]}" for name in sorted(kept))
 
 
 def _written(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return quote_plus(str(value).lower() if isinstance(value, bool) else str(value))

@@ -63,7 +63,8 @@ def read_request(
         query = kind.model_validate(values)
     except ValidationError as error:
         wrong = _wrong_keys(error)
-    unreadable = [name for name in kind.model_fields if _is_unreadable(request, kind, name, values.get(name, ""))]
+    fields = kind.model_fields if request.query else {}
+    unreadable = [name for name in fields if _is_unreadable(request, kind, name, values.get(name, ""))]
     wrong |= dict.fromkeys(unreadable, _UNREADABLE)
     sentences = [
         *_wrong_parts(request, names),

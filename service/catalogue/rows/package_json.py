@@ -106,9 +106,12 @@ def file_json(base: str) -> str:
 
 def _pipelines(base: str, built: str, row: str, aggregate: str) -> str:
     """Return the members about the pipelines that built *row*, in the order of the builds; nothing if there is none."""
-    members = aggregate.format(each=_pipeline(base), order="b.position NULLS FIRST, l.id")
-    return f"""(SELECT {members} FROM {built}_build b JOIN pipeline l ON l.id = b.pipeline_id
-         WHERE b.{built}_id = {row}.id HAVING count(*) > 0)"""
+    members = aggregate.format(each="i.json", order="i.position NULLS FIRST, i.id")
+    # Without OFFSET, the text of a pipeline would be made once for each place that has it.
+    return f"""(SELECT {members} FROM (
+        SELECT {_pipeline(base)} AS json, b.position, l.id
+          FROM {built}_build b JOIN pipeline l ON l.id = b.pipeline_id WHERE b.{built}_id = {row}.id OFFSET 0) i
+         HAVING count(*) > 0)"""
 
 
 def _pipeline(base: str) -> str:

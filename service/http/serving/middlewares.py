@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 from uuid import uuid4
 
 import structlog
 from aiohttp import hdrs, web
+from prometheus_client import Counter, Histogram
 
 from service.errors import DatabaseAwayError, StorageUnavailableError
 from service.http.body.expect_continue import hang_up_unless_it_came
@@ -63,10 +65,16 @@ def _count(request: web.Request, status: int, took: float) -> None:
     route = operation.plain_path.removeprefix("/api/v4") if operation else "none"
     method = request.method if request.method in _METHODS else "other"
     metrics.HTTP_IN_PROGRESS.dec()
-    metrics.HTTP_REQUESTS.labels(method, route, status).inc()
-    metrics.HTTP_DURATION.labels(method, route).observe(took)
+    requests, duration = _series(method, route, status)
+    requests.inc()
+    duration.observe(took)
     if request.transport is None:
         metrics.HTTP_LEFT.labels("cancelled" if status == _CLIENT_CLOSED else "finished").inc()
+
+
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return metrics.HTTP_REQUESTS.labels(method, route, status), metrics.HTTP_DURATION.labels(method, route)
 
 
 @web.middleware

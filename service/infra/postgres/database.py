@@ -9,11 +9,12 @@ from typing import Final, Protocol, TypeAlias, cast
 import asyncpg
 from pydantic import SecretStr
 
-from service.errors import DatabaseAwayError, DatabaseReadOnlyError, TransactionLostError
+from service.errors import DatabaseAwayError, TransactionLostError
 from service.infra.postgres import records
+from service.infra.postgres.acquiring import CLEAN_UP_TIMEOUT_S, Acquired, Pooled
 from service.infra.postgres.queries import named_query
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
-from service.infra.postgres.sessions.connecting import Session, connect
+from service.infra.postgres.sessions.connecting import connect
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.sessions.kept import USUAL_PULSE, AdvisoryLock, Listening, Pulse
 from service.infra.postgres.sessions.purposes import Purpose
@@ -25,10 +26,6 @@ Record: TypeAlias = records.Record
 DatabaseUnavailableError: Final = (OSError, DatabaseAwayError)
 """All that a use of the database raises when it is away, or cannot do now what it will do later."""
 
-_ACQUIRE_TIMEOUT_S: Final = 8
-"""How long it may take to get a connection, a new one if need be."""
-_CLEAN_UP_TIMEOUT_S: Final = 2
-"""How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
 _COPY_TIMEOUT_S: Final = 60
 """How long a COPY may take, which grows with its rows."""
 _PREFETCHED: Final = 500
@@ -133,16 +130,14 @@ class Database:
         size, idle = self._pool.get_size(), self._pool.get_idle_size()
         return {"used": size - idle, "idle": idle, "most": self._pool.get_max_size()}
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[Connection]:
+    def connection(self) -> Acquired:
         """Give a connection on which each statement is its own transaction."""
-        async with self._acquired() as connection:
-            yield connection
+        return Acquired(self._pool, self._renew)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
         """Give a connection within a transaction, committed at the end and rolled back by any exception."""
-        async with self._acquired() as connection:
+        async with self.connection() as connection:
             transaction = connection.transaction()
             try:
                 await transaction.start()
@@ -154,10 +149,26 @@ class Database:
             except BaseException:
                 # The first error is the answer, and not that a lost connection cannot be rolled back.
                 with suppress(*DatabaseUnavailableError, *DRIVER_ERRORS):
-                    async with asyncio.timeout(_CLEAN_UP_TIMEOUT_S):
+                    async with asyncio.timeout(CLEAN_UP_TIMEOUT_S):
                         await transaction.rollback()
                 raise
             await transaction.commit()
+
+    @asynccontextmanager
+    async def reading(self, settings: str) -> AsyncGenerator[Connection]:
+        """Give a connection within a transaction that only reads; *settings* are statements, sent with its begin."""
+        async with self.connection() as connection:
+            try:
+                await connection.execute(f"BEGIN READ ONLY; {settings}")
+            except asyncio.CancelledError:
+                connection.terminate()  # nobody knows whether the transaction has begun
+                raise
+            try:
+                yield connection
+            finally:
+                with suppress(*DatabaseUnavailableError, *DRIVER_ERRORS):
+                    async with asyncio.timeout(CLEAN_UP_TIMEOUT_S):
+                        await connection.execute("ROLLBACK")
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncGenerator[Listening]:
@@ -185,36 +196,7 @@ class Database:
         async with taken.kept():
             yield taken
 
-    @asynccontextmanager
-    async def _acquired(self) -> AsyncGenerator[Connection]:
-        began = asyncio.get_running_loop().time()
-        # We raise an error of our own, since to the API an OSError is a client that went away.
-        with outages_named(OSError):
-            connection = await self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S)
-        cast(Session, connection).count_wait(asyncio.get_running_loop().time() - began)
-        try:
-            with outages_named():
-                yield connection
-        except BaseException as error:
-            try:
-                if isinstance(error, DatabaseReadOnlyError):
-                    await self._renew(connection)
-            finally:
-                await self._release_after_failure(connection)
-            raise
-        # Nothing is left to be sent, so this waits for no server.
-        await self._pool.release(connection)
-
-    async def _release_after_failure(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
-        async def release() -> None:
-            # The pool gives up a connection that the server does not let go of in time.
-            with suppress(TimeoutError):
-                await self._pool.release(connection, timeout=_CLEAN_UP_TIMEOUT_S)
-
-        # The release continues if we are cancelled; otherwise nothing would notice that it ran out of time.
-        await asyncio.shield(release())
-
-    async def _renew(self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]") -> None:
+    async def _renew(self, connection: Pooled) -> None:
         """Let new connections take the place of all, in case another server has begun to take writes."""
         connection.terminate()
         now = asyncio.get_running_loop().time()

@@ -1,13 +1,13 @@
 """Reads whose cost depends on their values: planned for these, ended in time, and never on all connections."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
 
-from service.infra.postgres.database import Connection, Sessions
+from service.infra.postgres.database import Connection, Database
 from service.refusals import SearchesBusyError
 
 MOST_EXPENSIVE: Final = 3
@@ -30,10 +30,14 @@ class Cost(Enum):
 class Reads:
     """Gives connections to reads by their cost."""
 
-    def __init__(self, database: Sessions, limit: timedelta) -> None:
+    def __init__(self, database: Database, limit: timedelta) -> None:
         """Take connections of *database*; the server ends what is not plain after *limit*."""
         self._database = database
-        self._limit = limit
+        # From its sixth execution on, a prepared statement may get a plan for all values, a thousand times slower.
+        self._settings = (
+            "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off;"
+            f" SET LOCAL statement_timeout = {round(limit.total_seconds() * 1_000)}"
+        )
         self._turns = asyncio.Semaphore(MOST_EXPENSIVE)
 
     @asynccontextmanager
@@ -43,19 +47,16 @@ class Reads:
         Raises:
             SearchesBusyError: others took too long, so that it was not the turn of this expensive read.
         """
-        giving = {Cost.PLAIN: self._database.connection, Cost.PLANNED: self._planned, Cost.EXPENSIVE: self._in_turn}
+        giving: dict[Cost, Callable[[], AbstractAsyncContextManager[Connection]]] = {
+            Cost.PLAIN: self._database.connection,
+            Cost.PLANNED: self._planned,
+            Cost.EXPENSIVE: self._in_turn,
+        }
         async with giving[cost]() as connection:
             yield connection
 
-    @asynccontextmanager
-    async def _planned(self) -> AsyncGenerator[Connection]:
-        # From its sixth execution on, a prepared statement may get a plan for all values, a thousand times slower.
-        async with self._database.transaction() as connection:
-            await connection.execute(
-                "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off;"
-                f" SET LOCAL statement_timeout = {round(self._limit.total_seconds() * 1_000)}"
-            )
-            yield connection
+    def _planned(self) -> AbstractAsyncContextManager[Connection]:
+        return self._database.reading(self._settings)
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncGenerator[Connection]:
