@@ -40,10 +40,14 @@ async def visible_project(connection: Connection, caller: Caller, reference: str
         ProjectNotFoundError: there is none, or the caller may not know of it.
         JobTokenRefusedError: the caller is a job of a project whose jobs are not let in.
     """
-    project = await access_rows.find_project(
+    return await require_visible(connection, caller, await find_project(connection, caller, reference))
+
+
+async def find_project(connection: Connection, caller: Caller, reference: str) -> Project | None:
+    """Return the project with that number or full path, or with one that it had before; whether visible or not."""
+    return await access_rows.find_project(
         connection, reference, caller.user_id, job_project_id=caller.project_id if _is_job(caller) else None
     )
-    return await require_visible(connection, caller, project)
 
 
 async def require_visible(connection: Connection, caller: Caller, found: Project | None) -> Project:
@@ -65,8 +69,16 @@ async def visible_group(connection: Connection, caller: Caller, reference: str) 
     Raises:
         GroupNotFoundError: there is none, or the caller may not know of it.
     """
-    group = await access_rows.find_group(connection, reference, caller.user_id)
-    return _visible(group, caller, GroupNotFoundError)
+    return require_visible_group(caller, await access_rows.find_group(connection, reference, caller.user_id))
+
+
+def require_visible_group(caller: Caller, found: Group | None) -> Group:
+    """Return the group that was found for the caller.
+
+    Raises:
+        GroupNotFoundError: there is none, or the caller may not know of it.
+    """
+    return _visible(found, caller, GroupNotFoundError)
 
 
 async def readable_projects(

@@ -16,6 +16,10 @@ SELECT 'deploy_token', t.id, t.scopes, t.expires_at, t.revoked_at, t.project_id,
   FROM deploy_token t
  WHERE t.digest = :digest;
 
+-- name: find_visit
+-- Composed: see rows.visit_query. One row: the token and the project, both null if they are not there.
+SELECT v.* FROM ({visit}) v;
+
 -- name: find_project_by_id
 -- lets_job_in: the project is the job's own, or has the job's project in its allowlist. Only jobs need it.
 SELECT p.id, p.path, p.name, p.visibility, p.packages_enabled, g.ancestry, false AS is_moved,
@@ -46,24 +50,25 @@ SELECT path FROM project WHERE id = :id;
 SELECT id, path FROM project WHERE id = ANY(:ids::bigint[]);
 
 -- name: find_group_by_id
--- holds_membership: the caller has no role in the group, but one somewhere below it.
-SELECT g.id, g.path, g.name, g.visibility,
-       coalesce((SELECT max(m.access_level) FROM membership m
-                   WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)), 0) AS level,
-       EXISTS (SELECT FROM membership m
-                 LEFT JOIN project p ON p.id = m.project_id
-                 JOIN directory_group b ON b.id = coalesce(m.group_id, p.group_id)
-                WHERE m.user_id = :user_id AND b.ancestry @> ARRAY[g.id]) AS holds_membership
-  FROM directory_group g
+-- holds_membership: the caller has no role in the group, but one somewhere below it. It is searched for along the caller's
+-- memberships, which are few beside the projects of an instance.
+SELECT g.id, g.path, g.name, g.visibility, own.level, own.level = 0 AND (
+           EXISTS (SELECT FROM membership m JOIN directory_group b ON b.id = m.group_id
+                    WHERE m.user_id = :user_id AND b.ancestry @> ARRAY[g.id])
+           OR EXISTS (SELECT FROM membership m JOIN project p ON p.id = m.project_id JOIN directory_group b ON b.id = p.group_id
+                       WHERE m.user_id = :user_id AND b.ancestry @> ARRAY[g.id])) AS holds_membership
+  FROM directory_group g CROSS JOIN LATERAL (
+        SELECT coalesce(max(m.access_level), 0) AS level FROM membership m
+         WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)) own
  WHERE g.id = :id;
 
 -- name: find_group_by_path
-SELECT g.id, g.path, g.name, g.visibility,
-       coalesce((SELECT max(m.access_level) FROM membership m
-                   WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)), 0) AS level,
-       EXISTS (SELECT FROM membership m
-                 LEFT JOIN project p ON p.id = m.project_id
-                 JOIN directory_group b ON b.id = coalesce(m.group_id, p.group_id)
-                WHERE m.user_id = :user_id AND b.ancestry @> ARRAY[g.id]) AS holds_membership
-  FROM directory_group g
+SELECT g.id, g.path, g.name, g.visibility, own.level, own.level = 0 AND (
+           EXISTS (SELECT FROM membership m JOIN directory_group b ON b.id = m.group_id
+                    WHERE m.user_id = :user_id AND b.ancestry @> ARRAY[g.id])
+           OR EXISTS (SELECT FROM membership m JOIN project p ON p.id = m.project_id JOIN directory_group b ON b.id = p.group_id
+                       WHERE m.user_id = :user_id AND b.ancestry @> ARRAY[g.id])) AS holds_membership
+  FROM directory_group g CROSS JOIN LATERAL (
+        SELECT coalesce(max(m.access_level), 0) AS level FROM membership m
+         WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)) own
  WHERE lower(g.path) = lower(:path);

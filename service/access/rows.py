@@ -4,11 +4,12 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import cache
 from typing import ClassVar, Final, Generic, TypeVar
 
 from schemas.names import AccessLevel, Credential, UserState, Visibility
 from service.infra.postgres.composing import Values
-from service.infra.postgres.database import Connection, fetch, fetch_row
+from service.infra.postgres.database import Connection, fetch, fetch_composed, fetch_row
 from service.infra.postgres.queries import embedded
 from service.infra.postgres.records import Record, row_reader
 
@@ -130,7 +131,7 @@ async def find_project(
     connection: Connection, reference: str, user_id: int | None, *, job_project_id: int | None = None
 ) -> Project | None:
     """Return the project whose id, or full path, *reference* is; *job_project_id*: where the caller's job belongs."""
-    record = await _find_project(connection, _read(reference), user_id=user_id, job_project_id=job_project_id)
+    record = await _find_project(connection, key_of(reference), user_id=user_id, job_project_id=job_project_id)
     return None if record is None else _project(record)
 
 
@@ -149,7 +150,7 @@ async def project_paths(connection: Connection, project_ids: Collection[int]) ->
 
 async def find_group(connection: Connection, reference: str, user_id: int | None) -> Group | None:
     """Return the group whose id, or full path, *reference* is."""
-    record = await _find_group(connection, _read(reference), user_id=user_id)
+    record = await _find_group(connection, key_of(reference), user_id=user_id)
     return None if record is None else _group(record)
 
 
@@ -158,21 +159,31 @@ def visit_query(reference: str, digest: bytes | None) -> VisitQuery | None:
 
     None: no project can have the reference.
     """
-    key = _read(reference)
+    key = key_of(reference)
     if key is None:
         return None
     values = Values()
-    credential = embedded("find_credential", digest=values.place(digest, "bytea"))
-    return VisitQuery(_VISIT.format(credential=credential, project=_project_of_visit(values, key)), values)
+    digest_place = values.place(digest, "bytea")
+    is_number = isinstance(key, int)
+    key_place = values.place(key, "bigint" if is_number else "text")
+    return VisitQuery(_visit_text(digest_place, key_place, is_number=is_number), values)
 
 
-def _project_of_visit(values: Values, key: int | str) -> str:
+@cache
+def _visit_text(digest: str, key: str, *, is_number: bool) -> str:
+    """Return the text of a visit with these placeholders, which are the same for each request."""
     user_id, job_project_id = "c.user_id", "CASE WHEN c.kind = 'job_token' THEN c.project_id END"
-    if isinstance(key, int):
-        number = values.place(key, "bigint")
-        return embedded("find_project_by_id", id=number, user_id=user_id, job_project_id=job_project_id)
-    path = values.place(key, "text")
-    return embedded("find_project_by_path", path=path, user_id=user_id, job_project_id=job_project_id)
+    if is_number:
+        project = embedded("find_project_by_id", id=key, user_id=user_id, job_project_id=job_project_id)
+    else:
+        project = embedded("find_project_by_path", path=key, user_id=user_id, job_project_id=job_project_id)
+    return _VISIT.format(credential=embedded("find_credential", digest=digest), project=project)
+
+
+async def find_visit(connection: Connection, query: VisitQuery) -> WithVisit[None]:
+    """Return what a `visit_query` finds, in one round trip."""
+    (record,) = await fetch_composed(connection, "find_visit", {"visit": query.text}, query.values.all)
+    return with_visit(record, None)
 
 
 def known_visit_query(project: Project, *, may_delete: bool) -> VisitQuery:
@@ -219,7 +230,7 @@ async def _find_group(connection: Connection, reference: int | str | None, *, us
             return None
 
 
-def _read(reference: str) -> int | str | None:
+def key_of(reference: str) -> int | str | None:
     """Return the id or the path that it is; None when no row can have it."""
     if not _NUMBER.fullmatch(reference):
         return None if "\x00" in reference else reference

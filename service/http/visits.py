@@ -9,8 +9,10 @@ from aiohttp import web
 
 from schemas.names import AccessLevel
 from service.access import access
-from service.access.callers import ANONYMOUS, Caller, PresentedToken, caller_of
-from service.access.rows import Group, Project, VisitQuery, known_visit_query
+from service.access import rows as access_rows
+from service.access.callers import ANONYMOUS, Caller, PresentedToken, caller_of, caller_with
+from service.access.rows import Group, Project, Token, VisitQuery, known_visit_query, visit_query
+from service.digests import token_digest
 from service.http.admission import admit, ask_for_credentials, require_current_path, require_packages
 from service.http.credentials import presented_tokens
 from service.http.keys import CONTEXT
@@ -97,11 +99,14 @@ async def project_visit(
         RefusedError: the credential is bad, the project is not visible, or its packages may not be read.
         web.HTTPMovedPermanently: the project was asked for by a path that it had before.
     """
-    async with caller_visit(request) as (connection, caller):
+    presented = await presented_tokens(request)
+    async with request.app[CONTEXT].database.connection() as connection:
+        caller, found = await _caller_and_project(request, connection, presented)
+        admit(request, caller)
         require_packages(request)
         if credential_required and caller.credential is None:
             raise UnauthorizedError
-        project = await project_of(request, connection, caller)
+        project = await _require_visible(request, connection, caller, found)
         access.require_read(caller, project)
         yield connection, Visit(caller, project)
 
@@ -145,8 +150,50 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
         RefusedError: it is not visible; or it was asked for by a path that it had before, not to read it.
         web.HTTPMovedPermanently: it was asked for by a path that it had before, to read it.
     """
+    found = await access.find_project(connection, caller, request.match_info["id"])
+    return await _require_visible(request, connection, caller, found)
+
+
+def query_of_visit(request: web.Request, presented: Sequence[PresentedToken]) -> VisitQuery | None:
+    """Return the query that finds caller and project together; None if it has to try more than one credential."""
+    return visit_query(request.match_info["id"], digest_of(presented)) if is_decided(presented) else None
+
+
+def is_decided(presented: Sequence[PresentedToken]) -> bool:
+    """Return whether the first credential is the only one that can count, or there is none."""
+    return len(presented) <= 1 and all(one.counts_when_bad for one in presented)
+
+
+def digest_of(presented: Sequence[PresentedToken]) -> bytes | None:
+    """Return the digest of the first credential; None if there is none."""
+    return token_digest(presented[0].token) if presented else None
+
+
+def caller_in(presented: Sequence[PresentedToken], token: Token | None) -> Caller:
+    """Return the caller of a request whose one credential, if there is one, has the row *token*.
+
+    Raises:
+        RefusedError: the credential is bad.
+    """
+    return caller_with(token, presented[0]) if presented else ANONYMOUS
+
+
+async def _caller_and_project(
+    request: web.Request, connection: Connection, presented: Sequence[PresentedToken]
+) -> tuple[Caller, Project | None]:
+    query = query_of_visit(request, presented)
+    if query is not None:
+        seen = await access_rows.find_visit(connection, query)
+        return caller_in(presented, seen.token), seen.project
+    caller = await _caller(connection, presented)
+    return caller, await access.find_project(connection, caller, request.match_info["id"])
+
+
+async def _require_visible(
+    request: web.Request, connection: Connection, caller: Caller, found: Project | None
+) -> Project:
     try:
-        project = await access.visible_project(connection, caller, request.match_info["id"])
+        project = await access.require_visible(connection, caller, found)
     except ProjectNotFoundError:
         ask_for_credentials(request, caller)
         raise
