@@ -7,6 +7,7 @@ from typing import Final
 from schemas.names import AccessLevel
 from service.access.rows import Group
 from service.infra.postgres.database import Connection, fetch
+from service.infra.postgres.queries import embedded
 from service.infra.postgres.records import row_reader
 
 
@@ -44,6 +45,19 @@ async def readable_projects(
         reader_level=AccessLevel.REPORTER,
     )
     return {record["id"]: _readable(record) for record in records}
+
+
+def readable_text(*, group_id: str, user_id: str, is_admin: str, is_insider: str, exclude_subgroups: bool) -> str:
+    """Return the query of `readable_projects` as a part of another one; all but the last are expressions."""
+    return embedded(
+        "readable_projects",
+        group_id=group_id,
+        user_id=user_id,
+        is_admin=is_admin,
+        is_insider=is_insider,
+        exclude_subgroups=str(exclude_subgroups).lower(),
+        reader_level=f"{AccessLevel.REPORTER:d}",
+    )
 
 
 async def readable_everywhere(

@@ -1,14 +1,17 @@
 -- name: readable_projects
--- The projects of a group, or of its whole subtree, whose packages the caller may read.
-SELECT p.id, p.path, p.packages_enabled,
-       coalesce((SELECT max(m.access_level) FROM membership m
-                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
-  FROM project p JOIN directory_group g ON g.id = p.group_id
- WHERE g.ancestry @> ARRAY[:group_id::bigint] AND (NOT :exclude_subgroups::boolean OR g.id = :group_id)
-   AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
-        OR EXISTS (SELECT FROM membership m
-                    WHERE m.user_id = :user_id AND m.access_level >= :reader_level
-                      AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))));
+-- The projects of a group, or of its whole subtree, whose packages the caller may read. A role from above is found once
+-- for each group, since a group may have thousands of projects. This is a part of a query whose aliases are c and g.
+SELECT p.id, p.path, p.packages_enabled, greatest(below.level, coalesce(direct.access_level, 0)) AS level
+  FROM (SELECT inner_group.id, coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND m.group_id = ANY(inner_group.ancestry)), 0) AS level
+          FROM directory_group inner_group
+         WHERE inner_group.ancestry @> ARRAY[:group_id::bigint]
+           AND (NOT :exclude_subgroups::boolean OR inner_group.id = :group_id)
+        OFFSET 0) below
+  JOIN project p ON p.group_id = below.id
+  LEFT JOIN membership direct ON direct.user_id = :user_id AND direct.project_id = p.id
+ WHERE :is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
+    OR greatest(below.level, coalesce(direct.access_level, 0)) >= :reader_level;
 
 -- name: readable_everywhere
 -- All projects whose packages the caller may read, and where they are switched on.

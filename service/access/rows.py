@@ -177,7 +177,19 @@ def _visit_text(digest: str, key: str, *, is_number: bool) -> str:
         project = embedded("find_project_by_id", id=key, user_id=user_id, job_project_id=job_project_id)
     else:
         project = embedded("find_project_by_path", path=key, user_id=user_id, job_project_id=job_project_id)
-    return _VISIT.format(credential=embedded("find_credential", digest=digest), project=project)
+    return _VISIT.format(credential=credential_text(digest), project=project)
+
+
+def credential_text(digest: str) -> str:
+    """Return the query of a token as a part of another one; *digest* is an expression."""
+    return embedded("find_credential", digest=digest)
+
+
+def group_text(key: str, user_id: str, *, is_number: bool) -> str:
+    """Return the query of a group as a part of another one; *key*, its id or path, and *user_id* are expressions."""
+    if is_number:
+        return embedded("find_group_by_id", id=key, user_id=user_id)
+    return embedded("find_group_by_path", path=key, user_id=user_id)
 
 
 async def find_visit(connection: Connection, query: VisitQuery) -> WithVisit[None]:

@@ -12,4 +12,4 @@ WITH visit AS MATERIALIZED (
 SELECT found.size, found.body, found.last_id, found.last_value, {total} AS total
   FROM (SELECT count(*) AS size, string_agg({json}, ',' ORDER BY p.place) FILTER (WHERE p.place < {limit}) AS body,
                max(p.id) FILTER (WHERE p.place = {limit} - 1) AS last_id, {cursor} AS last_value
-          FROM page p JOIN visit v ON v.id = p.project_id) found;
+          FROM page p JOIN {shown} v ON v.id = p.project_id) found;

@@ -1,17 +1,15 @@
 """Packages and files as the JSON that API clients get, read in the round trip that finds caller and project."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sized
 from typing import Final, TypeVar
 
 from schemas.http import cursors
 from schemas.http.cursors import PackagePosition
 from schemas.http.package_parameters import FileListing, GroupPackageListing, PackageListing, ProjectPackageListing
 from schemas.searching import search_terms
-from service.access import access
-from service.access.callers import Caller
-from service.access.rows import Group, VisitQuery, WithVisit
+from service.access.group_lists import ListedProjects
+from service.access.rows import VisitQuery, WithVisit
 from service.catalogue.rows import group_pages, package_pages, search_pages
-from service.catalogue.rows.group_pages import ListedProject
 from service.catalogue.rows.package_orders import behind, position_at
 from service.catalogue.rows.package_pages import Page
 from service.infra.postgres.composing import Values
@@ -52,30 +50,19 @@ async def list_in_project(
     """Return a page of the project's packages; *base* is the address of the API."""
     position = _position(listing)
     if cost_of(listing) is Cost.EXPENSIVE:
-        page = await search_pages.search_packages(connection, visit, listing, position, base=base, in_group=False)
+        page = await search_pages.search_in_project(connection, visit, listing, position, base=base)
         return WithVisit(None, None, page)
     return await package_pages.list_packages(connection, visit, listing, position, base=base)
 
 
-async def listed_projects(
-    connection: Connection, caller: Caller, group: Group, listing: GroupPackageListing
-) -> list[ListedProject]:
-    """Return the projects of a group whose packages the caller may read."""
-    projects = await access.readable_projects(connection, caller, group, exclude_subgroups=listing.exclude_subgroups)
-    return [
-        ListedProject(project.id, project.path, may_delete=access.may_delete_below_group(caller, project))
-        for project in projects.values()
-    ]
-
-
 async def list_in_projects(
-    connection: Connection, projects: Sequence[ListedProject], listing: GroupPackageListing, *, base: str
+    connection: Connection, projects: ListedProjects, listing: GroupPackageListing, *, base: str
 ) -> Page:
     """Return a page of the packages of these projects."""
-    visit, position = group_pages.visit_of(projects), _position(listing)
+    position = _position(listing)
     if cost_of(listing) is Cost.EXPENSIVE:
-        return await search_pages.search_packages(connection, visit, listing, position, base=base, in_group=True)
-    return await group_pages.list_packages(connection, visit, listing, position, base=base)
+        return await search_pages.search_in_projects(connection, projects, listing, position, base=base)
+    return await group_pages.list_packages(connection, projects, listing, position, base=base)
 
 
 async def show(

@@ -38,4 +38,4 @@ SELECT written.size, written.body, written.last_id, written.last_value, way.tota
   FROM way CROSS JOIN (
         SELECT count(*) AS size, string_agg({json}, ',' ORDER BY p.place) FILTER (WHERE p.place < {limit}) AS body,
                max(p.id) FILTER (WHERE p.place = {limit} - 1) AS last_id, {cursor} AS last_value
-          FROM page p JOIN visit v ON v.id = p.project_id) written;
+          FROM page p JOIN {shown} v ON v.id = p.project_id) written;

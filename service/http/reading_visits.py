@@ -1,23 +1,33 @@
 """Reading something of a project in the round trip that finds the caller and the project."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
 from aiohttp import web
 
-from service.access import access
-from service.access.callers import ANONYMOUS, Caller, PresentedToken, caller_with
-from service.access.rows import Project, VisitQuery, WithVisit, visit_query
-from service.digests import token_digest
+from schemas.http.parameters import Subtree
+from service.access import access, group_lists
+from service.access.callers import Caller
+from service.access.group_lists import ListedProjects
+from service.access.rows import Project, VisitQuery, WithVisit
 from service.http.admission import admit, require_current_path, require_packages
 from service.http.credentials import presented_tokens
 from service.http.keys import CONTEXT, READS
-from service.http.visits import Visit, project_visit
+from service.http.visits import (
+    Visit,
+    caller_in,
+    digest_of,
+    group_visit,
+    is_decided,
+    project_visit,
+    query_of_visit,
+)
 from service.infra.postgres.database import Connection
 from service.infra.postgres.expensive_reads import Cost
 from service.refusals import BadParametersError, NotFoundError
 
 _Parameters = TypeVar("_Parameters")
+_Listing = TypeVar("_Listing", bound=Subtree)
 _Found = TypeVar("_Found")
 _Read: TypeAlias = Callable[[Connection, VisitQuery, _Parameters], Awaitable[WithVisit[_Found | None]]]
 
@@ -44,14 +54,49 @@ async def read_in_project(
         async with project_visit(request):
             raise
     presented = await presented_tokens(request)
-    query = _query_with_visit(request, presented)
+    query = query_of_visit(request, presented)
     cost = cost_of(wanted)
     if query is None or cost is not Cost.PLAIN:
         return await _read_after_visit(request, wanted, read, cost)
     async with request.app[CONTEXT].database.connection() as connection:
         seen = await read(connection, query, wanted)
-        caller = caller_with(seen.token, presented[0]) if presented else ANONYMOUS
+        caller = caller_in(presented, seen.token)
         return await _judged(request, connection, caller, seen.project), wanted, _required(seen.found)
+
+
+async def read_listed_projects(
+    request: web.Request, parameters: Callable[[], _Listing]
+) -> tuple[_Listing, ListedProjects]:
+    """Return the parameters of a list of a group, and its projects, after the checks of `group_visit`.
+
+    Wrong *parameters* are refused only after these checks.
+
+    Raises:
+        RefusedError: as for `group_visit`; or parameters are wrong.
+    """
+    try:
+        wanted = parameters()
+    except BadParametersError:
+        async with group_visit(request):
+            raise
+    presented = await presented_tokens(request)
+    if not is_decided(presented):
+        async with group_visit(request) as (connection, caller, group):
+            return wanted, await group_lists.listed_projects(
+                connection, caller, group, exclude_subgroups=wanted.exclude_subgroups
+            )
+    async with request.app[CONTEXT].database.connection() as connection:
+        seen = await group_lists.find_group_with_projects(
+            connection,
+            request.match_info["id"],
+            digest_of(presented),
+            exclude_subgroups=wanted.exclude_subgroups,
+        )
+        caller = caller_in(presented, seen.token)
+        admit(request, caller)
+        require_packages(request)
+        access.require_group_read(caller, access.require_visible_group(caller, seen.group))
+    return wanted, seen.projects
 
 
 async def _read_after_visit(
@@ -61,13 +106,6 @@ async def _read_after_visit(
         pass
     async with request.app[READS].connection(cost) as connection:
         return visit, wanted, _required((await read(connection, visit.query, wanted)).found)
-
-
-def _query_with_visit(request: web.Request, presented: Sequence[PresentedToken]) -> VisitQuery | None:
-    """Return the query that finds caller and project together; None if it has to try more than one credential."""
-    if len(presented) > 1 or not all(one.counts_when_bad for one in presented):
-        return None
-    return visit_query(request.match_info["id"], token_digest(presented[0].token) if presented else None)
 
 
 def _required(found: _Found | None) -> _Found:

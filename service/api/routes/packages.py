@@ -35,7 +35,6 @@ from service.http import (
     Routes,
     by_cursor,
     external_url,
-    group_visit,
     one,
     page_of,
     project_visit,
@@ -49,7 +48,7 @@ from service.http import (
 from service.http.keys import READS
 from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE_PART
 from service.http.parameters import prefers_async, read_unmodified_since
-from service.http.reading_visits import read_in_project
+from service.http.reading_visits import read_in_project, read_listed_projects
 from service.http.replies import JsonText, no_content
 from service.origins import headers_to, origin_of_visit
 from service.refusals import (
@@ -104,9 +103,9 @@ async def list_project_packages(request: web.Request) -> web.Response:
 )
 async def list_group_packages(request: web.Request) -> web.Response:
     """List the packages of a group's projects."""
-    async with group_visit(request) as (connection, caller, group):
-        query = json_reading.checked(read_query(request, GroupPackageListing))
-        projects = await json_reading.listed_projects(connection, caller, group, query)
+    query, projects = await read_listed_projects(
+        request, lambda: json_reading.checked(read_query(request, GroupPackageListing))
+    )
     async with request.app[READS].connection(json_reading.cost_in(projects, query)) as connection:
         page = await json_reading.list_in_projects(connection, projects, query, base=external_url(request))
     return _reply_listed(request, page, query)

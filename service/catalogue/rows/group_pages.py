@@ -1,11 +1,10 @@
 """Pages of the packages of many projects, as text of JSON."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from schemas.http.cursors import PackagePosition
 from schemas.http.package_parameters import PackageListing
+from service.access.group_lists import ListedProjects
 from service.access.rows import VisitQuery
 from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import package_json
@@ -27,38 +26,37 @@ So each project costs one probe of an index, and each of those few its first row
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ListedProject:
-    """A project of a list, with what the caller may do there."""
-
-    id: int
-    path: str
-    may_delete: bool
+_SHOWN: Final = "(SELECT j.id, j.path, j.id = ANY({deletable}) AS may_delete FROM project j)"
+"""The projects as the JSON of packages names them, read for the packages of one page alone."""
 
 
-def visit_of(projects: Sequence[ListedProject]) -> VisitQuery:
-    """Return the projects as a part of a query."""
+def visit_of(projects: ListedProjects) -> VisitQuery:
+    """Return the ids of the projects as a part of a query."""
     values = Values()
-    ids = values.place([project.id for project in projects], "bigint[]")
-    paths = values.place([project.path for project in projects], "text[]")
-    may_delete = values.place([project.may_delete for project in projects], "boolean[]")
-    columns = "v (id, path, may_delete)"
-    return VisitQuery(f"SELECT v.*, true AS is_open FROM unnest({ids}, {paths}, {may_delete}) AS {columns}", values)
+    ids = values.place(projects.ids, "bigint[]")
+    return VisitQuery(f"SELECT v.id, true AS is_open FROM unnest({ids}) AS v (id)", values)
+
+
+def shown(values: Values, projects: ListedProjects) -> str:
+    """Return the relation that has the paths of projects, and whether the caller may delete there."""
+    return _SHOWN.format(deletable=values.place(projects.deletable, "bigint[]"))
 
 
 async def list_packages(
     connection: Connection,
-    visit: VisitQuery,
+    projects: ListedProjects,
     listing: PackageListing,
     position: PackagePosition | None,
     *,
     base: str,
 ) -> Page:
     """Return a page of the packages of these projects; a page behind a *position* has no total."""
+    visit = visit_of(projects)
     values = visit.values
     limit = literal(listing.per_page + 1)
     parts = {
         "visit": visit.text,
+        "shown": shown(values, projects),
         "conditions": conditions_of(values, listing, position),
         "key": package_orders.key(listing),
         "order_within": package_orders.ordering_within_project(listing),

@@ -6,8 +6,9 @@ trigrams. A shorter one is compared with the names of the searched projects alon
 
 from schemas.http.cursors import PackagePosition
 from schemas.http.package_parameters import PackageListing
+from service.access.group_lists import ListedProjects
 from service.access.rows import VisitQuery
-from service.catalogue.rows import package_orders
+from service.catalogue.rows import group_pages, package_orders
 from service.catalogue.rows.package_json import package_json
 from service.catalogue.rows.package_pages import Page, conditions_of, page_of
 from service.catalogue.rows.packages import of_type
@@ -16,23 +17,43 @@ from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.pages import COUNT_LIMIT
 
 
-async def search_packages(
+async def search_in_project(
+    connection: Connection, visit: VisitQuery, listing: PackageListing, position: PackagePosition | None, *, base: str
+) -> Page:
+    """Return a page of the packages of a project whose names match; the query wants a plan for its values."""
+    return await _search(connection, visit, listing, position, base=base, shown="visit", in_group=False)
+
+
+async def search_in_projects(
+    connection: Connection,
+    projects: ListedProjects,
+    listing: PackageListing,
+    position: PackagePosition | None,
+    *,
+    base: str,
+) -> Page:
+    """Return a page of the packages of many projects, as `search_in_project` does of one."""
+    visit = group_pages.visit_of(projects)
+    shown = group_pages.shown(visit.values, projects)
+    return await _search(connection, visit, listing, position, base=base, shown=shown, in_group=True)
+
+
+async def _search(
     connection: Connection,
     visit: VisitQuery,
     listing: PackageListing,
     position: PackagePosition | None,
     *,
     base: str,
+    shown: str,
     in_group: bool,
 ) -> Page:
-    """Return a page of the packages whose names match; the query wants a plan for its values.
-
-    The total of a page behind a *position* has only the matches behind it, and is not shown.
-    """
+    # The total of a page behind a position has only the matches behind it, and is not shown.
     values = visit.values
     limit = values.place(listing.per_page + 1, "bigint")
     parts = {
         "visit": visit.text,
+        "shown": shown,
         **_conditions(values, listing, position),
         "count_limit": values.place(COUNT_LIMIT + 1, "bigint"),
         "key": package_orders.key(listing),

@@ -1,0 +1,12 @@
+-- name: listed_projects
+-- Composed: see group_lists.listed_projects. The ids of readable projects in one row, and of those of them where the caller
+-- may delete.
+SELECT coalesce(array_agg(r.id), '{{}}') AS ids,
+       coalesce(array_agg(r.id) FILTER (WHERE r.packages_enabled AND ({is_admin} OR r.level >= {level})), '{{}}') AS deletable
+  FROM ({readable}) r WHERE {is_open};
+
+-- name: group_with_projects
+-- Composed: see group_lists.find_group_with_projects.
+SELECT {columns}, l.ids, l.deletable
+  FROM (SELECT) request LEFT JOIN ({credential}) c ON true LEFT JOIN LATERAL ({group}) g ON true
+       CROSS JOIN LATERAL ({listed}) l;
