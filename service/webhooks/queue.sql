@@ -11,13 +11,25 @@ WITH place AS (
        AND e.day >= (SELECT coalesce(max(d.day), '-infinity') FROM event_day d, webhook_scan s WHERE d.first <= s.scanned + 1)
        AND e.project_id IS NOT NULL AND split_part(e.type, '.', 1) IN ('package', 'package_file')
      GROUP BY e.project_id, e.type
-), wanted AS (
-    SELECT w.id, min(f.first) AS first, max(f.last) AS last
+), placed AS (
+    SELECT f.project_id, g.ancestry, f.type, f.first, f.last
       FROM found f
       JOIN project p ON p.id = f.project_id AND p.packages_enabled
       JOIN directory_group g ON g.id = p.group_id
-      JOIN webhook w ON (w.project_id = p.id OR w.group_id = ANY(g.ancestry))
-                    AND w.package_events AND (w.types IS NULL OR f.type = ANY(w.types))
+), in_groups AS (
+    SELECT a.group_id, p.type, min(p.first) AS first, max(p.last) AS last
+      FROM placed p CROSS JOIN unnest(p.ancestry) AS a (group_id) GROUP BY a.group_id, p.type
+), wanted AS (
+    -- The lists keep to the indexes: a join alone may read all webhooks, however many of them are idle.
+    SELECT w.id, min(w.first) AS first, max(w.last) AS last
+      FROM (SELECT w.id, w.types, p.type, p.first, p.last
+              FROM placed p JOIN webhook w ON w.project_id = p.project_id
+             WHERE w.package_events AND w.project_id = ANY(ARRAY(SELECT project_id FROM placed))
+             UNION ALL
+            SELECT w.id, w.types, g.type, g.first, g.last
+              FROM in_groups g JOIN webhook w ON w.group_id = g.group_id
+             WHERE w.package_events AND w.group_id = ANY(ARRAY(SELECT group_id FROM in_groups))) AS w
+     WHERE w.types IS NULL OR w.type = ANY(w.types)
      GROUP BY w.id
 ), noted AS (
     UPDATE webhook w
@@ -25,7 +37,8 @@ WITH place AS (
            position = CASE WHEN w.wanted > w.position THEN w.position ELSE greatest(w.position, n.first - 1) END,
            deliver_at = CASE WHEN w.disabled_at IS NULL THEN least(w.deliver_at, greatest(w.not_before, now()))
                              ELSE w.deliver_at END
-      FROM wanted n WHERE w.id = n.id AND n.last > w.position
+      FROM wanted n
+     WHERE w.id = n.id AND w.id = ANY(ARRAY(SELECT id FROM wanted)) AND n.last > w.position
 ), moved AS (
     UPDATE webhook_scan s SET scanned = place.until FROM place
 )

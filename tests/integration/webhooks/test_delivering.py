@@ -8,6 +8,7 @@ from standardwebhooks import Webhook as Verifier
 
 from service.context import Context
 from service.infra.egress.sending import HttpSender
+from service.webhooks import queue
 from tests.integration.conftest import Client
 from tests.integration.webhooks.conftest import HOOKS, add_hook
 from tests.support.catalogue import delete, event_topics, publish, query
@@ -16,6 +17,10 @@ from tests.support.receivers import Receiver, deliver_once
 from workers.relay.events import number_once
 
 OWNER = token("owner-token")
+_ROWS_READ = (
+    "SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint"
+    " FROM pg_stat_xact_user_tables WHERE relname = 'webhook'"
+)
 
 
 async def _delete_some(context: Context, *versions: str, project_id: int = 100) -> None:
@@ -221,6 +226,27 @@ async def test_a_webhook_that_was_idle_reads_nothing_again(
     assert _versions(receiver) == ["3"]
     (row,) = await query(hooked, "SELECT position, wanted, deliver_at, lease_token FROM webhook")
     assert (row["position"], row["deliver_at"], row["lease_token"]) == (row["wanted"], None, None)
+
+
+async def test_a_scan_reads_the_webhooks_that_want_its_events_and_not_the_idle_ones(hooked: Context) -> None:
+    await query(
+        hooked,
+        "WITH made AS (INSERT INTO project (group_id, path, name, visibility)"
+        " SELECT 10, 'acme/idle-' || n, 'Idle', 'public' FROM generate_series(1, 5000) n RETURNING id)"
+        " INSERT INTO webhook (project_id, url, position)"
+        " SELECT id, 'https://x.example/', 0 FROM (TABLE made UNION ALL VALUES (100), (100)) AS p",
+    )
+    await query(hooked, "ANALYZE webhook, project")
+    await _delete_some(hooked, "1", "2")
+    await number_once(hooked)
+
+    async with hooked.database.transaction() as connection:
+        before = await connection.fetchval(_ROWS_READ)
+        await queue.scan(connection)
+        after = await connection.fetchval(_ROWS_READ)
+
+    assert len(await query(hooked, "SELECT FROM webhook WHERE wanted > 0")) == 2
+    assert after - before < 50
 
 
 @pytest.mark.parametrize("is_committed", [True, False])
