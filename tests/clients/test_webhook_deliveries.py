@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final
@@ -20,8 +21,11 @@ from service.events import outbox
 from service.infra.postgres.pool import open_database
 from service.settings import Settings
 from tests.support.catalogue import DIRECTORY
+from tests.support.paths import ROOT
 from tests.support.receivers import SECRET_KEY, Receiver, receiving
 from tests.support.yard import Yard, eventually
+from tests.system.benchmarks.bench import listening
+from workers.stack.state import LOOPBACK, free_port
 
 _SETTINGS: Final = {
     "PACKYARD_SECRET_KEYS": SECRET_KEY,
@@ -29,6 +33,7 @@ _SETTINGS: Final = {
     "PACKYARD_WEBHOOK_TIMEOUT": "2s",
 }
 _MAINTAINER: Final = {"PRIVATE-TOKEN": "maintainer-token"}
+_EXAMPLE: Final = ROOT / "examples" / "python" / "receiver.py"
 _TAKEN_OVER_S: Final = 30
 _MANY: Final = 2_000
 
@@ -111,6 +116,39 @@ async def test_an_event_comes_twice_with_one_id_when_the_deliverer_dies_between_
     assert receiver.received[0].id == receiver.received[1].id != receiver.received[2].id
     for came in receiver.received:
         assert Verifier(hook["signing_token"]).verify(came.body, dict(came.headers))["id"] == came.id
+
+
+async def test_the_example_of_a_receiver_verifies_and_drops_what_comes_twice(yard: Yard, database_url: str) -> None:
+    port = free_port()
+    url = f"http://{LOOPBACK}:{port}/"
+    hook = await _add(yard, url)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(_EXAMPLE)),
+        env={"PORT": str(port), "WEBHOOK_SIGNING_TOKEN": hook["signing_token"], "COUNT": "3"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    await listening(port)
+    body = json.dumps({"id": "0", "type": "io.packyard.package.destroyed.v1", "subject": "projects/100/packages/1"})
+    now = datetime.now(UTC)
+    signed = {
+        "webhook-id": "0",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Verifier(hook["signing_token"]).sign("0", now, body),
+    }
+    async with aiohttp.ClientSession() as session:
+        answers = [
+            (await session.post(url, data=body, headers=headers)).status
+            for headers in ({}, {**signed, "webhook-signature": "v1,aGVsbG8="}, signed, signed)
+        ]
+    await _happen(database_url, "first", "second")
+    async with asyncio.timeout(20):
+        printed, _ = await process.communicate()
+
+    assert answers == [401, 401, 204, 204]
+    assert process.returncode == 0
+    lines = [line.split() for line in printed.decode().splitlines()]
+    assert [line[1] for line in lines] == ["io.packyard.package.destroyed.v1"] * 3
+    assert len({line[0] for line in lines}) == 3
 
 
 async def test_sigterm_ends_a_deliverer_after_the_request_under_way(
