@@ -107,6 +107,16 @@ class ProtectionLevel(StrEnum):
         return AccessLevel[self.name]
 
 
+class NameMode(StrEnum):
+    """When the name and version of a deleted package can be published again."""
+
+    FREE = "free"
+    """As soon as the deletion is accepted."""
+    WHEN_GONE = "when_gone"
+    """When the last byte is gone; a deletion that failed has left some."""
+    NEVER = "never"
+
+
 class Cause(StrEnum):
     """Why a deletion came to be."""
 

@@ -177,6 +177,12 @@ class PushProtectedError(ForbiddenError):
     text = "403 Forbidden - Package protected."
 
 
+class QuotaExceededError(ForbiddenError):
+    """An enforced quota of the project, or of a group around it, has no room for the file."""
+
+    text = "403 Forbidden - Your action has been rejected because the namespace storage limit has been reached."
+
+
 class DeletionHeldError(ForbiddenError):
     """A hold keeps everything in the project from being deleted."""
 

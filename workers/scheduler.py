@@ -1,6 +1,7 @@
 """The scheduler: makes due what waits, takes over lapsed claims, prunes what is old; one is active."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -8,6 +9,7 @@ import structlog
 
 from service.backlog.watch import Watch
 from service.catalogue import statistics
+from service.catalogue.guard import quotas
 from service.context import Context
 from service.deletions import wake
 from service.errors import StartError, StorageRefusedError, StorageUnavailableError
@@ -25,6 +27,7 @@ _WAKE_LIMIT: Final = 1_000
 _PRUNE_LIMIT: Final = 10_000
 _FOLD_LIMIT: Final = 10_000
 _CHECK_PERIOD: Final = timedelta(seconds=10)
+_QUOTA_PERIOD: Final = timedelta(seconds=5)
 _RETENTION_PERIOD: Final = timedelta(seconds=2)
 _CHECK_PAUSE: Final = timedelta(minutes=5)
 """Before a check that broke off is begun anew."""
@@ -68,8 +71,12 @@ async def _schedule(context: Context, stop: asyncio.Event) -> None:
         metrics.active("scheduler"),
         Watch(context.database).exported() as watch,
     ):
+        next_look = 0.0
         while not stop.is_set():
             full = await schedule_once(context) >= _WAKE_LIMIT
+            if time.monotonic() >= next_look:
+                await quotas.announce(context.database)
+                next_look = time.monotonic() + _QUOTA_PERIOD.total_seconds()
             await watch.refresh()
             beat()
             if not full:

@@ -6,13 +6,15 @@ An id that is known says who is meant, whatever name or path the entry gives: th
 import re
 from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, model_validator
 
 from schemas.base import Contract
 from schemas.fields import Day, Duration, GroupPath, Identifier, Moment, Pattern, ProjectPath, Text, TokenText, Username
 from schemas.names import (
     MOST_PROTECTION_RULES,
     DeployScope,
+    EveryType,
+    NameMode,
     PackageType,
     ProtectionLevel,
     Role,
@@ -74,7 +76,31 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}")
 RetentionRules = tuple[Annotated[RetentionRule, BeforeValidator(_read_words)], ...]
 
 
-class Retained(DeletionRules):
+class QuotaEntry(Contract):
+    """How many bytes all projects of a place may have in storage together."""
+
+    bytes: Annotated[ByteSize, Field(ge=0, le=2**62)]
+    """A number, or one with a unit, such as `50GiB`."""
+    enforce: bool = False
+    """Whether an upload is refused that would take more; without it, events and metrics report the quota only."""
+
+
+def _check_type(value: str) -> str:
+    if value not in {*PackageType, EveryType.ANY}:
+        raise ValueError(f"should be a type of package, or {EveryType.ANY}")
+    return value
+
+
+class UploadLimits(Contract):
+    """The limits of uploads below a group or project; a key that is left out keeps its value."""
+
+    quota: QuotaEntry | None = None
+    """None that was written: there is no quota of its own. Those of the groups around it count, too."""
+    deleted_names: dict[Annotated[str, AfterValidator(_check_type)], NameMode] | None = None
+    """By type of package, or `any`: when the name of a deleted package is free. None: as the group around it says."""
+
+
+class Retained(DeletionRules, UploadLimits):
     """A group or project with its rules."""
 
     retention_rules: RetentionRules | None = None

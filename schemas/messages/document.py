@@ -13,6 +13,7 @@ from schemas.messages.events import EVENTS, DeletionEvent, StorageChecked
 from schemas.messages.examples import example_body, example_fact
 from schemas.messages.http_channels import TOKEN_SCHEME, http_channels, http_operations, http_servers
 from schemas.messages.publications import PublicationEvent
+from schemas.messages.quota_events import QuotaExceeded
 from schemas.messages.retention_events import RetentionEvent
 from schemas.messages.topology import EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES
 from schemas.messages.webhook_events import WebhookEvent
@@ -41,6 +42,7 @@ _CHANNELS: Final[Mapping[str, tuple[type[Event], str]]] = MappingProxyType(
         "deletions": (DeletionEvent, "Deletions of packages and files, step by step."),
         "storage": (StorageChecked, "The findings of a check of the storage."),
         "webhooks": (WebhookEvent, "Webhooks that skipped an event, or were disabled. No webhook carries them."),
+        "quotas": (QuotaExceeded, "Quotas of projects and groups of which 80 or 100 percent are used."),
         "retention": (RetentionEvent, "Runs of retention rules, one event for each project of a run."),
     }
 )

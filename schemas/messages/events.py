@@ -9,6 +9,7 @@ from typing_extensions import override
 from schemas.checks import Figures
 from schemas.messages.event import Event, PackageEvent
 from schemas.messages.publications import PackageFilePublished, PackagePublished
+from schemas.messages.quota_events import QuotaExceeded
 from schemas.messages.retention_events import RetentionRunAwaitsApproval, RetentionRunFinished, RetentionRunPlanned
 from schemas.messages.webhook_events import WebhookDisabled, WebhookEventSkipped
 from schemas.names import Cause
@@ -180,5 +181,6 @@ EVENTS: Final[tuple[type[Event], ...]] = (
     RetentionRunPlanned,
     RetentionRunAwaitsApproval,
     RetentionRunFinished,
+    QuotaExceeded,
 )
 """All that subscribers may hear."""

@@ -24,6 +24,7 @@ from schemas.messages.events import (
     StorageChecked,
 )
 from schemas.messages.publications import PackageFilePublished, PackagePublished
+from schemas.messages.quota_events import QuotaExceeded
 from schemas.messages.retention_events import RetentionRunAwaitsApproval, RetentionRunFinished, RetentionRunPlanned
 from schemas.messages.webhook_events import WebhookDisabled, WebhookEventSkipped
 from schemas.names import Cause, PackageType
@@ -104,6 +105,21 @@ _RUN: Final = MappingProxyType(
         "refused": 1,
     }
 )
+_QUOTA: Final = MappingProxyType(
+    {
+        "notice_id": UUID("01a21704-a1b2-7d55-8f0e-3c7d1a6e4c33"),
+        "quota_id": 3,
+        "project_id": 42,
+        "group_id": None,
+        "root_group_id": 17,
+        "path": "acme/anvil",
+        "threshold": 80,
+        "quota_bytes": 53_687_091_200,
+        "enforced": True,
+        "logical_bytes": 42_949_672_960,
+        "physical_bytes": 44_023_414_784,
+    }
+)
 
 _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
     {
@@ -125,6 +141,7 @@ _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
         RetentionRunPlanned: _RUN,
         RetentionRunAwaitsApproval: {**_RUN, "lapses_at": _LATER},
         RetentionRunFinished: {**_RUN, "packages": 11, "kept": 31},
+        QuotaExceeded: _QUOTA,
     }
 )
 
@@ -140,6 +157,7 @@ _OWN_CAUSES: Final = frozenset(
         RetentionRunPlanned,
         RetentionRunAwaitsApproval,
         RetentionRunFinished,
+        QuotaExceeded,
         WebhookEventSkipped,
         WebhookDisabled,
     }

@@ -39,6 +39,9 @@ WITH waiting AS (
 SELECT kind, sum(messages)::bigint AS unpublished, extract(epoch FROM now() - min(since))::float8 AS lag
   FROM waiting GROUP BY kind;
 
+-- name: quota_figures
+SELECT count(*) FILTER (WHERE level >= 80) AS near, count(*) FILTER (WHERE level >= 100) AS reached FROM storage_quota;
+
 -- name: retention_figures
 SELECT state, count(*) AS runs, extract(epoch FROM now() - min(requested_at))::float8 AS oldest
   FROM retention_run WHERE finished_at IS NULL GROUP BY state;

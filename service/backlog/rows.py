@@ -49,6 +49,16 @@ class RetentionFiguresRow:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaFiguresRow:
+    """The quotas of which much is used."""
+
+    near: int
+    """How many have reached 80 percent."""
+    reached: int
+    """How many of them have reached 100 percent."""
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookFiguresRow:
     """The webhooks for which something is due, and those with failures."""
 
@@ -62,6 +72,7 @@ class WebhookFiguresRow:
 _deletion_figures: Final = row_reader(DeletionFiguresRow)
 _outbox_figures: Final = row_reader(OutboxFiguresRow)
 _retention_figures: Final = row_reader(RetentionFiguresRow)
+_quota_figures: Final = row_reader(QuotaFiguresRow)
 
 _webhook_figures: Final = row_reader(WebhookFiguresRow)
 
@@ -86,3 +97,9 @@ async def outbox(connection: Connection) -> list[OutboxFiguresRow]:
 async def retention(connection: Connection) -> list[RetentionFiguresRow]:
     """Return the figures of open runs of retention rules by state."""
     return [_retention_figures(record) for record in await fetch(connection, "retention_figures")]
+
+
+async def quotas(connection: Connection) -> QuotaFiguresRow:
+    """Return how many quotas have reached each threshold."""
+    (record,) = await fetch(connection, "quota_figures")
+    return _quota_figures(record)

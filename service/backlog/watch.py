@@ -10,7 +10,13 @@ from typing import Final, Self
 from schemas.names import Lane
 from schemas.statuses import ENDED, DeletionState
 from service.backlog import rows as backlog_rows
-from service.backlog.rows import DeletionFiguresRow, OutboxFiguresRow, RetentionFiguresRow, WebhookFiguresRow
+from service.backlog.rows import (
+    DeletionFiguresRow,
+    OutboxFiguresRow,
+    QuotaFiguresRow,
+    RetentionFiguresRow,
+    WebhookFiguresRow,
+)
 from service.infra.postgres.database import Database
 from service.observing import metrics
 
@@ -20,12 +26,13 @@ _TOO_OLD_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The waiting work: deletions by state and lane, messages by kind, and runs of rules by state."""
+    """The waiting work: deletions by state and lane, messages by kind, runs of rules by state, quotas."""
 
     deletions: Sequence[DeletionFiguresRow]
     outbox: Sequence[OutboxFiguresRow]
     retention: Sequence[RetentionFiguresRow]
     webhooks: WebhookFiguresRow
+    quotas: QuotaFiguresRow
 
     @classmethod
     async def read(cls, database: Database) -> Self:
@@ -36,6 +43,7 @@ class Backlog:
                 await backlog_rows.outbox(connection),
                 await backlog_rows.retention(connection),
                 await backlog_rows.webhooks(connection),
+                await backlog_rows.quotas(connection),
             )
 
     def gauges(self) -> metrics.MetricFamilies:
@@ -44,6 +52,7 @@ class Backlog:
         yield from _gauges_of_outbox(self.outbox)
         yield from _gauges_of_retention(self.retention)
         yield from _gauges_of_webhooks(self.webhooks)
+        yield from _gauges_of_quotas(self.quotas)
 
 
 def _gauges_of_deletions(rows: Sequence[DeletionFiguresRow]) -> metrics.MetricFamilies:
@@ -119,6 +128,15 @@ def _gauges_of_webhooks(row: WebhookFiguresRow) -> metrics.MetricFamilies:
         "How long the oldest webhook that waits for a deliverer has been due",
         (),
         [((), row.oldest_due or 0.0)],
+    )
+
+
+def _gauges_of_quotas(row: QuotaFiguresRow) -> metrics.MetricFamilies:
+    yield metrics.gauges(
+        "packyard_quotas_reached",
+        "Quotas of which at least so many percent are used",
+        ("percent",),
+        [(("80",), row.near), (("100",), row.reached)],
     )
 
 

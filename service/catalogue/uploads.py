@@ -232,7 +232,7 @@ async def add_file(
     Raises:
         RefusedError: the guard of uploads refuses the file.
     """
-    await admit_file(connection, caller, project, package)
+    await admit_file(connection, caller, project, package, size=stored.size)
     file = await upload_rows.insert_file(
         connection,
         package_id=package.id,

@@ -351,13 +351,21 @@ SELECT 'group', g.id::text, NULL, NULL, g.path,
                           'maven_duplicates_allowed', g.maven_duplicates_allowed,
                           'maven_duplicate_exception_regex', g.maven_duplicate_exception_regex,
                           'grace_period', g.grace_period, 'grace_periods', g.grace_periods,
-                          'deletion_hold', g.deletion_hold)
+                          'deletion_hold', g.deletion_hold,
+                          'quota', (SELECT jsonb_build_object('bytes', q.bytes::text, 'enforce', q.enforce::text)
+                                      FROM storage_quota q WHERE q.group_id = g.id),
+                          'deleted_names', (SELECT jsonb_object_agg(n.package_type, n.mode)
+                                              FROM name_rule n WHERE n.group_id = g.id))
   FROM directory_group g WHERE g.id IN (SELECT id FROM groups)
  UNION ALL
 SELECT 'project', p.id::text, NULL, NULL, p.path,
        jsonb_build_object('name', p.name, 'visibility', p.visibility, 'packages_enabled', p.packages_enabled,
                           'grace_period', p.grace_period, 'grace_periods', p.grace_periods,
-                          'deletion_hold', p.deletion_hold)
+                          'deletion_hold', p.deletion_hold,
+                          'quota', (SELECT jsonb_build_object('bytes', q.bytes::text, 'enforce', q.enforce::text)
+                                      FROM storage_quota q WHERE q.project_id = p.id),
+                          'deleted_names', (SELECT jsonb_object_agg(n.package_type, n.mode)
+                                              FROM name_rule n WHERE n.project_id = p.id))
   FROM project p WHERE p.id IN (SELECT id FROM projects)
  UNION ALL
 SELECT 'member', m.id::text, CASE WHEN m.group_id IS NULL THEN 'project' ELSE 'group' END,

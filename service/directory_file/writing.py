@@ -17,6 +17,7 @@ from schemas.names import AccessLevel, ProtectionLevel
 from service.deletions.holds import wake_released
 from service.digests import token_digest
 from service.directory_file import rows as directory_rows
+from service.directory_file.limits import store_limits
 from service.directory_file.moves import Names, Placement, place_groups, place_projects
 from service.directory_file.retention import owned_rules, store_retention_rules
 from service.directory_file.rows import Counts, Found, Rows
@@ -60,6 +61,7 @@ async def write_directory(connection: Connection, file: DirectoryFile, *, known:
     await writing.store_job_token_allowances()
     await writing.store_protection_rules()
     await writing.store_deletion_rules()
+    await writing.store_limits()
     await writing.store_retention_rules(file)
     return writing.result()
 
@@ -216,6 +218,9 @@ class _Writing:
         ]
         await self._store("deletion_rules", rows)
         await wake_released(self._connection)
+
+    async def store_limits(self) -> None:
+        self.counts |= await store_limits(self._connection, self._groups, self._projects)
 
     async def store_retention_rules(self, file: DirectoryFile) -> None:
         owned = owned_rules(file, self._groups, self._projects)

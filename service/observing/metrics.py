@@ -5,7 +5,7 @@ few labels, and never the id or the name of a project or a package.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeAlias
 
@@ -117,6 +117,15 @@ STORAGE_PUT_DURATION: Final = Histogram(
     registry=REGISTRY,
 )
 
+UPLOADS_REFUSED: Final = Counter(
+    "packyard_uploads_refused",
+    "Uploads that rules for names or a quota refused, by the reason: protected, used_name or quota",
+    ("reason",),
+    registry=REGISTRY,
+)
+for _reason in ("protected", "used_name", "quota"):
+    UPLOADS_REFUSED.labels(_reason)
+
 ORPHANS_FOUND: Final = Counter(
     "packyard_orphans_found",
     "Findings of the scheduler's checks of the storage, by kind: orphaned objects, and all other differences",
@@ -209,6 +218,16 @@ def timed(histogram: Histogram) -> Iterator[Timing]:
         raise
     finally:
         histogram.labels("failed" if timing.has_failed else "ok").observe(time.perf_counter() - began)
+
+
+@contextmanager
+def refusals_counted(reasons: Mapping[type[Exception], str]) -> Iterator[None]:
+    """Count an upload that the block refuses, by the reason that its error means."""
+    try:
+        yield
+    except tuple(reasons) as error:
+        UPLOADS_REFUSED.labels(next(name for kind, name in reasons.items() if isinstance(error, kind))).inc()
+        raise
 
 
 @contextmanager

@@ -99,6 +99,11 @@ def may_see_directory(caller: Caller, place: Project | Group) -> bool:
     return access.level_in(caller, place) >= access.LEVEL_TO_UNDO
 
 
+def may_know_quotas(level: AccessLevel) -> bool:
+    """Return whether a caller of that level sees quotas: those who may publish do."""
+    return level >= AccessLevel.DEVELOPER
+
+
 def may_manage_hooks(caller: Caller, place: Project | Group) -> bool:
     """Return whether the caller manages the webhooks of a place: maintainers of a project, owners of a group."""
     least = AccessLevel.OWNER if isinstance(place, Group) else AccessLevel.MAINTAINER

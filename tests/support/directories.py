@@ -23,6 +23,8 @@ TABLES: Final = (
     "pipeline",
     "protection_rule",
     "retention_rule",
+    "storage_quota",
+    "name_rule",
 )
 
 

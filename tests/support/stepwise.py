@@ -66,3 +66,11 @@ class Worker(Claims):
 async def try_claim(context: Context, deletion: Deletion) -> bool:
     """Let a fresh worker try to claim the deletion; return whether it may destroy it now."""
     return await Worker().claim(context, deletion.id) == {deletion.id}
+
+
+async def destroy(context: Context, deletion_id: UUID) -> None:
+    """Carry out an accepted deletion to its end, as a worker does."""
+    worker = Worker()
+    await worker.claim(context, deletion_id)
+    await worker.prepare_chunk(context)
+    await worker.record(context)

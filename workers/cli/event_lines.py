@@ -33,6 +33,9 @@ def _line(event: Json, now: datetime) -> str:
     if "rule_name" in data:
         size = f"{counted(data['packages'], 'package')}, {decimal(data['bytes'])}"
         return f"{_clock(event['time'], now)} {topic} {data['rule_name']} (project {data['project_id']}): {size}"
+    if "threshold" in data:
+        used = f"{data['threshold']} % of {decimal(data['quota_bytes'])}"
+        return f"{_clock(event['time'], now)} {topic} {data['path']}: {used}"
     if "package_name" not in data:
         return f"{_clock(event['time'], now)} {topic}: {'clean' if data['clean'] else 'not clean'}"
     name = " ".join(filter(None, (data["package_name"], data["package_version"])))

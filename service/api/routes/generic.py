@@ -96,7 +96,12 @@ async def _upload(request: web.Request) -> web.Response:
         query = read_query(request, Upload, besides=() if _has_body(request) else ["file is missing"])
         target = _target(request)
         await require_may_publish(
-            connection, found.caller, found.project, PackageType.GENERIC, name=target.package_name
+            connection,
+            found.caller,
+            found.project,
+            PackageType.GENERIC,
+            name=target.package_name,
+            size=request.content_length,
         )
     checksums = read_checksums(request)
     context = request.app[CONTEXT]

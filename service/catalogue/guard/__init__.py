@@ -1,1 +1,1 @@
-"""The guard that every upload passes: which names may be published, and by whom."""
+"""The guard that every upload passes: the names that may be published, by whom, and how many bytes."""

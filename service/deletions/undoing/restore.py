@@ -27,6 +27,7 @@ class Obstacle(StrEnum):
     """Why a deletion whose state allows it cannot be undone."""
 
     TAKEN = "taken"
+    USED = "used"
     PACKAGE_DELETED = "package_deleted"
     NOT_IN_ERROR = "not_in_error"
     EMPTIED = "emptied"
@@ -38,6 +39,7 @@ _TAKEN: Final = "the same name and version has been published again"
 _REASONS: Final[Mapping[Obstacle, str]] = MappingProxyType(
     {
         Obstacle.TAKEN: _TAKEN,
+        Obstacle.USED: "that version was deleted before, and the rule for names here keeps it used",
         Obstacle.PACKAGE_DELETED: "the package of the file is being deleted itself",
         Obstacle.EMPTIED: "all files of the package have been deleted by themselves",
         Obstacle.GONE: "the file is gone already",

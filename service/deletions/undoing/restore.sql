@@ -33,7 +33,12 @@ SELECT id, obstacle FROM (
                            AND o.normal_name = p.normal_name
                            AND o.normal_version = normal_version(p.package_type, coalesce(:version::text, p.version))
                            AND o.status IN statuses(INSTALLABLE))
-                     THEN 'taken' END AS obstacle
+                     THEN 'taken'
+                WHEN used_form(p.package_type, :version::text) <> used_form(p.package_type, p.version)
+                     AND mode_against(p.project_id, p.package_type,
+                                      used_name(p.package_type, p.name, p.conan_username, p.conan_channel),
+                                      used_form(p.package_type, :version::text)) IS NOT NULL
+                     THEN 'used' END AS obstacle
       FROM deletion d
       LEFT JOIN package p ON p.id = d.package_id
       LEFT JOIN package_file f ON f.id = d.package_file_id

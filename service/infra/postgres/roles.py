@@ -95,6 +95,7 @@ WRITES: Final[Mapping[DatabaseRole, Mapping[str, tuple[str, ...]]]] = MappingPro
             "retention_item": (_ADD, _CHANGE, _REMOVE),
             "retention_kept": (_ADD, _REMOVE),
             "retention_spared": (_REMOVE,),
+            "storage_quota": (_CHANGE,),
         },
         DatabaseRole.DELIVERER: {
             "webhook": (_CHANGE,),

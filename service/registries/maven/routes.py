@@ -92,19 +92,21 @@ async def compare_maven_checksum(request: web.Request) -> web.Response:
 async def publish_maven_file(request: web.Request) -> web.Response:
     """Store the body as a new file of the version in the path; a pom has to name what its path names."""
     file_name = request.match_info["file_name"]
-    publisher, coordinates = await _visit(request, file_name)
+    publisher, coordinates = await _visit(request, file_name, size=request.content_length)
     is_new = request.headers.get("If-None-Match", "").strip() == _ANY
     limit = request.app[CONTEXT].settings.maven_max_file_size
     await publishing.publish_file(publisher, coordinates, file_name, _body(request, limit), is_new=is_new)
     return reply(Message(message="200 OK"))
 
 
-async def _visit(request: web.Request, file_name: str) -> tuple[Publisher, Coordinates]:
+async def _visit(request: web.Request, file_name: str, *, size: int | None = None) -> tuple[Publisher, Coordinates]:
     """Return a caller that may publish, and the package to which a file of that name belongs."""
     async with project_visit(request, credential_required=True) as (connection, found):
         read_path(request)
         coordinates = _coordinates(request, file_name)
-        await require_may_publish(connection, found.caller, found.project, PackageType.MAVEN, name=coordinates.name)
+        await require_may_publish(
+            connection, found.caller, found.project, PackageType.MAVEN, name=coordinates.name, size=size
+        )
     context = request.app[CONTEXT]
     return Publisher(context.database, context.store, found.caller, found.project), coordinates
 

@@ -15,6 +15,7 @@ from service.access import access
 from service.access.callers import WRITING_SCOPES, Caller
 from service.access.rows import Group
 from service.catalogue import browsing, json_reading, overview, packages, statistics
+from service.catalogue.guard import quotas
 from service.catalogue.overview import GroupFigures, ProjectFigures
 from service.catalogue.packages import PackagePage
 from service.catalogue.rows.groups import Depth, GroupRow
@@ -29,7 +30,7 @@ from service.web.frame.rendering import render
 from service.web.frame.routing import GROUP, PageRoutes
 from service.web.listings import first_if_lost, package_list, read_packages
 from service.web.views import group_place, package_view
-from service.web.visits import group_visit, may_manage_hooks, may_see_directory, may_write_rules
+from service.web.visits import group_visit, may_know_quotas, may_manage_hooks, may_see_directory, may_write_rules
 
 routes = PageRoutes()
 
@@ -53,6 +54,8 @@ async def show_group(request: web.Request) -> web.Response:
         inside = await _contents(connection, caller, group)
         figures = await statistics.of_projects(connection, inside.levels)
         hold = await holds.nearest_hold(connection, group_id=group.id)
+        may_know = may_know_quotas(access.level_in(caller, group))
+        used = await quotas.around(connection, group_id=group.id) if may_know else ()
         states = await deletion_overview.count_states(connection, inside.levels)
     listing = read_packages(request, GroupPackageListing)
     listed, paths = await _listed(request, caller, group, listing, cost=json_reading.cost_in(inside.levels, listing))
@@ -66,6 +69,7 @@ async def show_group(request: web.Request) -> web.Response:
         inside=inside,
         # A project may inherit the hold, so its reason is for those who could read it there.
         hold=hold_view(hold, min(inside.levels.values(), default=AccessLevel.NONE)),
+        quotas=used,
         states=states,
         under_way=sum(states[state] for state in states if state not in ENDED),
         may_see_directory=may_see_directory(caller, group),

@@ -36,7 +36,7 @@ _DOCUMENT: Final = read_document()
 _DESCRIPTION: Final = Description(_DOCUMENT, is_closed=True)
 _SENDING: Final = _DOCUMENT["operations"]["deletions"]["bindings"]["amqp"]
 _HOUR: Final = timedelta(hours=1)
-_OF_OTHERS: Final = ("retention.", "webhook.")
+_OF_OTHERS: Final = ("quota.", "retention.", "webhook.")
 _COMMAND_LINE: Final = Origin(
     None, AccessLevel.ADMIN, Credential.COMMAND_LINE, Cause.BULK, Lane.BULK, reason="too old", batch_id=uuid4()
 )
@@ -113,13 +113,13 @@ async def _let_all_happen(context: Context) -> None:
 
 
 async def _let_rules_and_webhooks_speak(context: Context) -> None:
-    """Send the events of retention and webhooks as examples; tests of these hold when they are sent."""
+    """Send the events of quotas, retention and webhooks as examples; tests of these hold when they are sent."""
     facts = [example_fact(kind) for kind in EVENTS if kind.topic().startswith(_OF_OTHERS)]
     # Those of a group have no project.
     facts += [
         fact.model_copy(update={"project_id": None, "group_id": 10})
         for fact in facts
-        if fact.topic().startswith("webhook.")
+        if fact.topic().startswith(("quota.", "webhook."))
     ]
     async with context.database.transaction() as connection:
         await outbox.append(connection, [outbox.event(fact) for fact in facts])

@@ -41,12 +41,12 @@ _TABLES: Final = frozenset(
     {
         "access_token", "damaged_object", "deletion", "deletion_act", "deploy_token", "directory_group",
         "directory_user", "event_cursor", "event_day", "event_log", "event_refused", "instance", "job_token",
-        "job_token_allowance", "kept_answer", "membership", "outbox", "package", "package_build",
+        "job_token_allowance", "kept_answer", "membership", "name_rule", "outbox", "package", "package_build",
         "package_file", "package_file_build", "package_name", "package_statistic",
         "package_statistic_change", "package_statistic_day", "package_tag", "pipeline", "project",
         "project_alias", "protection_rule", "quarantined_object", "queue_report", "retention_item",
         "retention_kept", "retention_rule", "retention_run", "retention_spared", "schema_version",
-        "storage_check", "web_key", "web_session",
+        "storage_check", "storage_quota", "used_version", "web_key", "web_session",
         "webhook", "webhook_delivery", "webhook_scan", "webhook_secret",
     }
 )  # fmt: skip

@@ -16,6 +16,7 @@ from schemas.messages.events import (
 )
 from schemas.messages.examples import example_body, example_fact
 from schemas.messages.publications import PackagePublished
+from schemas.messages.quota_events import QuotaExceeded
 from schemas.messages.retention_events import RetentionRunPlanned
 from workers.cli.event_lines import event_line
 
@@ -47,7 +48,7 @@ def test_patterns_match_as_a_topic_exchange_has_it(pattern: str, is_match: bool)
 @pytest.mark.parametrize(
     ("pattern", "reason"),
     [
-        ("packages.#", "'packages' is no entity (package, package_file, retention, storage, webhook), action ("),
+        ("packages.#", "'packages' is no entity (package, package_file, quota, retention, storage, webhook), action ("),
         ("package.destroyed.nmp.#", "'nmp' is no entity"),
         ("", "'' is no entity"),
         ("package.destroyed", "a routing key is <entity>.<action>.<package_type>.<root_group_id>.<project_id>,"),
@@ -86,6 +87,7 @@ _NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
         ),
         (PackagePublished, "package.published @acme/anvil 1.0.0 / anvil-1.0.0.tgz (npm, project 42): 1 file, 1.0 MB"),
         (StorageChecked, "storage.checked: not clean"),
+        (QuotaExceeded, "quota.exceeded acme/anvil: 80 % of 53.7 GB"),
         (RetentionRunPlanned, "retention.run_planned old prereleases (project 42): 12 packages, 12.6 MB"),
     ],
 )

@@ -40,6 +40,8 @@ _HEALTHY: Final[Mapping[str, str]] = {
     "packyard_retention_oldest_open_seconds{state='planning'}": "5x60",
     "packyard_retention_oldest_open_seconds{state='deleting'}": "0+60x60",
     "packyard_retention_oldest_open_seconds{state='awaiting_approval'}": "3600x60",
+    "packyard_quotas_reached{percent='80'}": "2x60",
+    "packyard_quotas_reached{percent='100'}": "0x60",
     "packyard_leases_expired_total{}": "5x60",
     "packyard_http_requests_total{status='200'}": "0+1000x60",
     "packyard_http_requests_total{status='503'}": "0+1x60",
@@ -73,6 +75,7 @@ _TROUBLES: Final[Mapping[str, Mapping[str, str]]] = {
     "PackyardRetentionAwaitsApproval": {
         "packyard_retention_oldest_open_seconds{state='awaiting_approval'}": "90000x60"
     },
+    "PackyardQuotaReached": {"packyard_quotas_reached{percent='100'}": "1x60"},
     "PackyardLeasesExpiring": {"packyard_leases_expired_total{}": "0+1x60"},
     "PackyardApiFailing": {"packyard_http_requests_total{status='503'}": "0+30x60"},
     "PackyardApiSlow": {"packyard_http_request_duration_seconds_bucket{route='/x',le='0.1'}": "0+900x60"},
