@@ -68,7 +68,7 @@ bench: setup system-of-tests ## Measure beside bare references: make bench SIZE=
 	$(BIN)/python -m tests.system.benchmarks --folder '$(BENCH_DATA)' --sizes '$(SIZE)' --only '$(ONLY)' \
 		$(if $(AGAINST),--against '$(AGAINST)') $(if $(ONLY),,--plots docs/operations/plots)
 
-clients: $(CLIENTS)/python/installed $(CLIENTS)/node/installed $(CLIENTS)/maven/installed ## Make .clients: GitLab clients for the tests
+clients: $(CLIENTS)/python/installed $(CLIENTS)/python-gitlab/downloaded $(CLIENTS)/node/installed $(CLIENTS)/maven/installed ## Make .clients: GitLab clients for the tests
 
 checkers: $(CHECKERS)/installed $(CHECKERS)/node/installed ## Make .checkers: Helm, kubectl and what checks the chart, the image and the document of events
 
@@ -117,6 +117,11 @@ $(INSTALLED): requirements/dev.txt requirements/uv.txt pyproject.toml | $(BIN)/p
 $(CLIENTS)/python/installed: tests/clients/requirements.txt | system-of-tests $(INSTALLED)
 	$(PYTHON) -m venv --clear --without-pip $(@D)
 	@deploy/local/install.sh $(@D)/bin/python --require-hashes -r $<
+	@touch $@
+
+$(CLIENTS)/python-gitlab/downloaded: tests/clients/requirements.in | $(CLIENTS)/python/installed
+	@echo 'Fetching the source of python-gitlab, whose own tests are in it'
+	$(CLIENTS)/python/bin/python -m pip download --quiet --no-deps --no-binary :all: --dest $(@D) $$(grep '^python-gitlab==' $<)
 	@touch $@
 
 $(CLIENTS)/maven/installed: tests/clients/maven/pom.xml tests/clients/maven/download.sh | system-of-tests

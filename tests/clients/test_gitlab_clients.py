@@ -5,7 +5,10 @@ Each driver beside this file does one topic and prints what its client gave it; 
 
 import hashlib
 import json
+import re
 import subprocess
+import sys
+import tarfile
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +24,7 @@ from workers.stack.processes import inherited
 
 _DRIVERS: Final = Path(__file__).parent
 _PYTHON: Final = ROOT / ".clients" / "python" / "bin"
+_SOURCE: Final = ROOT / ".clients" / "python-gitlab"
 _NODE: Final = ROOT / ".clients" / "node"
 _TOKEN: Final = "demo-maintainer-token"
 _PATIENCE_S: Final = 60
@@ -217,6 +221,27 @@ def test_python_gitlab_deletes_packages_and_files(python_gitlab: PythonGitlab) -
         "without the right": ["GitlabDeleteError", 403, "403 Forbidden"],
         "kept": "kept-by-python-gitlab",
     }
+
+
+def test_python_gitlabs_own_tests_of_packages_and_protection_rules_pass(yard: Yard, tmp_path: Path) -> None:
+    (source,) = _SOURCE.glob("python_gitlab-*.tar.gz")
+    with tarfile.open(source) as archive:
+        name = f"{source.name.removesuffix('.tar.gz')}/tests/functional/api/test_packages.py"
+        archive.extract(name, tmp_path, filter="data")
+    (site_packages,) = (_PYTHON.parent / "lib").glob("python3.*/site-packages")
+
+    options = ["--service-url", yard.base_url, "--service-token", _TOKEN, "--rootdir", str(tmp_path), "-c", "/dev/null"]
+    plugins = ["-p", "functional_fixtures", "-p", "no:cacheprovider"]
+
+    done = _run(
+        [sys.executable, "-m", "pytest", "-q", *plugins, *options, str(tmp_path / name)],
+        tmp_path,
+        environment={"PYTHONPATH": f"{site_packages}:{_DRIVERS}"},
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE), done.stdout
+    assert "skipped" not in done.stdout
 
 
 def test_the_gitlab_command_reads(command: GitlabCommand) -> None:

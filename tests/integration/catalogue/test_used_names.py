@@ -1,4 +1,4 @@
-"""The name and version of a deleted package: free at once, free when the bytes are gone, or never again."""
+"""The name and version of a deleted package: free immediately, free when the bytes are gone, or never again."""
 
 from typing import Any, Final
 

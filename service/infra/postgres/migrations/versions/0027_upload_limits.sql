@@ -51,7 +51,7 @@ CREATE OR REPLACE FUNCTION used_form(package_type text, version text) RETURNS te
                 ELSE normal_version(package_type, version) END;
 
 -- step: the rule of a project for a type
--- The nearest place with a rule for the type decides; one for the type itself comes before one for any.
+-- The nearest place with a rule for the type decides. One for the type itself comes before one for any.
 CREATE OR REPLACE FUNCTION name_rule_of(project_id bigint, package_type text) RETURNS SETOF name_rule
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 1 AS $$
     SELECT r.*
@@ -77,7 +77,7 @@ LANGUAGE sql STABLE PARALLEL SAFE RETURN (
                                AND p.status IN ('processing', 'pending_destruction', 'error')))));
 
 -- step: each version that leaves is noted
--- The functions run with the rights of their owner, so that no process can remove what they have written.
+-- The function runs with the rights of its owner, so no process can remove what it has written.
 CREATE OR REPLACE FUNCTION note_used_versions() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
