@@ -13,11 +13,15 @@ DECLARE
     numbers text := '';
 BEGIN
     WHILE cardinality(places) > 0 LOOP
-        -- A row is deleted after the rows that refer to it, and comes back before them.
+        -- A row is deleted after the rows that refer to it, and comes back before them. Tables without such rows come
+        -- last, since triggers of others write to them.
         SELECT place INTO STRICT next_one FROM unnest(places) AS place
          WHERE NOT EXISTS (SELECT FROM pg_constraint c JOIN pg_class r ON r.oid = c.conrelid
                             WHERE c.contype = 'f' AND c.confrelid = ('public.' || quote_ident(place))::regclass
                               AND c.conrelid <> c.confrelid AND r.relname = ANY(places))
+         ORDER BY EXISTS (SELECT FROM pg_constraint c
+                           WHERE c.contype = 'f' AND ('public.' || quote_ident(place))::regclass IN (c.conrelid, c.confrelid)) DESC,
+                  place
          LIMIT 1;
         places := array_remove(places, next_one);
         deletes := deletes || format('DELETE FROM public.%I;', next_one);

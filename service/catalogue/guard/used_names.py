@@ -22,20 +22,28 @@ async def require_unused(connection: Connection, project: Project, package: Uplo
     """
     if package.version is None:
         return
-    key = {
-        "project_id": project.id,
-        "package_type": package.package_type,
-        "name": package.name,
-        "version": package.version,
-    }
-    mode = await _mode_against(connection, key)
-    if mode is NameMode.WHEN_GONE and not await fetch(connection, "await_leaving_package", **key):
-        # A worker has ended it while we waited for its lock.
+    (row,) = await fetch(
+        connection,
+        "mode_against_version",
+        project_id=project.id,
+        package_type=package.package_type,
+        name=package.name,
+        version=package.version,
+    )
+    mode = None if row["mode"] is None else NameMode(row["mode"])
+    if mode is None or (mode is NameMode.WHEN_GONE and not await _is_leaving(connection, project, package)):
         return
-    if mode is not None:
-        raise BadRequestError(_REASONS[mode])
+    raise BadRequestError(_REASONS[mode])
 
 
-async def _mode_against(connection: Connection, key: dict[str, object]) -> NameMode | None:
-    (row,) = await fetch(connection, "mode_against_version", **key)
-    return None if row["mode"] is None else NameMode(row["mode"])
+async def _is_leaving(connection: Connection, project: Project, package: UploadedPackageRow) -> bool:
+    """Return whether the last package of that version is still there, after a worker that is about to end it."""
+    found = await fetch(
+        connection,
+        "await_leaving_package",
+        project_id=project.id,
+        package_type=package.package_type,
+        name=package.name,
+        version=package.version,
+    )
+    return bool(found)
