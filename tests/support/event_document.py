@@ -85,6 +85,7 @@ def _agrees(channel: Mapping[str, Any], values: Mapping[str, str], body: Mapping
             found: Any = body
             for key in location.removeprefix(_PAYLOAD).split("/"):
                 found = found[key]
-            if str(found) != value:
+            # The quota of a group is about any of its projects.
+            if str("any" if found is None else found) != value:
                 return False
     return True

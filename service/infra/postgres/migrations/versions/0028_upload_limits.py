@@ -2,8 +2,8 @@
 
 from service.infra.postgres.migrations.script import run_steps
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 
 def upgrade() -> None:
