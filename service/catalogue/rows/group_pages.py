@@ -25,6 +25,29 @@ _MERGED: Final = """(
 So each project costs one probe of an index, and each of those few its first rows. Only keys are read, from indexes.
 """
 
+_SHARED: Final = """(
+    WITH share AS MATERIALIZED (
+        SELECT p.id, p.key, p.place FROM visit v CROSS JOIN LATERAL (
+            SELECT p.id, {key} AS key, row_number() OVER (ORDER BY {order_within}) AS place FROM package p
+             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT {share}) p
+    ), bound AS MATERIALIZED (
+        SELECT s.key, s.id FROM share s WHERE s.place = {share} ORDER BY s.key {direction}, s.id {direction} LIMIT 1
+    ), known AS MATERIALIZED (
+        SELECT s.id, s.key FROM share s LEFT JOIN bound b ON true
+         WHERE b.id IS NULL OR (s.key, s.id) {up_to} (b.key, b.id)
+    ), way AS MATERIALIZED (
+        SELECT NOT EXISTS (SELECT FROM bound) OR count(*) >= {limit} + {offset} AS is_known FROM known
+    )
+    SELECT k.id, k.key FROM known k CROSS JOIN way WHERE way.is_known
+     UNION ALL
+    SELECT m.id, m.key FROM way CROSS JOIN LATERAL (
+        SELECT p.id, p.key FROM {merged} WHERE NOT way.is_known
+         ORDER BY p.key {direction}, p.id {direction} LIMIT {limit} + {offset}) m) p"""
+"""Reads the same share of each project: twice as many rows as a page down there needs, if its rows are spread evenly.
+
+Up to the first of the last rows of these shares, all rows are known. If a page ends behind it, the projects are merged.
+"""
+
 
 _SHOWN: Final = "(SELECT j.id, j.path, j.id = ANY({deletable}) AS may_delete FROM project j)"
 """The projects as the JSON of packages names them, read for the packages of one page alone."""
@@ -67,6 +90,16 @@ async def list_packages(
         "cursor": package_orders.last_value(listing, limit),
     }
     parts["total"] = total_of(listing, parts["conditions"]) if position is None else "NULL::bigint"
-    parts["source"] = _MERGED.format_map(parts)
+    parts["source"] = _source(parts, values, projects, listing)
     (record,) = await fetch_composed(connection, "group_page", parts, values.all)
     return page_of(record, listing)
+
+
+def _source(parts: dict[str, str], values: Values, projects: ListedProjects, listing: PackageListing) -> str:
+    merged = _MERGED.format_map(parts)
+    if not listing.offset or not projects.ids or package_orders.has_nulls(listing):
+        return merged
+    rows = listing.offset + listing.per_page + 1
+    share = values.place(2 * -(-rows // len(projects)), "bigint")
+    up_to = package_orders.up_to(listing)
+    return _SHARED.format_map({**parts, "merged": merged, "share": share, "up_to": up_to})

@@ -100,8 +100,17 @@ def behind(listing: PackageListing, position: PackagePosition, values: Values) -
     compared, identity = order.compared.format(values.place(value, order.kind)), values.place(position.id, "bigint")
     condition = f"({order.expression}, p.id) {sign} ({compared}, {identity})"
     # Nulls come last in an ascending order, first in a descending one. Most lists have no nulls, and an index then.
-    has_nulls = order.is_nullable and listing.include_versionless and listing.package_version is None
-    return f"({condition} OR {order.expression} IS NULL)" if has_nulls and sign == ">" else condition
+    return f"({condition} OR {order.expression} IS NULL)" if has_nulls(listing) and sign == ">" else condition
+
+
+def has_nulls(listing: PackageListing) -> bool:
+    """Return whether rows of the list may have nothing by which they are ordered."""
+    return _ORDERS[listing.order_by].is_nullable and listing.include_versionless and listing.package_version is None
+
+
+def up_to(listing: PackageListing) -> str:
+    """Return the operator by which a row is not behind another one."""
+    return "<=" if listing.sort is Sort.ASC else ">="
 
 
 def _read(order: _Order, position: PackagePosition) -> object:
