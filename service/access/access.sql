@@ -18,7 +18,7 @@ SELECT 'deploy_token', t.id, t.scopes, t.expires_at, t.revoked_at, t.project_id,
 
 -- name: find_visit
 -- Composed: see rows.visit_query. One row: the token and the project, both null if they are not there.
-{visit};
+WITH visit AS ({visit}) SELECT visit.* FROM visit;
 
 -- name: find_project_by_id
 -- lets_job_in: the project is the job's own, or has the job's project in its allowlist. Only jobs need it.
