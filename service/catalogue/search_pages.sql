@@ -1,16 +1,19 @@
 -- name: search_page
 -- Composed: see search_pages.search_packages. `matches` counts the packages of the names that match, one more than are
 -- shown as a total at most. Frequent matches are read in the order of the list until the page is full. Rare ones are all
--- read and sorted. Each way is taken where it reads fewer rows, if matches are spread evenly.
+-- read and sorted. Each way is taken where it reads fewer rows, if matches are spread evenly. `named` is read only as far as
+-- the matches are counted.
 WITH visit AS MATERIALIZED (
     {visit}
+), named AS MATERIALIZED (
+    SELECT n.project_id, n.package_type, n.name FROM visit v JOIN package_name n ON n.project_id = v.id WHERE {names}
 ), matches AS MATERIALIZED (
     SELECT count(*) AS total FROM (
-        SELECT FROM visit v JOIN package_name n ON n.project_id = v.id CROSS JOIN LATERAL (
+        SELECT FROM named n CROSS JOIN LATERAL (
                 SELECT FROM package p
                  WHERE p.project_id = n.project_id AND p.name = n.name AND p.package_type = n.package_type
                    AND {conditions} OFFSET 0) p
-         WHERE {names} LIMIT {count_limit}) counted
+         LIMIT {count_limit}) counted
 ), way AS MATERIALIZED (
     SELECT m.total, m.total >= {count_limit} OR m.total * m.total > ({limit} + {offset}) * (
                SELECT sum(s.packages) FROM package_statistic s JOIN visit v ON v.id = s.project_id) AS is_frequent
@@ -18,12 +21,11 @@ WITH visit AS MATERIALIZED (
 ), placed AS MATERIALIZED (
     SELECT p.id, row_number() OVER (ORDER BY p.key {direction}, p.id {direction}) AS place
       FROM (SELECT p.id, p.key
-              FROM (SELECT p.id, p.key FROM way CROSS JOIN visit v JOIN package_name n ON n.project_id = v.id
-                     CROSS JOIN LATERAL (
+              FROM (SELECT p.id, p.key FROM way CROSS JOIN named n CROSS JOIN LATERAL (
                         SELECT p.id, {key} AS key FROM package p
                          WHERE p.project_id = n.project_id AND p.name = n.name AND p.package_type = n.package_type
                            AND {conditions} OFFSET 0) p
-                     WHERE way.is_frequent IS NOT TRUE AND {names}
+                     WHERE way.is_frequent IS NOT TRUE
                      UNION ALL
                     SELECT p.id, p.key FROM way CROSS JOIN visit v CROSS JOIN LATERAL (
                         SELECT p.id, {key} AS key FROM package p
