@@ -1,8 +1,8 @@
 -- name: search_page
 -- Composed: see search_pages.search_packages. `matches` counts the packages of the names that match, one more than are
 -- shown as a total at most. Frequent matches are read in the order of the list until the page is full. Rare ones are all
--- read and sorted. Each way is taken where it reads fewer rows, if matches are spread evenly. `named` is read only as far as
--- the matches are counted.
+-- read and sorted. Each way is taken where it reads fewer rows, if matches are spread evenly. `named` is read until
+-- enough matches are counted.
 WITH visit AS MATERIALIZED (
     {visit}
 ), named AS MATERIALIZED (
