@@ -13,10 +13,13 @@ from pydantic import ValidationError
 
 from schemas.retention import RetentionRule
 from service.context import Context
+from service.infra.postgres.composing import Values
+from service.infra.postgres.queries import named_query
 from service.retention import conditions
 from service.retention.conditions import PlannedRule
 from service.retention.planning import RetentionPlan
 from service.retention.rules import RulePlace
+from tests.support.retention import HERE, fill
 from tests.support.retention_model import Ruling, Thing, verdicts
 
 _EXAMPLES: Final = int(os.environ.get("RETENTION_EXAMPLES", "60"))  # noqa: TID251 - of the trial, not of the service
@@ -110,6 +113,32 @@ async def test_the_plan_says_of_each_package_what_the_model_says(
         assert found == verdicts(things, rulings, _NOW), (things, rulings)
         decided += len(set(found.values()))
     assert decided > len(cases) // 3, "most cases have to be about something"
+
+
+async def test_a_plan_over_a_few_packages_examines_few_rows_of_their_name(
+    filled: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As few beside 3,000 rows as the usual number is beside a million.
+    monkeypatch.setattr(conditions, "_NEAR", 10)
+    ids = await fill(filled, 3_000)
+    rule = RetentionRule.model_validate({"name": "old", "kind": "delete", "younger_than": "30d", "keep_latest": 5})
+    values = Values()
+    plan = RetentionPlan(HERE, [PlannedRule(1, 1, HERE, rule)], [ids[0], ids[1_000]])
+    text = named_query("retention_list").text.format_map({"verdicts": plan._verdicts(values)})
+    async with filled.database.connection() as connection:
+        await connection.execute("ANALYZE package")
+        found = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}", *values.all)
+        verdicts = await plan.verdicts(connection)
+
+    assert [one.verdict for one in verdicts] == ["deleted", "deleted"]
+    assert 2 <= max(_rows_read(json.loads(found)[0]["Plan"])) < 100
+
+
+def _rows_read(node: dict[str, Any]) -> list[float]:
+    """Return how many rows of packages each node has read."""
+    own = node["Actual Loops"] * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+    below = [each for part in node.get("Plans", ()) for each in _rows_read(part)]
+    return [*below, own] if node.get("Relation Name") == "package" else below
 
 
 async def _planned(context: Context, things: list[Thing], rulings: list[Ruling]) -> dict[int, str]:
