@@ -20,7 +20,7 @@ TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,migrations names records re
 	tests/unit/schemas/test_event_compatibility.py tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 
-.PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests
+.PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check release publish release-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests
 
 # The tests of test-clients: each takes half a minute or more.
 LONG := clients or faults or scaling or soak
@@ -60,6 +60,16 @@ soak: setup ## Publish, delete and republish the same names and contents all the
 soak-registries: setup clients checkers ## Package managers publish, install, delete and republish all the time: make soak-registries MINUTES=60
 	$(BIN)/python -m tests.system.soak.registries --minutes '$(MINUTES)'
 
+release: setup checkers .release/installed ## Make wheel, image, chart, SBOM and checksums of the commit in dist/ (as root, with buildah and skopeo)
+	deploy/release/release.sh dist
+
+publish: ## Push what `make release` made: make publish REGISTRY=registry.example.com/team
+	deploy/release/publish.sh dist '$(REGISTRY)'
+
+release-check: setup checkers .release/installed ## Release twice and publish to a registry of this machine (as root, for minutes)
+	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh release
+	$(BIN)/python -m pytest -n 0 tests/system/release
+
 image-check: setup ## Build the image without Docker (as root, with buildah), and run its processes
 	deploy/local/build-image.sh .image
 	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/system/image
@@ -95,7 +105,7 @@ docs-reference: setup ## Write anew the parts of docs/ that are made from the co
 	$(BIN)/python -m tests.support.reference
 
 clean: ## Remove what the targets made, the data of `make run` too
-	rm -rf .venv $(CLIENTS) $(CHECKERS) .demo .image '$(DATA)' '$(BENCH_DATA)'
+	rm -rf .venv $(CLIENTS) $(CHECKERS) .release dist .demo .image '$(DATA)' '$(BENCH_DATA)'
 	rm -rf docs/site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 
 system:
@@ -135,6 +145,11 @@ $(CLIENTS)/node/installed $(CHECKERS)/node/installed: | system-of-tests
 	@mkdir -p $(@D)
 	cp $(filter %.json,$^) $(@D)
 	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.release/installed: requirements/release.txt | $(INSTALLED)
+	$(PYTHON) -m venv --clear --without-pip $(@D)
+	@deploy/local/install.sh $(@D)/bin/python --require-hashes -r $<
 	@touch $@
 
 $(CHECKERS)/installed: tests/deployment/requirements.txt tests/deployment/unpack_tools.py | $(INSTALLED)

@@ -11,6 +11,7 @@ own="pyproject.toml --extra stack --override requirements/overrides.txt"
 "$uv" pip compile $common $own --group dev -c requirements/runtime.txt -o requirements/dev.txt
 "$uv" pip compile $common pyproject.toml --override requirements/overrides.txt -c requirements/runtime.txt -o requirements/image.txt
 "$uv" pip compile $common --group wheel -c requirements/dev.txt -o requirements/wheel.txt
+"$uv" pip compile $common --group release -o requirements/release.txt
 "$uv" pip compile $common --group installer -c requirements/dev.txt -o requirements/uv.txt
 "$uv" pip compile $common tests/clients/requirements.in -o tests/clients/requirements.txt
 "$uv" pip compile $common tests/deployment/requirements.in --override tests/deployment/overrides.txt -o tests/deployment/requirements.txt

@@ -31,10 +31,12 @@ mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 in_store() { buildah --storage-driver vfs --root "$folder/storage" --runroot "$folder/run" "$@"; }
 
+# With SOURCE_DATE_EPOCH in the environment, the same base again gives the same image.
 base=$(sed -n 's/^ARG PYTHON_IMAGE=//p' deploy/Dockerfile)
 if ! in_store pull --quiet "$base" >/dev/null 2>&1; then
     echo "$base cannot be had here; the base is made of Debian's packages"
     base=localhost/packyard-base
+    set -- "$@" --label io.packyard.base=stand-in
     if ! in_store inspect --type image "$base" >/dev/null 2>&1; then
         mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$folder/base.tar"
         printf 'FROM scratch\nADD base.tar /\n' >"$folder/base.Dockerfile"

@@ -2,7 +2,7 @@
 # Make sure that this machine has the programs that pip cannot install: Python's venv and RabbitMQ (with Erlang).
 # The argument `tests` adds clients (Node with npm, Maven, Gradle, Mono, curl, and Chromium), openssl, PgBouncer and a
 # library for false clocks. It also adds wrk (load on an HTTP server), iptables (it makes servers fall silent), and
-# promtool, a part of Prometheus.
+# promtool, a part of Prometheus. The argument `release` adds what makes and publishes a release, and a registry to try that with.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -54,6 +54,12 @@ if [ "${1:-}" = tests ]; then
     command -v iptables >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iptables"
     command -v ip >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iproute2"
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || ! command -v apt-get >/dev/null || missing="$missing libfaketime"
+fi
+
+if [ "${1:-}" = release ]; then
+    for tool in buildah mmdebstrap skopeo docker-registry faketime; do
+        command -v "$tool" >/dev/null || missing="$missing $tool"
+    done
 fi
 
 [ -n "$missing" ] || exit 0
