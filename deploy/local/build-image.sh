@@ -47,7 +47,7 @@ fi
 
 echo "Building on $base, see $folder/build.log"
 # The pip of the builder needs the same certificate of a proxy as the pip of this machine.
-[ -z "${PIP_CERT:-}" ] || set -- --volume "$PIP_CERT:/etc/ssl/certs/ca-certificates.crt:ro"
+[ -z "${PIP_CERT:-}" ] || set -- "$@" --volume "$PIP_CERT:/etc/ssl/certs/ca-certificates.crt:ro"
 in_store build "$@" --isolation chroot --format docker --pull-never --ignorefile deploy/Dockerfile.dockerignore \
     --build-arg PYTHON_IMAGE="$base" --file deploy/Dockerfile --tag localhost/packyard . >"$folder/build.log" 2>&1 ||
     { tail -n 20 "$folder/build.log" >&2; exit 1; }
