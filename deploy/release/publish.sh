@@ -1,7 +1,7 @@
 #!/bin/sh
 # Push what release.sh made: publish.sh OUT REGISTRY, such as registry.example.com/team. The image goes there as it is; the chart gets
 # the place of the image, and goes to REGISTRY/charts. Log in before: skopeo login, helm registry login.
-# TEST=1 lets an image on a stand-in base through. PLAIN_HTTP=1 is for a registry of a test. COSIGN_KEY=… signs both.
+# TEST=1 lets an image on a base of this machine through. PLAIN_HTTP=1 is for a registry of a test. COSIGN_KEY=… signs both.
 set -eu
 cd "$(dirname "$0")/../.."
 out=$(cd "$1" && pwd)

@@ -1,1 +1,1 @@
-"""What is released, made and published for real: `make release-check`."""
+"""A release, made and published for real: `make release-check`."""
