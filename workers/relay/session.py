@@ -12,6 +12,7 @@ from service.context import Context
 from service.infra.postgres.database import Database, DatabaseUnavailableError
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.rabbitmq.broker import Broker
+from service.infra.rabbitmq.consuming import BrokerUnavailableError
 from service.observing import metrics
 from service.observing.servers import Condition, ObservedServer
 from workers.queue_watch import QueueWatch
@@ -23,6 +24,9 @@ from workers.runtime.stand_by import stand_by
 
 _CHECK_EVERY: Final = timedelta(seconds=5)
 """How often the lengths of the queues are queried."""
+_PAUSE: Final = timedelta(seconds=1)
+_ALONE_S: Final = 15.0
+"""How long a relay that has lost the broker tries to get it back before another relay may take over."""
 
 log = structlog.get_logger()
 
@@ -61,14 +65,38 @@ async def _relay(context: Context, reached: asyncio.Event, stop: asyncio.Event) 
     numbered = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(number_events(context, numbered, stop))
-        group.create_task(_publish(context, reached, numbered, stop))
+        group.create_task(_keep_publishing(context, reached, numbered, stop))
 
 
-async def _publish(context: Context, reached: asyncio.Event, numbered: asyncio.Event, stop: asyncio.Event) -> None:
+async def _keep_publishing(
+    context: Context, reached: asyncio.Event, numbered: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Publish until *stop*. A lost broker is tried again, and does not end the numbering.
+
+    Raises:
+        BrokerUnavailableError: one of these, in a group, when it could not be got back.
+    """
     await _wait_until(reached, stop)
-    if stop.is_set():
-        return
+    clock = asyncio.get_running_loop().time
+    lost_at = began = clock()
+    connected = asyncio.Event()
+    while not stop.is_set():
+        connected.clear()
+        try:
+            await _publish(context, numbered, connected, stop)
+        except* BrokerUnavailableError as lost:
+            if connected.is_set() and clock() - began >= _ALONE_S:
+                lost_at = clock()
+                log.warning("session_broken", reason=str(lost.exceptions[0]))
+            if clock() - lost_at >= _ALONE_S:
+                raise
+            await wait_for_any(stop, within=_PAUSE)
+        began = clock()
+
+
+async def _publish(context: Context, numbered: asyncio.Event, connected: asyncio.Event, stop: asyncio.Event) -> None:
     async with use_broker(context, name="packyard-relay") as (broker, note), asyncio.TaskGroup() as group:
+        connected.set()
         log.info("relay_active")
         # Each kind by itself: a subscriber's queue that confirms nothing must not hold up commands.
         group.create_task(forward_commands(context, await broker.command_publisher(), stop))
