@@ -106,7 +106,8 @@ _TOKEN_ID: Final = f"{_PREFIX}id"
 _VISIT: Final = f"""SELECT {", ".join(f"c.{field.name} AS {_PREFIX}{field.name}" for field in fields(Token))},
        {", ".join(f"p.{field.name}" for field in fields(Project))},
        coalesce(c.is_admin OR p.level >= {AccessLevel.REPORTER:d} OR p.visibility = 'public'
-                OR (p.visibility = 'internal' AND c.user_id IS NOT NULL AND NOT c.is_external), false) AS is_open,
+                OR (p.visibility = 'internal' AND c.user_id IS NOT NULL AND NOT c.is_external)
+                OR (c.kind = 'deploy_token' AND c.project_id = p.id), false) AS is_open,
        coalesce(p.packages_enabled AND (c.is_admin OR p.level >= {AccessLevel.MAINTAINER:d})
                 AND (c.kind <> 'job_token' OR p.lets_job_in), false) AS may_delete
   FROM (SELECT) request LEFT JOIN ({{credential}}) c ON true LEFT JOIN LATERAL ({{project}}) p ON true"""  # noqa: S608 - names of fields and numbers

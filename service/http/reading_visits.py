@@ -10,7 +10,7 @@ from service.access import access, group_lists
 from service.access.callers import Caller
 from service.access.group_lists import ListedProjects
 from service.access.rows import Project, VisitQuery, WithVisit
-from service.http.admission import admit, require_current_path, require_packages
+from service.http.admission import admit, require_packages
 from service.http.credentials import presented_tokens
 from service.http.keys import CONTEXT, READS
 from service.http.visits import (
@@ -19,6 +19,7 @@ from service.http.visits import (
     digest_of,
     group_visit,
     is_decided,
+    judged_project,
     project_visit,
     query_of_visit,
 )
@@ -117,7 +118,6 @@ def _required(found: _Found | None) -> _Found:
 async def _judged(request: web.Request, connection: Connection, caller: Caller, found: Project | None) -> Visit:
     admit(request, caller)
     require_packages(request)
-    project = await access.require_visible(connection, caller, found)
-    require_current_path(request, project)
+    project = await judged_project(request, connection, caller, found)
     access.require_read(caller, project)
     return Visit(caller, project)

@@ -106,7 +106,7 @@ async def project_visit(
         require_packages(request)
         if credential_required and caller.credential is None:
             raise UnauthorizedError
-        project = await _require_visible(request, connection, caller, found)
+        project = await judged_project(request, connection, caller, found)
         access.require_read(caller, project)
         yield connection, Visit(caller, project)
 
@@ -151,7 +151,7 @@ async def project_of(request: web.Request, connection: Connection, caller: Calle
         web.HTTPMovedPermanently: it was asked for by a path that it had before, to read it.
     """
     found = await access.find_project(connection, caller, request.match_info["id"])
-    return await _require_visible(request, connection, caller, found)
+    return await judged_project(request, connection, caller, found)
 
 
 def query_of_visit(request: web.Request, presented: Sequence[PresentedToken]) -> VisitQuery | None:
@@ -189,9 +189,14 @@ async def _caller_and_project(
     return caller, await access.find_project(connection, caller, request.match_info["id"])
 
 
-async def _require_visible(
+async def judged_project(
     request: web.Request, connection: Connection, caller: Caller, found: Project | None
 ) -> Project:
+    """Return the project that was found for the request's path.
+
+    Raises:
+        RefusedError, web.HTTPMovedPermanently: as for `project_of`.
+    """
     try:
         project = await access.require_visible(connection, caller, found)
     except ProjectNotFoundError:

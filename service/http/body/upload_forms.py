@@ -14,7 +14,7 @@ from service.refusals import BadParametersError
 _MOST_FIELDS: Final = 1_000
 _LARGEST_FIELD: Final = 64 * 1024
 """Bytes of a field that are kept; the rest of a longer one is dropped."""
-LARGEST_FIELDS: Final = 1024 * 1024
+_LARGEST_FIELDS: Final = 1024 * 1024
 """Bytes of all fields that are kept; a form with more is refused."""
 
 _Event: TypeAlias = MultipartSegment | bytes | bytearray | None
@@ -37,6 +37,8 @@ class UploadForm:
         self.fields: MultiDict[str] = MultiDict()
         """The fields that were read so far, each with at most 64 KiB of its text."""
         self.file_name: str | None = None
+        self.announced_size = max(0, (request.content_length or 0) - _LARGEST_FIELDS)
+        """Bytes that the file has at least, as the client says; the other fields take a part of the request."""
         self._file_field = file_field
         self._small_file = small_file
         self._takes_any_name = takes_any_name
@@ -87,7 +89,7 @@ class UploadForm:
         if name is None:
             return
         self._kept += len(value)
-        if self._kept > LARGEST_FIELDS:
+        if self._kept > _LARGEST_FIELDS:
             raise BadParametersError(_TOO_LONG)
         # A cut may go through a character.
         self.fields.add(name, value.decode(errors="replace"))

@@ -1,6 +1,7 @@
 """Caches: who may keep an answer, and entity tags, so that a client need not get again what it has."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import ETag, web
@@ -19,6 +20,8 @@ _FILE_FOR_ITS_CALLER: Final = "private, max-age=0, must-revalidate"
 _INDEX_FOR_ITS_CALLER: Final = "private, no-cache"
 """A deletion shows at the next request. uv would not ask at all within a max-age."""
 _TAG_LENGTH: Final = 32
+_MOST_TAGS: Final = 32
+"""Tags that a client may name; others count as not named."""
 _OK: Final = 200
 _READABLE: Final = frozenset({_OK, 206, 304})
 
@@ -37,13 +40,13 @@ def cache_control(request: web.Request, response: web.StreamResponse) -> str:
 async def tag_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Tag each answer that goes well, and say 304 to a client that has it.
 
-    Files have tags of their own (`service.downloads`).
+    Files have tags of their own (`service.downloads`), and so has an index whose tag is known before its text is made.
     """
     response = await handler(request)
     operation = request.get(OPERATION)
     if operation is None or not operation.is_tagged or response.status != _OK:
         return response
-    if isinstance(response, web.Response) and isinstance(response.body, bytes):
+    if response.etag is None and isinstance(response, web.Response) and isinstance(response.body, bytes):
         tag = hashlib.sha256(response.body).hexdigest()[:_TAG_LENGTH]
         # uv compares an index anew only by a strong tag; all other answers have a weak one, as GitLab's.
         response.etag = ETag(tag, is_weak=not operation.is_index)
@@ -55,8 +58,13 @@ async def tag_answers(request: web.Request, handler: Handler) -> web.StreamRespo
 
 def is_known(request: web.Request, tag: str) -> bool:
     """Return whether the client names the tag in If-None-Match, be it weak or not (RFC 9110, section 13.1.2)."""
+    return any(known in {tag, ETAG_ANY} for known in known_tags(request))
+
+
+def known_tags(request: web.Request) -> Sequence[str]:
+    """Return the tags that the client names in If-None-Match, at most 32; a star is one that fits all."""
     try:
         known = request.if_none_match or ()
     except ValueError:
-        return False
-    return any(etag.value in {tag, ETAG_ANY} for etag in known)
+        return ()
+    return [etag.value for etag in known[:_MOST_TAGS]]
