@@ -7,16 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from schemas.names import PackageType
-from service.access.callers import Caller
-from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
-from service.catalogue.uploads import UploadBody, add_file, stored_body
-from service.http.body.upload_forms import LARGEST_FIELDS, UploadForm
-from service.infra.postgres.database import Database
+from service.catalogue.uploads import UploadBody
+from service.http.body.upload_forms import UploadForm
 from service.infra.postgres.repeating import repeated
-from service.infra.storage.interface import ObjectStore, StoredObject
+from service.infra.storage.interface import StoredObject
 from service.registries.helm.charts import Chart, read_chart
 from service.registries.helm.provenance import PROVENANCE, PROVENANCE_SUFFIX, read_provenance
+from service.registries.publishers import Publisher, body_of_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +30,8 @@ class _Incoming:
             yield chunk
 
 
-async def push(
-    database: Database,
-    store: ObjectStore,
-    *,
-    caller: Caller,
-    project: Project,
-    channel: str,
-    form: UploadForm,
-    announced: int | None,
-    max_size: int,
-) -> None:
-    """Add the chart of the form to a channel, with its provenance file if that came along.
-
-    *announced* is the size of the whole request, in bytes; *max_size* that of the largest chart.
+async def push(publisher: Publisher, form: UploadForm, *, channel: str, max_size: int) -> None:
+    """Add the chart of the form to a channel, with its provenance file if that came along; *max_size* is bytes.
 
     Raises:
         BadParametersError: the form breaks a rule.
@@ -54,28 +40,22 @@ async def push(
         ConflictError: somebody else pushed the same chart in this very moment.
     """
     incoming = _Incoming(form)
-    # The request is larger than the file, by the other fields.
-    size = max(0, (announced or 0) - LARGEST_FIELDS)
-    body = UploadBody(incoming.chunks(), announced=size, max_size=max_size)
-    body.require_announced_size()
-    await form.find_file()
+    body = await body_of_form(form, incoming.chunks(), max_size=max_size)
     async with AsyncExitStack() as stack:
-        stored = await stack.enter_async_context(stored_body(database, store, project.id, body))
+        stored = await stack.enter_async_context(publisher.stored(body))
         chart = await asyncio.to_thread(read_chart, bytes(incoming.archive))
         provenance = read_provenance(form.fields.get(PROVENANCE), chart, sha256=stored.sha256)
-        signed = await stack.enter_async_context(_stored_provenance(database, store, project.id, provenance))
-        await _write_rows(database, caller, project, chart, stored, channel=channel, signed=signed)
+        signed = await stack.enter_async_context(_stored_provenance(publisher, provenance))
+        await _write_rows(publisher, chart, stored, channel=channel, signed=signed)
 
 
 @asynccontextmanager
-async def _stored_provenance(
-    database: Database, store: ObjectStore, project_id: int, provenance: bytes | None
-) -> AsyncGenerator[StoredObject | None]:
+async def _stored_provenance(publisher: Publisher, provenance: bytes | None) -> AsyncGenerator[StoredObject | None]:
     """Store the provenance file for the rows that the block writes; None where the chart came without one."""
     if provenance is None:
         yield None
         return
-    async with stored_body(database, store, project_id, UploadBody(_once(provenance))) as stored:
+    async with publisher.stored(UploadBody(_once(provenance))) as stored:
         yield stored
 
 
@@ -85,30 +65,21 @@ async def _once(content: bytes) -> AsyncIterator[bytes]:
 
 @repeated
 async def _write_rows(
-    database: Database,
-    caller: Caller,
-    project: Project,
-    chart: Chart,
-    stored: StoredObject,
-    *,
-    channel: str,
-    signed: StoredObject | None,
+    publisher: Publisher, chart: Chart, stored: StoredObject, *, channel: str, signed: StoredObject | None
 ) -> None:
     details = json.dumps({"channel": channel, "metadata": chart.metadata})
     of_chart = json.dumps({"channel": channel, "chart_sha256": stored.sha256.hex()})
-    async with database.transaction() as connection:
+    async with publisher.database.transaction() as connection:
         package = await upload_rows.find_or_create_package(
             connection,
-            project_id=project.id,
+            project_id=publisher.project.id,
             package_type=PackageType.HELM,
             name=chart.name,
             version=chart.version,
-            creator_id=caller.user_id,
+            creator_id=publisher.caller.user_id,
         )
-        await add_file(
-            connection, caller, stored, project=project, package=package, file_name=chart.file_name, details=details
-        )
+        await publisher.add_file(connection, stored, package, chart.file_name, details=details)
         if signed is not None:
             name = chart.file_name + PROVENANCE_SUFFIX
             known = replace(package, is_new=False)
-            await add_file(connection, caller, signed, project=project, package=known, file_name=name, details=of_chart)
+            await publisher.add_file(connection, signed, known, name, details=of_chart)

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from schemas.http.resources import Message
 from schemas.names import PackageType
-from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
+from service.catalogue.guard.admission import UPLOAD_REFUSALS
 from service.downloads import send_file
 from service.http import CONTEXT, MOVED, PROJECT_REFUSALS, Answer, Media, Routes, project_visit, reply
 from service.http.body.upload_forms import UploadForm
@@ -25,6 +25,7 @@ from service.registries.helm import publishing, rows
 from service.registries.helm.charts import NAME_RULE, is_name
 from service.registries.helm.index import index_of
 from service.registries.helm.provenance import PROVENANCE, PROVENANCE_SUFFIX
+from service.registries.publishers import publisher_of
 
 routes = Routes("Helm", carriers=OF_PACKAGE_MANAGERS)
 
@@ -55,20 +56,11 @@ _PUSHING: Final = (
 )
 async def push_helm_chart(request: web.Request) -> web.Response:
     """Push a chart to a channel: a form with the packed chart in `chart`, and perhaps its provenance file in `prov`."""
-    async with project_visit(request, credential_required=True) as (connection, found):
-        channel = _channel(request)
-        await require_may_publish(connection, found.caller, found.project, PackageType.HELM)
-    context = request.app[CONTEXT]
-    await publishing.push(
-        context.database,
-        context.store,
-        caller=found.caller,
-        project=found.project,
-        channel=channel,
-        form=UploadForm(request, file_field="chart", small_file=PROVENANCE),
-        announced=request.content_length,
-        max_size=context.settings.helm_max_file_size,
-    )
+    publisher = await publisher_of(request, PackageType.HELM)
+    channel = _channel(request)
+    form = UploadForm(request, file_field="chart", small_file=PROVENANCE)
+    limit = request.app[CONTEXT].settings.helm_max_file_size
+    await publishing.push(publisher, form, channel=channel, max_size=limit)
     return reply(Message(message="201 Created"), status=201)
 
 

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from service.catalogue.uploads import UploadBody, stored_body
+from service.catalogue.uploads import UploadBody
 from service.infra.storage.interface import Digests
 from service.refusals import BadRequestError, ConflictError, NotFoundError, ValidationFailedError
 from service.registries.maven import rows
 from service.registries.maven.coordinates import METADATA_FILE, Coordinates
 from service.registries.maven.metadata import LARGEST_METADATA, MetadataReader, Plugin, PluginDetails
-from service.registries.maven.publishing import Publisher, write_rows
+from service.registries.maven.publishing import write_rows
+from service.registries.publishers import Publisher
 
 _LARGEST_CHECKSUM: Final = 1024
 """Bytes of a file with a checksum; some tools write the name of its file, too."""
@@ -33,6 +34,24 @@ async def accept_checksum(
         ConflictError: it is that of other bytes.
         NotFoundError: there is no such file.
     """
+    digest = await _read_checksum(body, algorithm)
+    if file_name == METADATA_FILE:
+        return
+    async with publisher.database.connection() as connection:
+        copies = await rows.find_copies(connection, publisher.project.id, coordinates, file_name)
+    if not copies:
+        raise NotFoundError
+    known = {file.checksum(algorithm) for file in copies}
+    if not known & {None, digest}:
+        raise ConflictError(f"Checksum does not match ({algorithm})")
+
+
+async def _read_checksum(body: UploadBody, algorithm: str) -> str:
+    """Return the checksum in lower case.
+
+    Raises:
+        BadRequestError: the body has none, or is not what its sender says.
+    """
     body = replace(body, max_size=_LARGEST_CHECKSUM)
     body.require_announced_size()
     content, digests = b"".join([chunk async for chunk in body.limited()]), Digests()
@@ -42,15 +61,7 @@ async def accept_checksum(
     digest = re.search(hexadecimal, content.decode(errors="replace"))
     if digest is None:
         raise BadRequestError(f"Checksum cannot be read ({algorithm})")
-    if file_name == METADATA_FILE:
-        return
-    async with publisher.database.connection() as connection:
-        copies = await rows.find_copies(connection, publisher.project.id, coordinates, file_name)
-    if not copies:
-        raise NotFoundError
-    known = {file.checksum(algorithm) for file in copies}
-    if not known & {None, digest[0].lower()}:
-        raise ConflictError(f"Checksum does not match ({algorithm})")
+    return digest[0].lower()
 
 
 async def accept_metadata(publisher: Publisher, coordinates: Coordinates, body: UploadBody) -> None:
@@ -77,7 +88,7 @@ async def accept_metadata(publisher: Publisher, coordinates: Coordinates, body: 
         raise ValidationFailedError("Metadata with plugins are too large (maximum is 1 MiB)")
     details = PluginDetails(plugins=tuple(received.plugins)).model_dump_json()
     kept = UploadBody(_once(bytes(received.content)))
-    async with stored_body(publisher.database, publisher.store, publisher.project.id, kept) as stored:
+    async with publisher.stored(kept) as stored:
         await write_rows(publisher, coordinates, METADATA_FILE, stored, details=details)
 
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from pydantic import BaseModel, ConfigDict
 
 from schemas.names import PackageType
-from service.access.callers import Caller
-from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
-from service.catalogue.uploads import DUPLICATE, UploadBody, add_file, stored_body
-from service.infra.postgres.database import Connection, Database
+from service.catalogue.uploads import DUPLICATE, UploadBody
+from service.infra.postgres.database import Connection
 from service.infra.postgres.repeating import repeated
-from service.infra.storage.interface import ObjectStore, StoredObject
+from service.infra.storage.interface import StoredObject
 from service.refusals import (
     BadRequestError,
     PreconditionFailedError,
@@ -22,6 +20,7 @@ from service.refusals import (
 from service.registries.maven import rows
 from service.registries.maven.coordinates import Coordinates
 from service.registries.maven.poms import LARGEST_POM, PomReader, is_pom
+from service.registries.publishers import Publisher
 
 
 class MavenDetails(BaseModel):
@@ -30,16 +29,6 @@ class MavenDetails(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     sha512: str
-
-
-@dataclass(frozen=True, slots=True)
-class Publisher:
-    """A caller that publishes in a project."""
-
-    database: Database
-    store: ObjectStore
-    caller: Caller
-    project: Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +71,7 @@ async def publish_file(
     refusal = await _refuse_duplicate(publisher, coordinates, file_name, is_new=is_new)
     incoming = _Incoming(body, pom)
     whole = replace(body, chunks=incoming.chunks(), also=incoming.check)
-    async with stored_body(publisher.database, publisher.store, publisher.project.id, whole) as stored:
+    async with publisher.stored(whole) as stored:
         details = MavenDetails(sha512=incoming.sha512.hexdigest()).model_dump_json()
         await write_rows(publisher, coordinates, file_name, stored, details=details, refusal=refusal)
 
@@ -142,12 +131,4 @@ async def write_rows(
         )
         if refusal is not None and await refusal.applies(connection, publisher.project.id, coordinates, file_name):
             raise refusal.error
-        await add_file(
-            connection,
-            publisher.caller,
-            stored,
-            project=publisher.project,
-            package=package,
-            file_name=file_name,
-            details=details,
-        )
+        await publisher.add_file(connection, stored, package, file_name, details=details)

@@ -30,7 +30,7 @@ from service.registries.maven.coordinates import (
     PATH_RULE,
     Coordinates,
 )
-from service.registries.maven.publishing import Publisher
+from service.registries.publishers import Publisher
 
 routes = Routes("Maven", carriers=OF_PACKAGE_MANAGERS)
 
@@ -107,8 +107,7 @@ async def _visit(request: web.Request, file_name: str, *, size: int | None = Non
         await require_may_publish(
             connection, found.caller, found.project, PackageType.MAVEN, name=coordinates.name, size=size
         )
-    context = request.app[CONTEXT]
-    return Publisher(context.database, context.store, found.caller, found.project), coordinates
+    return Publisher.of_visit(request, found), coordinates
 
 
 def _body(request: web.Request, max_size: int = 0) -> UploadBody:

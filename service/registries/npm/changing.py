@@ -106,7 +106,7 @@ async def unpublish(deletions: Deletions, origin: Origin, *, project: Project, p
 
 async def _expected(connection: Connection, project: Project, name: str, revision: str) -> Versions:
     """Return the versions of the name, which are those of a revision; the name is locked."""
-    versions = versions_of(await rows.list_versions(connection, [project.id], name, is_full=False))
+    versions = versions_of(await rows.list_versions(connection, [project.id], name))
     if versions is None:
         raise PackageNameNotFoundError
     if versions.revision != revision:

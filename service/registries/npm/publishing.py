@@ -6,12 +6,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.access.callers import Caller
-from service.access.rows import Project
-from service.catalogue.uploads import UploadBody, add_file, stored_body
-from service.infra.postgres.database import Database
+from service.catalogue.uploads import UploadBody
 from service.infra.postgres.repeating import repeated
-from service.infra.storage.interface import ObjectStore, StoredObject
+from service.infra.storage.interface import StoredObject
 from service.refusals import BadParametersError, ValidationFailedError
 from service.registries.npm import rows
 from service.registries.npm.cutting import LARGEST_REST, TarballCutter
@@ -19,6 +16,7 @@ from service.registries.npm.manifests import NewVersion
 from service.registries.npm.names import file_name_of, scope_of
 from service.registries.npm.refusals import PackageExistsError, UnpublishableError
 from service.registries.npm.tarball import TarballReader
+from service.registries.publishers import Publisher
 
 _SLICE: Final = 4 * 1024
 """Bytes of JSON that are read before others have their turn."""
@@ -73,15 +71,7 @@ def _parts(piece: bytes, cutter: TarballCutter) -> Iterator[bytes]:
 
 
 async def publish(
-    database: Database,
-    store: ObjectStore,
-    *,
-    caller: Caller,
-    project: Project,
-    name: str,
-    pieces: AsyncIterable[bytes],
-    announced: int | None,
-    max_size: int,
+    publisher: Publisher, name: str, pieces: AsyncIterable[bytes], *, announced: int | None, max_size: int
 ) -> NewVersion:
     """Add the version that the body has; *announced* is the size of the body, and *max_size* that of a tarball.
 
@@ -99,22 +89,21 @@ async def publish(
         raise UnpublishableError(_TOO_LARGE)
     incoming = _Incoming(pieces, name, max_size)
     body = UploadBody(incoming.chunks(), also=incoming.check)
-    async with stored_body(database, store, project.id, body) as stored:
+    async with publisher.stored(body) as stored:
         new = incoming.new
         if new is None:
             raise TypeError("the store did not check the object")
-        await _write_rows(database, caller, project, new, stored, details=incoming.details)
+        await _write_rows(publisher, new, stored, details=incoming.details)
     return new
 
 
 @repeated
-async def _write_rows(
-    database: Database, caller: Caller, project: Project, new: NewVersion, stored: StoredObject, *, details: str
-) -> None:
-    async with database.transaction() as connection:
+async def _write_rows(publisher: Publisher, new: NewVersion, stored: StoredObject, *, details: str) -> None:
+    project = publisher.project
+    async with publisher.database.transaction() as connection:
         await rows.lock_name(connection, project_id=project.id, name=new.name)
         package = await rows.create_package(
-            connection, project_id=project.id, name=new.name, version=new.version, creator_id=caller.user_id
+            connection, project_id=project.id, name=new.name, version=new.version, creator_id=publisher.caller.user_id
         )
         if package is None:
             raise PackageExistsError
@@ -127,7 +116,5 @@ async def _write_rows(
         ):
             raise ValidationFailedError("Package already exists")
         file_name = file_name_of(new.name, new.version)
-        await add_file(
-            connection, caller, stored, project=project, package=package, file_name=file_name, details=details
-        )
+        await publisher.add_file(connection, stored, package, file_name, details=details)
         await rows.move_tag(connection, project_id=project.id, name=new.name, tag=new.tag, package_id=package.id)

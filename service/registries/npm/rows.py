@@ -20,16 +20,6 @@ class VersionRow:
     package_id: int
     project_id: int
     version: str
-    created_at: datetime
-    updated_at: datetime
-    file_name: str
-    sha1: bytes | None
-    manifest: str | None
-    """JSON; None for a version that did not come from npm."""
-    integrity: str | None
-    file_count: int | None
-    unpacked_size: int | None
-    deprecated: str | None
     tag: str | None
     tagged_at: datetime | None
     """When the tag was set."""
@@ -39,17 +29,12 @@ _version: Final = row_reader(VersionRow)
 _package: Final = row_reader(UploadedPackageRow)
 
 
-async def list_versions(
-    connection: Connection, project_ids: Collection[int], name: str, *, is_full: bool
-) -> list[VersionRow]:
+async def list_versions(connection: Connection, project_ids: Collection[int], name: str) -> list[VersionRow]:
     """Return rows of the versions of that name in these projects, at most 20,000, the highest first.
 
-    A version has a row for each tarball, the newest first, and for each tag. Several projects may have it. Without
-    *is_full*, a manifest has what installations read.
+    A version has a row for each tarball, the newest first, and for each tag. Several projects may have it.
     """
-    rows = await fetch(
-        connection, "npm_versions", project_ids=list(project_ids), name=name, is_full=is_full, limit=MOST_VERSIONS
-    )
+    rows = await fetch(connection, "npm_versions", project_ids=list(project_ids), name=name, limit=MOST_VERSIONS)
     return [_version(row) for row in rows]
 
 

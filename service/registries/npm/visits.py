@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NoReturn, TypeAlias
 from urllib.parse import quote
 
 from aiohttp import web
@@ -13,7 +13,6 @@ from schemas.names import AccessLevel, PackageType
 from service.access import access
 from service.access.callers import Caller
 from service.access.rows import Group, Project
-from service.catalogue.guard.admission import require_may_publish
 from service.http.addresses import external_url
 from service.http.admission import ask_for_credentials as ask_caller
 from service.http.admission import require_packages
@@ -26,6 +25,7 @@ from service.registries.forwarding import forward_unknown
 from service.registries.npm import rows
 from service.registries.npm.names import is_name, scope_of
 from service.registries.npm.packument import Versions, versions_of
+from service.registries.npm.packument_text import PROJECT_ID
 from service.registries.npm.refusals import NO_PACKAGES
 
 PROJECT: Final = "/api/v4/projects/{id}/packages/npm"
@@ -51,13 +51,11 @@ class NpmVisit:
 
     caller: Caller
     project_ids: tuple[int, ...]
-    base_of: Callable[[int], str]
-    """Returns the address of a project's npm packages by the project's id."""
+    base: str
+    """The address of a project's npm packages, with `{project_id}` in the place of its number."""
     group: Group | None = None
 
-    async def versions(
-        self, request: web.Request, connection: Connection, name: str, *, is_full: bool = False
-    ) -> Versions:
+    async def versions(self, request: web.Request, connection: Connection, name: str) -> Versions:
         """Return the versions of that name.
 
         Raises:
@@ -65,14 +63,19 @@ class NpmVisit:
             UnauthorizedError: there are none that everybody can read.
             web.HTTPFound: the name is unknown, and a public registry is asked for such names.
         """
-        is_valid = is_name(name)
-        found = await rows.list_versions(connection, self.project_ids, name, is_full=is_full) if is_valid else ()
+        found = await rows.list_versions(connection, self.project_ids, name) if is_name(name) else ()
         versions = versions_of(found)
-        if versions is not None:
-            return versions
+        return versions if versions is not None else await self.refuse_unknown(request, connection, name)
+
+    async def refuse_unknown(self, request: web.Request, connection: Connection, name: str) -> NoReturn:
+        """Refuse to read a name that has no versions here.
+
+        Raises:
+            MissingError, UnauthorizedError, web.HTTPFound: as for `versions`.
+        """
         if self.group is not None:
             await ask_for_credentials(connection, self.caller, self.group, is_found=False)
-        if is_valid:
+        if is_name(name):
             await forward_unknown(request, connection, PackageType.NPM, names=[name], path=name)
         raise NO_PACKAGES
 
@@ -98,7 +101,7 @@ async def _npm_project(request: web.Request) -> AsyncGenerator[tuple[Connection,
     """Visit a project, whose own addresses are written as the client wrote them: it sends its token only there."""
     async with project_visit(request) as (connection, found):
         base = _base(request, quote(request.match_info["id"], safe=""))
-        yield connection, NpmVisit(found.caller, (found.project.id,), lambda _: base)
+        yield connection, NpmVisit(found.caller, (found.project.id,), base)
 
 
 @asynccontextmanager
@@ -151,23 +154,11 @@ async def require_in_project(connection: Connection, caller: Caller, project_id:
 
 async def _visit_below(request: web.Request, connection: Connection, caller: Caller, group: Group) -> NpmVisit:
     levels = await access.project_levels(connection, caller, group)
-    return NpmVisit(caller, tuple(levels), lambda project_id: _base(request, str(project_id)), group)
+    return NpmVisit(caller, tuple(levels), _base(request, PROJECT_ID), group)
 
 
 def _base(request: web.Request, reference: str) -> str:
     return f"{external_url(request)}/api/v4/projects/{reference}/packages/npm"
-
-
-async def visit_to_publish(request: web.Request) -> Visit:
-    """Visit a project in which the caller may publish a version of the name in the address.
-
-    Raises:
-        RefusedError: as for `project_visit`; or it is nobody, or the guard of uploads refuses the caller.
-    """
-    async with project_visit(request, credential_required=True) as (connection, found):
-        name = request.match_info["name"]
-        await require_may_publish(connection, found.caller, found.project, PackageType.NPM, name=name)
-    return found
 
 
 async def visit_to_write(request: web.Request, level: AccessLevel) -> Visit:

@@ -4,20 +4,19 @@ from enum import StrEnum
 from typing import Final
 
 from schemas.names import PackageType
-from service.access.callers import Caller
 from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
 from service.catalogue.rows.uploads import UploadedPackageRow
-from service.catalogue.uploads import UploadBody, add_file, stored_body
-from service.http.body.upload_forms import LARGEST_FIELDS, UploadForm
-from service.infra.postgres.database import Connection, Database
+from service.http.body.upload_forms import UploadForm
+from service.infra.postgres.database import Connection
 from service.infra.postgres.repeating import repeated
-from service.infra.storage.interface import ObjectStore, StoredObject
+from service.infra.storage.interface import StoredObject
 from service.refusals import ConflictError, ValidationFailedError
 from service.registries.archives.stored_file import read_stored
 from service.registries.nuget import rows
 from service.registries.nuget.archives import read_package
 from service.registries.nuget.nuspec import Nuspec
+from service.registries.publishers import Publisher, body_of_form
 
 _DUPLICATE: Final = "A package with the same name and version already exists"
 
@@ -29,18 +28,8 @@ class FileKind(StrEnum):
     SYMBOLS = ".snupkg"
 
 
-async def push(
-    database: Database,
-    store: ObjectStore,
-    *,
-    caller: Caller,
-    project: Project,
-    kind: FileKind,
-    form: UploadForm,
-    announced: int | None,
-    max_size: int,
-) -> None:
-    """Add the file of the form to its package; *announced* and *max_size* are bytes, and *max_size* is 0 for any.
+async def push(publisher: Publisher, form: UploadForm, *, kind: FileKind, max_size: int) -> None:
+    """Add the file of the form to its package; *max_size* is bytes, 0 for any.
 
     Raises:
         BadParametersError: the form breaks a rule.
@@ -49,16 +38,12 @@ async def push(
         ConflictError: there is such a file, and may not be another. Also if somebody else pushed the same package in
             this very moment.
     """
-    # The request is larger than the file, by the other fields.
-    size = max(0, (announced or 0) - LARGEST_FIELDS)
-    body = UploadBody(form.bytes_of_file(), announced=size, max_size=max_size)
-    body.require_announced_size()
-    await form.find_file()
-    async with stored_body(database, store, project.id, body) as stored:
-        nuspec = await read_stored(store, stored, read_package)
+    body = await body_of_form(form, form.bytes_of_file(), max_size=max_size)
+    async with publisher.stored(body) as stored:
+        nuspec = await read_stored(publisher.store, stored, read_package)
         if nuspec.is_of_symbols != (kind is FileKind.SYMBOLS):
             raise ValidationFailedError(_OTHER_KIND[kind])
-        await _write_rows(database, caller, project, nuspec, stored, kind=kind)
+        await _write_rows(publisher, nuspec, stored, kind=kind)
 
 
 _OTHER_KIND: Final = {
@@ -68,32 +53,22 @@ _OTHER_KIND: Final = {
 
 
 @repeated
-async def _write_rows(
-    database: Database, caller: Caller, project: Project, nuspec: Nuspec, stored: StoredObject, *, kind: FileKind
-) -> None:
+async def _write_rows(publisher: Publisher, nuspec: Nuspec, stored: StoredObject, *, kind: FileKind) -> None:
     details = f'{{"nuspec":{nuspec.model_dump_json(exclude_none=True)}}}'
-    async with database.transaction() as connection:
+    async with publisher.database.transaction() as connection:
         package = await upload_rows.find_or_create_package(
             connection,
-            project_id=project.id,
+            project_id=publisher.project.id,
             package_type=PackageType.NUGET,
             name=nuspec.id,
             version=nuspec.version,
-            creator_id=caller.user_id,
+            creator_id=publisher.caller.user_id,
         )
         if kind is FileKind.SYMBOLS and package.is_new:
             raise ValidationFailedError("Symbols have no package: push the package of that name and version first")
         if not package.is_new:
-            await _refuse_duplicate(connection, project, package, kind)
-        await add_file(
-            connection,
-            caller,
-            stored,
-            project=project,
-            package=package,
-            file_name=nuspec.file_stem + kind,
-            details=details,
-        )
+            await _refuse_duplicate(connection, publisher.project, package, kind)
+        await publisher.add_file(connection, stored, package, nuspec.file_stem + kind, details=details)
 
 
 async def _refuse_duplicate(

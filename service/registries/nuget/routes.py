@@ -8,7 +8,7 @@ from aiohttp import web
 from schemas.http.resources import Message
 from schemas.names import PackageType
 from service.access import access
-from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
+from service.catalogue.guard.admission import UPLOAD_REFUSALS
 from service.deletions import accept
 from service.downloads import send_file
 from service.http import CONTEXT, MOVED, PROJECT_REFUSALS, Answer, Routes, project_visit, reply
@@ -31,6 +31,7 @@ from service.refusals import (
 from service.registries.nuget import publishing, rows
 from service.registries.nuget.publishing import FileKind
 from service.registries.nuget.versions import NuGetVersion
+from service.registries.publishers import publisher_of
 
 routes = Routes("NuGet", carriers=OF_PACKAGE_MANAGERS)
 
@@ -128,19 +129,9 @@ async def delete_nuget_package(request: web.Request) -> web.Response:
 
 
 async def _push(request: web.Request, kind: FileKind) -> web.Response:
-    async with project_visit(request, credential_required=True) as (connection, found):
-        await require_may_publish(connection, found.caller, found.project, PackageType.NUGET)
-    context = request.app[CONTEXT]
-    await publishing.push(
-        context.database,
-        context.store,
-        caller=found.caller,
-        project=found.project,
-        kind=kind,
-        form=UploadForm(request, file_field="package", takes_any_name=True),
-        announced=request.content_length,
-        max_size=context.settings.nuget_max_file_size,
-    )
+    publisher = await publisher_of(request, PackageType.NUGET)
+    form = UploadForm(request, file_field="package", takes_any_name=True)
+    await publishing.push(publisher, form, kind=kind, max_size=request.app[CONTEXT].settings.nuget_max_file_size)
     return reply(Message(message="201 Created"), status=201)
 
 

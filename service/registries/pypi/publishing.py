@@ -5,16 +5,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from schemas.names import PackageType
-from service.access.callers import Caller
-from service.access.rows import Project
 from service.catalogue.rows import uploads as upload_rows
-from service.catalogue.uploads import UploadBody, add_file, stored_body
-from service.http.body.upload_forms import LARGEST_FIELDS, UploadForm
-from service.infra.postgres.database import Database
+from service.http.body.upload_forms import UploadForm
 from service.infra.postgres.repeating import repeated
 from service.infra.storage.interface import ObjectStore, StoredObject
 from service.refusals import ValidationFailedError
 from service.registries.archives.stored_file import read_stored
+from service.registries.publishers import Publisher, body_of_form
 from service.registries.pypi.details import Release
 from service.registries.pypi.distributions import Distribution, read_distribution
 
@@ -39,17 +36,8 @@ class _Incoming:
         self.release.check(stored, blake2_256=self.blake2_256.digest())
 
 
-async def publish(
-    database: Database,
-    store: ObjectStore,
-    *,
-    caller: Caller,
-    project: Project,
-    form: UploadForm,
-    announced: int | None,
-    max_size: int,
-) -> None:
-    """Add the file of the form to its package; *announced* and *max_size* are bytes, and *max_size* is 0 for any.
+async def publish(publisher: Publisher, form: UploadForm, *, max_size: int) -> None:
+    """Add the file of the form to its package; *max_size* is bytes, 0 for any.
 
     Raises:
         BadParametersError, ValidationFailedError: the form breaks a rule, or the package has such a file already.
@@ -58,19 +46,15 @@ async def publish(
         ConflictError: somebody else published the same package in this very moment.
     """
     incoming = _Incoming(form)
-    # The request is larger than the file, by the other fields.
-    size = max(0, (announced or 0) - LARGEST_FIELDS)
-    body = UploadBody(incoming.chunks(), announced=size, max_size=max_size, also=incoming.check)
-    body.require_announced_size()
-    await form.find_file()
+    body = await body_of_form(form, incoming.chunks(), max_size=max_size, also=incoming.check)
     if form.fields.keys() >= {"name", "version"}:
         # The file comes last as a rule, so a client whose fields are wrong need not send it.
         Release.of(form.fields, form.file_name or "")
-    async with stored_body(database, store, project.id, body) as stored:
+    async with publisher.stored(body) as stored:
         if incoming.release is None:
             raise TypeError("the store did not check the object")
-        release = incoming.release.described_by(await _distribution(store, stored, incoming.release))
-        await _write_rows(database, caller, project, release, stored)
+        release = incoming.release.described_by(await _distribution(publisher.store, stored, incoming.release))
+        await _write_rows(publisher, release, stored)
 
 
 async def _distribution(store: ObjectStore, stored: StoredObject, release: Release) -> Distribution:
@@ -78,21 +62,17 @@ async def _distribution(store: ObjectStore, stored: StoredObject, release: Relea
 
 
 @repeated
-async def _write_rows(
-    database: Database, caller: Caller, project: Project, release: Release, stored: StoredObject
-) -> None:
-    async with database.transaction() as connection:
+async def _write_rows(publisher: Publisher, release: Release, stored: StoredObject) -> None:
+    async with publisher.database.transaction() as connection:
         package = await upload_rows.find_or_create_package(
             connection,
-            project_id=project.id,
+            project_id=publisher.project.id,
             package_type=PackageType.PYPI,
             name=release.name,
             version=release.version,
-            creator_id=caller.user_id,
+            creator_id=publisher.caller.user_id,
         )
         if await upload_rows.has_file_in(connection, package_id=package.id, file_name=release.file_name):
             raise ValidationFailedError(_TAKEN)
         details = release.details.model_dump_json(exclude_none=True)
-        await add_file(
-            connection, caller, stored, project=project, package=package, file_name=release.file_name, details=details
-        )
+        await publisher.add_file(connection, stored, package, release.file_name, details=details)

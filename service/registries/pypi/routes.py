@@ -1,23 +1,28 @@
 """PyPI: publish, and the simple index of a project or a group with its files."""
 
+import json
 import re
 from collections.abc import Collection, Sequence
+from functools import partial
+from html import escape
 from typing import Final, NoReturn
 
-from aiohttp import web
+from aiohttp import ETag, web
 from packaging.utils import canonicalize_name
 
 from schemas.http.resources import Message
 from schemas.names import PackageType
 from service.access import access
-from service.catalogue.guard.admission import UPLOAD_REFUSALS, require_may_publish
+from service.catalogue.guard.admission import UPLOAD_REFUSALS
 from service.downloads import send_file
 from service.http.addresses import external_url
 from service.http.body.upload_forms import UploadForm
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.keys import CONTEXT
 from service.http.operations import ADDRESS, FILE_BYTES, FILE_PART, MOVED, Answer, Media, Routes
+from service.http.reading_visits import read_in_project
 from service.http.replies import reply
+from service.http.serving.caching import known_tags
 from service.http.visits import GROUP_REFUSALS, PROJECT_REFUSALS, group_visit, project_visit
 from service.infra.postgres.database import Connection, Record
 from service.refusals import (
@@ -31,12 +36,13 @@ from service.refusals import (
 )
 from service.registries.asking import ask_for_credentials
 from service.registries.forwarding import FORWARDED, forward_unknown
-from service.registries.pypi import index, publishing, rows
+from service.registries.publishers import publisher_of
+from service.registries.pypi import index, index_text, publishing, rows
 from service.registries.pypi.core_metadata import METADATA_SUFFIX, send_metadata
 from service.registries.pypi.details import possible_names
-from service.registries.pypi.index import IndexAddresses, SimpleNames, SimplePackage
+from service.registries.pypi.index import SimpleNames, SimplePackage
+from service.registries.pypi.index_text import IndexText, WantedIndex
 from service.registries.pypi.negotiation import JSON_TYPE, wants_json
-from service.registries.pypi.rows import IndexedFile
 
 routes = Routes("PyPI", carriers=OF_PACKAGE_MANAGERS)
 
@@ -67,18 +73,9 @@ _OF_GROUP: Final = (*GROUP_REFUSALS, PackageNameNotFoundError)
 @routes.post(_PROJECT, answers=Answer(201, Message), refusals=_PUBLISHING, takes_bytes=True, form_file="content")
 async def publish_pypi_file(request: web.Request) -> web.Response:
     """Publish a wheel or a source archive: a multipart form with the file in `content`, as twine sends it."""
-    async with project_visit(request, credential_required=True) as (connection, found):
-        await require_may_publish(connection, found.caller, found.project, PackageType.PYPI)
-    context = request.app[CONTEXT]
-    await publishing.publish(
-        context.database,
-        context.store,
-        caller=found.caller,
-        project=found.project,
-        form=UploadForm(request, file_field="content"),
-        announced=request.content_length,
-        max_size=context.settings.pypi_max_file_size,
-    )
+    publisher = await publisher_of(request, PackageType.PYPI)
+    form = UploadForm(request, file_field="content")
+    await publishing.publish(publisher, form, max_size=request.app[CONTEXT].settings.pypi_max_file_size)
     return reply(Message(message="201 Created"), status=201)
 
 
@@ -90,7 +87,8 @@ async def list_pypi_names_of_project(request: web.Request) -> web.Response:
     """List the PyPI packages of a project."""
     async with project_visit(request) as (connection, found):
         names = await rows.list_names(connection, [found.project.id])
-    return _reply_names(request, found.project.path, names, _addresses_of_project(request, found.project.id))
+    base = str(found.project.id).join(_around_number(request))
+    return _reply_names(request, found.project.path, names, base)
 
 
 @routes.get(f"{_PROJECT}/simple/{{name}}", answers=(*_PACKAGE_INDEX, MOVED), refusals=_OF_PROJECT, is_index=True)
@@ -103,12 +101,14 @@ async def list_pypi_names_of_project(request: web.Request) -> web.Response:
 )
 async def show_pypi_index_of_project(request: web.Request) -> web.Response:
     """Show the files of a package in a project, under any spelling of its name."""
-    name = canonicalize_name(request.match_info["name"])
-    async with project_visit(request) as (connection, found):
-        files = await rows.list_files(connection, [found.project.id], name)
-        if not files:
-            await _refuse_unknown(request, connection, name)
-    return _reply_files(request, name, files, _addresses_of_project(request, found.project.id))
+    wanted = _wanted_index(request)
+    before, after = (_escaped(part, is_json=wanted.is_json) for part in _around_number(request))
+    read = partial(index_text.read_in_project, before=before, after=after)
+    _, _, found = await read_in_project(request, lambda: wanted, read)
+    if not found:
+        async with request.app[CONTEXT].database.connection() as connection:
+            await _refuse_unknown(request, connection, wanted.name)
+    return _reply_index(wanted, found[0])
 
 
 @routes.get(f"{_PROJECT}{_FILE}", answers=(*_DOWNLOADED, MOVED), refusals=_OF_PROJECT, path_rules=_FILE_RULES)
@@ -127,21 +127,22 @@ async def list_pypi_names_of_group(request: web.Request) -> web.Response:
         levels = await access.project_levels(connection, caller, group)
         names = await rows.list_names(connection, levels)
         await ask_for_credentials(connection, caller, group, is_found=bool(names))
-    return _reply_names(request, group.path, names, _addresses_of_group(request, group.id))
+    return _reply_names(request, group.path, names, _base_of_group(request, group.id))
 
 
 @routes.get(f"{_GROUP}/simple/{{name}}", answers=_PACKAGE_INDEX, refusals=_OF_GROUP, is_index=True)
 @routes.get(f"{_GROUP}/simple/{{name}}/", answers=_PACKAGE_INDEX, refusals=_OF_GROUP, is_index=True, is_hidden=True)
 async def show_pypi_index_of_group(request: web.Request) -> web.Response:
     """Show the files of a package in a group's projects, under any spelling of its name."""
-    name = canonicalize_name(request.match_info["name"])
+    wanted = _wanted_index(request)
     async with group_visit(request) as (connection, caller, group):
         levels = await access.project_levels(connection, caller, group)
-        files = await rows.list_files(connection, levels, name)
-        await ask_for_credentials(connection, caller, group, is_found=bool(files))
-        if not files:
-            await _refuse_unknown(request, connection, name)
-    return _reply_files(request, name, files, _addresses_of_group(request, group.id))
+        base = _escaped(_base_of_group(request, group.id), is_json=wanted.is_json)
+        found = await index_text.read_in_projects(connection, levels, wanted, base=base)
+        await ask_for_credentials(connection, caller, group, is_found=bool(found))
+        if not found:
+            await _refuse_unknown(request, connection, wanted.name)
+    return _reply_index(wanted, found[0])
 
 
 @routes.get(f"{_GROUP}{_FILE}", answers=_DOWNLOADED, refusals=_OF_GROUP, path_rules=_FILE_RULES)
@@ -180,35 +181,45 @@ async def _refuse_unknown(request: web.Request, connection: Connection, name: st
     raise PackageNameNotFoundError
 
 
-def _addresses_of_project(request: web.Request, project_id: int) -> IndexAddresses:
-    return IndexAddresses(f"{external_url(request)}/api/v4/projects/{project_id}/packages/pypi")
+def _around_number(request: web.Request) -> tuple[str, str]:
+    """Return the address of a project's registry before and after the number of the project."""
+    return f"{external_url(request)}/api/v4/projects/", "/packages/pypi"
 
 
-def _addresses_of_group(request: web.Request, group_id: int) -> IndexAddresses:
-    return IndexAddresses(f"{external_url(request)}/api/v4/groups/{group_id}/-/packages/pypi")
+def _base_of_group(request: web.Request, group_id: int) -> str:
+    return f"{external_url(request)}/api/v4/groups/{group_id}/-/packages/pypi"
 
 
-def _reply_files(
-    request: web.Request, name: str, files: Sequence[IndexedFile], addresses: IndexAddresses
-) -> web.Response:
-    if _wants_json(request):
-        return _reply_json(index.json_of_package(name, files, addresses))
-    return _reply_html(index.html_of_package(name, files, addresses))
+def _escaped(address: str, *, is_json: bool) -> str:
+    return json.dumps(address, ensure_ascii=False)[1:-1] if is_json else escape(address)
 
 
-def _reply_names(request: web.Request, title: str, names: Sequence[str], addresses: IndexAddresses) -> web.Response:
-    if _wants_json(request):
-        return _reply_json(index.json_of_names(names))
-    return _reply_html(index.html_of_names(title, names, addresses))
+def _wanted_index(request: web.Request) -> WantedIndex:
+    # Our own tags are ASCII, and the database refuses some other characters.
+    known = [tag for tag in known_tags(request) if tag.isascii()]
+    return WantedIndex(canonicalize_name(request.match_info["name"]), _wants_json(request), known)
+
+
+def _reply_index(wanted: WantedIndex, found: IndexText) -> web.Response:
+    if found.links is None:
+        response = web.Response(status=304, headers=_VARY)
+    else:
+        text = index.text_of_package(wanted.name, found, found.links, is_json=wanted.is_json)
+        response = _reply(text, is_json=wanted.is_json)
+    response.etag = ETag(found.tag)
+    return response
+
+
+def _reply_names(request: web.Request, title: str, names: Sequence[str], base: str) -> web.Response:
+    is_json = _wants_json(request)
+    text = index.json_of_names(names) if is_json else index.html_of_names(title, names, base)
+    return _reply(text, is_json=is_json)
 
 
 def _wants_json(request: web.Request) -> bool:
     return wants_json(",".join(request.headers.getall("Accept", ())))
 
 
-def _reply_json(text: str) -> web.Response:
-    return web.Response(text=text, content_type=JSON_TYPE, charset="utf-8", headers=_VARY)
-
-
-def _reply_html(text: str) -> web.Response:
-    return web.Response(text=text, content_type=Media.HTML.value, charset="utf-8", headers=_VARY)
+def _reply(text: bytes, *, is_json: bool) -> web.Response:
+    media = JSON_TYPE if is_json else Media.HTML.value
+    return web.Response(body=text, content_type=media, charset="utf-8", headers=_VARY)

@@ -1,42 +1,11 @@
-"""Reading the files of PyPI packages that can be installed."""
+"""Reading the names and files of PyPI packages that can be installed."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
-
-from packaging.utils import canonicalize_name
 
 from service.infra.postgres.database import Connection, Record, fetch
 
-MOST_FILES: Final = 20_000
-"""Files that one index shows: of more, the newest."""
 _MOST_NAMES: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedFile:
-    """A file as an index shows it; *size* in bytes."""
-
-    project_id: int
-    version: str | None
-    file_name: str
-    size: int
-    sha256: bytes
-    created_at: datetime
-    requires_python: str | None
-    metadata_sha256: str | None
-    """Hexadecimal; None where the metadata are not served."""
-
-
-async def list_files(connection: Connection, project_ids: Collection[int], normal_name: str) -> list[IndexedFile]:
-    """Return the files of the package with that normal name in these projects, at most 20,000."""
-    rows = await fetch(
-        connection, "pypi_files", project_ids=list(project_ids), normal_name=normal_name, limit=MOST_FILES
-    )
-    # PostgreSQL takes ten times as long to find the normal forms of a thousand file names.
-    beginning = f"{normal_name}-"
-    return [IndexedFile(**row) for row in rows if canonicalize_name(row["file_name"]).startswith(beginning)]
 
 
 async def list_names(connection: Connection, project_ids: Collection[int]) -> list[str]:

@@ -8,7 +8,15 @@ from typing import Final, TypeAlias
 import pytest
 
 from tests.integration.conftest import Client
-from tests.support.uploads import Upload, upload_generic, upload_helm, upload_maven, upload_npm, upload_pypi
+from tests.support.uploads import (
+    Upload,
+    upload_generic,
+    upload_helm,
+    upload_maven,
+    upload_npm,
+    upload_nuget,
+    upload_pypi,
+)
 
 _PRIVATE: Final = 102
 _PROJECTS: Final = (100, 101, _PRIVATE)
@@ -32,6 +40,7 @@ _FORMATS: Final = {
     "npm": Format(upload_npm, "npm/kit", refuses_unknown_basic=True),
     "maven": Format(upload_maven, "maven/com/example/kit/maven-metadata.xml"),
     "helm": Format(upload_helm, "helm/stable/index.yaml", refuses_unknown_basic=True),
+    "nuget": Format(upload_nuget, "nuget/metadata/kit/index.json", refuses_unknown_basic=True),
     "generic": Format(upload_generic, "generic/kit/1.0.0/kit.bin"),
 }
 
@@ -97,7 +106,7 @@ async def test_an_unknown_password_opens_nothing(client: Client, format_name: st
     assert reading == [401 if tried.refuses_unknown_basic else 200, 401, 401]
 
 
-@pytest.mark.parametrize("format_name", ["pypi", "npm", "maven"])
+@pytest.mark.parametrize("format_name", ["pypi", "npm", "maven", "nuget"])
 async def test_a_deploy_token_is_of_no_use_at_a_groups_address(client: Client, format_name: str) -> None:
     tried = _FORMATS[format_name]
     base = f"/api/v4/projects/{_PRIVATE}/packages"

@@ -126,6 +126,7 @@ def _with_a_link() -> bytes:
     [
         (b"no archive", "Chart should be a gzip-compressed tar archive"),
         (_packed()[:-40], "Chart should be a gzip-compressed tar archive"),
+        (gzip.compress(tarfile.TarInfo("press/x").tobuf() * 10_001), "Chart has too many files (maximum is 10000)"),
         (_bomb(), "Chart is too large when it is unpacked (maximum is 64 MiB)"),
         (_with_a_link(), "Chart has no Chart.yaml in its folder"),
         (_packed(_CHART.replace("1.0.0", "1.0")), "Version is invalid"),

@@ -5,15 +5,15 @@ import base64
 import hashlib
 import io
 import json
-import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
-from aiohttp import ClientError, ClientResponse
+from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import HttpUrl
 from yarl import URL
@@ -127,7 +127,79 @@ async def test_metadata_carry_a_strong_tag_and_are_asked_for_each_time(client: C
     again = await client.get(_address("press"), headers={"If-None-Match": answer.headers["ETag"]})
 
     assert (again.status, answer.headers["Cache-Control"]) == (304, "private, no-cache")
+    assert (again.headers["ETag"], again.headers["Vary"]) == (answer.headers["ETag"], "Accept")
     assert not answer.headers["ETag"].startswith("W/")
+
+
+async def test_the_tag_of_metadata_follows_all_that_they_show(client: Client, filled: Context) -> None:
+    await _published(client, "1.0.0")
+
+    async def tag(at: str = _PROJECT, accept: str = "*/*") -> str:
+        headers = {**_MAINTAINER, "Accept": accept}
+        return (await client.get(_address("press", at), headers=headers)).headers["ETag"]
+
+    tags = [await tag(), await tag(_GROUP), await tag(accept=_SHORT)]
+    await _published(client, "1.1.0", tag="next")
+    tags.append(await tag())
+    deletion = await delete(filled, (await _ids(filled))["1.1.0"])
+    assert await tag() == tags[0]
+    await restore(filled, deletion.id)
+    tags.append(await tag())
+    await client.put(f"{_PROJECT}/-/package/press/dist-tags/old", json="1.0.0", headers=_DEVELOPER)
+    tags.append(await tag())
+    for reason in ("why", "why not"):
+        body = {"name": "press", "versions": {"1.0.0": {"deprecated": reason}}}
+        await client.put(_address("press"), json=body, headers={**_MAINTAINER, "npm-command": "deprecate"})
+        tags.append(await tag())
+    assert len(set(tags)) == len(tags) == 8
+
+
+async def test_the_metadata_hold_any_text_and_files_that_did_not_come_from_npm(client: Client, filled: Context) -> None:
+    odd = "odd %\u00e9 name.tgz"
+    text = "".join(map(chr, range(1, 128))) + "\u2028\u00e9\U0001f4a9"
+    await _published(client, "1.0.0", "1.1.0-rc.1", name="@acme/press+x", manifest={"description": text})
+    await _published(client, "2.0.0", name="@acme/press+x", tag="next")
+    bare = await bring_in(filled, package_type="npm", name="@acme/press+x", version="0.1.0+b")
+    await query(
+        filled,
+        "INSERT INTO package_file (package_id, file_name, size, sha256, storage_key)"
+        " VALUES ($1, $2, 1, sha256(''), 'k')",
+        bare,
+        odd,
+    )
+    await query(
+        filled, "UPDATE package_file SET details = details || jsonb_build_object('deprecation', $1::text)", text
+    )
+
+    found = await _metadata(client, "@acme/press+x")
+
+    rows = await query(
+        filled,
+        "SELECT p.version, p.created_at, p.updated_at, f.sha1 FROM package p JOIN package_file f"
+        " ON f.package_id = p.id ORDER BY p.version_key",
+    )
+    moments = {row["version"]: _moment(row["created_at"]) for row in rows}
+    edges = {"created": min(moments.values()), "modified": _moment(max(row["updated_at"] for row in rows))}
+    assert found["time"] == edges | moments
+    assert (found["_id"], found["name"], found["modified"]) == ("@acme/press+x", "@acme/press+x", edges["modified"])
+    assert found["dist-tags"] == {"latest": "1.1.0-rc.1", "next": "2.0.0"}
+    assert list(found["versions"]) == ["2.0.0", "1.1.0-rc.1", "1.0.0", "0.1.0+b"]
+    shown = found["versions"]["1.1.0-rc.1"]
+    assert (shown["description"], shown["deprecated"]) == (text, text)
+    base = f"{filled.settings.external_url}api/v4/projects/100/packages/npm/@acme/press+x"
+    assert shown["dist"]["tarball"] == f"{base}/-/@acme/press+x-1.1.0-rc.1.tgz"
+    assert found["versions"]["0.1.0+b"] == {
+        "name": "@acme/press+x",
+        "version": "0.1.0+b",
+        "_id": "@acme/press+x@0.1.0+b",
+        "dist": {"tarball": f"{base}/-/{quote(odd)}"},
+    }
+    in_group = await _metadata(client, "@acme/press+x", at=_GROUP)
+    assert in_group == found
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1_000:03}Z"
 
 
 async def test_addresses_of_tarballs_repeat_the_project_as_it_was_asked_for(client: Client) -> None:
@@ -350,15 +422,18 @@ async def test_a_version_that_is_there_is_refused_in_gitlabs_words(client: Clien
     assert objects_in(objects) == before
 
 
-async def test_of_two_publishers_of_a_version_exactly_one_wins(client: Client, filled: Context, objects: Path) -> None:
-    bodies = [publication(manifest={"description": str(number)}) for number in range(6)]
+async def test_versions_that_differ_in_their_build_only_are_one_and_its_first_publisher_wins(
+    client: Client, filled: Context, objects: Path
+) -> None:
+    versions = ("1.0.0", "1.0.0+a", "1.0.0+b.2", "1.0.0+a")
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(client.put(_address("press"), json=body, headers=_DEVELOPER)) for body in bodies]
+        publishing = [group.create_task(_publish(client, version=version)) for version in versions]
 
-    assert sorted(task.result().status for task in tasks) == [200, 403, 403, 403, 403, 403]
+    assert sorted(task.result().status for task in publishing) == [200, 403, 403, 403]
+    (package,) = await query(filled, "SELECT version FROM package")
+    assert list((await _metadata(client))["versions"]) == [package["version"]]
     assert len(objects_in(objects)) == 1
-    assert len(await query(filled, "SELECT id FROM package")) == 1
 
 
 async def test_a_version_of_the_scope_in_another_project_of_the_root_group_is_refused(client: Client) -> None:
@@ -548,22 +623,6 @@ async def test_an_unknown_name_is_forwarded_where_a_setting_asks_for_it(filled: 
         await _published(client, "1.0.0")
         await delete(filled, (await _ids(filled))["1.0.0"])
         assert (await client.get(_address("press"), allow_redirects=False)).status == 404
-
-
-async def test_an_upload_that_breaks_off_leaves_nothing(client: Client, filled: Context, objects: Path) -> None:
-    body = json.dumps(publication(tarball=packed(_MANIFEST, {"package/x": os.urandom(400_000)}))).encode()
-
-    async def half() -> AsyncIterator[bytes]:
-        yield body[:300_000]
-        raise ConnectionError
-
-    with pytest.raises(ClientError):
-        await client.put(_address("press"), data=half(), headers=_DEVELOPER)
-
-    async with asyncio.timeout(10):
-        while [path for path in objects.rglob("*") if path.is_file() and path.stat().st_size > 0]:
-            await asyncio.sleep(0.02)
-    assert await query(filled, "SELECT id FROM package") == []
 
 
 async def test_a_hidden_version_is_not_unpublished_and_the_answer_says_so(client: Client, filled: Context) -> None:

@@ -1,6 +1,5 @@
 """PyPI over HTTP: what is published, what an index shows of it, and what a deletion changes."""
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -214,15 +213,6 @@ async def test_a_form_that_breaks_off_leaves_nothing(client: Client, objects: Pa
     assert (answer.status, await answer.json()) == (400, {"error": "body should be a multipart form"})
     assert objects_in(objects) == set()
     assert await query(filled, "SELECT id FROM package") == []
-
-
-async def test_of_two_publishers_of_the_same_file_exactly_one_wins(client: Client, objects: Path) -> None:
-    forms = [_form(content=_bytes(_WHEEL, b"%d" % turn)) for turn in range(4)]
-    answers = await asyncio.gather(*(_publish(client, form) for form in forms))  # noqa: TID251
-
-    statuses = sorted(answer.status for answer in answers)
-    assert statuses == [201, 400, 400, 400]
-    assert len(objects_in(objects)) == 1
 
 
 async def test_a_deletion_hides_a_version_and_an_undo_shows_it_again(client: Client, filled: Context) -> None:

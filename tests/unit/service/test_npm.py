@@ -1,6 +1,5 @@
 """npm's bodies, tarballs, tags and metadata, without a server."""
 
-import base64
 import gzip
 import io
 import json
@@ -15,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.refusals import BadParametersError, ValidationFailedError
+from service.registries.npm import tarball
 from service.registries.npm.cutting import TarballCutter
 from service.registries.npm.documents import read_metadata
 from service.registries.npm.names import is_name, require_tag
-from service.registries.npm.packument import packument_of, versions_of
+from service.registries.npm.packument import versions_of
 from service.registries.npm.rows import VersionRow
 from service.registries.npm.tarball import TarballReader
 from tests.support.npm import packed, publication
@@ -95,6 +95,13 @@ def _archive(entries: Mapping[str, bytes], *, form: int = tarfile.PAX_FORMAT, **
                 setattr(entry, key, value)
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def test_a_tarball_with_too_many_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tarball, "_MOST_ENTRIES", 2)
+
+    with pytest.raises(ValidationFailedError, match="has too many files"):
+        _read(_archive({"package/a": b"", "package/b": b"", "package/package.json": b"{}"}))
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
@@ -176,45 +183,12 @@ async def test_metadata_that_cannot_be_read_are_refused(body: bytes) -> None:
         await read_metadata(_once(body), name="press")
 
 
-# Tags, names and the packument
+# Tags and names
 
 
 def _row(version: str, number: int = 1, **about: Any) -> VersionRow:
-    facts: dict[str, Any] = {
-        "package_id": number,
-        "project_id": 7,
-        "version": version,
-        "created_at": _NOW + timedelta(days=number),
-        "updated_at": _NOW + timedelta(days=number),
-        "file_name": f"press-{version}.tgz",
-        "sha1": bytes(20),
-        "manifest": f'{{"name": "press", "version": "{version}"}}',
-        "integrity": "sha512-" + base64.b64encode(bytes(64)).decode(),
-        "file_count": 1,
-        "unpacked_size": 2,
-        "deprecated": None,
-        "tag": None,
-        "tagged_at": None,
-    }
+    facts: dict[str, Any] = {"package_id": number, "project_id": 7, "version": version, "tag": None, "tagged_at": None}
     return VersionRow(**(facts | about))
-
-
-def test_a_packument_is_json_with_all_versions_tags_and_moments() -> None:
-    rows = [_row("2.0.0-rc.1", 3, deprecated='"no"'), _row("1.0.0+b", 1, tag="old", tagged_at=_NOW)]
-    versions = versions_of(rows)
-    assert versions is not None
-
-    found = json.loads(packument_of("@a/press", versions, base_of=lambda number: f"https://x/{number}"))
-
-    assert found["dist-tags"] == {"latest": "1.0.0+b", "old": "1.0.0+b"}
-    assert found["versions"]["2.0.0-rc.1"]["deprecated"] == '"no"'
-    assert found["versions"]["1.0.0+b"]["dist"]["tarball"] == "https://x/7/@a/press/-/press-1.0.0+b.tgz"
-    assert found["time"] == {
-        "created": "2026-01-03T00:00:00.000Z",
-        "modified": "2026-01-05T00:00:00.000Z",
-        "1.0.0+b": "2026-01-03T00:00:00.000Z",
-        "2.0.0-rc.1": "2026-01-05T00:00:00.000Z",
-    }
 
 
 def test_of_two_projects_the_newest_package_counts_and_the_tag_that_was_set_last() -> None:
