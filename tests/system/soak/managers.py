@@ -3,29 +3,40 @@
 import gzip
 import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 from tests.support.chart import CHECKERS
 from tests.support.distributions import distribution
+from tests.support.nupkgs import packed
 from tests.support.paths import ROOT
+from tests.system.soak.places import Place
 
 NAME: Final = "soaked"
 VERSION: Final = "1.0.0"
 
 _NPM: Final = ROOT / ".clients" / "node" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-_PATIENCE_S: Final = 120
-
-
-class ClientFailedError(Exception):
-    """A client ended with an error."""
+_NUGET: Final = ("mono", ROOT / ".clients" / "node" / "node_modules" / "nuget-exe" / "nuget-5.8.0.exe")
+_NUGET_SETTINGS: Final = """<configuration>
+  <packageSources><clear /> <add key="yard" value="{source}" /></packageSources>
+  <packageSourceCredentials>
+    <yard><add key="Username" value="me" /> <add key="ClearTextPassword" value="{token}" /></yard>
+  </packageSourceCredentials>
+</configuration>
+"""
+_PLUGINS: Final = ROOT / ".clients" / "maven" / "repository"
+_DEPLOY: Final = "org.apache.maven.plugins:maven-deploy-plugin:3.1.3:deploy-file"
+_GET: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:get"
+_COORDINATES: Final = ("-DgroupId=com.example", f"-DartifactId={NAME}", f"-Dversion={VERSION}", "-Dpackaging=txt")
+_MAVEN_SETTINGS: Final = """<settings>
+  <servers><server><id>yard</id><username>me</username><password>{token}</password></server></servers>
+</settings>
+"""
 
 
 class Manager(Protocol):
@@ -47,46 +58,6 @@ class Manager(Protocol):
     def install(self) -> str | None:
         """Install it where nothing is kept of before, and return its text; None when the client finds none."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a client works: a folder of its own, the address of a project's packages, and a token."""
-
-    folder: Path
-    packages: str
-    token: str
-
-    def fresh(self, name: str) -> Path:
-        """Return an empty folder."""
-        folder = self.folder / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
-
-    def run(self, *command: str | Path, cwd: Path) -> int:
-        """Run a client whose home is *cwd*; return its exit status."""
-        return self._run(*command, cwd=cwd).returncode
-
-    def does(self, *command: str | Path, cwd: Path) -> None:
-        """Run a client, which has to succeed."""
-        done = self._run(*command, cwd=cwd)
-        if done.returncode:
-            raise ClientFailedError(
-                f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr)[-1_000:]}"
-            )
-
-    def _run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-        node = Path(shutil.which("node") or "node").parent
-        return subprocess.run(
-            [str(part) for part in command],
-            cwd=cwd,
-            env={"PATH": f"{node}:{os.defpath}", "HOME": str(cwd)},
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=_PATIENCE_S,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +137,81 @@ class Helm:
         return None if done else (folder / NAME / "text").read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class Maven:
+    """Maven, whose local repository has its plugins, and nothing of the package before an install."""
+
+    place: Place
+    package_type: str = "maven"
+
+    def publish(self, text: str) -> None:
+        """Deploy a file."""
+        folder = self.place.fresh("publish")
+        (folder / "made.txt").write_text(text, encoding="utf-8")
+        target = (f"-Durl={self.place.packages}/maven", "-DrepositoryId=yard", "-DgeneratePom=true")
+        self.place.does(*self._maven(), _DEPLOY, "-Dfile=made.txt", *target, *_COORDINATES, cwd=folder)
+
+    def install(self) -> str | None:
+        """Resolve it."""
+        folder = self.place.fresh("install")
+        known = self._repository() / "com" / "example"
+        shutil.rmtree(known, ignore_errors=True)
+        wanted = f"-Dartifact=com.example:{NAME}:{VERSION}:txt"
+        remote = (f"-DremoteRepositories=yard::::{self.place.packages}/maven", "-Dtransitive=false")
+        done = self.place.run(*self._maven(), _GET, wanted, *remote, cwd=folder)
+        found = known / NAME / VERSION / f"{NAME}-{VERSION}.txt"
+        return None if done else found.read_text(encoding="utf-8")
+
+    def _maven(self) -> Sequence[str]:
+        settings = self.place.folder / "settings.xml"
+        settings.write_text(_MAVEN_SETTINGS.format(token=self.place.token), encoding="utf-8")
+        return ("mvn", "-B", "-C", "-s", str(settings), f"-Dmaven.repo.local={self._repository()}")
+
+    def _repository(self) -> Path:
+        repository = self.place.folder / "repository"
+        if not repository.exists():
+            shutil.copytree(_PLUGINS, repository)
+        return repository
+
+
+@dataclass(frozen=True, slots=True)
+class Nuget:
+    """nuget.exe on Mono, each time with a home in which nothing is cached."""
+
+    place: Place
+    package_type: str = "nuget"
+
+    def publish(self, text: str) -> None:
+        """Push a package."""
+        folder = self._folder("publish")
+        package = folder / f"{NAME}.{VERSION}.nupkg"
+        package.write_bytes(packed(NAME, VERSION, files={"content/made.txt": text.encode()}))
+        self.place.does(*_NUGET, "push", package.name, "-Source", "yard", "-NonInteractive", cwd=folder)
+
+    def install(self) -> str | None:
+        """Install it."""
+        folder = self._folder("install")
+        options = ("-Version", VERSION, "-Source", "yard", "-OutputDirectory", "made", "-NonInteractive")
+        done = self.place.run(*_NUGET, "install", NAME, *options, cwd=folder)
+        found = folder / "made" / f"{NAME}.{VERSION}" / "content" / "made.txt"
+        return None if done else found.read_text(encoding="utf-8")
+
+    def _folder(self, name: str) -> Path:
+        folder = self.place.fresh(name)
+        source = f"{self.place.packages}/nuget/index.json"
+        written = _NUGET_SETTINGS.format(source=source, token=self.place.token)
+        (folder / "nuget.config").write_text(written, encoding="utf-8")
+        return folder
+
+
 def managers(folder: Path, packages: str, token: str) -> list[Manager]:
     """Return each package manager, with a folder of its own."""
     return [
         Uv(Place(folder / "uv", packages, token)),
         Npm(Place(folder / "npm", packages, token)),
         Helm(Place(folder / "helm", packages, token)),
+        Maven(Place(folder / "maven", packages, token)),
+        Nuget(Place(folder / "nuget", packages, token)),
     ]
 
 

@@ -16,7 +16,8 @@ from service import event_loop
 from service.settings import Settings, load_settings
 from tests.support.servers import private_servers
 from tests.support.yard import Yard
-from tests.system.soak.managers import NAME, ClientFailedError, Manager, managers
+from tests.system.soak.managers import NAME, Manager, managers
+from tests.system.soak.places import ClientFailedError
 from tests.system.soak.run import Outcome, look_at, settle, soaked_yard
 
 _TOKEN: Final = "maintainer-token"
