@@ -34,6 +34,7 @@ _DEPLOY: Final = "org.apache.maven.plugins:maven-deploy-plugin:3.1.3:deploy-file
 _GET: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:get"
 _COORDINATES: Final = ("-DgroupId=com.example", f"-DartifactId={NAME}", f"-Dversion={VERSION}", "-Dpackaging=txt")
 _MAVEN_SETTINGS: Final = """<settings>
+  <mirrors><mirror><id>yard</id><mirrorOf>*</mirrorOf><url>{url}</url></mirror></mirrors>
   <servers><server><id>yard</id><username>me</username><password>{token}</password></server></servers>
 </settings>
 """
@@ -164,8 +165,11 @@ class Maven:
 
     def _maven(self) -> Sequence[str]:
         settings = self.place.folder / "settings.xml"
-        settings.write_text(_MAVEN_SETTINGS.format(token=self.place.token), encoding="utf-8")
-        return ("mvn", "-B", "-C", "-s", str(settings), f"-Dmaven.repo.local={self._repository()}")
+        # Nothing comes from elsewhere: a failed request would go on to the central repository. With -llr, plugins
+        # in the local repository count wherever they came from.
+        written = _MAVEN_SETTINGS.format(url=f"{self.place.packages}/maven", token=self.place.token)
+        settings.write_text(written, encoding="utf-8")
+        return ("mvn", "-B", "-C", "-llr", "-s", str(settings), f"-Dmaven.repo.local={self._repository()}")
 
     def _repository(self) -> Path:
         repository = self.place.folder / "repository"

@@ -43,12 +43,15 @@ class Place:
 
     def _run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
         node = Path(shutil.which("node") or "node").parent
-        return subprocess.run(
-            [str(part) for part in command],
-            cwd=cwd,
-            env={"PATH": f"{node}:{os.defpath}", "HOME": str(cwd), "TMPDIR": str(cwd)},
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=_PATIENCE_S,
-        )
+        try:
+            return subprocess.run(
+                [str(part) for part in command],
+                cwd=cwd,
+                env={"PATH": f"{node}:{os.defpath}", "HOME": str(cwd), "TMPDIR": str(cwd)},
+                text=True,
+                capture_output=True,
+                check=False,
+                timeout=_PATIENCE_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise ClientFailedError(f"{command[0]} took longer than {_PATIENCE_S} s") from None

@@ -36,14 +36,21 @@ class Story:
     failures: list[str] = field(default_factory=list)
     text: str = ""
 
-    async def turn(self, number: int) -> None:
-        """Publish, install, delete, find nothing, and perhaps undo; the package is deleted in the end."""
+    async def turn(self, number: int) -> bool:
+        """Publish, install, delete, find nothing, and perhaps undo; the package is deleted in the end.
+
+        Return whether the client still works: after a failure, nothing is known of the package.
+        """
         self.text = f"// {self.manager.package_type} {number}\n"
         try:
-            await asyncio.to_thread(self.manager.publish, self.text)
+            await self._turn(number)
         except ClientFailedError as error:
             self.failures.append(str(error))
-            return
+            return False
+        return True
+
+    async def _turn(self, number: int) -> None:
+        await asyncio.to_thread(self.manager.publish, self.text)
         self.done["publications"] += 1
         await self._expect(self.text)
         deletion_id = await self._delete()
@@ -98,7 +105,8 @@ async def _tell(story: Story, *, until: float) -> None:
     number = 0
     while time.monotonic() < until:
         number += 1
-        await story.turn(number)
+        if not await story.turn(number):
+            return
 
 
 async def main(*, minutes: float) -> Outcome:
