@@ -23,9 +23,7 @@ _EMBEDDING: Final = ("service.infra.postgres.queries", "embedded")
 _ANSWERS_WITH_ALL: Final = re.compile(r"^(?:SELECT|RETURNING) (?:\w+\.)?\*", re.MULTILINE)
 """At the beginning of a line: what comes further to the right is a part of a query, and not its answer."""
 
-_READING_ALONE: Final = frozenset(
-    {"list_packages_behind", "find_package", "found_visit", "browse_project", "browse_group"}
-)
+_READING_ALONE: Final = frozenset({"list_packages_behind", "find_package", "browse_project", "browse_group"})
 """These run outside of transactions, where the driver repeats what a migration made invalid."""
 
 _COPYING: Final = frozenset({"append_to_outbox", "note_damaged"})
