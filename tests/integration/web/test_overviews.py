@@ -106,6 +106,23 @@ async def test_a_maintainer_reads_who_may_do_what_and_where_it_comes_from(
     assert "puller" not in group.text
 
 
+async def test_a_line_says_how_much_of_a_quota_is_used_to_those_who_may_publish(
+    filled: Context, stranger: Browser, maintainer: Browser
+) -> None:
+    await publish(filled, content=b"x" * 600)
+    await query(filled, "INSERT INTO storage_quota (project_id, bytes, enforce) VALUES (100, 500, true)")
+    await query(filled, "INSERT INTO storage_quota (group_id, bytes) VALUES (10, 2000)")
+    of_group = "Quota of acme: 600 B of 2.0 kB in storage (30 %), 600 B in lists."
+
+    project, group = await maintainer.get("/acme/open"), await maintainer.get("/groups/acme")
+
+    own = "Quota of acme/open: 600 B of 500 B in storage (120 %), 600 B in lists. No upload is taken."
+    assert f"{own} {of_group}" in project.words
+    assert of_group in group.words
+    assert own not in group.words
+    assert "Quota" not in (await stranger.get("/acme/open")).words
+
+
 async def test_protection_rules_name_the_role_that_they_take(maintainer: Browser) -> None:
     page = await maintainer.get("/acme/guarded/-/directory")
 
