@@ -40,7 +40,7 @@ if ! in_store pull --quiet "$base" >/dev/null 2>&1; then
     if ! in_store inspect --type image "$base" >/dev/null 2>&1; then
         mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$folder/base.tar"
         printf 'FROM scratch\nADD base.tar /\n' >"$folder/base.Dockerfile"
-        in_store build --isolation chroot --file "$folder/base.Dockerfile" --tag "$base" "$folder" >"$folder/base.log" 2>&1
+        in_store build ${SOURCE_DATE_EPOCH:+--timestamp "$SOURCE_DATE_EPOCH"} --isolation chroot --file "$folder/base.Dockerfile" --tag "$base" "$folder" >"$folder/base.log" 2>&1
         rm "$folder/base.tar"
     fi
 fi
