@@ -10,6 +10,8 @@ BENCH_DATA ?= .packyard-bench
 OBJECTS ?= 20000
 MINUTES ?= 15
 STORE ?= disk
+NODES ?= 2
+BUILD ?= .cluster/build
 
 BIN := .venv/bin
 CLIENTS := .clients
@@ -20,7 +22,7 @@ TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,migrations names records re
 	tests/unit/schemas/test_event_compatibility.py tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 
-.PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check release publish release-check bench removal requirements clean clients checkers chart asyncapi docs docs-reference screenshots system-of-tests
+.PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check release publish release-check bench removal requirements clean clients checkers chart cluster cluster-check cluster-down asyncapi docs docs-reference screenshots system-of-tests system-of-cluster
 
 # The tests of test-clients: each takes half a minute or more.
 LONG := clients or faults or scaling or soak
@@ -74,6 +76,15 @@ image-check: setup ## Build the image without Docker (as root, with buildah), an
 	deploy/local/build-image.sh .image
 	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/system/image
 
+cluster: setup checkers system-of-cluster ## Start a real Kubernetes on this machine, as root, with Packyard in it: make cluster NODES=3
+	@$(BIN)/python -m tests.cluster up --folder .cluster --build '$(BUILD)' --nodes '$(NODES)'
+
+cluster-check: setup checkers ## Test Packyard in the cluster that runs: make cluster-check ONLY=quick (or names of cases)
+	@$(BIN)/python -m tests.cluster check --folder .cluster --build '$(BUILD)' --nodes '$(NODES)' --only '$(ONLY)'
+
+cluster-down: ## End that cluster; nothing of it stays but what was built
+	@[ ! -e .cluster ] || $(BIN)/python -m tests.cluster down --folder .cluster --build '$(BUILD)'
+
 bench: setup system-of-tests ## Measure beside bare references: make bench SIZE=10k,1m,10m ONLY=list,bulk AGAINST=earlier.json
 	$(BIN)/python -m tests.system.benchmarks --folder '$(BENCH_DATA)' --sizes '$(SIZE)' --only '$(ONLY)' \
 		$(if $(AGAINST),--against '$(AGAINST)') $(if $(ONLY),,--plots docs/operations/plots)
@@ -104,8 +115,8 @@ screenshots: setup system-of-tests ## Take the pictures of README and docs anew 
 docs-reference: setup ## Write anew the parts of docs/ that are made from the code
 	$(BIN)/python -m tests.support.reference
 
-clean: ## Remove what the targets made, the data of `make run` too
-	rm -rf .venv $(CLIENTS) $(CHECKERS) .release dist .demo .image '$(DATA)' '$(BENCH_DATA)'
+clean: cluster-down ## Remove what the targets made, the data of `make run` and the cluster too
+	rm -rf .venv $(CLIENTS) $(CHECKERS) .release dist .demo .image .cluster '$(DATA)' '$(BENCH_DATA)'
 	rm -rf docs/site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
 
 system:
@@ -113,6 +124,9 @@ system:
 
 system-of-tests: system
 	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh tests
+
+system-of-cluster: system
+	@PYTHON='$(PYTHON)' deploy/local/system-packages.sh cluster
 
 $(BIN)/python: | system
 	@echo 'Making .venv'

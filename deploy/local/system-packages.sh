@@ -3,6 +3,7 @@
 # The argument `tests` adds clients (Node with npm, Maven, Gradle, Mono, curl, and Chromium), openssl, PgBouncer and a
 # library for false clocks. It also adds wrk (load on an HTTP server), iptables (it makes servers fall silent), and
 # promtool, a part of Prometheus. The argument `release` adds what makes and publishes a release, and a registry to try that with.
+# The argument `cluster` adds what runs containers, networks and a registry, and a C compiler; Go has to be there.
 # Missing ones are installed with apt when that is allowed; no service is started. Otherwise one line says what to do.
 set -eu
 
@@ -54,6 +55,18 @@ if [ "${1:-}" = tests ]; then
     command -v iptables >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iptables"
     command -v ip >/dev/null || ! command -v apt-get >/dev/null || missing="$missing iproute2"
     ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || ! command -v apt-get >/dev/null || missing="$missing libfaketime"
+fi
+if [ "${1:-}" = cluster ]; then
+    if ! command -v go >/dev/null && [ ! -x /usr/local/go/bin/go ]; then
+        echo "packyard: Go 1.21 or later is needed to build Kubernetes; put it on PATH or into /usr/local/go" >&2
+        exit 1
+    fi
+    for program in containerd runc docker-registry skopeo buildah mmdebstrap iptables ipset conntrack gcc curl; do
+        command -v "$program" >/dev/null || missing="$missing $program"
+    done
+    command -v ip >/dev/null || missing="$missing iproute2"
+    command -v nft >/dev/null || missing="$missing nftables"
+    [ -x /usr/lib/cni/ptp ] || missing="$missing containernetworking-plugins"
 fi
 
 if [ "${1:-}" = release ]; then

@@ -1,0 +1,1 @@
+"""A Kubernetes of several nodes on this machine: built from pinned Go modules, and closed to the outside."""

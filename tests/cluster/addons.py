@@ -1,0 +1,63 @@
+"""Installs the add-ons of the cluster: names, metrics of pods, and KEDA."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+
+from tests.cluster.control import kubectl
+from tests.cluster.kubeadm import install_dns
+from tests.cluster.machines import ClusterError
+from tests.cluster.parts import built_folder, module_folder
+from tests.cluster.plan import Plan
+from tests.support.chart import CHECKERS
+
+_KEDA: Final = "github.com/kedacore/keda/v2"
+_METRICS: Final = "sigs.k8s.io/metrics-server"
+
+Manifest = dict[str, Any]
+
+
+def install_addons(plan: Plan) -> None:
+    """Install those that are built; each runs on the first node, which no test takes away."""
+    install_dns(plan)
+    place = {"spec": {"replicas": 1, "template": {"spec": {"nodeSelector": _first(plan)}}}}
+    kubectl(plan, "-n", "kube-system", "patch", "deployment", "coredns", "--type=strategic", "-p", json.dumps(place))
+    if built_folder("metrics-server", plan.build).exists():
+        _apply(plan, "metrics-server", _METRICS, "manifests/base")
+    if built_folder("keda", plan.build).exists():
+        _apply(plan, "keda", _KEDA, "config/default")
+
+
+def await_addons(plan: Plan) -> None:
+    """Return when the Deployments of the add-ons are available."""
+    for namespace in ("kube-system", "keda"):
+        if kubectl(plan, "-n", namespace, "get", "deployments", "-o", "name"):
+            kubectl(plan, "-n", namespace, "wait", "deployment", "--all", "--for=condition=Available", "--timeout=150s")
+
+
+def _apply(plan: Plan, part: str, module: str, folder: str) -> None:
+    command: list[str | Path] = [CHECKERS / "kubectl", "kustomize", module_folder(part, module) / folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"kubectl kustomize of {module} failed: {done.stderr.strip()}")
+    manifests = [_placed(plan, manifest) for manifest in YAML(typ="safe").load_all(done.stdout)]
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
+    kubectl(plan, "apply", "--server-side", "-f", "-", text=text)
+
+
+def _placed(plan: Plan, manifest: Manifest) -> Manifest:
+    if manifest["kind"] == "Deployment":
+        pod = manifest["spec"]["template"]["spec"]
+        pod["nodeSelector"] = _first(plan)
+        (container,) = pod["containers"]
+        if manifest["metadata"]["name"] == "metrics-server":
+            # The kubelets sign their own certificates here.
+            container["args"].append("--kubelet-insecure-tls")
+    return manifest
+
+
+def _first(plan: Plan) -> dict[str, str]:
+    return {"kubernetes.io/hostname": plan.nodes[0].name}

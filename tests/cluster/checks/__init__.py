@@ -1,0 +1,1 @@
+"""The cases that are tried in the cluster, and their report."""

@@ -1,0 +1,164 @@
+"""The quick cases: each function is one, and leaves the release as it found it."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from tests.cluster import yard
+from tests.cluster.checks.report import Counts, Outcome
+from tests.cluster.control import get, kubectl
+from tests.cluster.machines import ClusterError, command_in, wait_for
+from tests.cluster.plan import BESIDE, NAMESPACE, RELEASE, Node, Plan
+from tests.cluster.registry import content_tag
+from tests.cluster.servers import Addresses
+from tests.support.paths import ROOT
+
+_OWN: Final = f"app.kubernetes.io/instance={RELEASE}"
+_WARM_S: Final = 5
+_PATIENCE_S: Final = 420
+
+
+class RunningLoad:
+    """Clients beside the cluster; *counts* are there after the block."""
+
+    counts: Counts
+
+    def __init__(self, plan: Plan, *options: str) -> None:
+        filer = Addresses.read(plan.folder / "servers").filer
+        program = [sys.executable, "-m", "tests.cluster.checks.load", address(plan), filer, *options]
+        self._log = (plan.logs / "load.log").open("wb")
+        self._process = subprocess.Popen(
+            command_in(BESIDE, "env", f"--chdir={ROOT}", *program),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+
+    def finish(self) -> None:
+        """Let the clients end, and wait until the effects are seen."""
+        try:
+            printed, _ = self._process.communicate("", timeout=_PATIENCE_S)
+        finally:
+            self._process.kill()
+            self._log.close()
+        if not printed:
+            raise ClusterError(f"the load ended without counts, see {self._log.name}")
+        self.counts = Counts(**json.loads(printed))
+
+
+@contextmanager
+def load(plan: Plan, *options: str) -> Iterator[RunningLoad]:
+    """Let clients upload and delete while the block runs, and for some seconds before and after."""
+    running = RunningLoad(plan, *options)
+    time.sleep(_WARM_S)
+    try:
+        yield running
+        time.sleep(_WARM_S)
+    finally:
+        running.finish()
+
+
+def address(plan: Plan) -> str:
+    """Return where clients beside the cluster reach the API: a port of the first node."""
+    return f"http://{plan.nodes[0].address}:{yard.NODE_PORT}"
+
+
+def install(plan: Plan) -> Outcome:
+    """Uninstall, see that no object and all data is left, and install again."""
+    values = own_values(plan)
+    yard.helm(plan, "uninstall", RELEASE, "--wait", "--ignore-not-found")
+    kinds = "all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
+    left = kubectl(plan, "-n", NAMESPACE, "get", kinds, "-l", _OWN, "-o", "name").split()
+    began = time.monotonic()
+    yard.install(plan, values)
+    seconds = time.monotonic() - began
+    problems = [f"the uninstall left {name}" for name in left]
+    return Outcome("install", seconds, figures={"pods": len(own_pods(plan))}, problems=problems)
+
+
+def delete(plan: Plan) -> Outcome:
+    """Upload and delete for some seconds."""
+    began = time.monotonic()
+    with load(plan) as running:
+        time.sleep(_WARM_S)
+    return _outcome("delete", began, running.counts)
+
+
+def roll_out(plan: Plan) -> Outcome:
+    """Replace every pod under load, by an upgrade that changes a setting, and by a rollback."""
+    values = own_values(plan)
+    changed = {**values, "settings": {**values["settings"], "STORAGE_RETRIES": "3"}}
+    before = {pod["metadata"]["uid"] for pod in own_pods(plan)}
+    began = time.monotonic()
+    with load(plan) as running:
+        yard.install(plan, changed)
+        upgraded = time.monotonic() - began - _WARM_S
+        kept = before & {pod["metadata"]["uid"] for pod in own_pods(plan)}
+        yard.helm(plan, "rollback", RELEASE, "--wait", "--timeout", "5m")
+    problems = [f"{len(kept)} pods were not replaced"] * bool(kept)
+    return _outcome("rollout", began, running.counts, {"upgrade s": round(upgraded)}, problems)
+
+
+def drain(plan: Plan) -> Outcome:
+    """Drain each node in turn under load."""
+    began = time.monotonic()
+    figures: dict[str, float | str] = {}
+    with load(plan) as running:
+        for node in reversed(plan.nodes):
+            started = time.monotonic()
+            _drain(plan, node)
+            figures[f"{node.name} s"] = round(time.monotonic() - started)
+    return _outcome("drain", began, running.counts, figures)
+
+
+def _drain(plan: Plan, node: Node) -> None:
+    options = ("--delete-emptydir-data", "--ignore-daemonsets", f"--pod-selector={_OWN}", "--timeout=200s")
+    try:
+        kubectl(plan, "drain", node.name, *options, seconds=240)
+        await_ready(plan)
+        if on_it := [pod for pod in own_pods(plan) if pod["spec"].get("nodeName") == node.name]:
+            raise ClusterError(f"{len(on_it)} pods are still on {node.name}")
+    finally:
+        kubectl(plan, "uncordon", node.name)
+
+
+def await_ready(plan: Plan, seconds: float = 180) -> None:
+    """Return when every Deployment has all its pods ready and no other pods."""
+
+    def are_ready() -> bool:
+        return all(map(_is_complete, get(plan, "-n", NAMESPACE, "deployments", "-l", _OWN)["items"]))
+
+    wait_for(are_ready, "the Deployments are not ready", seconds)
+
+
+def _is_complete(deployment: dict[str, Any]) -> bool:
+    status, wanted = deployment["status"], deployment["spec"]["replicas"]
+    seen = status.get("observedGeneration") == deployment["metadata"]["generation"]
+    return bool(seen) and status.get("readyReplicas", 0) == status.get("replicas", 0) == wanted
+
+
+def own_pods(plan: Plan, also: str = "") -> list[dict[str, Any]]:
+    """Return the pods of the release that are not about to end, with *also* only those with that label."""
+    found = get(plan, "-n", NAMESPACE, "pods", "-l", ",".join(filter(None, (_OWN, also))))["items"]
+    return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def own_values(plan: Plan) -> dict[str, Any]:
+    """Return the values of the release that the cluster starts with."""
+    return yard.several_values(plan, content_tag(ROOT))
+
+
+def _outcome(
+    case: str,
+    began: float,
+    counts: Counts,
+    figures: dict[str, float | str] | None = None,
+    problems: list[str] | None = None,
+) -> Outcome:
+    seconds = round(time.monotonic() - began, 1)
+    return Outcome(case, seconds, counts, figures or {}, [*(problems or []), *counts.problems])

@@ -1,0 +1,61 @@
+"""The checks in the running cluster, one after the other, and their report."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tests.cluster.checks import cases
+from tests.cluster.checks.losing import lose_node
+from tests.cluster.checks.reach import reach
+from tests.cluster.checks.report import Outcome, as_json, as_table
+from tests.cluster.checks.scaling import scale
+from tests.cluster.machines import ClusterError
+from tests.cluster.plan import Plan
+from tests.cluster.up import versions
+
+_CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
+    "install": cases.install,
+    "delete": cases.delete,
+    "rollout": cases.roll_out,
+    "drain": cases.drain,
+    "scale": scale,
+    "reach": reach,
+    "lose-node": lose_node,
+}
+_QUICK: Final = ("install", "delete", "rollout", "drain")
+
+
+def run_checks(plan: Plan, only: str) -> int:
+    """Run the cases that *only* names, all without a name; return 1 if one of them failed."""
+    names = chosen(only)
+    found = versions(plan)
+    outcomes = []
+    for name in names:
+        sys.stdout.write(f"{name}: ")
+        sys.stdout.flush()
+        outcomes.append(_run(name, plan))
+        sys.stdout.write("passed\n" if outcomes[-1].is_good else f"failed: {'; '.join(outcomes[-1].problems)}\n")
+    (plan.folder / "report.json").write_text(as_json(outcomes, found), encoding="utf-8")
+    sys.stdout.write(f"\n{as_table(outcomes)}\nThe report: {plan.folder / 'report.json'}\n")
+    return int(not all(outcome.is_good for outcome in outcomes))
+
+
+def chosen(only: str) -> list[str]:
+    """Return the names of the cases that *only* asks for, in the order in which they run."""
+    if not only:
+        return list(_CASES)
+    wanted = set(_QUICK) if only == "quick" else set(only.split(","))
+    if unknown := wanted - _CASES.keys():
+        raise ClusterError(
+            f"no case is called {', '.join(sorted(unknown))}: ONLY is quick, or some of {', '.join(_CASES)}"
+        )
+    return [name for name in _CASES if name in wanted]
+
+
+def _run(name: str, plan: Plan) -> Outcome:
+    began = time.monotonic()
+    try:
+        return _CASES[name](plan)
+    except ClusterError as error:
+        return Outcome(name, time.monotonic() - began, problems=[str(error)])

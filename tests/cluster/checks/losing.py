@@ -1,0 +1,57 @@
+"""A node that is lost without a word, under load, while it holds what only one pod of each kind does."""
+
+import time
+from typing import Final
+
+from tests.cluster.checks.cases import await_ready, load, own_pods
+from tests.cluster.checks.report import Outcome
+from tests.cluster.control import get, kubectl
+from tests.cluster.machines import cut_off, join_again, wait_for
+from tests.cluster.plan import NAMESPACE, Node, Plan
+
+_NOTICED_S: Final = 120
+_TAKEOVER_S: Final = 30
+_ALONE: Final = ("relay", "scheduler")
+
+
+def lose_node(plan: Plan) -> Outcome:
+    """Cut the last node off until Kubernetes has noticed, and let it come back."""
+    first, lost = plan.nodes[0], plan.nodes[-1]
+    for component in _ALONE:
+        _let_act_on(plan, component, other=first)
+    began = time.monotonic()
+    with load(plan) as running:
+        cut = time.monotonic()
+        cut_off(lost)
+        try:
+            wait_for(lambda: not _is_ready(plan, lost), f"{lost.name} is still Ready", _NOTICED_S)
+            noticed = time.monotonic() - cut
+            time.sleep(_TAKEOVER_S)
+        finally:
+            join_again(lost)
+        wait_for(lambda: _is_ready(plan, lost), f"{lost.name} is not Ready again", _NOTICED_S)
+        await_ready(plan)
+    counts = running.counts
+    problems = [problem for problem in counts.problems if "requests failed" not in problem]
+    if counts.longest_event_gap_s > _TAKEOVER_S:
+        problems.append(f"no event for {counts.longest_event_gap_s:.0f} s, over {_TAKEOVER_S} s")
+    figures: dict[str, float | str] = {
+        "noticed after s": round(noticed),
+        "longest time without an event s": counts.longest_event_gap_s,
+        "failed until noticed": counts.failed,
+    }
+    return Outcome("lose-node", round(time.monotonic() - began, 1), counts, figures, problems)
+
+
+def _let_act_on(plan: Plan, component: str, *, other: Node) -> None:
+    """Delete the pods on the other node, so that the one that acts is not there."""
+    chosen = f"app.kubernetes.io/component={component}"
+    for pod in own_pods(plan, chosen):
+        if pod["spec"].get("nodeName") == other.name:
+            kubectl(plan, "-n", NAMESPACE, "delete", "pod", pod["metadata"]["name"])
+    await_ready(plan)
+
+
+def _is_ready(plan: Plan, node: Node) -> bool:
+    conditions = get(plan, "node", node.name)["status"]["conditions"]
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

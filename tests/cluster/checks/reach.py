@@ -1,0 +1,138 @@
+"""A table of who may reach whom: a pod tries each cell, with the policies of the chart and without them."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tests.cluster import yard
+from tests.cluster.checks.cases import await_ready, own_pods, own_values
+from tests.cluster.checks.report import Outcome
+from tests.cluster.control import get, kubectl
+from tests.cluster.plan import BESIDE_ADDRESS, DNS_ADDRESS, IMAGE, NAMESPACE, RELEASE, SERVER_PORTS, SERVICES, Plan
+
+_SERVERS: Final = {"dns", "database"}
+REACHABLE: Final[Mapping[str, frozenset[str]]] = {
+    "api": frozenset({*_SERVERS, "store"}),
+    "relay": frozenset({*_SERVERS, "broker", "store"}),
+    "scheduler": frozenset({*_SERVERS, "store"}),
+    "worker-interactive": frozenset({*_SERVERS, "broker", "store"}),
+    "worker-bulk": frozenset({*_SERVERS, "broker", "store"}),
+    "set-up": frozenset({*_SERVERS, "management"}),
+}
+"""The table: each process, and what the policies let it reach."""
+
+_PROBE: Final = """
+import json, socket, sys
+def reached(address, port):
+    try:
+        socket.create_connection((address, port), 2).close()
+    except OSError:
+        return False
+    return True
+print(json.dumps({name: reached(*place) for name, place in json.loads(sys.argv[1]).items()}))
+"""
+_PYTHON: Final = "/opt/packyard/bin/python"
+_PROBES: Final = {"set-up": NAMESPACE, "stranger": "default"}
+_SETTLING_S: Final = 60
+
+
+def reach(plan: Plan) -> Outcome:
+    """Compare what each process reaches with the table; without policies it reaches everything."""
+    began = time.monotonic()
+    tag = own_values(plan)["image"]["tag"]
+    for component, namespace in _PROBES.items():
+        yard.apply(plan, [_probe_pod(component, namespace, tag)])
+        kubectl(plan, "-n", namespace, "wait", "pod", f"probe-{component}", "--for=condition=Ready", "--timeout=60s")
+    try:
+        problems = _awaited_differences(plan, REACHABLE)
+        yard.install(plan, {**own_values(plan), "networkPolicy": {"enabled": False}})
+        await_ready(plan)
+        places = frozenset(_places(plan))
+        problems += [f"without policies: {one}" for one in _awaited_differences(plan, dict.fromkeys(REACHABLE, places))]
+        yard.install(plan, own_values(plan))
+    finally:
+        for component, namespace in _PROBES.items():
+            kubectl(plan, "-n", namespace, "delete", "pod", f"probe-{component}", "--grace-period=1")
+    cells = 2 * len(REACHABLE) * len(places)
+    return Outcome("reach", round(time.monotonic() - began, 1), figures={"cells": cells}, problems=problems)
+
+
+def _awaited_differences(plan: Plan, table: Mapping[str, frozenset[str]]) -> list[str]:
+    """Return the cells that differ from the table, once the firewall had time to follow."""
+    differences: list[str] = []
+
+    def is_as_written() -> bool:
+        differences[:] = _differences(plan, table)
+        return not differences
+
+    deadline = time.monotonic() + _SETTLING_S
+    while not is_as_written() and time.monotonic() < deadline:
+        time.sleep(2)
+    return differences
+
+
+def _differences(plan: Plan, table: Mapping[str, frozenset[str]]) -> list[str]:
+    places = _places(plan)
+    found = []
+    for component, allowed in table.items():
+        own = f"health of {component}"
+        reached = _probe(plan, component, places)
+        found += [f"{component} reaches {name}" for name in sorted(reached - allowed)]
+        found += [f"{component} does not reach {name}" for name in sorted(allowed - reached - {own})]
+    return found
+
+
+def _places(plan: Plan) -> dict[str, tuple[str, int]]:
+    """Return what is tried: a name, an address and a port."""
+    stranger = get(plan, "-n", "default", "pod", "probe-stranger")["status"]["podIP"]
+    api = get(plan, "-n", NAMESPACE, "service", f"{RELEASE}-packyard-api")["spec"]["clusterIP"]
+    servers = {
+        "database": SERVER_PORTS["postgres"],
+        "broker": SERVER_PORTS["rabbitmq_amqp"],
+        "management": SERVER_PORTS["rabbitmq_management"],
+        "store": SERVER_PORTS["seaweedfs_s3.port"],
+        "outside": 5000,
+    }
+    health = {
+        f"health of {component}": (pod["status"]["podIP"], 9090)
+        for pod in own_pods(plan)
+        if (component := pod["metadata"]["labels"]["app.kubernetes.io/component"]) != "set-up"
+    }
+    return {
+        **{name: (BESIDE_ADDRESS, port) for name, port in servers.items()},
+        "dns": (DNS_ADDRESS, 53),
+        "API server": (str(SERVICES[1]), 443),
+        "node": (plan.nodes[-1].address, 10250),
+        "API": (api, 80),
+        "another namespace": (stranger, 8000),
+        **health,
+    }
+
+
+def _probe(plan: Plan, component: str, places: Mapping[str, tuple[str, int]]) -> frozenset[str]:
+    name = f"probe-{component}"
+    if component not in _PROBES:
+        chosen = f"app.kubernetes.io/component={component}"
+        name = next(pod["metadata"]["name"] for pod in own_pods(plan, chosen))
+    others = {place: where for place, where in places.items() if place != f"health of {component}"}
+    command = ("exec", name, "-c", "packyard", "--", _PYTHON, "-c", _PROBE, json.dumps(others))
+    found: dict[str, bool] = json.loads(kubectl(plan, "-n", NAMESPACE, *command))
+    return frozenset(place for place, is_reached in found.items() if is_reached)
+
+
+def _probe_pod(component: str, namespace: str, tag: str) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/component": component}
+    if namespace == NAMESPACE:
+        labels |= {"app.kubernetes.io/name": "packyard", "app.kubernetes.io/instance": RELEASE}
+    listening = [_PYTHON, "-m", "http.server", "8000"]
+    security = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    container = {"name": "packyard", "image": f"{IMAGE}:{tag}", "command": listening, "securityContext": security}
+    metadata = {"name": f"probe-{component}", "namespace": namespace, "labels": labels}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": False}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

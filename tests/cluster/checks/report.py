@@ -1,0 +1,94 @@
+"""The findings of a check: cases with their counts, as JSON and as a table; pure functions of data."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+_COUNTS: Final = ("requests", "failed", "accepted", "told", "gone")
+_HEADINGS: Final = ("case", "seconds", *_COUNTS, "longest gap s", "result")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The requests of a load, and the effects of its deletions."""
+
+    requests: int = 0
+    failed: int = 0
+    accepted: int = 0
+    """Deletions that the API accepted."""
+
+    told: int = 0
+    """Those of them whose `package.destroyed` the feed has."""
+
+    gone: int = 0
+    """Those of them whose objects are no more in the bucket."""
+
+    longest_gap_s: float = 0.0
+    """The longest time without a good answer."""
+
+    longest_event_gap_s: float = 0.0
+    """The longest time without a new event, while deletions were asked for."""
+
+    failures: Sequence[str] = ()
+    """The first failures, a line each."""
+
+    @property
+    def problems(self) -> list[str]:
+        """The promises that these counts break."""
+        broken = [f"{self.failed} of {self.requests} requests failed: {'; '.join(self.failures)}"] * bool(self.failed)
+        broken += [f"{self.told} of {self.accepted} deletions have an event"] * (self.told != self.accepted)
+        broken += [f"{self.gone} of {self.accepted} deletions removed their object"] * (self.gone != self.accepted)
+        return broken + ["no deletion was accepted"] * (not self.accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case: its seconds, the counts of its load if it had one, and what was wrong."""
+
+    case: str
+    seconds: float
+    counts: Counts | None = None
+    figures: Mapping[str, float | str] = field(default_factory=dict)
+    problems: Sequence[str] = ()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.problems
+
+
+def as_json(outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> str:
+    """Return the report for programs."""
+    cases = [{**asdict(outcome), "passed": outcome.is_good} for outcome in outcomes]
+    return json.dumps({"versions": dict(versions), "cases": cases}, indent=2) + "\n"
+
+
+def from_json(text: str) -> tuple[list[Outcome], dict[str, str]]:
+    """Return the cases and versions of a report."""
+    found: dict[str, Any] = json.loads(text)
+    outcomes = []
+    for case in found["cases"]:
+        counts = Counts(**case["counts"]) if case["counts"] else None
+        outcomes.append(Outcome(case["case"], case["seconds"], counts, case["figures"], case["problems"]))
+    return outcomes, found["versions"]
+
+
+def as_table(outcomes: Sequence[Outcome]) -> str:
+    """Return the report as a table of Markdown, with the further figures and problems below."""
+    rows = [_HEADINGS, tuple("---" for _ in _HEADINGS), *(_row(outcome) for outcome in outcomes)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    further = [
+        f"- {outcome.case}: {', '.join(f'{name} {value}' for name, value in outcome.figures.items())}"
+        for outcome in outcomes
+        if outcome.figures
+    ]
+    wrong = [f"- {outcome.case} failed: {problem}" for outcome in outcomes for problem in outcome.problems]
+    return "\n".join([*lines, "", *further, *wrong]).rstrip() + "\n"
+
+
+def _row(outcome: Outcome) -> tuple[str, ...]:
+    counts = outcome.counts
+    counted = [str(getattr(counts, name)) if counts else "" for name in _COUNTS]
+    gap = f"{counts.longest_gap_s:.1f}" if counts else ""
+    return (outcome.case, f"{outcome.seconds:.0f}", *counted, gap, "passed" if outcome.is_good else "failed")

@@ -1,0 +1,153 @@
+"""Builds the parts of the cluster: one Go module each, into programs, and programs into images of one layer."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from service.environment import process_environment
+from tests.cluster.plan import KUBERNETES
+
+PARTS: Final = Path(__file__).with_name("parts")
+_GO_PLACES: Final = ("/usr/local/go/bin", "/usr/lib/go/bin")
+_USER: Final = "65532:65532"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramImage:
+    """An image with one program in it; *name* is the path in the registry, with the tag."""
+
+    name: str
+    part: str
+    program: str
+    path: str
+    user: str = _USER
+
+
+IMAGES: Final = (
+    ProgramImage("pause:3.10.1", "pause", "pause", "/pause"),
+    ProgramImage("coredns/coredns:v1.13.1", "coredns", "coredns", "/coredns", user="0:0"),
+    ProgramImage("kedacore/keda:main", "keda", "operator", "/keda"),
+    ProgramImage("kedacore/keda-metrics-apiserver:main", "keda", "adapter", "/keda-adapter"),
+    ProgramImage("kedacore/keda-admission-webhooks:main", "keda", "webhooks", "/keda-admission-webhooks"),
+    ProgramImage(
+        "k8s-staging-metrics-server/metrics-server:master", "metrics-server", "metrics-server", "/metrics-server"
+    ),
+)
+
+
+class MissingToolError(Exception):
+    """A program that the build needs is not there; the text says which, and where to get it."""
+
+
+def part_names() -> list[str]:
+    """Return the parts, those that the others wait for first."""
+    first = ("kubernetes", "etcd", "coredns")
+    others = sorted(folder.name for folder in PARTS.iterdir() if (folder / "go.mod").exists())
+    return [*first, *(name for name in others if name not in first)]
+
+
+def built_folder(part: str, build: Path) -> Path:
+    """Return where the programs of *part* are or come to; another version has another folder."""
+    pinned = b"".join((PARTS / part / name).read_bytes() for name in ("go.mod", "go.sum"))
+    return build / f"{part}-{hashlib.sha256(pinned).hexdigest()[:12]}"
+
+
+def build_part(part: str, build: Path) -> Path:
+    """Build the programs of *part* unless they are there; return their folder."""
+    target = built_folder(part, build)
+    if target.exists():
+        return target
+    sys.stdout.write(f"Building {part}\n")
+    draft = target.with_name(f"{target.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    _go(
+        "build",
+        "-trimpath",
+        "-buildvcs=false",
+        "-ldflags",
+        _flags(part),
+        "-o",
+        f"{draft}/",
+        "tool",
+        folder=PARTS / part,
+    )
+    draft.rename(target)
+    return target
+
+
+def build_pause(build: Path) -> Path:
+    """Build the program of the pause container, of the sources that come with Kubernetes."""
+    target = build / "pause"
+    if not (target / "pause").exists():
+        target.mkdir(parents=True, exist_ok=True)
+        source = module_folder("kubernetes", "k8s.io/kubernetes") / "build" / "pause" / "linux" / "pause.c"
+        command: list[str | Path] = ["gcc", "-Os", "-static", "-DVERSION=3.10.1", "-o", target / "draft", source]
+        subprocess.run(command, check=True)
+        (target / "draft").rename(target / "pause")
+    return target
+
+
+def module_folder(part: str, module: str) -> Path:
+    """Return where the sources of a module are that *part* pins."""
+    found = _go("list", "-m", "-f", "{{.Dir}}", module, folder=PARTS / part)
+    return Path(found.strip())
+
+
+def archive(image: ProgramImage, program: Path, target: Path) -> None:
+    """Write an image as `docker save` would: one layer with one program, and how it is started."""
+    layer = BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        entry = tarfile.TarInfo(image.path.removeprefix("/"))
+        entry.mode, entry.size = 0o755, program.stat().st_size
+        with program.open("rb") as content:
+            tar.addfile(entry, content)
+    config = json.dumps(_config(image, layer.getvalue())).encode()
+    manifest = [{"Config": "config.json", "RepoTags": [image.name], "Layers": ["layer.tar"]}]
+    files = {"config.json": config, "layer.tar": layer.getvalue(), "manifest.json": json.dumps(manifest).encode()}
+    with tarfile.open(target, mode="w") as tar:
+        for name, content_of in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content_of)
+            tar.addfile(entry, BytesIO(content_of))
+
+
+def _config(image: ProgramImage, layer: bytes) -> Mapping[str, Any]:
+    return {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"User": image.user, "Entrypoint": [image.path]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+
+
+def _flags(part: str) -> str:
+    if part != "kubernetes":
+        return "-s -w"
+    minor = KUBERNETES.split(".")[1]
+    version = {"gitVersion": KUBERNETES, "gitMajor": "1", "gitMinor": minor}
+    return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in version.items())])
+
+
+def _go(*arguments: str, folder: Path) -> str:
+    go = shutil.which("go") or next((f"{place}/go" for place in _GO_PLACES if Path(place, "go").exists()), None)
+    if go is None:
+        raise MissingToolError("Go is needed, 1.21 or later: on Debian, apt-get install golang (from backports)")
+    environment = {**process_environment(), "CGO_ENABLED": "0", "GOTOOLCHAIN": "auto", "GOFLAGS": _go_flags()}
+    done = subprocess.run(
+        ["nice", "-n", "19", go, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    return done.stdout
+
+
+def _go_flags() -> str:
+    return f"-p={os.cpu_count() or 1}"

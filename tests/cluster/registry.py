@@ -1,0 +1,87 @@
+"""The registry that the nodes pull from, and the images in it; what was pushed once stays for the next start."""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.cluster.machines import ClusterError, command_in, start, wait_for
+from tests.cluster.parts import IMAGES, ProgramImage, archive, build_pause, built_folder
+from tests.cluster.plan import BESIDE, Plan
+from tests.support.paths import ROOT
+
+_PORT: Final = 5000
+_LOCAL: Final = f"127.0.0.1:{_PORT}"
+_PATIENCE_S: Final = 30
+_IN_IMAGE: Final = ("schemas", "service", "workers", "requirements", "pyproject.toml", "README.md", "deploy/Dockerfile")
+
+
+def start_registry(plan: Plan) -> None:
+    """Start the registry beside the nodes, and push the images of the parts that it lacks."""
+    settings = plan.folder / "registry.yaml"
+    storage = f"storage: {{filesystem: {{rootdirectory: {plan.build / 'registry'}}}, delete: {{enabled: true}}}}"
+    settings.write_text(f'version: 0.1\n{storage}\nhttp: {{addr: ":{_PORT}"}}\n', encoding="utf-8")
+    start(command_in(BESIDE, "docker-registry", "serve", settings), plan.logs / "registry.log")
+    wait_for(_serves, "the registry does not answer", _PATIENCE_S)
+    for image in IMAGES:
+        _push_part(plan, image)
+
+
+def push_packyard(plan: Plan, tree: Path = ROOT) -> str:
+    """Build Packyard's image of *tree* unless that content was pushed before; return its tag."""
+    tag = content_tag(tree)
+    if _has(plan, "packyard", tag):
+        return tag
+    sys.stdout.write("Building the image of Packyard\n")
+    folder = plan.build / "image"
+    _check([tree / "deploy/local/build-image.sh", folder])
+    store = ("--storage-driver", "vfs", "--root", folder / "storage", "--runroot", folder / "run")
+    target = f"docker://{_LOCAL}/packyard:{tag}"
+    _check(command_in(BESIDE, "buildah", *store, "push", "--quiet", "--tls-verify=false", "localhost/packyard", target))
+    return tag
+
+
+def content_tag(tree: Path) -> str:
+    """Return a tag for all that the image is made of; the same content has the same tag."""
+    command = ["git", "ls-files", "-z", "--", *_IN_IMAGE]
+    listed = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=True).stdout
+    digest = hashlib.sha256()
+    for name in sorted(filter(None, listed.split("\0"))):
+        if (tree / name).is_file():
+            digest.update(name.encode() + b"\0" + (tree / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _push_part(plan: Plan, image: ProgramImage) -> None:
+    folder = build_pause(plan.build) if image.part == "pause" else built_folder(image.part, plan.build)
+    program = folder / image.program
+    pushed = plan.build / "pushed" / f"{image.name.replace('/', '_')}-{folder.name}"
+    if pushed.exists():
+        return
+    pushed.parent.mkdir(exist_ok=True)
+    draft = plan.build / f"{image.program}.tar"
+    archive(image, program, draft)
+    source, target = f"docker-archive:{draft}", f"docker://{_LOCAL}/{image.name}"
+    _check(
+        command_in(BESIDE, "skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false", source, target)
+    )
+    draft.unlink()
+    pushed.touch()
+
+
+def _has(plan: Plan, name: str, tag: str) -> bool:
+    repositories = plan.build / "registry" / "docker" / "registry" / "v2" / "repositories"
+    return (repositories / name / "_manifests" / "tags" / tag).exists()
+
+
+def _serves() -> bool:
+    command = command_in(BESIDE, "curl", "-sf", f"http://{_LOCAL}/v2/")
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def _check(command: Sequence[str | Path]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"{' '.join(map(str, command))} failed: {done.stderr.strip()[-2000:]}")

@@ -1,0 +1,81 @@
+"""The parts of the cluster that touch no machine: addresses, images, the choice of cases, and the report."""
+
+import hashlib
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.checks.check import chosen
+from tests.cluster.checks.report import Counts, Outcome, as_json, as_table, from_json
+from tests.cluster.machines import ClusterError
+from tests.cluster.parts import PARTS, ProgramImage, archive, part_names
+from tests.cluster.plan import KUBERNETES, NETWORK, Plan
+
+
+def test_nodes_have_addresses_of_their_own() -> None:
+    nodes = Plan(Path("/folder"), Path("/build"), count=3).nodes
+    assert [(node.name, node.address, node.pods) for node in nodes] == [
+        ("node-1", "198.18.0.2", "10.244.1.0/24"),
+        ("node-2", "198.18.0.3", "10.244.2.0/24"),
+        ("node-3", "198.18.0.4", "10.244.3.0/24"),
+    ]
+    assert NETWORK.is_private
+
+
+def test_each_part_is_pinned_and_kubernetes_is_the_version_that_is_reported() -> None:
+    assert part_names()[:2] == ["kubernetes", "etcd"]
+    for part in part_names():
+        assert (PARTS / part / "go.sum").exists()
+    assert f"k8s.io/kubernetes {KUBERNETES}" in (PARTS / "kubernetes" / "go.mod").read_text(encoding="utf-8")
+
+
+def test_an_image_is_one_layer_with_one_program(tmp_path: Path) -> None:
+    (tmp_path / "program").write_bytes(b"machine code")
+    archive(ProgramImage("a/b:1", "part", "program", "/there"), tmp_path / "program", tmp_path / "image.tar")
+    with tarfile.open(tmp_path / "image.tar") as image:
+        files = {entry.name: image.extractfile(entry) for entry in image}
+        contents = {name: file.read() for name, file in files.items() if file}
+    (manifest,) = json.loads(contents["manifest.json"])
+    config = json.loads(contents[manifest["Config"]])
+    assert manifest["RepoTags"] == ["a/b:1"]
+    assert config["config"] == {"User": "65532:65532", "Entrypoint": ["/there"]}
+    assert config["rootfs"]["diff_ids"] == [f"sha256:{hashlib.sha256(contents['layer.tar']).hexdigest()}"]
+
+
+def test_cases_are_chosen_by_name_and_run_in_one_order() -> None:
+    assert chosen("drain,install") == ["install", "drain"]
+    assert chosen("quick") == ["install", "delete", "rollout", "drain"]
+    assert set(chosen("quick")) < set(chosen(""))
+    with pytest.raises(ClusterError, match="no case is called upgrading"):
+        chosen("upgrading")
+
+
+def test_counts_that_differ_are_problems() -> None:
+    assert not Counts(requests=20, accepted=10, told=10, gone=10).problems
+    counts = Counts(requests=20, failed=1, accepted=9, told=8, gone=7, failures=["PUT: 503"])
+    assert counts.problems == [
+        "1 of 20 requests failed: PUT: 503",
+        "8 of 9 deletions have an event",
+        "7 of 9 deletions removed their object",
+    ]
+    assert Counts().problems == ["no deletion was accepted"]
+
+
+def test_a_report_can_be_read_again() -> None:
+    counts = Counts(requests=4, accepted=2, told=2, gone=2, longest_gap_s=0.31)
+    outcomes = [
+        Outcome("drain", 61.2, counts, {"node-1 s": 30}),
+        Outcome("scale", 5.0, problems=["no 4 workers were ready"]),
+    ]
+    read, versions = from_json(as_json(outcomes, {"Kubernetes": "v1.36.3"}))
+    assert as_table(read) == as_table(outcomes)
+    assert versions == {"Kubernetes": "v1.36.3"}
+    assert as_table(read).splitlines()[2:] == [
+        "| drain | 61 | 4 | 0 | 2 | 2 | 2 | 0.3 | passed |",
+        "| scale | 5 |  |  |  |  |  |  | failed |",
+        "",
+        "- drain: node-1 s 30",
+        "- scale failed: no 4 workers were ready",
+    ]

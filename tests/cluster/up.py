@@ -1,0 +1,174 @@
+"""Starts and ends the cluster: one at a time on a machine, and each step can be repeated after a kill."""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.cluster import addons, yard
+from tests.cluster.control import await_nodes, kubectl, start_control_plane
+from tests.cluster.kubeadm import make_certificates
+from tests.cluster.machines import (
+    ClusterError,
+    boot,
+    command_beside_network,
+    command_in,
+    existing,
+    is_booted,
+    lay_network,
+    shut_down,
+    start,
+    wait_for,
+)
+from tests.cluster.nodes import await_containerd, join_node, start_node
+from tests.cluster.parts import build_part, build_pause, part_names
+from tests.cluster.plan import API_PORT, BESIDE, LOCAL_API_PORT, Plan
+from tests.cluster.registry import push_packyard, start_registry
+from tests.cluster.servers import prepare
+from tests.support.paths import ROOT
+
+_LOCK: Final = Path("/run/packyard-cluster.lock")
+_RUNNING: Final = Path("/run/packyard-cluster.json")
+_PATIENCE_S: Final = 90
+_MADE: Final = ("nodes", "certificates", "logs", "servers", "kubeconfig", "registry.yaml", "values.json")
+_PROGRAMS: Final = (
+    *("containerd", "runc", "docker-registry", "skopeo", "buildah", "mmdebstrap"),
+    *("ip", "iptables", "ipset", "nft", "conntrack", "nsenter", "unshare", "mkfs.ext4", "gcc"),
+)
+
+
+def start_cluster(plan: Plan) -> None:
+    """Build what is missing, start everything, and install Packyard.
+
+    Raises:
+        ClusterError: a cluster is running, something is missing, or did not start.
+    """
+    _check_machine()
+    with _alone():
+        if running := _running_folder(is_complete=True):
+            raise ClusterError(f"a cluster is running already, of {running}; `make cluster-down` there ends it")
+        _end(plan)
+        for part in part_names():
+            build_part(part, plan.build)
+        build_pause(plan.build)
+        began = time.monotonic()
+        _record(plan, is_complete=False)
+        _start_machines(plan)
+        _say(began, "nodes are Ready")
+        addons.await_addons(plan)
+        _say(began, "DNS, metrics and KEDA are there")
+        tag = push_packyard(plan)
+        _say(began, "the image is in the registry")
+        yard.prepare_namespace(plan)
+        yard.install(plan, yard.several_values(plan, tag))
+        yard.expose(plan)
+        _record(plan, is_complete=True)
+        _say(began, "Packyard is installed")
+
+
+def end_cluster(plan: Plan) -> None:
+    """End everything that a start began, whole or in part."""
+    if os.geteuid() != 0:
+        if existing():
+            raise ClusterError("the cluster was started by root, and takes root to end")
+        return
+    with _alone():
+        running = _running_folder()
+        if running in {"", str(plan.folder)}:
+            _end(plan)
+        else:
+            sys.stdout.write(f"The cluster that runs is of {running}: end it there\n")
+
+
+def _start_machines(plan: Plan) -> None:
+    for folder in ("nodes", "logs"):
+        (plan.folder / folder).mkdir(parents=True, exist_ok=True)
+    prepare(plan.folder / "servers")
+    lay_network(plan.nodes)
+    boot(BESIDE)
+    servers: list[str | Path] = [sys.executable, "-m", "tests.cluster.servers", plan.folder / "servers"]
+    start(command_in(BESIDE, "env", f"--chdir={ROOT}", *servers), plan.logs / "servers.log")
+    start_registry(plan)
+    make_certificates(plan)
+    for node in plan.nodes:
+        start_node(plan, node)
+    first = plan.nodes[0]
+    port, target = str(LOCAL_API_PORT), (f"/run/netns/{first.name}", first.address, str(API_PORT))
+    forward = ["env", f"--chdir={ROOT}", sys.executable, "-m", "tests.cluster.forward", port, *target]
+    start(command_beside_network(first.name, *forward), plan.logs / "forward.log")
+    start_control_plane(plan)
+    for node in plan.nodes:
+        await_containerd(node)
+        join_node(plan, node)
+    addons.install_addons(plan)
+    await_nodes(plan)
+    wait_for((plan.folder / "servers" / "servers.json").exists, "the servers beside the cluster", _PATIENCE_S)
+
+
+def _end(plan: Plan) -> None:
+    shut_down(existing())
+    _RUNNING.unlink(missing_ok=True)
+    for name in _MADE:
+        path = plan.folder / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _record(plan: Plan, *, is_complete: bool) -> None:
+    written = {"folder": str(plan.folder), "is_complete": is_complete}
+    _RUNNING.write_text(json.dumps(written), encoding="utf-8")
+
+
+def _running_folder(*, is_complete: bool = False) -> str:
+    """Return the folder of the cluster that runs, or an empty text; with *is_complete* only if its start went well."""
+    if not _RUNNING.exists() or not is_booted(BESIDE):
+        return ""
+    found = json.loads(_RUNNING.read_text(encoding="utf-8"))
+    return str(found["folder"]) if found["is_complete"] or not is_complete else ""
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with _LOCK.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ClusterError("another `make cluster` or `make cluster-down` is at work on this machine") from None
+        yield
+    _LOCK.unlink(missing_ok=True)
+
+
+def _check_machine() -> None:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        raise ClusterError("a cluster on one machine takes Linux and root")
+    if missing := [program for program in _PROGRAMS if not shutil.which(program)]:
+        raise ClusterError(f"these programs are missing: {' '.join(missing)}")
+
+
+def _say(began: float, text: str) -> None:
+    sys.stdout.write(f"{time.monotonic() - began:5.0f} s  {text}\n")
+    sys.stdout.flush()
+
+
+def describe(plan: Plan) -> str:
+    """Return the next steps, to copy."""
+    address = f"http://{plan.nodes[0].address}:{yard.NODE_PORT}"
+    lines = [
+        f"export KUBECONFIG={plan.kubeconfig}",
+        "kubectl get nodes; kubectl -n packyard get pods -o wide",
+        f"sudo nsenter --net=/run/netns/{BESIDE} curl {address}/-/ready",
+        "make cluster-check ONLY=quick",
+        "make cluster-down",
+    ]
+    return "\n".join(["Next:", *(f"  {line}" for line in lines)])
+
+
+def versions(plan: Plan) -> dict[str, str]:
+    """Return what runs in the cluster, by name."""
+    version = json.loads(kubectl(plan, "version", "-o", "json"))["serverVersion"]["gitVersion"]
+    return {"Kubernetes": version, "Helm": yard.helm(plan, "version", "--template={{.Version}}").strip()}
