@@ -70,17 +70,9 @@ def build_part(part: str, build: Path) -> Path:
     draft = target.with_name(f"{target.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    _go(
-        "build",
-        "-trimpath",
-        "-buildvcs=false",
-        "-ldflags",
-        _flags(part),
-        "-o",
-        f"{draft}/",
-        "tool",
-        folder=PARTS / part,
-    )
+    sources = "." if (PARTS / part / "main.go").exists() else "tool"
+    output = ("-ldflags", _flags(part), "-o", f"{draft}/")
+    _go("build", "-trimpath", "-buildvcs=false", *output, sources, folder=PARTS / part)
     draft.rename(target)
     return target
 

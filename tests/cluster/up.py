@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.cluster import addons, yard
-from tests.cluster.control import await_nodes, kubectl, start_control_plane
+from tests.cluster.control import await_nodes, start_control_plane
 from tests.cluster.kubeadm import make_certificates
 from tests.cluster.machines import (
     ClusterError,
@@ -166,9 +166,3 @@ def describe(plan: Plan) -> str:
         "make cluster-down",
     ]
     return "\n".join(["Next:", *(f"  {line}" for line in lines)])
-
-
-def versions(plan: Plan) -> dict[str, str]:
-    """Return what runs in the cluster, by name."""
-    version = json.loads(kubectl(plan, "version", "-o", "json"))["serverVersion"]["gitVersion"]
-    return {"Kubernetes": version, "Helm": yard.helm(plan, "version", "--template={{.Version}}").strip()}

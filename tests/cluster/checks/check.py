@@ -8,11 +8,11 @@ from typing import Final
 from tests.cluster.checks import cases
 from tests.cluster.checks.losing import lose_node
 from tests.cluster.checks.reach import reach
-from tests.cluster.checks.report import Outcome, as_json, as_table
+from tests.cluster.checks.report import Outcome, as_json, as_table, from_json
 from tests.cluster.checks.scaling import scale
+from tests.cluster.checks.versions import versions
 from tests.cluster.machines import ClusterError
 from tests.cluster.plan import Plan
-from tests.cluster.up import versions
 
 _CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "install": cases.install,
@@ -36,8 +36,12 @@ def run_checks(plan: Plan, only: str) -> int:
         sys.stdout.flush()
         outcomes.append(_run(name, plan))
         sys.stdout.write("passed\n" if outcomes[-1].is_good else f"failed: {'; '.join(outcomes[-1].problems)}\n")
-    (plan.folder / "report.json").write_text(as_json(outcomes, found), encoding="utf-8")
-    sys.stdout.write(f"\n{as_table(outcomes)}\nThe report: {plan.folder / 'report.json'}\n")
+    report = plan.folder / "report.json"
+    earlier = from_json(report.read_text(encoding="utf-8"))[0] if report.exists() else []
+    kept = [outcome for outcome in earlier if outcome.case in _CASES and outcome.case not in names]
+    everything = sorted([*kept, *outcomes], key=lambda outcome: list(_CASES).index(outcome.case))
+    report.write_text(as_json(everything, found), encoding="utf-8")
+    sys.stdout.write(f"\n{as_table(outcomes)}\nThe report, with the cases of earlier runs: {report}\n")
     return int(not all(outcome.is_good for outcome in outcomes))
 
 

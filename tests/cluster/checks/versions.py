@@ -1,0 +1,43 @@
+"""The versions of all that takes part, asked of the programs themselves where they run here."""
+
+import json
+import re
+import subprocess
+
+from tests.cluster import yard
+from tests.cluster.control import kubectl
+from tests.cluster.machines import command_in
+from tests.cluster.parts import PARTS
+from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, Plan
+from tests.cluster.servers import Addresses
+from workers.stack.postgres import find_programs
+from workers.stack.state import LOOPBACK
+
+_PINNED = {"KEDA": ("keda", "github.com/kedacore/keda/v2"), "CoreDNS": ("coredns", "github.com/coredns/coredns")}
+
+
+def versions(plan: Plan) -> dict[str, str]:
+    """Return what runs in the cluster and beside it, by name."""
+    server = json.loads(kubectl(plan, "version", "-o", "json"))["serverVersion"]["gitVersion"]
+    management = Addresses.read(plan.folder / "servers").management.replace(BESIDE_ADDRESS, LOOPBACK)
+    overview = json.loads(_printed(*command_in(BESIDE, "curl", "-sf", f"{management}/api/overview")))
+    postgres = _printed(str(find_programs() / "postgres"), "--version").split()[-1]
+    found = {
+        "Kubernetes": server,
+        "Helm": yard.helm(plan, "version", "--template={{.Version}}").strip(),
+        "PostgreSQL": postgres,
+        "RabbitMQ": overview["rabbitmq_version"],
+        "containerd": _printed("containerd", "--version").split()[2],
+    }
+    return found | {name: pinned_version(part, module) for name, (part, module) in _PINNED.items()}
+
+
+def pinned_version(part: str, module: str) -> str:
+    """Return the version of a module that a part pins."""
+    text = (PARTS / part / "go.mod").read_text(encoding="utf-8")
+    found = re.search(rf"^(?:require )?\s*{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
+def _printed(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
