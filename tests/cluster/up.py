@@ -108,7 +108,7 @@ def _start_machines(plan: Plan) -> None:
         join_node(plan, node)
     addons.install_addons(plan)
     await_nodes(plan)
-    wait_for((plan.folder / "servers" / "servers.json").exists, "the servers beside the cluster", _PATIENCE_S)
+    wait_for((plan.folder / "servers" / "servers.json").exists, "the servers do not answer", _PATIENCE_S)
 
 
 def _end(plan: Plan) -> None:
@@ -157,7 +157,7 @@ def _say(began: float, text: str) -> None:
 
 def describe(plan: Plan) -> str:
     """Return the next steps, to copy."""
-    address = f"http://{plan.nodes[0].address}:{yard.NODE_PORT}"
+    address = yard.address(plan)
     lines = [
         f"export KUBECONFIG={plan.kubeconfig}",
         "kubectl get nodes; kubectl -n packyard get pods -o wide",

@@ -3,8 +3,10 @@
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
@@ -14,14 +16,29 @@ from tests.support.chart import CHART, CHECKERS
 from tests.support.paths import ROOT
 from tests.support.seaweed import BUCKET
 
-NODE_PORT: Final = 30080
 DIRECTORY: Final = ROOT / "tests" / "support" / "directory.yaml"
 
 
-def prepare_namespace(plan: Plan, namespace: str = NAMESPACE) -> None:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One installation: its namespace, its port at each node, and what it has of the servers for itself."""
+
+    namespace: str
+    port: int
+    database: str
+    vhost: str
+    prefix: str
+
+
+HOME: Final = Place(NAMESPACE, 30080, "packyard", "%2F", RELEASE)
+"""The installation that the cluster starts with."""
+
+
+def prepare_namespace(plan: Plan, place: Place = HOME) -> None:
     """Make the namespace with the Secrets that the values name; it enforces the level `restricted`."""
     level = {"pod-security.kubernetes.io/enforce": "restricted"}
     found = Addresses.read(plan.folder / "servers")
+    namespace = place.namespace
     items = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": level}},
         _secret(namespace, "storage", {"AWS_ACCESS_KEY_ID": found.s3_key, "AWS_SECRET_ACCESS_KEY": found.s3_secret}),
@@ -35,26 +52,28 @@ def apply(plan: Plan, items: Sequence[Mapping[str, Any]]) -> None:
     kubectl(plan, "apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
 
-def small_values(plan: Plan, tag: str) -> dict[str, Any]:
+def small_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
     """Return values beside those of `small`: the servers beside the cluster, and a bucket in place of a volume."""
     found = Addresses.read(plan.folder / "servers")
     s3_port = SERVER_PORTS["seaweedfs_s3.port"]
+    database = urlsplit(found.database)._replace(path=f"/{place.database}").geturl()
+    broker = urlsplit(found.broker)._replace(path=f"/{place.vhost}").geturl()
     return {
         "image": {"repository": IMAGE, "tag": tag},
-        "database": {"url": found.database},
-        "broker": {"url": found.broker, "managementUrl": found.management},
-        "storage": {"url": f"s3://{BUCKET}/{RELEASE}", "existingClaim": "", "credentialsSecret": "storage"},
+        "database": {"url": database},
+        "broker": {"url": broker, "managementUrl": found.management},
+        "storage": {"url": f"s3://{BUCKET}/{place.prefix}", "existingClaim": "", "credentialsSecret": "storage"},
         "settings": {"STORAGE_ENDPOINT": f"http://{BESIDE_ADDRESS}:{s3_port}", "STORAGE_REGION": "us-east-1"},
         "directory": {"existingSecret": "directory"},
         "networkPolicy": {"storage": {"ports": [s3_port]}},
     }
 
 
-def several_values(plan: Plan, tag: str) -> dict[str, Any]:
+def several_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
     """Return the same with two of each process that can have two, and with KEDA, as in production."""
     two = {"replicas": 2}
     return {
-        **small_values(plan, tag),
+        **small_values(plan, tag, place),
         "api": two,
         "relay": two,
         "scheduler": two,
@@ -63,35 +82,40 @@ def several_values(plan: Plan, tag: str) -> dict[str, Any]:
     }
 
 
-def install(plan: Plan, values: Mapping[str, Any], *options: str, namespace: str = NAMESPACE) -> None:
+def install(plan: Plan, values: Mapping[str, Any], *, place: Place = HOME, chart: Path = CHART) -> None:
     """Install or upgrade the release and wait until it is ready."""
     file = plan.folder / "values.json"
     file.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    small = CHART / "examples" / "small.yaml"
-    arguments: tuple[str | Path, ...] = ("--values", small, "--values", file, "--wait", "--timeout", "5m", *options)
-    helm(plan, "upgrade", "--install", RELEASE, CHART, *arguments, namespace=namespace)
+    small = chart / "examples" / "small.yaml"
+    arguments: tuple[str | Path, ...] = ("--values", small, "--values", file, "--wait", "--timeout", "5m")
+    helm(plan, "upgrade", "--install", RELEASE, chart, *arguments, place=place)
 
 
-def helm(plan: Plan, *arguments: str | Path, namespace: str = NAMESPACE) -> str:
+def helm(plan: Plan, *arguments: str | Path, place: Place = HOME) -> str:
     """Run Helm against the cluster.
 
     Raises:
         ClusterError: it failed; the text has its errors.
     """
-    command = [CHECKERS / "helm", *arguments, "--kubeconfig", plan.kubeconfig, "--namespace", namespace]
+    command = [CHECKERS / "helm", *arguments, "--kubeconfig", plan.kubeconfig, "--namespace", place.namespace]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise ClusterError(f"helm {arguments[0]} failed: {done.stderr.strip()}")
     return done.stdout
 
 
-def expose(plan: Plan, namespace: str = NAMESPACE) -> None:
+def expose(plan: Plan, place: Place = HOME) -> None:
     """Open a port of every node to the API, as a load balancer would use it."""
     labels = {"app.kubernetes.io/instance": RELEASE, "app.kubernetes.io/component": "api"}
-    ports = [{"port": 80, "targetPort": "http", "nodePort": NODE_PORT}]
+    ports = [{"port": 80, "targetPort": "http", "nodePort": place.port}]
     spec = {"type": "NodePort", "selector": labels, "ports": ports}
-    metadata = {"name": "from-beside", "namespace": namespace}
+    metadata = {"name": "from-beside", "namespace": place.namespace}
     apply(plan, [{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}])
+
+
+def address(plan: Plan, place: Place = HOME) -> str:
+    """Return where clients beside the cluster reach the API: a port of the first node."""
+    return f"http://{plan.nodes[0].address}:{place.port}"
 
 
 def _secret(namespace: str, name: str, values: Mapping[str, str]) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from tests.cluster import yard
+from tests.cluster.checks.load import BEGUN
 from tests.cluster.checks.report import Counts, Outcome
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in, wait_for
 from tests.cluster.plan import BESIDE, NAMESPACE, RELEASE, Node, Plan
 from tests.cluster.registry import content_tag
 from tests.cluster.servers import Addresses
+from tests.cluster.yard import HOME, Place
 from tests.support.paths import ROOT
 
 _OWN: Final = f"app.kubernetes.io/instance={RELEASE}"
@@ -27,9 +29,9 @@ class RunningLoad:
 
     counts: Counts
 
-    def __init__(self, plan: Plan, *options: str) -> None:
+    def __init__(self, plan: Plan, place: Place) -> None:
         filer = Addresses.read(plan.folder / "servers").filer
-        program = [sys.executable, "-m", "tests.cluster.checks.load", address(plan), filer, *options]
+        program = [sys.executable, "-m", "tests.cluster.checks.load", yard.address(plan, place), filer, place.prefix]
         self._log = (plan.logs / "load.log").open("wb")
         self._process = subprocess.Popen(
             command_in(BESIDE, "env", f"--chdir={ROOT}", *program),
@@ -38,6 +40,8 @@ class RunningLoad:
             stderr=self._log,
             text=True,
         )
+        if self._process.stdout is None or self._process.stdout.readline().strip() != BEGUN:
+            raise ClusterError(f"the load did not begin, see {self._log.name}")
 
     def finish(self) -> None:
         """Let the clients end, and wait until the effects are seen."""
@@ -52,20 +56,15 @@ class RunningLoad:
 
 
 @contextmanager
-def load(plan: Plan, *options: str) -> Iterator[RunningLoad]:
+def load(plan: Plan, place: Place = HOME) -> Iterator[RunningLoad]:
     """Let clients upload and delete while the block runs, and for some seconds before and after."""
-    running = RunningLoad(plan, *options)
+    running = RunningLoad(plan, place)
     time.sleep(_WARM_S)
     try:
         yield running
         time.sleep(_WARM_S)
     finally:
         running.finish()
-
-
-def address(plan: Plan) -> str:
-    """Return where clients beside the cluster reach the API: a port of the first node."""
-    return f"http://{plan.nodes[0].address}:{yard.NODE_PORT}"
 
 
 def install(plan: Plan) -> Outcome:

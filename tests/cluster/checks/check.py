@@ -10,6 +10,7 @@ from tests.cluster.checks.losing import lose_node
 from tests.cluster.checks.reach import reach
 from tests.cluster.checks.report import Outcome, as_json, as_table, from_json
 from tests.cluster.checks.scaling import scale
+from tests.cluster.checks.upgrading import upgrade
 from tests.cluster.checks.versions import versions
 from tests.cluster.machines import ClusterError
 from tests.cluster.plan import Plan
@@ -19,6 +20,7 @@ _CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "delete": cases.delete,
     "rollout": cases.roll_out,
     "drain": cases.drain,
+    "upgrade": upgrade,
     "scale": scale,
     "reach": reach,
     "lose-node": lose_node,

@@ -1,7 +1,7 @@
 """Clients beside the cluster that upload and delete until their input ends; they print their counts as JSON.
 
-`python -m tests.cluster.checks.load ADDRESS FILER` keeps one half of its clients connected. The others connect anew for
-each request. At the end it waits for the events and the bucket to show what became of the deletions.
+`python -m tests.cluster.checks.load ADDRESS FILER PREFIX` keeps one half of its clients connected. The others
+connect anew for each request. At the end it waits for the events and the bucket to show what became of the deletions.
 """
 
 import argparse
@@ -18,9 +18,11 @@ from uuid import uuid4
 import aiohttp
 
 from tests.cluster.checks.report import Counts
-from tests.cluster.plan import RELEASE
 from tests.support.buckets import BucketWatcher
 from tests.support.seaweed import BUCKET
+
+BEGUN: Final = "begun"
+"""The line that is printed once the first deletion was accepted."""
 
 _PROJECT: Final = "/api/v4/projects/100"
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
@@ -33,10 +35,10 @@ _MOST_FAILURES: Final = 5
 class Load:
     """Clients at one address; what they asked and got."""
 
-    def __init__(self, address: str, filer: str, *, pause: float) -> None:
+    def __init__(self, address: str, filer: str, prefix: str, *, pause: float) -> None:
         self._address = address
         self._pause = pause
-        self._bucket = BucketWatcher(filer, f"s3://{BUCKET}/{RELEASE}")
+        self._bucket = BucketWatcher(filer, f"s3://{BUCKET}/{prefix}")
         self._accepted: set[int] = set()
         self._requests = self._failed = 0
         self._failures: list[str] = []
@@ -97,6 +99,9 @@ class Load:
         package_id = json.loads(uploaded)["package_id"]
         if await self._ask(session, "DELETE", f"{_PROJECT}/packages/{package_id}", {204}) is not None:
             self._accepted.add(package_id)
+            if len(self._accepted) == 1:
+                sys.stdout.write(f"{BEGUN}\n")
+                sys.stdout.flush()
 
     async def _ask(
         self, session: aiohttp.ClientSession, method: str, path: str, good: set[int], data: bytes | None = None
@@ -156,8 +161,7 @@ async def _end_of_input(stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _run(address: str, filer: str, clients: int, pause: float) -> Counts:
-    load = Load(address, filer, pause=pause)
+async def _run(load: Load, clients: int) -> Counts:
     async with asyncio.TaskGroup() as group:
         group.create_task(_end_of_input(load.stop))
         counting = group.create_task(load.run(clients))
@@ -169,10 +173,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster.checks.load")
     parser.add_argument("address", help="where the API is, such as http://198.18.0.2:30080")
     parser.add_argument("filer", help="where the objects of the bucket can be listed")
+    parser.add_argument("prefix", help="where in the bucket they are")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--pause", type=float, default=0.05, help="seconds between two packages of a client")
     options = parser.parse_args(arguments)
-    counts = asyncio.run(_run(options.address, options.filer, options.clients, options.pause))
+    load = Load(options.address, options.filer, options.prefix, pause=options.pause)
+    counts = asyncio.run(_run(load, options.clients))
     sys.stdout.write(json.dumps(asdict(counts)) + "\n")
 
 

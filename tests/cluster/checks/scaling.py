@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.cluster.checks.cases import address
+from tests.cluster import yard
 from tests.cluster.checks.report import Outcome
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in
@@ -54,7 +54,7 @@ def _followed(plan: Plan) -> list[Sample]:
         sys.executable,
         "-m",
         "tests.cluster.checks.backlog",
-        address(plan),
+        yard.address(plan),
         str(plan.folder / "servers"),
         str(_COUNT),
     ]
