@@ -12,6 +12,7 @@ MINUTES ?= 15
 STORE ?= disk
 NODES ?= 2
 BUILD ?= .cluster/build
+WITHOUT ?=
 
 BIN := .venv/bin
 CLIENTS := .clients
@@ -77,10 +78,11 @@ image-check: setup ## Build the image without Docker (as root, with buildah), an
 	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/system/image
 
 cluster: setup checkers system-of-cluster ## Start a real Kubernetes on this machine, as root, with Packyard in it: make cluster NODES=3
-	@$(BIN)/python -m tests.cluster up --folder .cluster --build '$(BUILD)' --nodes '$(NODES)'
+	@$(BIN)/python -m tests.cluster up --folder .cluster --build '$(BUILD)' --nodes '$(NODES)' --without '$(WITHOUT)'
 
 cluster-check: setup checkers ## Test Packyard in the cluster that runs: make cluster-check ONLY=quick (or names of cases)
-	@$(BIN)/python -m tests.cluster check --folder .cluster --build '$(BUILD)' --nodes '$(NODES)' --only '$(ONLY)'
+	@$(BIN)/python -m tests.cluster check --folder .cluster --build '$(BUILD)' --nodes '$(NODES)' --without '$(WITHOUT)' \
+		--only '$(ONLY)'
 
 cluster-down: ## End that cluster; nothing of it stays but what was built
 	@[ ! -e .cluster ] || $(BIN)/python -m tests.cluster down --folder .cluster --build '$(BUILD)'

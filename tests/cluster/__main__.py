@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cluster.checks.check import run_checks
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import MissingToolError
-from tests.cluster.plan import Plan
+from tests.cluster.plan import OPTIONAL, Plan
 from tests.cluster.up import describe, end_cluster, start_cluster
 
 
@@ -18,10 +18,14 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="where the cluster keeps all that it makes")
     parser.add_argument("--build", type=Path, help="where programs and images are kept for the next start")
     parser.add_argument("--nodes", type=int, default=2)
+    parser.add_argument("--without", default="", help="optional parts to leave out: keda, metrics-server, kube-router")
     parser.add_argument("--only", default="", help="quick, or names of cases with commas between them")
     options = parser.parse_args()
     folder = options.folder.resolve()
-    plan = Plan(folder, (options.build or folder / "build").resolve(), options.nodes)
+    without = frozenset(filter(None, options.without.split(",")))
+    if unknown := without - OPTIONAL:
+        parser.error(f"a cluster cannot do without {', '.join(sorted(unknown))}")
+    plan = Plan(folder, (options.build or folder / "build").resolve(), options.nodes, without)
     try:
         return _run(options.command, plan, options.only)
     except (ClusterError, MissingToolError) as error:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from tests.cluster.control import kubectl
 from tests.cluster.kubeadm import install_dns
 from tests.cluster.machines import ClusterError
-from tests.cluster.parts import built_folder, module_folder
+from tests.cluster.parts import module_folder
 from tests.cluster.plan import Plan
 from tests.support.chart import CHECKERS
 
@@ -25,9 +25,9 @@ def install_addons(plan: Plan) -> None:
     install_dns(plan)
     place = {"spec": {"replicas": 1, "template": {"spec": {"nodeSelector": _first(plan)}}}}
     kubectl(plan, "-n", "kube-system", "patch", "deployment", "coredns", "--type=strategic", "-p", json.dumps(place))
-    if built_folder("metrics-server", plan.build).exists():
+    if "metrics-server" not in plan.without:
         _apply(plan, "metrics-server", _METRICS, "manifests/base")
-    if built_folder("keda", plan.build).exists():
+    if "keda" not in plan.without:
         _apply(plan, "keda", _KEDA, "config/default")
 
 

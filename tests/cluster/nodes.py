@@ -71,11 +71,11 @@ def join_node(plan: Plan, node: Node) -> None:
     run_on(
         plan, node, kubernetes / "kube-proxy", f"--config={folder / 'proxy.yaml'}", f"--hostname-override={node.name}"
     )
-    if (router := built_folder("kube-router", plan.build) / "kube-router").exists():
+    if "kube-router" not in plan.without:
         run_on(
             plan,
             node,
-            router,
+            built_folder("kube-router", plan.build) / "kube-router",
             f"--kubeconfig={plan.certificates / 'admin.conf'}",
             *("--run-firewall=true", "--run-router=false", "--run-service-proxy=false"),
             f"--hostname-override={node.name}",

@@ -32,6 +32,9 @@ SERVER_PORTS: Final = {
 }
 """The names that the stack keeps its ports under, and the ports that the chart's policies open."""
 
+OPTIONAL: Final = frozenset({"keda", "metrics-server", "kube-router"})
+"""The parts that a cluster can do without; the tests that need them fail then."""
+
 NODE_BYTES: Final = 8 * 2**30
 """The size of a node's file system; the file behind it has holes."""
 
@@ -69,6 +72,8 @@ class Plan:
     folder: Path
     build: Path
     count: int = 2
+    without: frozenset[str] = frozenset()
+    """Parts that are neither built nor started, out of OPTIONAL."""
 
     @property
     def nodes(self) -> list[Node]:

@@ -26,7 +26,8 @@ def start_registry(plan: Plan) -> None:
     start(command_in(BESIDE, "docker-registry", "serve", settings), plan.logs / "registry.log")
     wait_for(_serves, "the registry does not answer", _PATIENCE_S)
     for image in IMAGES:
-        _push_part(plan, image)
+        if image.part not in plan.without:
+            _push_part(plan, image)
 
 
 def push_packyard(plan: Plan, tree: Path = ROOT) -> str:

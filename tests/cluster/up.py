@@ -55,7 +55,8 @@ def start_cluster(plan: Plan) -> None:
             raise ClusterError(f"a cluster is running already, of {running}; `make cluster-down` there ends it")
         _end(plan)
         for part in part_names():
-            build_part(part, plan.build)
+            if part not in plan.without:
+                build_part(part, plan.build)
         build_pause(plan.build)
         began = time.monotonic()
         _record(plan, is_complete=False)

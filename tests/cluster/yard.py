@@ -72,13 +72,18 @@ def small_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
 def several_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
     """Return the same with two of each process that can have two, and with KEDA, as in production."""
     two = {"replicas": 2}
+    mode = "none" if "keda" in plan.without else "keda"
     return {
         **small_values(plan, tag, place),
         "api": two,
         "relay": two,
         "scheduler": two,
         "workers": {"interactive": {"replicas": 1, "maxReplicas": 2}, "bulk": {"replicas": 1, "maxReplicas": 4}},
-        "autoscaling": {"mode": "keda", "pollingInterval": 5, "scaleDownAfterSeconds": 15},
+        "autoscaling": {
+            "mode": mode,
+            "pollingInterval": 5,
+            "scaleDownAfterSeconds": 15,
+        },
     }
 
 
