@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cluster.checks.check import run_checks
 from tests.cluster.machines import ClusterError
-from tests.cluster.parts import MissingToolError
+from tests.cluster.parts import BuildError
 from tests.cluster.plan import OPTIONAL, Plan
 from tests.cluster.up import describe, end_cluster, start_cluster
 
@@ -28,7 +28,7 @@ def main() -> int:
     plan = Plan(folder, (options.build or folder / "build").resolve(), options.nodes, without)
     try:
         return _run(options.command, plan, options.only)
-    except (ClusterError, MissingToolError) as error:
+    except (ClusterError, BuildError) as error:
         sys.stderr.write(f"packyard: {error}\n")
         return 1
 

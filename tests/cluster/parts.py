@@ -44,8 +44,8 @@ IMAGES: Final = (
 )
 
 
-class MissingToolError(Exception):
-    """A program that the build needs is not there; the text says which, and where to get it."""
+class BuildError(Exception):
+    """A part cannot be built; the text says why, in one line."""
 
 
 def part_names() -> list[str]:
@@ -68,8 +68,7 @@ def build_part(part: str, build: Path) -> Path:
         return target
     sys.stdout.write(f"Building {part}\n")
     draft = target.with_name(f"{target.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft.mkdir(parents=True, exist_ok=True)
     sources = "." if (PARTS / part / "main.go").exists() else "tool"
     output = ("-ldflags", _flags(part), "-o", f"{draft}/")
     _go("build", "-trimpath", "-buildvcs=false", *output, sources, folder=PARTS / part)
@@ -133,11 +132,18 @@ def _flags(part: str) -> str:
 def _go(*arguments: str, folder: Path) -> str:
     go = shutil.which("go") or next((f"{place}/go" for place in _GO_PLACES if Path(place, "go").exists()), None)
     if go is None:
-        raise MissingToolError("Go is needed, 1.21 or later: on Debian, apt-get install golang (from backports)")
+        raise BuildError("Go is needed, 1.21 or later: on Debian, apt-get install golang (from backports)")
     environment = {**process_environment(), "CGO_ENABLED": "0", "GOTOOLCHAIN": "auto", "GOFLAGS": _go_flags()}
     done = subprocess.run(
-        ["nice", "-n", "19", go, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        ["nice", "-n", "19", go, *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
     )
+    if done.returncode:
+        raise BuildError(f"`go {arguments[0]}` failed in {folder}, see above")
     return done.stdout
 
 
