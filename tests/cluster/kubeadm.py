@@ -15,7 +15,7 @@ def make_certificates(plan: Plan) -> None:
     first = plan.nodes[0]
     _phase(plan, first, "certs", "all")
     _phase(plan, first, "kubeconfig", "all", f"--kubeconfig-dir={plan.certificates}")
-    text = (plan.certificates / "admin.conf").read_text(encoding="utf-8")
+    text = (plan.certificates / "super-admin.conf").read_text(encoding="utf-8")
     local = text.replace(f"https://{first.address}:{API_PORT}", f"https://127.0.0.1:{LOCAL_API_PORT}")
     plan.kubeconfig.write_text(local, encoding="utf-8")
     plan.kubeconfig.chmod(0o600)

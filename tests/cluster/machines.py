@@ -92,6 +92,8 @@ def boot(name: str, *, disk: Path | None = None, size: int = 0) -> None:
     subprocess.Popen(
         ["nsenter", *command, "--kill-child", "sh", "-c", _INIT, "init", name, str(disk or "")],
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
     )

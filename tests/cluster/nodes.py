@@ -76,7 +76,7 @@ def join_node(plan: Plan, node: Node) -> None:
             plan,
             node,
             built_folder("kube-router", plan.build) / "kube-router",
-            f"--kubeconfig={plan.certificates / 'admin.conf'}",
+            f"--kubeconfig={plan.certificates / 'super-admin.conf'}",
             *("--run-firewall=true", "--run-router=false", "--run-service-proxy=false"),
             f"--hostname-override={node.name}",
             *("--metrics-port=0", "--health-port=0"),
