@@ -50,16 +50,16 @@ def _phase(plan: Plan, node: Node, *arguments: str) -> None:
 
 def _settings(plan: Plan, node: Node) -> Path:
     target = plan.certificates / f"{node.name}.yaml"
-    documents = [_init(node), _cluster(plan)]
+    documents = [_init(node, plan.nodes[0]), _cluster(plan)]
     target.write_text("\n---\n".join(json.dumps(document) for document in documents), encoding="utf-8")
     return target
 
 
-def _init(node: Node) -> dict[str, object]:
+def _init(node: Node, first: Node) -> dict[str, object]:
     return {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "InitConfiguration",
-        "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": API_PORT},
+        "localAPIEndpoint": {"advertiseAddress": first.address, "bindPort": API_PORT},
         "nodeRegistration": {"name": node.name, "criSocket": "unix:///run/containerd/containerd.sock"},
     }
 
