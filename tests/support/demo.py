@@ -36,6 +36,7 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
                 "PACKYARD_MANAGEMENT_URL": f"{servers.management_url}/{broker_url.rpartition('/')[2]}",
                 "PACKYARD_STORAGE_URL": (folder / "objects").as_uri(),
                 "PACKYARD_SECRET_KEYS": SECRET_KEY,
+                "PACKYARD_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             }
         )
         yard = Yard(settings, folder)
