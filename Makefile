@@ -35,7 +35,7 @@ run: setup $(DEMO) ## Run everything on this machine until Ctrl-C: make run PORT
 	@exec $(BIN)/packyard up --data-dir '$(DATA)' --port '$(PORT)'
 
 test: setup checkers ## Run all tests against real PostgreSQL, RabbitMQ and object storage, without those of test-clients
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'not ($(LONG))'
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m 'not ($(LONG) or release)'
 
 test-clients: setup clients checkers ## Run real clients of other makers against it, and load and faults for a while
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m '$(LONG)'

@@ -20,7 +20,15 @@ from tests.support.servers import (
     servers_of_run,
 )
 
-_MARKED_FOLDERS: Final = ("integration", "acceptance", "clients", "system/faults", "system/scaling", "system/soak")
+_MARKED_FOLDERS: Final = (
+    "integration",
+    "acceptance",
+    "clients",
+    "system/faults",
+    "system/scaling",
+    "system/soak",
+    "system/release",
+)
 _TESTS: Final = Path(__file__).parent
 _LOG_BEGINS: Final = pytest.StashKey[int]()
 """Where in PostgreSQL's log a test begins, in bytes."""

@@ -39,7 +39,7 @@ async def _yard(settings: Settings, broker_url: str, folder: Path) -> AsyncGener
 
 
 async def _has_said(yard: Yard, name: str, event: str, times: int = 1) -> bool:
-    return yard.log(name).count(f'"event": "{event}"') >= times
+    return yard.log(name).count(f'"event":"{event}"') >= times
 
 
 async def _is_up(yard: Yard, name: str) -> bool:

@@ -132,7 +132,7 @@ async def test_the_authorities_of_the_image_stay_good(encrypted: _Encrypted, tmp
 
 
 async def _is_active(yard: Yard) -> bool:
-    return '"event": "relay_active"' in yard.log("relay")
+    return '"event":"relay_active"' in yard.log("relay")
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ _PYTHON: Final = ROOT / ".clients" / "python" / "bin"
 _SOURCE: Final = ROOT / ".clients" / "python-gitlab"
 _NODE: Final = ROOT / ".clients" / "node"
 _TOKEN: Final = "demo-maintainer-token"
-_PATIENCE_S: Final = 60
+_PATIENCE_S: Final = 200
 
 _CASKS: Final = [f"cask-{number:03}" for number in range(250)]
 _PROJECTS: Final = ["cellar/cider", "orchard/apples", "orchard/archive", "orchard/press/juice"]
@@ -223,6 +223,7 @@ def test_python_gitlab_deletes_packages_and_files(python_gitlab: PythonGitlab) -
     }
 
 
+@pytest.mark.timeout(300)
 def test_python_gitlabs_own_tests_of_packages_and_protection_rules_pass(yard: Yard, tmp_path: Path) -> None:
     (source,) = _SOURCE.glob("python_gitlab-*.tar.gz")
     with tarfile.open(source) as archive:

@@ -194,7 +194,7 @@ def _has_begun(child: Child) -> bool:
 
 
 def _health_ports(child: Child) -> list[str]:
-    return re.findall(r'"port": (\d+), "event": "health_listening"', _log_of_run(child))
+    return re.findall(r'"port":(\d+),"event":"health_listening"', _log_of_run(child))
 
 
 def _log_of_run(child: Child) -> str:

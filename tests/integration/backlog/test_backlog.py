@@ -27,7 +27,7 @@ async def _gauges(context: Context) -> dict[str, float]:
 
 async def test_an_empty_yard_has_a_backlog_of_nothing(filled: Context) -> None:
     assert set((await _gauges(filled)).values()) == {0}
-    assert len(await _gauges(filled)) == 4 + 2 + 1 + 1 + 2 + 2 + 3 + 1 + 6
+    assert len(await _gauges(filled)) == 4 + 2 + 1 + 1 + 2 + 2 + 3 + 1 + 6 + 2
 
 
 async def test_only_what_a_worker_could_take_is_due(filled: Context) -> None:

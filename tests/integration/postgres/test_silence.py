@@ -12,7 +12,8 @@ from service import pings
 from service.app import create_app
 from service.catalogue import uploads
 from service.context import Context
-from service.infra.postgres import database
+from service.infra.postgres import acquiring
+from service.infra.postgres.database import DatabaseUnavailableError
 from service.infra.postgres.pool import open_database
 from service.infra.postgres.sessions import connecting
 from service.observing.servers import Condition, ObservedServer
@@ -40,7 +41,7 @@ async def reached(filled: Context, way: Way, monkeypatch: pytest.MonkeyPatch) ->
     """A context that reaches its database over the way, and is impatient."""
     monkeypatch.setattr(connecting, "STATEMENT_TIMEOUT_S", 2.0)
     monkeypatch.setattr(connecting, "ANSWER_TIMEOUT_S", _ANSWER_S)
-    monkeypatch.setattr(database, "_ACQUIRE_TIMEOUT_S", 1.6)
+    monkeypatch.setattr(acquiring, "_ACQUIRE_TIMEOUT_S", 1.6)
     async with open_database(way.url) as opened:
         yield replace(filled, database=opened)
         way.pass_on_again()
@@ -112,7 +113,7 @@ async def test_a_statement_without_an_answer_frees_its_place_in_the_pool(way: Wa
     async with reached.database.connection() as connection:
         await connection.fetchval("SELECT 1")
         way.fall_silent()
-        with pytest.raises(database.DatabaseUnavailableError):
+        with pytest.raises(DatabaseUnavailableError):
             await connection.fetchval("SELECT 1")
         began = asyncio.get_running_loop().time()
 

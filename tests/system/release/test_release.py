@@ -19,6 +19,7 @@ from tests.support.paths import ROOT
 from workers.stack.state import free_port
 
 _PATIENCE_S: Final = 1_800
+pytestmark = pytest.mark.timeout(2 * _PATIENCE_S)
 _CONFIG: Final = """
 version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}}}}}

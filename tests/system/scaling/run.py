@@ -97,7 +97,7 @@ class Trial:
         )
         objects = sum(1 for path in (self._folder / "objects").rglob("*") if path.is_file())
         logs = [self.yard.log(name) for name in scaler.all_named()]
-        removed = [sum(map(int, re.findall(r'"objects": (\d+), "event": "objects_removed"', log))) for log in logs]
+        removed = [sum(map(int, re.findall(r'"objects":(\d+),"event":"objects_removed"', log))) for log in logs]
         (attempts,) = await self.rows("SELECT coalesce(sum(attempts - 1), 0)::bigint AS more FROM deletion")
         return Outcome(
             deletions=self._asked,

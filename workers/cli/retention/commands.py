@@ -83,7 +83,8 @@ def preview(rule_id: int | None, *, project: str | None, group: str | None, text
         async with preview_of(context.database, place, PreviewRequest(rule_id=rule_id, rule=unsaved)) as found:
             await print_preview(found, output)
 
-    run_use_case(show, missing=_NO_RULE)
+    # The list is read in one transaction, and the rules are noted as seen in another, before the list ends.
+    run_use_case(show, missing=_NO_RULE, connections=2)
 
 
 @retention.command("run")

@@ -1,8 +1,10 @@
 -- A package manager may write one name in several ways, such as Foo_Bar and foo-bar. The normal form is the same for all.
 
 -- step: the columns
-ALTER TABLE package ADD COLUMN IF NOT EXISTS normal_name text;
-ALTER TABLE package ADD COLUMN IF NOT EXISTS normal_version text;
+-- Each step locks one table. Uploads lock a package first, and deletions a file, so two locks could meet either.
+ALTER TABLE package ADD COLUMN IF NOT EXISTS normal_name text, ADD COLUMN IF NOT EXISTS normal_version text;
+
+-- step: the column of files
 ALTER TABLE package_file ADD COLUMN IF NOT EXISTS details jsonb;
 
 -- step: normal forms of PyPI, by PEP 503 and PEP 440
