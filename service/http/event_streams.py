@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Seque
 from contextlib import contextmanager, suppress
 from typing import Final, TypeAlias
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from schemas.messages.cloud_events import SEQUENCE_DIGITS
 from service.feed import log as feed
@@ -98,6 +98,8 @@ class EventStream:
         """Send until the client goes away, loses its rights, reads too slowly, or the process ends."""
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(self._request)
+        if self._request.method == hdrs.METH_HEAD:
+            return response
         with suppress(RefusedError, TimeoutError):
             async with self._tail.followed():
                 await self._follow(response, audience, after)

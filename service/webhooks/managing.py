@@ -75,14 +75,20 @@ async def add(connection: Connection, place: WebhookPlace, given: WebhookSetting
 async def change(connection: Connection, webhook: Webhook, given: WebhookChange, box: SecretBox) -> Webhook:
     """Change what is given. Call it in a transaction.
 
+    A new address gets no token and no headers of the old one, as in GitLab: its owner may not know them.
+
     Raises:
         SecretsNotKeptError: the instance has no key.
         ConflictError: another one has that name.
         NotFoundError: somebody has deleted it.
     """
     secrets = _encrypted(given, box)
+    columns = columns_of(given)
+    if given.url is not None and given.url != webhook.url:
+        secrets = {"token": None, "custom_headers": None, **secrets}
+        columns = {"custom_header_names": [], **columns}
     try:
-        changed = await rows.update_webhook(connection, webhook.id, columns_of(given))
+        changed = await rows.update_webhook(connection, webhook.id, columns)
     except conflicts():
         raise ConflictError(_TAKEN) from None
     if changed is None:

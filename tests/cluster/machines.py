@@ -3,7 +3,7 @@
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -112,10 +112,9 @@ def shut_down(names: Sequence[str]) -> None:
     wait_for(remove_cgroups, "control groups do not go away", _PATIENCE_S)
 
 
-def existing() -> list[str]:
-    """Return the names of the machines that are there, whole or in part."""
-    names = [path.name for path in _NAMES.glob("*")] if _NAMES.exists() else []
-    return [name for name in names if name == BESIDE or name.removeprefix("node-").isdecimal()]
+def existing(names: Iterable[str]) -> list[str]:
+    """Return those of the names that machines have, whole or in part, or namespaces of other programs."""
+    return [name for name in names if (_NAMES / name).exists()]
 
 
 def is_booted(name: str) -> bool:

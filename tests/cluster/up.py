@@ -54,6 +54,8 @@ def start_cluster(plan: Plan) -> None:
         if running := _running_folder(is_complete=True):
             raise ClusterError(f"a cluster is running already, of {running}; `make cluster-down` there ends it")
         _end(plan)
+        if foreign := existing(_names(plan)):
+            raise ClusterError(f"other programs have network namespaces of these names: {' '.join(foreign)}")
         for part in part_names():
             if part not in plan.without:
                 build_part(part, plan.build)
@@ -74,17 +76,17 @@ def start_cluster(plan: Plan) -> None:
 
 
 def end_cluster(plan: Plan) -> None:
-    """End everything that a start began, whole or in part."""
+    """End everything that a start began, whole or in part, and nothing that it did not note."""
+    running = _running_folder()
+    if running not in {"", str(plan.folder)}:
+        sys.stdout.write(f"The cluster that runs is of {running}: end it there\n")
+        return
     if os.geteuid() != 0:
-        if existing():
+        if running:
             raise ClusterError("the cluster was started by root, and takes root to end")
         return
     with _alone():
-        running = _running_folder()
-        if running in {"", str(plan.folder)}:
-            _end(plan)
-        else:
-            sys.stdout.write(f"The cluster that runs is of {running}: end it there\n")
+        _end(plan)
 
 
 def _start_machines(plan: Plan) -> None:
@@ -113,7 +115,8 @@ def _start_machines(plan: Plan) -> None:
 
 
 def _end(plan: Plan) -> None:
-    shut_down(existing())
+    if _RUNNING.exists():
+        shut_down(existing(json.loads(_RUNNING.read_text(encoding="utf-8"))["machines"]))
     _RUNNING.unlink(missing_ok=True)
     for name in _MADE:
         path = plan.folder / name
@@ -121,8 +124,12 @@ def _end(plan: Plan) -> None:
 
 
 def _record(plan: Plan, *, is_complete: bool) -> None:
-    written = {"folder": str(plan.folder), "is_complete": is_complete}
+    written = {"folder": str(plan.folder), "is_complete": is_complete, "machines": _names(plan)}
     _RUNNING.write_text(json.dumps(written), encoding="utf-8")
+
+
+def _names(plan: Plan) -> list[str]:
+    return [BESIDE, *(node.name for node in plan.nodes)]
 
 
 def _running_folder(*, is_complete: bool = False) -> str:
@@ -141,7 +148,6 @@ def _alone() -> Iterator[None]:
         except BlockingIOError:
             raise ClusterError("another `make cluster` or `make cluster-down` is at work on this machine") from None
         yield
-    _LOCK.unlink(missing_ok=True)
 
 
 def _check_machine() -> None:

@@ -1,5 +1,6 @@
 """Long answers that are written while they are read: one JSON object with a list, lines of JSON, or CSV."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,6 +15,8 @@ from service.http.replies import dumped
 
 _PIECE: Final = 32 * 1024
 """How many bytes are written together."""
+_READ_WITHIN_S: Final = 20
+"""How long a client may take to read them."""
 
 
 async def stream_list(
@@ -54,9 +57,18 @@ async def _write(response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> 
     async for piece in pieces:
         buffer += piece
         if len(buffer) >= _PIECE:
-            await response.write(bytes(buffer))
+            await _send(response, bytes(buffer))
             buffer.clear()
-    await response.write(bytes(buffer))
+    await _send(response, bytes(buffer))
+
+
+async def _send(response: web.StreamResponse, piece: bytes) -> None:
+    try:
+        async with asyncio.timeout(_READ_WITHIN_S):
+            await response.write(piece)
+    except TimeoutError:
+        # The rows come from an open transaction, which a client that does not read would keep.
+        raise ConnectionResetError("the client does not read") from None
 
 
 async def _json(head: Resource, rows: AsyncIterator[Resource]) -> AsyncIterator[bytes]:

@@ -68,12 +68,15 @@ async def set_npm_tag_in_place(request: web.Request, visiting: Visiting) -> web.
     name, tag = request.match_info["name"], request.match_info["tag"]
     async with visiting(request) as (connection, visit):
         versions = await _writable(request, connection, visit)
-        version = await _read_version(request)
-        project_id = next((row.project_id for row in versions.rows if row.version == version), None)
-        if project_id is None:
-            raise PackageNameNotFoundError
+    # A client that is slow to send its body keeps no connection.
+    version = await _read_version(request)
+    project_id = next((row.project_id for row in versions.rows if row.version == version), None)
+    if project_id is None:
+        raise PackageNameNotFoundError
+    database = request.app[CONTEXT].database
+    async with database.connection() as connection:
         await require_in_project(connection, visit.caller, project_id, AccessLevel.DEVELOPER)
-    await changing.set_tag(request.app[CONTEXT].database, project_id=project_id, name=name, tag=tag, version=version)
+    await changing.set_tag(database, project_id=project_id, name=name, tag=tag, version=version)
     return no_content()
 
 

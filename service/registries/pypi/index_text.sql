@@ -1,6 +1,7 @@
 -- name: pypi_index
 -- Composed: see index_text. One row: the visit, and the newest files of one package, each project's packages in the
--- order of their ids. A file does not change while it is there, so the ids of the files are the revision of the index.
+-- order of their ids. A file does not change while it is there. A restore may give its package another version. So the ids
+-- of the files and the versions of their packages are the revision of the index.
 -- The text is made only for a client that does not have it.
 WITH visit AS MATERIALIZED (
     {visit}
@@ -21,7 +22,8 @@ WITH visit AS MATERIALIZED (
      ORDER BY n.package_id, n.id
 ), tagged AS MATERIALIZED (
     SELECT b.base, left(encode(sha256(convert_to(
-               concat_ws(' ', 'v1', {form}, b.base, {name}, '') || (SELECT string_agg(f.id::text, ' ') FROM files f),
+               concat_ws(' ', 'v2', {form}, b.base, {name}, '')
+                   || (SELECT string_agg(concat_ws(' ', f.id, to_json(f.version)), ' ') FROM files f),
                'UTF8')), 'hex'), 32) AS tag
       FROM (SELECT {base} AS base FROM visit v) b
 )

@@ -142,6 +142,16 @@ async def test_a_tag_follows_the_files_and_is_that_of_one_form_and_address(clien
     assert len({*first, *with_second}) == 2 * len(asked)
 
 
+async def test_a_package_that_came_back_with_another_version_changes_the_tag(client: Client, filled: Context) -> None:
+    await _bring_in(filled, "1.0")
+    before = await client.get(_INDEX, headers=_JSON)
+    await query(filled, "UPDATE package SET version = '1.0.post1' WHERE version = '1.0'")
+
+    after = await client.get(_INDEX, headers={**_JSON, "If-None-Match": before.headers["ETag"]})
+
+    assert (after.status, (await after.json(content_type=None))["versions"]) == (200, ["1.0.post1"])
+
+
 @pytest.mark.parametrize("known", ["{tag}", 'W/{tag}, "x"', "*", '"\u00e9", {tag}'])
 async def test_an_index_that_a_client_has_is_not_made_again(client: Client, filled: Context, known: str) -> None:
     await _bring_in(filled, "1.0")

@@ -46,6 +46,21 @@ async def test_a_new_key_signs_beside_the_one_before_for_a_day(
     assert [_is_signed(second, each) for each in _TOKENS] == [False, True]
 
 
+async def test_a_new_address_gets_no_token_and_no_headers_of_the_old_one(
+    hooked: Context, api: Client, receiver: Receiver, sender: HttpSender
+) -> None:
+    headers = [{"key": "X-Old", "value": "open sesame"}]
+    hook = await add_hook(api, receiver.url, token="gitlab-word", custom_headers=headers)
+    for change in ({"url": receiver.url}, {"url": receiver.url + "?new"}, {"url": receiver.url, "token": "another"}):
+        async with api.put(f"{HOOKS}/{hook['id']}", json=change, headers=MAINTAINER) as answer:
+            assert answer.status == 200
+        await delete(hooked, await publish(hooked, version=str(len(receiver.received))))
+        await deliver_once(hooked, sender)
+
+    sent = [(came.headers.get("X-Gitlab-Token"), came.headers.get("X-Old")) for came in receiver.received]
+    assert sent == [("gitlab-word", "open sesame"), (None, None), ("another", None)]
+
+
 async def test_secrets_are_encrypted_renewed_with_the_first_key_and_never_shown(
     hooked: Context, api: Client, receiver: Receiver
 ) -> None:

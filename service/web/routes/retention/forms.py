@@ -67,8 +67,8 @@ def written_rule(rule: RetentionRule) -> Json:
 
 
 def form_values(given: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the value of each field."""
-    return {**_DEFAULTS, **{name: value for name, value in given.items() if name in _DEFAULTS}}
+    """Return the value of each field; a value that a field cannot show is left out, since an address may hold any."""
+    return {**_DEFAULTS, **{name: value for name, value in given.items() if _fits(name, value)}}
 
 
 def fits_in_address(text: str) -> bool:
@@ -79,6 +79,12 @@ def fits_in_address(text: str) -> bool:
 def rule_text(rule: RetentionRule) -> str:
     """Return a rule as one field or a part of an address."""
     return to_json(written_rule(rule)).decode()
+
+
+def _fits(name: str, value: object) -> bool:
+    if name in {*_LISTS, *_CHOICES}:
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return name in _DEFAULTS and isinstance(value, str | int | float)
 
 
 def _number(text: str) -> object:
