@@ -85,6 +85,8 @@ cluster-check: setup checkers ## Test Packyard in the cluster that runs: make cl
 		--only '$(ONLY)'
 
 cluster-down: ## End that cluster; nothing of it stays but what was built
+	@[ ! -e .cluster ] || [ ! -e /run/packyard-cluster.json ] || [ -x $(BIN)/python ] || \
+		{ echo 'a cluster may be running: `make setup` makes the program that ends it' >&2; exit 1; }
 	@[ ! -e .cluster ] || [ ! -e /run/packyard-cluster.json ] || $(BIN)/python -m tests.cluster down --folder .cluster --build '$(BUILD)'
 
 bench: setup system-of-tests ## Measure beside bare references: make bench SIZE=10k,1m,10m ONLY=list,bulk AGAINST=earlier.json

@@ -141,11 +141,6 @@ def may_delete(caller: Caller, project: Project) -> bool:
     return project.packages_enabled and is_maintainer and _may_write(caller, project)
 
 
-def may_delete_below_group(caller: Caller, project: ReadableProject) -> bool:
-    """Return whether a project, as a group's list shows it, would let the caller delete packages."""
-    return project.packages_enabled and (caller.is_admin or project.level >= LEVEL_TO_DELETE)
-
-
 def require_read(caller: Caller, project: Project) -> None:
     """Check that the caller may read the packages of a project that it sees.
 

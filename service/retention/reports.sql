@@ -1,19 +1,25 @@
 -- name: retention_items
 -- Composed: see reports.py. The packages of a run, with what their deletions have freed; and those that it left.
+-- Each half is cut to a page before it is joined, since a run may leave a million packages.
 SELECT i.package_id, i.project_id, i.package_type, i.name, i.version, i.files, i.bytes, i.outcome, i.reason, i.rule_id,
        i.rule, i.deletion_id, i.deletion_state, i.bytes_freed
   FROM (
     SELECT i.package_id, i.project_id, i.package_type, i.name, i.version, i.files, i.bytes, i.outcome, i.reason,
            coalesce(i.rule_id, n.rule_id) AS rule_id, coalesce(i.rule, n.rule_name) AS rule,
            d.id AS deletion_id, d.state AS deletion_state, coalesce(d.bytes_done, 0) AS bytes_freed
-      FROM retention_item i JOIN retention_run n ON n.id = i.run_id
+      FROM (SELECT * FROM retention_item
+             WHERE run_id = {run_id} AND ({outcome} IS NULL OR outcome = {outcome})
+               AND (project_id, package_id) > ({project}, {package})
+             ORDER BY project_id, package_id LIMIT {limit}) i
+      JOIN retention_run n ON n.id = i.run_id
       LEFT JOIN deletion d ON d.batch_id = i.run_id AND d.package_id = i.package_id AND d.package_file_id IS NULL
-     WHERE i.run_id = {run_id}
      UNION ALL
-    SELECT u.package_id, k.project_id, p.package_type, p.name, p.version, coalesce(p.shown_files, 0),
+    SELECT k.package_id, k.project_id, p.package_type, p.name, p.version, coalesce(p.shown_files, 0),
            coalesce(p.shown_bytes, 0), 'kept', k.reason, k.rule_id, k.rule, NULL::uuid, NULL::text, 0::bigint
-      FROM retention_kept k CROSS JOIN unnest(k.package_ids) u (package_id)
-      LEFT JOIN package p ON p.id = u.package_id
-     WHERE k.run_id = {run_id}) i
- WHERE ({outcome} IS NULL OR i.outcome = {outcome}) AND (i.project_id, i.package_id) > ({project}, {package})
+      FROM (SELECT o.project_id, u.package_id, o.reason, o.rule_id, o.rule
+              FROM retention_kept o CROSS JOIN unnest(o.package_ids) u (package_id)
+             WHERE o.run_id = {run_id} AND coalesce({outcome}, 'kept') = 'kept' AND o.project_id >= {project}
+               AND (o.project_id, u.package_id) > ({project}, {package})
+             ORDER BY o.project_id, u.package_id LIMIT {limit}) k
+      LEFT JOIN package p ON p.id = k.package_id) i
  ORDER BY i.project_id, i.package_id LIMIT {limit};

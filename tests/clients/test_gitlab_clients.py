@@ -49,11 +49,7 @@ _FILTERED: Final = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Yard]:
     """A yard whose project cellar/cider has 250 packages, and orchard/press/juice some of each kind."""
-    folder = tmp_path_factory.mktemp("yard")
-    async with demo_yard(servers, folder) as made:
-        file = folder / "packages.ndjson"
-        file.write_text("".join(json.dumps(package) + "\n" for package in _packages()), encoding="utf-8")
-        await made.run("import", str(file))
+    async with demo_yard(servers, tmp_path_factory.mktemp("yard"), packages=_packages()) as made:
         yield made
 
 

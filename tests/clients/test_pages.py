@@ -1,6 +1,5 @@
 """The pages in Chromium: walks of a person, every page in both schemes and widths, and all of it without scripts."""
 
-import json
 import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -42,11 +41,7 @@ async def browser() -> AsyncGenerator[Browser]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Yard]:
     """The demo's directory with some packages: orchard/press/juice has a grace of two minutes, orchard/apples none."""
-    folder = tmp_path_factory.mktemp("pages")
-    async with demo_yard(servers, folder) as made:
-        file = folder / "packages.ndjson"
-        file.write_text("".join(json.dumps(package) + "\n" for package in _packages()), encoding="utf-8")
-        await made.run("import", str(file))
+    async with demo_yard(servers, tmp_path_factory.mktemp("pages"), packages=_packages()) as made:
         yield made
 
 

@@ -33,11 +33,7 @@ async def browser() -> AsyncGenerator[Browser]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Yard]:
     """The demo's directory with old packages: seven prereleases of cider, a release, and 110 versions of mash."""
-    folder = tmp_path_factory.mktemp("retention")
-    async with demo_yard(servers, folder) as made:
-        file = folder / "packages.ndjson"
-        file.write_text("".join(json.dumps(package) + "\n" for package in _packages()), encoding="utf-8")
-        await made.run("import", str(file))
+    async with demo_yard(servers, tmp_path_factory.mktemp("retention"), packages=_packages()) as made:
         yield made
 
 

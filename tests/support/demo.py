@@ -1,10 +1,11 @@
 """A running yard with the demo's directory, made once for all tests of a module."""
 
-from collections.abc import AsyncGenerator
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -22,10 +23,13 @@ _DIRECTORY: Final = Path(demo.__file__).with_name("demo.yaml")
 
 
 @asynccontextmanager
-async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | None = None) -> AsyncGenerator[Yard]:
+async def demo_yard(
+    servers: Servers, folder: Path, *, distributions: Path | None = None, packages: Sequence[Mapping[str, Any]] = ()
+) -> AsyncGenerator[Yard]:
     """Give a yard that serves, relays and works, with all that `packyard up` puts into an empty one.
 
-    Without *distributions* it has the demo's users, groups and projects, and no packages.
+    Without *distributions* it has the demo's users, groups and projects, and no packages but those of *packages*, which
+    are lines for `packyard import`.
     """
     async with AsyncExitStack() as stack:
         broker_url = await stack.enter_async_context(own_virtual_host(servers))
@@ -46,6 +50,10 @@ async def demo_yard(servers: Servers, folder: Path, *, distributions: Path | Non
             await yard.run("directory", "apply", str(_DIRECTORY), "--yes")
         else:
             await _fill(yard, distributions)
+        if packages:
+            file = folder / "packages.ndjson"
+            file.write_text("".join(json.dumps(package) + "\n" for package in packages), encoding="utf-8")
+            await yard.run("import", str(file))
         yield yard
 
 

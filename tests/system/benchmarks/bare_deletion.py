@@ -13,7 +13,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -156,14 +156,17 @@ async def _relay(pool: "asyncpg.Pool[asyncpg.Record]", exchange: aio_pika.abc.Ab
             continue
         async with asyncio.TaskGroup() as group:
             for number, row in enumerate(rows, start=sequence + 1):
-                group.create_task(exchange.publish(_message(row, number), row["routing_key"], mandatory=False))
+                group.create_task(
+                    exchange.publish(bare_message(json.loads(row["body"]), number), row["routing_key"], mandatory=False)
+                )
         sequence += len(rows)
         published = rows[-1]["position"]
         await pool.execute("UPDATE bare.published SET position = $1", published)
 
 
-def _message(row: asyncpg.Record, sequence: int) -> aio_pika.Message:
-    body = {**json.loads(row["body"]), "sequence": f"{sequence:020}", "aggversion": sequence}
+def bare_message(event: Mapping[str, Any], sequence: int) -> aio_pika.Message:
+    """Return an event with its number as the product sends it."""
+    body = {**event, "sequence": f"{sequence:020}", "aggversion": sequence}
     return aio_pika.Message(
         json.dumps(body).encode(),
         content_type="application/cloudevents+json; charset=utf-8",

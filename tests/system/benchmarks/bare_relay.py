@@ -20,10 +20,10 @@ import aio_pika
 import asyncpg
 
 from service import event_loop
+from tests.system.benchmarks.bare_deletion import bare_message
 
 _IN_FLIGHT: Final = 500
 _EXCHANGE: Final = "bare.events"
-_NO_HEADERS: Final = {"data", "datacontenttype"}
 _SOURCE: Final = "/instances/0190f3a1-0000-7000-8000-000000000000/packages-api"
 
 _TABLE: Final = """
@@ -75,24 +75,16 @@ async def _relay(database: "asyncpg.Connection[asyncpg.Record]", exchange: aio_p
     while rows := await database.fetch(read, _IN_FLIGHT):
         async with asyncio.TaskGroup() as group:
             for number, row in enumerate(rows, start=sequence + 1):
-                group.create_task(exchange.publish(_message(row, number), row["routing_key"], mandatory=False))
+                group.create_task(
+                    exchange.publish(
+                        bare_message({**json.loads(row["body"]), "source": _SOURCE}, number),
+                        row["routing_key"],
+                        mandatory=False,
+                    )
+                )
         sequence += len(rows)
         mark = "UPDATE bare_relay.outbox SET published_at = now() WHERE position = ANY($1::bigint[])"
         await database.execute(mark, [row["position"] for row in rows])
-
-
-def _message(row: asyncpg.Record, sequence: int) -> aio_pika.Message:
-    body = {**json.loads(row["body"]), "source": _SOURCE, "sequence": f"{sequence:020}", "aggversion": sequence}
-    return aio_pika.Message(
-        json.dumps(body).encode(),
-        content_type="application/cloudevents+json; charset=utf-8",
-        message_id=body["id"],
-        type=body["type"],
-        correlation_id=body["correlationid"],
-        app_id="bare",
-        headers={f"cloudEvents_{name}": value for name, value in body.items() if name not in _NO_HEADERS},
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-    )
 
 
 async def _main(plan: RelayPlan) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import asyncpg
@@ -18,16 +18,21 @@ from service.infra.storage.opening import open_store
 from tests.support.yard import Yard
 from tests.system.benchmarks import places
 from tests.system.benchmarks.bare_reads import Plan
-from tests.system.benchmarks.processes import Group
+from tests.system.benchmarks.figures import Round
+from tests.system.benchmarks.processes import Group, cpu_by_group, cpu_spent
 from tests.system.benchmarks.servers import Servers
 from workers.stack.processes import Child, Program
 from workers.stack.state import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 TOKEN: Final = MappingProxyType({"PRIVATE-TOKEN": places.MAINTAINER})
 
 _NOT_OURS: Final = {"content-length", "date", "server"}
 """Header fields that aiohttp adds to each answer."""
 _PATIENCE_S: Final = 20
+_PROGRAM_S: Final = 300
 _GLANCE_S: Final = 0.05
 
 
@@ -134,6 +139,28 @@ async def child(folder: Path, name: str, module: str, *arguments: str) -> AsyncG
         yield process.pid
     finally:
         await process.stop()
+
+
+async def timed_program(bench: Bench, run: Running, module: str, plan: "DataclassInstance", *, count: int) -> Round:
+    """Run a bare program that prepares itself, and does *count* things when a line comes; *plan* is its argument."""
+    file = run.yard.folder / f"{module}.json"
+    file.write_text(json.dumps(asdict(plan)), encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"tests.system.benchmarks.{module}", str(file)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    async with asyncio.timeout(_PROGRAM_S):
+        assert await process.stdout.readline() == b"ready\n"
+        groups = [Group("bare", process.pid), *bench.servers.groups()]
+        before = cpu_by_group(groups)
+        process.stdin.write(b"\n")
+        seconds = json.loads(await process.stdout.readline())["seconds"]
+        cpu_ms = cpu_spent(groups, before, count)
+        await process.wait()
+    return Round(count / seconds, cpu_ms=cpu_ms)
 
 
 async def listening(port: int, *, within_s: float = _PATIENCE_S) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from tests.system.benchmarks.bench import Bench
 from tests.system.benchmarks.figures import Result, Round, Side, in_turn, load, ratios
-from tests.system.benchmarks.processes import Group, cpu_by_group
+from tests.system.benchmarks.processes import Group, cpu_by_group, cpu_spent
 
 REQUESTS: Final = "requests/s"
 
@@ -80,17 +80,16 @@ async def requests_per_second(
     """
     before = cpu_by_group(groups)
     found = await _wrk(target, connections, seconds)
-    after = cpu_by_group(groups)
     if found["broken"] or (found["refused"] and not may_be_refused):
         raise LoadError(f"{target.method} {target.paths[0]}: {found}")
     if not found["requests"]:
         # The round was too short for a single answer.
-        return Round(0.0, seconds * 1_000, seconds * 1_000, dict.fromkeys(after, 0.0))
+        return Round(0.0, seconds * 1_000, seconds * 1_000, dict.fromkeys(before, 0.0))
     return Round(
         found["requests"] / found["seconds"],
         found["p50_ms"],
         found["p99_ms"],
-        {name: (after[name] - before[name]) * 1_000 / found["requests"] for name in after},
+        cpu_spent(groups, before, found["requests"]),
     )
 
 

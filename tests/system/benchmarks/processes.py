@@ -1,7 +1,7 @@
 """The cost of processes: CPU seconds and memory, of a process with all that it started."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -40,6 +40,12 @@ class Memory:
 def cpu_by_group(groups: Sequence[Group]) -> dict[str, float]:
     """Return the CPU seconds that each group has used: its process, what it started, and what of that has ended."""
     return {group.name: _cpu(group.pid) for group in groups}
+
+
+def cpu_spent(groups: Sequence[Group], before: Mapping[str, float], count: float) -> dict[str, float]:
+    """Return the milliseconds of CPU that each group has used since *before*, for one of *count* things."""
+    after = cpu_by_group(groups)
+    return {name: (after[name] - before[name]) * 1_000 / count for name in after}
 
 
 def memory_of(pid: int) -> float:

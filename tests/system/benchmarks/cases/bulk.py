@@ -1,22 +1,20 @@
 """Many packages by bulk_delete, until they are gone and their events are with the broker, beside the bare deleter."""
 
 import asyncio
-import json
-import sys
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
 
 from schemas.http.bulk import MOST_PACKAGES
 from tests.system.benchmarks.bare_deletion import Plan
-from tests.system.benchmarks.bench import Bench, Running, running
+from tests.system.benchmarks.bench import Bench, Running, running, timed_program
 from tests.system.benchmarks.deletable import add_deletable, objects_left
 from tests.system.benchmarks.figures import Result, Round, Side, in_turn, load, ratios
 from tests.system.benchmarks.places import DELETABLE
-from tests.system.benchmarks.processes import Group, cpu_by_group
+from tests.system.benchmarks.processes import cpu_by_group, cpu_spent
 from tests.system.benchmarks.servers import copied
 
 BULK: Final = ("bulk",)
@@ -91,10 +89,10 @@ async def _delete(run: Running, prefix: str, seen: _Seen) -> Round:
         probing.cancel()
         await until_gone(run)
     seconds = time.perf_counter() - began
-    after = cpu_by_group(groups)
+    cpu_ms = cpu_spent(groups, before, _COUNT)
     seen.log_bytes.append(await _log_position(run) - log_begin)
     assert objects_left(run.objects) == 0
-    return Round(_COUNT / seconds, cpu_ms={name: (after[name] - before[name]) * 1_000 / _COUNT for name in after})
+    return Round(_COUNT / seconds, cpu_ms=cpu_ms)
 
 
 async def _log_position(run: Running) -> float:
@@ -132,21 +130,4 @@ async def _probe(url: str, waits: list[float]) -> None:
 async def _delete_bare(bench: Bench, run: Running) -> Round:
     broker = await bench.servers.broker()
     plan = Plan(run.database_url, broker.url(), str(run.yard.folder / "bare-objects"), _COUNT)
-    file = run.yard.folder / "bare-deletion.json"
-    file.write_text(json.dumps(asdict(plan)), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.system.benchmarks.bare_deletion", str(file)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin
-    assert process.stdout
-    async with asyncio.timeout(_PATIENCE_S):
-        assert await process.stdout.readline() == b"ready\n"
-        groups = [Group("bare", process.pid), *bench.servers.groups()]
-        before = cpu_by_group(groups)
-        process.stdin.write(b"\n")
-        seconds = json.loads(await process.stdout.readline())["seconds"]
-        after = cpu_by_group(groups)
-        await process.wait()
-    return Round(_COUNT / seconds, cpu_ms={name: (after[name] - before[name]) * 1_000 / _COUNT for name in after})
+    return await timed_program(bench, run, "bare_deletion", plan, count=_COUNT)

@@ -1,12 +1,10 @@
 """Events: through the relay and through webhooks beside bare programs, and from commit to each kind of consumer."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,11 +17,11 @@ from service.events import outbox
 from service.infra.postgres.pool import open_database
 from tests.support.receivers import SECRET_KEY
 from tests.system.benchmarks.bare_relay import RelayPlan
-from tests.system.benchmarks.bench import Bench, Running, child, listening, running
+from tests.system.benchmarks.bench import Bench, Running, child, listening, running, timed_program
 from tests.system.benchmarks.cases.event_consumers import Arrivals, consuming
 from tests.system.benchmarks.figures import Result, Round, Side, Spread, in_turn, load, percentile, ratios
 from tests.system.benchmarks.places import DELETABLE
-from tests.system.benchmarks.processes import Group, cpu_by_group
+from tests.system.benchmarks.processes import cpu_by_group, cpu_spent
 from tests.system.benchmarks.servers import copied
 from workers.stack.state import LOOPBACK, free_port
 
@@ -69,7 +67,7 @@ async def _measure_relay(bench: Bench, run: Running) -> Result:
         began = await _happen(run.database_url, _RELAYED)
         while (await run.query(_UNPUBLISHED))[0]["left"]:
             await asyncio.sleep(_GLANCE_S)
-        return Round(_RELAYED / (time.time() - began), cpu_ms=_spent(groups, cpu, _RELAYED))
+        return Round(_RELAYED / (time.time() - began), cpu_ms=cpu_spent(groups, cpu, _RELAYED))
 
     ours, theirs = await in_turn(product, lambda _: _relay_bare(bench, run))
     return Result(
@@ -89,24 +87,7 @@ async def _relay_bare(bench: Bench, run: Running) -> Round:
     message = _messages(1)[0]
     url = (await bench.servers.broker()).url()
     plan = RelayPlan(run.database_url, url, message.routing_key, message.body.model_dump_json(), _RELAYED)
-    file = run.yard.folder / "bare-relay.json"
-    file.write_text(json.dumps(asdict(plan)), encoding="utf-8")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.system.benchmarks.bare_relay", str(file)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin
-    assert process.stdout
-    async with asyncio.timeout(_PATIENCE_S):
-        assert await process.stdout.readline() == b"ready\n"
-        groups = [Group("bare", process.pid), *bench.servers.groups()]
-        before = cpu_by_group(groups)
-        process.stdin.write(b"\n")
-        seconds = json.loads(await process.stdout.readline())["seconds"]
-        cpu_ms = _spent(groups, before, _RELAYED)
-        await process.wait()
-    return Round(_RELAYED / seconds, cpu_ms=cpu_ms)
+    return await timed_program(bench, run, "bare_relay", plan, count=_RELAYED)
 
 
 @asynccontextmanager
@@ -134,7 +115,7 @@ async def _measure_webhooks(bench: Bench, run: Running, receiver: str) -> Result
         cpu = cpu_by_group(groups)
         await _happen(run.database_url, _POSTED)
         came = [at for _, at in await _received(receiver, _POSTED)]
-        cpu_ms = _spent(groups, cpu, _POSTED)
+        cpu_ms = cpu_spent(groups, cpu, _POSTED)
         rows = await run.query("SELECT body FROM event_log ORDER BY sequence DESC LIMIT $1", _POSTED)
         file.write_text("\n".join(row["body"] for row in rows), encoding="utf-8")
         return Round((_POSTED - 1) / (max(came) - min(came)), cpu_ms=cpu_ms)
@@ -233,8 +214,3 @@ async def _received(receiver: str, count: int) -> list[tuple[str, float]]:
                 await session.delete(receiver)
                 return [(event_id, at) for event_id, at in came]
             await asyncio.sleep(_GLANCE_S)
-
-
-def _spent(groups: Sequence[Group], before: dict[str, float], count: int) -> dict[str, float]:
-    after = cpu_by_group(groups)
-    return {name: (after[name] - before[name]) * 1_000 / count for name in after}
