@@ -1,7 +1,7 @@
 """Deletions that open pages follow: one query a second for all of them together, in each process.
 
-A page that follows needs no connection to the database of its own. Rendered parts are shared by pages with the same
-rights.
+A page that follows needs no connection to the database of its own. A message is written once for all pages with the
+same rights under the same address.
 """
 
 import asyncio
@@ -33,18 +33,36 @@ _GRANTED_FOR_S: Final = 10.0
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class LiveMessage:
+    """A server-sent event, as it goes over the wire."""
+
+    text: bytes
+    is_last: bool
+    """Whether nothing follows it, since the deletion is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReader:
+    """The things on which a message depends, beside the deletion."""
+
+    rights: Rights
+    root: str
+    """The path under which a proxy serves the pages."""
+
+
 @dataclass(eq=False, slots=True)
 class LiveState:
-    """A deletion at one moment, with the parts of pages that were rendered of it."""
+    """A deletion at one moment, with the messages that were written of it."""
 
     details: DeletionDetails
-    _parts: dict[Rights, str] = field(default_factory=dict)
+    _messages: dict[LiveReader, LiveMessage] = field(default_factory=dict)
 
-    def part(self, rights: Rights, render: Callable[[DeletionDetails], str]) -> str:
-        """Return the part for readers with these rights; it is rendered once."""
-        if rights not in self._parts:
-            self._parts[rights] = render(self.details)
-        return self._parts[rights]
+    def message(self, reader: LiveReader, write: Callable[[DeletionDetails], LiveMessage]) -> LiveMessage:
+        """Return the message for such readers; it is written once."""
+        if reader not in self._messages:
+            self._messages[reader] = write(self.details)
+        return self._messages[reader]
 
 
 class Following:

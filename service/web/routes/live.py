@@ -8,12 +8,13 @@ from aiohttp_sse import EventSourceResponse
 
 from service.deletions.viewing import views
 from service.deletions.viewing.views import DeletionDetails
+from service.http.addresses import path_prefix
 from service.infra.postgres.database import DatabaseUnavailableError
 from service.refusals import RefusedError
-from service.web.deletions import DeletionView, Rights, deletion_view, rights_of
+from service.web.deletions import Rights, deletion_view, rights_of
 from service.web.frame.rendering import rendered
 from service.web.frame.routing import PageRoutes
-from service.web.live import LIVE, Following, LiveState
+from service.web.live import LIVE, Following, LiveMessage, LiveReader, LiveState
 from service.web.parameters import read_uuid
 from service.web.routes.deletions import DELETION
 from service.web.sessions.cookies import SESSION, read_cookie
@@ -21,6 +22,8 @@ from service.web.visits import PlaceMovedError, project_visit
 
 routes = PageRoutes()
 
+_LAST: Final = "over"
+"""The event behind which nothing follows."""
 _RECHECK_S: Final = 10.0
 """How long a session that has ended can go on reading a stream."""
 _SEND_TIMEOUT_S: Final = 20.0
@@ -44,7 +47,8 @@ async def follow_deletion(request: web.Request) -> web.StreamResponse:
 async def _send_all(
     request: web.Request, response: EventSourceResponse, following: Following, project_path: str
 ) -> None:
-    while (rights := await _rights(request)) is not None:
+    session, root = (read_cookie(request, SESSION), request.match_info["path"]), path_prefix(request)
+    while (rights := await _rights(request, session)) is not None:
         try:
             async with asyncio.timeout(_RECHECK_S):
                 snapshot = await following.next()
@@ -52,25 +56,40 @@ async def _send_all(
             continue
         if snapshot is None:
             return
-        view, part = _part(request, snapshot, project_path, rights)
-        await response.send(part, event="over" if view.is_over else "part")
-        if view.is_over:
+        message = _message(request, snapshot, project_path, LiveReader(rights, root))
+        await _send(request, response, message)
+        if message.is_last:
             return
-    await response.send("", event="over")
+    await response.send("", event=_LAST)
 
 
-def _part(request: web.Request, snapshot: LiveState, project_path: str, rights: Rights) -> tuple[DeletionView, str]:
-    def render(details: DeletionDetails) -> str:
-        view = deletion_view(details, project_path=project_path, rights=rights)
-        return rendered(request, "deletion_state.html", deletion=view)
+def _message(request: web.Request, snapshot: LiveState, project_path: str, reader: LiveReader) -> LiveMessage:
+    def write(details: DeletionDetails) -> LiveMessage:
+        view = deletion_view(details, project_path=project_path, rights=reader.rights)
+        lines = EventSourceResponse.LINE_SEP_EXPR.split(rendered(request, "deletion_state.html", deletion=view))
+        event = _LAST if view.is_over else "part"
+        text = "\n".join([f"event: {event}", *(f"data: {line}" for line in lines), "", ""])
+        return LiveMessage(text.encode(), is_last=view.is_over)
 
-    return deletion_view(snapshot.details, project_path=project_path, rights=rights), snapshot.part(rights, render)
+    return snapshot.message(reader, write)
 
 
-async def _rights(request: web.Request) -> Rights | None:
-    """Return the reader's rights now, None if there are none any more; pages of the same reader share the answer."""
-    live, reader = request.app[LIVE], (read_cookie(request, SESSION), request.match_info["path"])
-    is_known, rights = live.granted(reader)
+async def _send(request: web.Request, response: EventSourceResponse, message: LiveMessage) -> None:
+    # The method of the library splits the text again for each reader.
+    try:
+        async with asyncio.timeout(_SEND_TIMEOUT_S):
+            await response.write(message.text)
+    except TimeoutError:
+        # The buffer of a reader who takes nothing never empties, so a graceful end would wait for it.
+        if request.transport is not None:
+            request.transport.abort()
+        raise
+
+
+async def _rights(request: web.Request, session: tuple[str, str]) -> Rights | None:
+    """Return the reader's rights now, None if there are none any more; pages of the same session share the answer."""
+    live = request.app[LIVE]
+    is_known, rights = live.granted(session)
     if is_known:
         return rights
     try:
@@ -81,5 +100,5 @@ async def _rights(request: web.Request) -> Rights | None:
     except DatabaseUnavailableError:
         # Nothing is read while the database is away; the rights are asked for again when it is back.
         return rights if rights is not None else Rights.READ
-    live.grant(reader, rights)
+    live.grant(session, rights)
     return rights
