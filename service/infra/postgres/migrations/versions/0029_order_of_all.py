@@ -1,0 +1,11 @@
+"""An index for lists of groups with many projects: all packages in the order of their creation."""
+
+from service.infra.postgres.migrations.script import run_steps
+
+revision = "0029"
+down_revision = "0028"
+
+
+def upgrade() -> None:
+    """Run the steps of the script beside this file, outside any transaction."""
+    run_steps(__file__)
