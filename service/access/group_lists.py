@@ -20,8 +20,8 @@ class ListedProjects:
     """The projects of a group whose packages the caller may read, by their ids."""
 
     ids: Sequence[int]
-    deletable: Sequence[int]
-    """Those in which the caller may delete packages."""
+    deletable: Sequence[int] | None
+    """Those in which the caller may delete packages; None: all of them."""
 
     def __len__(self) -> int:
         """Return how many there are."""

@@ -1,7 +1,7 @@
 """Packages and files as the JSON that API clients get, read in the round trip that finds caller and project."""
 
 from collections.abc import Sized
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from schemas.http import cursors
 from schemas.http.cursors import PackagePosition
@@ -17,7 +17,6 @@ from service.infra.postgres.database import Connection
 from service.infra.postgres.expensive_reads import Cost
 from service.refusals import BadParametersError
 
-_MANY_PROJECTS: Final = 100
 _Listing = TypeVar("_Listing", bound=PackageListing)
 
 
@@ -41,7 +40,7 @@ def cost_of(listing: PackageListing) -> Cost:
 
 def cost_in(projects: Sized, listing: PackageListing) -> Cost:
     """Return what a list of these projects costs."""
-    return Cost.EXPENSIVE if len(projects) > _MANY_PROJECTS else cost_of(listing)
+    return Cost.EXPENSIVE if len(projects) > group_pages.MANY_PROJECTS else cost_of(listing)
 
 
 async def list_in_project(

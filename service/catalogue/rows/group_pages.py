@@ -3,17 +3,20 @@
 from typing import Final
 
 from schemas.http.cursors import PackagePosition
-from schemas.http.package_parameters import PackageListing
+from schemas.http.package_parameters import OrderBy, PackageListing
+from schemas.statuses import DISPLAYABLE
 from service.access.group_lists import ListedProjects
 from service.access.rows import VisitQuery
 from service.catalogue.rows import package_orders
 from service.catalogue.rows.package_json import package_json
 from service.catalogue.rows.package_pages import Page, conditions_of, page_of, total_of
+from service.catalogue.rows.packages import selection_beside_status
 from service.infra.postgres.composing import Values, first_or_later, literal
 from service.infra.postgres.database import Connection, fetch_composed
+from service.infra.postgres.queries import listed
 
 _MERGED: Final = """(
-    SELECT v.id, h.* FROM visit v CROSS JOIN LATERAL (
+    SELECT v.id, h.* FROM {visited} v CROSS JOIN LATERAL (
         SELECT p.id AS first_id, {key} AS first_key FROM package p
          WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT 1) h
      ORDER BY h.first_key {direction}, h.first_id {direction} LIMIT {limit} + {offset}) w
@@ -23,6 +26,35 @@ _MERGED: Final = """(
 """Merges the pages of projects. A page of 20 can only have rows of those 20 projects whose first rows come first.
 
 So each project costs one probe of an index, and each of those few its first rows. Only keys are read, from indexes.
+"""
+
+_FILLED: Final = """(
+    SELECT v.id FROM visit v WHERE v.id IN (
+        SELECT s.project_id FROM package_statistic s WHERE s.packages > 0
+         UNION ALL
+        SELECT s.project_id FROM package_statistic_change s))"""
+"""The projects that have packages which are shown, by the figures of the same snapshot: all others need no probe."""
+
+_IN_ORDER: Final = """(
+    WITH passed AS MATERIALIZED (
+        SELECT p.id, p.key FROM (
+            SELECT p.id, p.project_id, p.package_type, p.version, {key} AS key FROM package p
+             WHERE {passing} ORDER BY {order} LIMIT {passed}) p
+         WHERE (p.project_id IN (SELECT v.id FROM visit v)) IS TRUE AND {beside_status}
+         ORDER BY p.key {direction}, p.id {direction} LIMIT {limit} + {offset}
+    ), way AS MATERIALIZED (
+        SELECT count(*) >= {limit} + {offset} AS is_known FROM passed
+    )
+    SELECT w.id, w.key FROM passed w CROSS JOIN way WHERE way.is_known
+     UNION ALL
+    SELECT m.id, m.key FROM way CROSS JOIN LATERAL (
+        SELECT p.id, p.key FROM {merged} WHERE NOT way.is_known
+         ORDER BY p.key {direction}, p.id {direction} LIMIT {limit} + {offset}) m) p"""
+"""Passes through the packages of all projects in the order of the list, until a page is full.
+
+This suits a caller who reads a large share of the packages. It ends after as many packages as there are projects to be
+merged. One of these costs a twentieth of a probe, so the projects are merged after it at hardly more than their cost.
+IS TRUE keeps the set of projects from becoming a join, which would lose the order.
 """
 
 _SHARED: Final = """(
@@ -49,7 +81,10 @@ Up to the first of the last rows of these shares, all rows are known. If a page 
 """
 
 
-_SHOWN: Final = "(SELECT j.id, j.path, j.id = ANY({deletable}) AS may_delete FROM project j)"
+MANY_PROJECTS: Final = 100
+"""From so many projects on, a page is first looked for without a probe of each."""
+
+_SHOWN: Final = "(SELECT j.id, j.path, {may_delete} AS may_delete FROM project j)"
 """The projects as the JSON of packages names them, read for the packages of one page alone."""
 
 
@@ -62,7 +97,9 @@ def visit_of(projects: ListedProjects) -> VisitQuery:
 
 def shown(values: Values, projects: ListedProjects) -> str:
     """Return the relation that has the paths of projects, and whether the caller may delete there."""
-    return _SHOWN.format(deletable=values.place(projects.deletable, "bigint[]"))
+    if projects.deletable is None:
+        return _SHOWN.format(may_delete="true")
+    return _SHOWN.format(may_delete=f"j.id = ANY({values.place(projects.deletable, 'bigint[]')})")
 
 
 async def list_packages(
@@ -89,17 +126,43 @@ async def list_packages(
         "json": package_json(values.place(base, "text"), in_group=True),
         "cursor": package_orders.last_value(listing, limit),
     }
-    parts["total"] = total_of(listing, parts["conditions"]) if position is None else "NULL::bigint"
-    parts["source"] = _source(parts, values, projects, listing)
+    of_many = len(projects) > MANY_PROJECTS
+    total = total_of(listing, parts["conditions"], of_many=of_many)
+    parts["total"] = total if position is None else "NULL::bigint"
+    parts["source"] = _source(parts, values, projects, listing, position)
     (record,) = await fetch_composed(connection, "group_page", parts, values.all)
     return page_of(record, listing)
 
 
-def _source(parts: dict[str, str], values: Values, projects: ListedProjects, listing: PackageListing) -> str:
-    merged = _MERGED.format_map(parts)
+def _source(
+    parts: dict[str, str],
+    values: Values,
+    projects: ListedProjects,
+    listing: PackageListing,
+    position: PackagePosition | None,
+) -> str:
+    has_figures = len(projects) > MANY_PROJECTS and listing.status is None
+    merged = _MERGED.format_map({**parts, "visited": _FILLED if has_figures else "visit"})
+    if has_figures and listing.order_by is OrderBy.CREATED_AT and listing.offset + listing.per_page < len(projects):
+        return _IN_ORDER.format_map({**parts, "merged": merged, **_passing(values, projects, listing, position)})
     if not listing.offset or not projects.ids or package_orders.has_nulls(listing):
         return merged
     rows = listing.offset + listing.per_page + 1
     share = values.place(2 * -(-rows // len(projects)), "bigint")
     up_to = package_orders.up_to(listing)
     return _SHARED.format_map({**parts, "merged": merged, "share": share, "up_to": up_to})
+
+
+def _passing(
+    values: Values, projects: ListedProjects, listing: PackageListing, position: PackagePosition | None
+) -> dict[str, str]:
+    """Return the parts of `_IN_ORDER` that bound what is read, whatever else the list asks for."""
+    displayable = f"p.status IN {listed(DISPLAYABLE)}"
+    behind = None if position is None else package_orders.behind(listing, position, values)
+    return {
+        "passing": displayable if behind is None else f"{displayable} AND {behind}",
+        "beside_status": " AND ".join(selection_beside_status(values, listing)),
+        "order": package_orders.ordering(listing),
+        # Few texts, so that statements prepared for other numbers of projects serve.
+        "passed": literal(1 << len(projects).bit_length()),
+    }

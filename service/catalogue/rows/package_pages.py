@@ -30,17 +30,31 @@ _COUNTED: Final = """(SELECT count(*) FROM (
 _MOST_CHANGES: Final = 5_000
 
 _FIGURES: Final = f"""(
-    SELECT CASE WHEN changes.number > {_MOST_CHANGES} THEN {{counted}} ELSE coalesce(changes.packages, 0) + (
-               SELECT coalesce(sum(s.packages), 0) FROM package_statistic s JOIN visit v ON v.id = s.project_id
-                WHERE v.is_open AND {{type_of_figure}}) - {{versionless}} END::bigint
+    SELECT CASE WHEN changes.number > {_MOST_CHANGES} THEN {{counted}}
+                ELSE coalesce(changes.packages, 0) + {{kept}} - others.packages END::bigint
       FROM (SELECT count(*) AS number, sum(s.packages) AS packages FROM (
                 SELECT s.packages FROM package_statistic_change s JOIN visit v ON v.id = s.project_id
-                 WHERE v.is_open AND {{type_of_figure}} LIMIT {_MOST_CHANGES} + 1) s) changes)"""
+                 WHERE v.is_open AND {{type_of_figure}} LIMIT {_MOST_CHANGES} + 1) s) changes
+           CROSS JOIN (SELECT {{versionless}} AS packages) others)"""
 """The number of packages that are shown, from the figures of their project: a tenth of the cost of counting 10,000.
 
 Each figure changes in the transaction that changes its packages, so one snapshot has both. Changes that the scheduler
 has not added up yet are few, or are not summed up.
 """
+
+_KEPT: Final = """(
+    SELECT coalesce(sum(s.packages), 0) FROM package_statistic s JOIN visit v ON v.id = s.project_id
+     WHERE v.is_open AND {type_of_figure})"""
+
+_KEPT_UP_TO_LIMIT: Final = f"""coalesce((
+    SELECT summed.packages
+      FROM (SELECT sum(s.packages) OVER up_to_here AS packages, lead(true) OVER up_to_here IS NULL AS is_last
+              FROM package_statistic s JOIN visit v ON v.id = s.project_id
+             WHERE v.is_open AND {{type_of_figure}}
+            WINDOW up_to_here AS (ROWS UNBOUNDED PRECEDING)) summed
+     WHERE summed.is_last OR summed.packages > {COUNT_LIMIT} + others.packages - coalesce(changes.packages, 0)
+     LIMIT 1), 0)"""
+"""The same for thousands of projects: it ends where the total is known to be beyond what is shown."""
 
 _VERSIONLESS: Final = f"""(SELECT count(*) FROM visit v JOIN package p ON p.project_id = v.id
     WHERE v.is_open AND p.version IS NULL AND p.status IN {listed(DISPLAYABLE)} AND {{type_of_package}})"""
@@ -118,14 +132,20 @@ def _page(record: Record, size: int) -> Page:
     )
 
 
-def total_of(listing: PackageListing, conditions: str) -> str:
-    """Return the expression of how many packages meet these conditions, counted to just beyond what is shown."""
+def total_of(listing: PackageListing, conditions: str, *, of_many: bool = False) -> str:
+    """Return the expression of how many packages meet these conditions, counted to just beyond what is shown.
+
+    *of_many*: the visit has many projects.
+    """
     counted = _COUNTED.format(conditions=conditions, count_limit=literal(COUNT_LIMIT + 1))
     if listing.status is not None or listing.package_version is not None or listing.package_name:
         return counted
+    type_of_figure = of_type("s", listing.package_type)
+    kept = _KEPT_UP_TO_LIMIT if of_many else _KEPT
     return _FIGURES.format(
         counted=counted,
-        type_of_figure=of_type("s", listing.package_type),
+        kept=kept.format(type_of_figure=type_of_figure),
+        type_of_figure=type_of_figure,
         versionless="0"
         if listing.include_versionless
         else _VERSIONLESS.format(type_of_package=of_type("p", listing.package_type)),

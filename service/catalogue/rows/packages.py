@@ -106,13 +106,14 @@ class Selection(Protocol):
 
 def selection(values: Values, listing: Selection) -> list[str]:
     """Return the conditions that packages `p` of a listing meet."""
-    conditions: list[str] = []
-    if listing.status is None:
-        # The set is written out, so that the partial indexes on just this set apply.
-        conditions.append(f"p.status IN {listed(DISPLAYABLE)}")
-    else:
-        conditions.append(f"p.status = '{listing.status}'")
-    conditions.append(of_type("p", listing.package_type))
+    # The set is written out, so that the partial indexes on just this set apply.
+    status = f"p.status IN {listed(DISPLAYABLE)}" if listing.status is None else f"p.status = '{listing.status}'"
+    return [status, *selection_beside_status(values, listing)]
+
+
+def selection_beside_status(values: Values, listing: Selection) -> list[str]:
+    """Return the conditions that packages `p` of a listing meet, but for the one on their status."""
+    conditions = [of_type("p", listing.package_type)]
     if not listing.include_versionless or listing.package_version is not None:
         conditions.append("p.version IS NOT NULL")
     if listing.package_version is not None:
