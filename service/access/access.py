@@ -1,6 +1,6 @@
 """The rights of a caller: which projects and groups it sees, and what it may do there."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -106,6 +106,13 @@ async def readable_everywhere(connection: Connection, caller: Caller, *, limit: 
     if not caller.is_admin:
         return projects
     return {number: replace(project, level=AccessLevel.ADMIN) for number, project in projects.items()}
+
+
+async def readable_ids(connection: Connection, caller: Caller, *, limit: int) -> Sequence[int]:
+    """Return the ids of the projects of `readable_everywhere`."""
+    return await readable.readable_ids(
+        connection, user_id=caller.user_id, is_admin=caller.is_admin, is_insider=caller.is_insider, limit=limit
+    )
 
 
 async def project_levels(

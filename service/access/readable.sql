@@ -14,17 +14,22 @@ SELECT p.id, p.path, p.packages_enabled, greatest(below.level, coalesce(direct.a
     OR greatest(below.level, coalesce(direct.access_level, 0)) >= :reader_level;
 
 -- name: readable_everywhere
--- All projects whose packages the caller may read, and where they are switched on.
-SELECT p.id, p.path, p.packages_enabled,
-       coalesce((SELECT max(m.access_level) FROM membership m
-                   WHERE m.user_id = :user_id AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))), 0) AS level
-  FROM project p JOIN directory_group g ON g.id = p.group_id
+-- All projects whose packages the caller may read, and where they are switched on. Roles are found as in `readable_projects`.
+SELECT p.id, p.path, p.packages_enabled, greatest(around.level, coalesce(direct.access_level, 0)) AS level
+  FROM (SELECT g.id, coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)), 0) AS level
+          FROM directory_group g
+        OFFSET 0) around
+  JOIN project p ON p.group_id = around.id
+  LEFT JOIN membership direct ON direct.user_id = :user_id AND direct.project_id = p.id
  WHERE p.packages_enabled
    AND (:is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
-        OR EXISTS (SELECT FROM membership m
-                    WHERE m.user_id = :user_id AND m.access_level >= :reader_level
-                      AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))))
+        OR greatest(around.level, coalesce(direct.access_level, 0)) >= :reader_level)
  ORDER BY p.id LIMIT :limit;
+
+-- name: readable_ids
+-- Composed: see readable.readable_ids. The ids alone, in one row.
+SELECT coalesce(array_agg(r.id), '{{}}') AS ids FROM ({readable}) r;
 
 -- name: readable_among
 -- The caller's level in those of the projects whose packages it may read, if they are below the group, where there is one.

@@ -12,15 +12,20 @@ SELECT project_id, sum(packages)::bigint AS packages, sum(files)::bigint AS file
 
 -- name: figures_of_groups
 -- A group has what is in the projects below it, if they are among the given ones.
-SELECT a.id AS group_id, sum(f.packages)::bigint AS packages, sum(f.logical_bytes)::bigint AS logical_bytes
-  FROM (SELECT project_id, packages, logical_bytes FROM package_statistic WHERE project_id = ANY(:project_ids::bigint[])
+WITH below AS MATERIALIZED (
+    SELECT g.id, a.id AS above_id
+      FROM directory_group g CROSS JOIN LATERAL unnest(g.ancestry) AS around (id)
+      JOIN unnest(:group_ids::bigint[]) AS a (id) ON a.id = around.id
+), wanted AS MATERIALIZED (
+    SELECT p.id, b.above_id
+      FROM unnest(:project_ids::bigint[]) AS w (id) JOIN project p ON p.id = w.id JOIN below b ON b.id = p.group_id
+)
+SELECT w.above_id AS group_id, sum(f.packages)::bigint AS packages, sum(f.logical_bytes)::bigint AS logical_bytes
+  FROM wanted w
+  JOIN (SELECT project_id, packages, logical_bytes FROM package_statistic
          UNION ALL
-        SELECT project_id, packages, logical_bytes
-          FROM package_statistic_change WHERE project_id = ANY(:project_ids::bigint[])) f
-  JOIN project p ON p.id = f.project_id
-  JOIN directory_group g ON g.id = p.group_id
-  JOIN unnest(:group_ids::bigint[]) AS a (id) ON a.id = ANY(g.ancestry)
- GROUP BY a.id;
+        SELECT project_id, packages, logical_bytes FROM package_statistic_change) f ON f.project_id = w.id
+ GROUP BY w.above_id;
 
 -- name: newest_versions
 -- The newest packages of the same name and type, and how many there are: at most as many as are counted.

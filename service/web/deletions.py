@@ -138,11 +138,11 @@ async def readable_places(connection: Connection, caller: Caller) -> Mapping[int
 
 
 def views_in(
-    listed: Sequence[DeletionDetails], places: Mapping[int, ReadableProject], caller: Caller
+    listed: Sequence[DeletionDetails], levels: Mapping[int, AccessLevel], caller: Caller
 ) -> list[DeletionView]:
-    """Return the deletions of a listing, with the rights that the caller has in the project of each."""
+    """Return the deletions of a listing that are in the projects with these levels, each with the caller's rights."""
     return [
-        deletion_view(details, project_path=place.path, rights=rights_of(caller, place.level))
+        deletion_view(details, project_path=details.project_path, rights=rights_of(caller, level))
         for details in listed
-        if (place := places.get(details.deletion.project_id)) is not None
+        if (level := levels.get(details.deletion.project_id)) is not None
     ]

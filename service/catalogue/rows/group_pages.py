@@ -82,7 +82,7 @@ Up to the first of the last rows of these shares, all rows are known. If a page 
 
 
 MANY_PROJECTS: Final = 100
-"""From so many projects on, a page is first looked for without a probe of each."""
+"""A page of more projects is first read without a probe of each."""
 
 _SHOWN: Final = "(SELECT j.id, j.path, {may_delete} AS may_delete FROM project j)"
 """The projects as the JSON of packages names them, read for the packages of one page alone."""

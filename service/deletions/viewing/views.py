@@ -12,7 +12,7 @@ from schemas.http.deletion_parameters import DeletionListing
 from schemas.names import Action, Credential
 from schemas.statuses import DeletionState
 from service.deletions.deletion import Deletion, read
-from service.infra.postgres.composing import Values, containing
+from service.infra.postgres.composing import Values, containing, literal
 from service.infra.postgres.database import Connection, fetch, fetch_composed
 from service.infra.postgres.records import Record, row_reader
 from service.refusals import BadParametersError, NotFoundError
@@ -26,6 +26,29 @@ _MERGED: Final = """
          ORDER BY d.id DESC LIMIT {limit}) d"""
 """Reads the newest deletion of each project from its index. A page of n can only come from the n projects whose newest
 deletions are the newest of all, so only those give more rows."""
+
+_IN_ORDER: Final = """
+    (WITH passed AS MATERIALIZED (
+        SELECT d.id, d.project_id FROM deletion d WHERE {conditions} {passing} LIMIT {passed}
+    ), found AS MATERIALIZED (
+        SELECT p.id FROM passed p WHERE (p.project_id IN (SELECT unnest({projects}))) IS TRUE
+         ORDER BY p.id DESC LIMIT {limit}
+    ), way AS MATERIALIZED (
+        SELECT (SELECT count(*) FROM passed) < {passed}
+            OR {is_ordered} AND (SELECT count(*) FROM found) >= {limit} AS is_known
+    )
+    SELECT f.id FROM found f CROSS JOIN way WHERE way.is_known
+     UNION ALL
+    SELECT m.id FROM way CROSS JOIN LATERAL (
+        SELECT d.id FROM {merged} WHERE NOT way.is_known ORDER BY d.id DESC LIMIT {limit}) m
+    ) AS wanted JOIN deletion d ON d.id = wanted.id"""
+"""Passes through the deletions of all projects, the newest first, or through all in one state, which are few.
+
+If these are not enough, the projects are merged. So a reader of thousands of projects costs no probe of each.
+"""
+
+_PASSED: Final = 1_000
+_MANY_PROJECTS: Final = 100
 
 _EVERYWHERE: Final = "deletion d WHERE {conditions}"
 
@@ -147,7 +170,8 @@ async def list_newest(
         source = _EVERYWHERE.format(conditions=conditions)
     else:
         projects = values.place(list(project_ids), "bigint[]")
-        source = _MERGED.format(projects=projects, conditions=conditions, limit=limit)
+        parts = {"projects": projects, "conditions": conditions, "limit": limit}
+        source = _source(parts, listing, is_of_many=len(project_ids) > _MANY_PROJECTS)
     rows = await fetch_composed(connection, "show_deletions", {"source": source, "limit": limit}, values.all)
     found = [_view(row) for row in rows[: listing.per_page]]
     has_more = len(rows) > listing.per_page
@@ -173,6 +197,17 @@ async def progress_of(
 async def holds_on(connection: Connection, batch_id: UUID, *, limit: int) -> Sequence[str]:
     """Return at most *limit* reasons of holds that keep deletions of a batch from going on."""
     return [row["hold"] for row in await fetch(connection, "holds_on_batch", batch_id=batch_id, limit=limit)]
+
+
+def _source(parts: dict[str, str], listing: DeletionListing, *, is_of_many: bool) -> str:
+    merged = _MERGED.format_map(parts)
+    is_narrow = listing.package_type is not None or listing.batch_id is not None or listing.package_name is not None
+    # Nothing bounds how many deletions have to be passed before one that has succeeded, or has some name.
+    if not is_of_many or is_narrow or listing.state is DeletionState.SUCCEEDED:
+        return merged
+    is_ordered = listing.state is None
+    passing = {"passing": "ORDER BY d.id DESC" if is_ordered else "", "is_ordered": str(is_ordered).lower()}
+    return _IN_ORDER.format_map({**parts, **passing, "merged": merged, "passed": literal(_PASSED)})
 
 
 def _view(row: Record) -> DeletionDetails:

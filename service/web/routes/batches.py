@@ -16,7 +16,7 @@ from service.deletions.viewing.entities import batch_entity
 from service.deletions.viewing.failures import FailureGroup, failed_of, failures_of, retry_all
 from service.http.keys import CONTEXT
 from service.origins import actor_of
-from service.web.deletions import DeletionView, readable_places, views_in
+from service.web.deletions import DeletionView, views_in
 from service.web.frame.rendering import render
 from service.web.frame.routing import GROUP, PROJECT, PageRoutes
 from service.web.outcomes import BatchOutcome, counted, shown_outcome, to_outcome
@@ -60,9 +60,8 @@ async def show_batch(request: web.Request) -> web.Response:
         listing = DeletionListing.model_validate({"batch_id": str(batch_id), "per_page": _SHOWN})
         listed = await views.list_newest(connection, scope.levels, listing)
         failures = await failures_of(connection, scope.levels, batch_id=batch_id)
-        places = await readable_places(connection, scope.caller)
     batch = batch_entity(parts, batch_id=batch_id, base="", place=scope.place.address)
-    return _page(request, scope, batch, views_in(listed.deletions, places, scope.caller), failures)
+    return _page(request, scope, batch, views_in(listed.deletions, scope.levels, scope.caller), failures)
 
 
 @routes.form(PROJECT + _BATCH + "/restore")

@@ -143,7 +143,8 @@ async def _list(
     listing = read_listing(request, DeletionListing)
     listed = await _first_if_lost(connection, ids, listing)
     tabs = _tabs(request, listing, await deletion_overview.count_states(connection, ids))
-    found: list[DeletionView] = views_in(listed.deletions, places, caller)
+    levels = {number: found.level for number, found in places.items()}
+    found: list[DeletionView] = views_in(listed.deletions, levels, caller)
     is_failed = listing.state is DeletionState.FAILED
     return render(
         request,

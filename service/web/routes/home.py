@@ -1,6 +1,6 @@
 """The home page: what this is, what there is, what is being deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -9,12 +9,13 @@ from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.directory_parameters import AllProjectsListing, GroupListing
 from schemas.searching import Sort
 from schemas.statuses import DeletionState
+from service.access import access
 from service.access.callers import Caller
-from service.access.readable import ReadableProject
 from service.catalogue import browsing, overview
 from service.deletions.viewing import views
+from service.deletions.viewing.views import DeletionDetails
 from service.infra.postgres.database import Connection
-from service.web.deletions import DeletionView, readable_places, views_in
+from service.web.deletions import MOST_PROJECTS, views_in
 from service.web.frame.rendering import render
 from service.web.frame.routing import PageRoutes
 from service.web.parameters import read_listing, with_parameters
@@ -36,12 +37,13 @@ async def show_home(request: web.Request) -> web.Response:
         listing = read_listing(request, AllProjectsListing, sort=Sort.ASC, search_namespaces=True)
         projects = await browsing.list_projects(connection, caller, listing, by_full_path=True)
         groups = (await browsing.list_groups(connection, caller, _ROOT_GROUPS)).rows
-        places = await readable_places(connection, caller)
-        visible = [row.id for row in projects.rows if row.id in places]
-        figures = await overview.figures_of(connection, visible)
-        group_figures = await overview.figures_of_groups(connection, [row.id for row in groups], places)
-        newest = await _newest(connection, caller, places, per_page=_NEWEST)
-        failed = await _newest(connection, caller, places, per_page=_FAILED, state=DeletionState.FAILED)
+        ids = await access.readable_ids(connection, caller, limit=MOST_PROJECTS)
+        group_figures = await overview.figures_of_groups(connection, [row.id for row in groups], ids)
+        newest = await _newest(connection, caller, ids, per_page=_NEWEST)
+        failed = await _newest(connection, caller, ids, per_page=_FAILED, state=DeletionState.FAILED)
+        shown = {row.id for row in projects.rows} | {each.deletion.project_id for each in (*newest, *failed)}
+        levels = await access.levels_among(connection, caller, shown, group_id=None)
+        figures = await overview.figures_of(connection, levels)
     return render(
         request,
         "home.html",
@@ -50,18 +52,17 @@ async def show_home(request: web.Request) -> web.Response:
         groups=groups,
         group_figures=group_figures,
         figures=figures,
-        readable=places,
-        newest=newest,
-        failed=failed,
+        readable=levels,
+        newest=views_in(newest, levels, caller),
+        failed=views_in(failed, levels, caller),
         first_address=with_parameters(request, page=None) if listing.page > 1 else None,
         next_address=with_parameters(request, page=listing.page + 1) if projects.has_more else None,
     )
 
 
 async def _newest(
-    connection: Connection, caller: Caller, places: Mapping[int, ReadableProject], **listing: object
-) -> list[DeletionView]:
+    connection: Connection, caller: Caller, ids: Collection[int], **listing: object
+) -> Sequence[DeletionDetails]:
     wanted = DeletionListing.model_validate(listing)
-    ids = None if caller.is_admin else places
-    listed = await views.list_newest(connection, ids, wanted)
-    return views_in(listed.deletions, places, caller)
+    listed = await views.list_newest(connection, None if caller.is_admin else ids, wanted)
+    return listed.deletions
