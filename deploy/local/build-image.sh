@@ -38,7 +38,8 @@ if ! in_store pull --quiet "$base" >/dev/null 2>&1; then
     base=localhost/packyard-base
     set -- "$@" --label io.packyard.base=stand-in
     if ! in_store inspect --type image "$base" >/dev/null 2>&1; then
-        mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$folder/base.tar"
+        # Python's package compiles its modules there; sets are written in the order of their hashes.
+        PYTHONHASHSEED=0 mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$folder/base.tar"
         printf 'FROM scratch\nADD base.tar /\n' >"$folder/base.Dockerfile"
         in_store build ${SOURCE_DATE_EPOCH:+--timestamp "$SOURCE_DATE_EPOCH"} --isolation chroot --file "$folder/base.Dockerfile" --tag "$base" "$folder" >"$folder/base.log" 2>&1
         rm "$folder/base.tar"
