@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -118,7 +119,7 @@ def test_the_bill_of_materials_has_what_the_image_runs(releases: list[Path]) -> 
         if "==" in line and "sys_platform" not in line and "python_full_version" not in line
     }
 
-    assert wanted <= {name.lower().replace("_", "-") for name in names}
+    assert wanted <= {re.sub("[-_.]+", "-", name).lower() for name in names}
 
 
 def test_the_chart_of_a_release_names_its_image(releases: list[Path]) -> None:
