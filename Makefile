@@ -51,8 +51,9 @@ check: setup ## Format, lint, types, import rules, documents, and the tests of t
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --builder dummy --doctree-dir .venv/doctrees docs .venv/site
 	$(BIN)/python -m pytest -n 0 -q --no-header $(TREE_TESTS)
 
-faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (the seed of an earlier run)
-	$(BIN)/python -m tests.system.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)')
+faults: setup system-of-tests ## Delete under faults of every kind: make faults DELETIONS=20000 SEED=7 (of an earlier run), or SERVERS=cluster
+	$(BIN)/python -m tests.system.faults --deletions '$(DELETIONS)' $(if $(SEED),--seed '$(SEED)') \
+		$(if $(filter cluster,$(SERVERS)),--servers cluster --rate 15 --without '$(WITHOUT)')
 
 scaling: setup ## Let workers follow a backlog from 1 to 8 and back, and measure 1, 2, 4, 8: make scaling DELETIONS=20000
 	$(BIN)/python -m tests.system.scaling --deletions '$(DELETIONS)'

@@ -28,12 +28,12 @@ _UNDURABLE: Final = {"fsync": "off", "full_page_writes": "off"}
 class Postgres:
     """One server with its data below *folder*; one that is not *durable* survives a kill but no power cut."""
 
-    name = "postgres"
-
-    def __init__(self, folder: Path, state: StackState, *, durable: bool = True) -> None:
-        self._folder = folder / "postgres"
+    def __init__(self, folder: Path, state: StackState, *, durable: bool = True, name: str = "postgres") -> None:
+        """Keep it in *folder*; servers that copy each other differ in *name*, and have *state* in common."""
+        self.name = name
+        self._folder = folder / name
         self._password = state.secret("postgres")
-        self._port = state.port("postgres")
+        self._port = state.port(name)
         self._durable = durable
         self._programs = find_programs()
         self._account = _account()

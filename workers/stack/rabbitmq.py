@@ -37,16 +37,25 @@ _ERLANG: Final = (
 
 
 class RabbitMQ:
-    """One broker with its data below *folder*, and the port mapper that it needs."""
+    """One broker with its data below *folder*, and the port mapper that it needs.
 
-    name = "rabbitmq"
+    Nodes of one cluster differ in *name*, have *state* in common, and use the port mapper of the first one.
+    """
 
-    def __init__(self, folder: Path, state: StackState) -> None:
-        self._folder = folder / "rabbitmq"
+    def __init__(
+        self, folder: Path, state: StackState, *, name: str = "rabbitmq", settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Keep it in *folder*; *settings* are more lines of its configuration."""
+        self.name = name
+        mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
+        self.node = f"packyard-{mark}{name.removeprefix('rabbitmq')}@localhost"
+        self._folder = folder / name
+        self._settings = {} if settings is None else settings
         self._password = state.secret("rabbitmq")
         self._cookie = state.secret("erlang_cookie", size=_COOKIE_BYTES)
-        self._ports = {name: state.port(f"rabbitmq_{name}") for name in ("amqp", "management", "dist", "epmd")}
-        environment = self._environment(folder)
+        self._ports = {port: state.port(f"{name}_{port}") for port in ("amqp", "management", "dist")}
+        self._ports["epmd"] = state.port("rabbitmq_epmd")
+        environment = self._environment()
         epmd: list[str | Path] = [
             _program_file("epmd"),
             "-address",
@@ -111,15 +120,14 @@ class RabbitMQ:
                 raise StartError(f"RabbitMQ ended at its start, see {self.child.program.log}")
             await asyncio.sleep(_POLL_S)
 
-    def _environment(self, folder: Path) -> Mapping[str, str]:
+    def _environment(self) -> Mapping[str, str]:
         own = self._folder
-        mark = hashlib.sha256(os.fsencode(folder)).hexdigest()[:10]
         return {
             "HOME": str(own),  # where the Erlang cookie is
             "ERL_EPMD_ADDRESS": LOOPBACK,
             "ERL_EPMD_PORT": str(self._ports["epmd"]),
             "ERL_CRASH_DUMP_SECONDS": "0",
-            "RABBITMQ_NODENAME": f"packyard-{mark}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self._ports["dist"]),
             "RABBITMQ_CONF_ENV_FILE": str(own / "none.conf"),
             "RABBITMQ_CONFIG_FILE": str(own / "rabbitmq.conf"),
@@ -149,6 +157,7 @@ class RabbitMQ:
             "loopback_users": "none",
             "log.console.level": "warning",
             "raft.wal_max_size_bytes": 64 * 1024 * 1024,
+            **self._settings,
         }
         write_private(self._folder / "rabbitmq.conf", "".join(f"{name} = {value}\n" for name, value in values.items()))
 

@@ -7,6 +7,7 @@ import sys
 from rich.console import Console
 
 from service import event_loop
+from tests.system.faults.failover.run import run_failovers
 from tests.system.faults.network import enter, why_not
 from tests.system.faults.run import Plan, Verdict, run
 from tests.system.faults.silence import run_silences, tabulate_silences
@@ -21,6 +22,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=45, help="deletions a second")
     parser.add_argument("--short", action="store_true", help="one fault of each kind is enough")
     parser.add_argument("--silence", type=float, default=80, help="seconds for which each server falls silent; 0: none")
+    parser.add_argument("--servers", choices=("single", "cluster"), default="single", help="cluster: they fail over")
+    parser.add_argument(
+        "--without", default="", help="settings of a cluster to leave out: synchronous_standby_names,pause_minority"
+    )
     options = parser.parse_args()
     enter("tests.system.faults", sys.argv[1:])
     plan = Plan(
@@ -31,6 +36,9 @@ def main() -> int:
         most_seconds=60 * options.minutes,
         settling_seconds=300,
     )
+    if options.servers == "cluster":
+        verdict = event_loop.run(run_failovers(plan, frozenset(filter(None, options.without.split(",")))))
+        return int(any(verdict.breaches.values()) or bool(verdict.surprises))
     verdict = event_loop.run(run(plan)) if plan.deletions else Verdict(0, {}, [])
     silent = _silences(options.silence)
     return int(any(verdict.breaches.values()) or bool(verdict.surprises or silent))

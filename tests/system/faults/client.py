@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -59,6 +60,7 @@ class Client:
                 if answer.is_in_doubt:
                     self._ledger.uploads_in_doubt.add(Sending(project_id, name, version, file_name, sha256))
                 return None
+            self._ledger.uploaded_at.append(time.time())
             file = answer.body
             package = package or Package(file["package_id"], project_id, name, version)
             self._ledger.published(package)

@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.system.faults.fleet import NAMES, Fleet, named
 from tests.system.faults.journal import Journal
@@ -48,7 +48,11 @@ class Injector:
         self._journal = journal
         self._is_short = is_short
 
-    async def deal_dependencies(self, stop: asyncio.Event) -> None:
+    def deals(self) -> Sequence[Callable[[asyncio.Event], Coroutine[Any, Any, None]]]:
+        """Return what deals the one deck, and what deals the other."""
+        return (self._deal_dependencies, self._deal_processes)
+
+    async def _deal_dependencies(self, stop: asyncio.Event) -> None:
         """Inject what the processes depend on, until *stop*; the fault that is on is mended first."""
         deck: dict[str, Fault] = {**self._servers.faults, **self._silences(), **self._absences()}
         while not stop.is_set():
@@ -63,7 +67,7 @@ class Injector:
                 await self._pause(stop, 0.3, 2)
             self.rounds += 1
 
-    async def deal_processes(self, stop: asyncio.Event) -> None:
+    async def _deal_processes(self, stop: asyncio.Event) -> None:
         """Kill, stop and mislead processes until *stop*."""
         deck: dict[str, Fault] = {
             **{

@@ -48,6 +48,9 @@ class Ledger:
     def __init__(self) -> None:
         self.packages: dict[int, Package] = {}
         self.accepted: dict[UUID, Accepted] = {}
+        self.uploaded_at: list[float] = []
+        """When each upload of a file was confirmed."""
+
         self.batches: dict[UUID, frozenset[UUID]] = {}
         """Deletions that one call asked for."""
 

@@ -5,11 +5,11 @@ import logging
 import random
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import asyncpg
@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from service.settings import load_settings
 from tests.support.catalogue import DIRECTORY
-from tests.support.servers import PrivateServers, private_servers
+from tests.support.servers import private_servers
 from tests.support.yard import Yard
 from tests.system.faults.client import Client
 from tests.system.faults.evidence import Evidence
@@ -87,36 +87,62 @@ class Verdict:
     surprises: list[str]
 
 
-class _Run:
+class Faults(Protocol):
+    """The faults of a run."""
+
+    @property
+    def rounds(self) -> int:
+        """How often all of them have been on; one round has to be enough."""
+        ...
+
+    def deals(self) -> Sequence[Callable[[asyncio.Event], Coroutine[Any, Any, None]]]:
+        """Return what brings them about, side by side, until the event is set; the fault that is on is mended first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the servers of a run are."""
+
+    database: Callable[[], str]
+    """Returns the address of the one server that takes writes now."""
+
+    brokers: Sequence[str]
+    """An address for each node."""
+
+
+class Run:
     """The parts of a run."""
 
-    def __init__(self, plan: Plan, yard: Yard, servers: PrivateServers, volume: Volume, journal: Journal) -> None:
-        database_url = servers.postgres.url()
+    def __init__(
+        self,
+        plan: Plan,
+        yard: Yard,
+        places: Places,
+        volume: Volume,
+        journal: Journal,
+        make_faults: Callable[[Fleet], Faults],
+        ledger: Ledger | None = None,
+    ) -> None:
+        """Put the parts together; *make_faults* is given the processes."""
         self._plan = plan
         self._journal = journal
-        self._database_url = database_url
+        self._database = places.database
         self._volume = volume
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
         self.fleet = Fleet(yard, journal, {"work-2": {"PACKYARD_GRACE_PERIOD": f"{_GRACE_S}s"}})
         self._yard = yard
-        self._stock = Stock(yard, self.ledger, _chance(plan, "stock"), at_once=min(500, plan.deletions // 4))
-        self._witness = Witness(database_url, volume)
-        self._subscriber = Subscriber(servers.rabbitmq.url(), on_destroyed=self._witness.destroyed)
-        self._injector = Injector(
-            fleet=self.fleet,
-            servers=ServerFaults(servers, _chance(plan, "servers")),
-            volume=volume,
-            chance=_chance(plan, "faults"),
-            journal=journal,
-            is_short=plan.is_short,
-        )
+        self._stock = Stock(yard, self.ledger, chance(plan, "stock"), at_once=min(500, plan.deletions // 4))
+        self._witness = Witness(places.database, volume)
+        self.subscriber = Subscriber(places.brokers, on_destroyed=self._witness.destroyed)
+        self._faults = make_faults(self.fleet)
 
     async def play(self) -> Evidence:
         """Load and faults, peace, and what is then to be seen."""
         await self._yard.run("directory", "apply", str(_directory(self._yard.folder)))
         await self._witness.install()
-        evidence = Evidence(self.ledger, self._subscriber, self._witness, self._journal, _LEASE_S)
-        async with _meanwhile(self._witness.watch(), self._subscriber.listen()):
+        evidence = Evidence(self.ledger, self.subscriber, self._witness, self._journal, _LEASE_S)
+        async with _meanwhile(self._witness.watch(), self.subscriber.listen()):
             async with _meanwhile(self.fleet.keep_running()):
                 await self._disturb()
                 await self._settle()
@@ -125,10 +151,24 @@ class _Run:
                 evidence.seconds_to_gone = await self._time_to_gone(Client(session, self.ledger))
             await self._settle()
         await self._yard.aclose()
-        evidence.logged = await self._subscriber.read_log(await self._count("SELECT count(*) FROM witness.event"))
+        evidence.logged = await self.subscriber.read_log(await self._count("SELECT count(*) FROM witness.event"))
         await self._witness.finish()
-        await evidence.gather(self._database_url, self._volume.objects)
+        await evidence.gather(self._database(), self._volume.objects)
         return evidence
+
+    async def judged(self) -> tuple[Verdict, Evidence]:
+        """Play, judge the end, and print both; return what came of it, and why."""
+        began = time.monotonic()
+        # A subscriber whose broker is away is no news here.
+        for name in ("aiormq", "aio_pika"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        evidence = await self.play()
+        breaches = {number: list(promise(evidence)) for number, promise in PROMISES.items()}
+        surprises = [*self.fleet.broken, *self.ledger.surprises]
+        for surprise in surprises[:20]:
+            self._journal.say(f"surprise: {surprise}")
+        show(tabulate(evidence, breaches, seed=self._plan.seed, seconds=time.monotonic() - began), breaches)
+        return Verdict(len(self.ledger.accepted), breaches, surprises), evidence
 
     async def _disturb(self) -> None:
         await self._stock.fill(self._plan.deletions // 4)
@@ -137,14 +177,11 @@ class _Run:
         stop, mended = asyncio.Event(), asyncio.Event()
         async with aiohttp.ClientSession(self._yard.base_url) as session:
             client = Client(session, self.ledger)
-            chance = _chance(self._plan, "load")
-            load = Load(client, self._stock, self.ledger, chance, rate=self._plan.rate, grace=_GRACE_S)
+            by_chance = chance(self._plan, "load")
+            load = Load(client, self._stock, self.ledger, by_chance, rate=self._plan.rate, grace=_GRACE_S)
             async with _meanwhile(self._stock.keep_filled(), self._hold_back(load)), asyncio.TaskGroup() as group:
                 group.create_task(load.run(stop))
-                dealing = [
-                    group.create_task(self._injector.deal_dependencies(mended)),
-                    group.create_task(self._injector.deal_processes(mended)),
-                ]
+                dealing = [group.create_task(deal(mended)) for deal in self._faults.deals()]
                 await self._until_enough()
                 mended.set()
                 await asyncio.wait(dealing)
@@ -155,7 +192,7 @@ class _Run:
     async def _until_enough(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._plan.most_seconds):
-                while len(self.ledger.accepted) < self._plan.deletions or not self._injector.rounds:
+                while len(self.ledger.accepted) < self._plan.deletions or not self._faults.rounds:
                     await asyncio.sleep(0.5)
 
     async def _hold_back(self, load: Load) -> None:
@@ -177,8 +214,8 @@ class _Run:
                 while await self._count(_UNDER_WAY):
                     await asyncio.sleep(0.2)
         received = -1
-        while received != self._subscriber.deliveries:
-            received = self._subscriber.deliveries
+        while received != self.subscriber.deliveries:
+            received = self.subscriber.deliveries
             await asyncio.sleep(0.5)
         self._journal.say("nothing is under way")
 
@@ -200,7 +237,7 @@ class _Run:
         return number
 
     async def _value(self, sql: str, *values: object) -> Any:
-        connection = await asyncpg.connect(self._database_url, timeout=_PATIENCE_S, command_timeout=_PATIENCE_S)
+        connection = await asyncpg.connect(self._database(), timeout=_PATIENCE_S, command_timeout=_PATIENCE_S)
         try:
             return await connection.fetchval(sql, *values)
         finally:
@@ -209,49 +246,51 @@ class _Run:
 
 async def run(plan: Plan) -> Verdict:
     """Carry out the plan; print what happens, and a table at the end."""
-    began = time.monotonic()
-    # A subscriber whose broker is away is no news here.
-    for name in ("aiormq", "aio_pika"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     journal = Journal()
     journal.say(f"seed {plan.seed}, {plan.deletions} deletions")
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packyard-faults-")))
-        volume = stack.enter_context(open_volume(folder, _chance(plan, "volume")))
+        volume = stack.enter_context(open_volume(folder, chance(plan, "volume")))
         servers = await stack.enter_async_context(private_servers())
-        yard = _yard(folder, servers, volume)
-        stack.push_async_callback(_end, yard)
-        running = _Run(plan, yard, servers, volume, journal)
-        evidence = await running.play()
-        breaches = {number: list(promise(evidence)) for number, promise in PROMISES.items()}
-        surprises = [*running.fleet.broken, *running.ledger.surprises]
-        for surprise in surprises[:20]:
-            journal.say(f"surprise: {surprise}")
-        show(tabulate(evidence, breaches, seed=plan.seed, seconds=time.monotonic() - began), breaches)
-    return Verdict(len(running.ledger.accepted), breaches, surprises)
+        database_url, broker_url = servers.postgres.url(), servers.rabbitmq.url()
+        yard = await stack.enter_async_context(opened_yard(folder, database_url, broker_url, volume))
+
+        def injector(fleet: Fleet) -> Injector:
+            return Injector(
+                fleet=fleet,
+                servers=ServerFaults(servers, chance(plan, "servers")),
+                volume=volume,
+                chance=chance(plan, "faults"),
+                journal=journal,
+                is_short=plan.is_short,
+            )
+
+        places = Places(lambda: database_url, [broker_url])
+        return (await Run(plan, yard, places, volume, journal, injector).judged())[0]
 
 
-def _yard(folder: Path, servers: PrivateServers, volume: Volume) -> Yard:
+@asynccontextmanager
+async def opened_yard(folder: Path, database_url: str, broker_url: str, volume: Volume) -> AsyncGenerator[Yard]:
+    """Give a yard on these servers, whose processes are not started yet; they end with the block."""
     settings = load_settings(
         environment={
-            "PACKYARD_DATABASE_URL": servers.postgres.url(),
-            "PACKYARD_BROKER_URL": servers.rabbitmq.url(),
+            "PACKYARD_DATABASE_URL": database_url,
+            "PACKYARD_BROKER_URL": broker_url,
             "PACKYARD_STORAGE_URL": volume.objects.as_uri(),
             **_SETTINGS,
         }
     )
     yard = Yard(settings, folder / "yard")
     yard.folder.mkdir()
-    return yard
+    try:
+        yield yard
+    finally:
+        await yard.kill(*(name for name in NAMES if yard.running(name)))
 
 
-def _chance(plan: Plan, what: str) -> random.Random:
-    # One each, so that the faults of a seed do not hang on what the clients happen to do in between.
+def chance(plan: Plan, what: str) -> random.Random:
+    """Return the chance of one part, so that the faults of a seed do not hang on what clients happen to do."""
     return random.Random(f"{plan.seed} {what}")  # noqa: S311 - to be had again by its seed
-
-
-async def _end(yard: Yard) -> None:
-    await yard.kill(*(name for name in NAMES if yard.running(name)))
 
 
 def _directory(folder: Path) -> Path:

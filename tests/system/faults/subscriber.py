@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import itertools
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,14 +36,19 @@ class Received:
 class Subscriber:
     """Receives, remembers, and compares what comes twice."""
 
-    def __init__(self, broker_url: str, *, on_destroyed: Callable[[int], None]) -> None:
+    def __init__(self, brokers: Sequence[str], *, on_destroyed: Callable[[int], None]) -> None:
         self.events: dict[str, Received] = {}
         self.deliveries = 0
         self.doubled = 0
         self.different: list[str] = []
         """Events that came again with the same id and other bytes."""
 
-        self._url = broker_url
+        self.received_at: list[float] = []
+        """When each delivery came."""
+
+        self._brokers = itertools.cycle(brokers)
+        """The node of the next try: one that is away is not asked twice in a row."""
+
         self._on_destroyed = on_destroyed
 
     async def listen(self) -> None:
@@ -63,7 +70,7 @@ class Subscriber:
             if len(ids) >= wanted:
                 enough.set()
 
-        async with await aio_pika.connect(self._url, connection_class=PlainConnection) as connection:
+        async with await aio_pika.connect(next(self._brokers), connection_class=PlainConnection) as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=1_000)
             queue = await channel.get_queue(_LOG, ensure=False)
@@ -79,7 +86,7 @@ class Subscriber:
     async def _listen_over_one_connection(self) -> None:
         async with asyncio.timeout(_PATIENCE_S):
             connection = await aio_pika.connect(
-                self._url, timeout=_PATIENCE_S, heartbeat=_HEARTBEAT_S, connection_class=PlainConnection
+                next(self._brokers), timeout=_PATIENCE_S, heartbeat=_HEARTBEAT_S, connection_class=PlainConnection
             )
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -98,6 +105,7 @@ class Subscriber:
 
     async def _keep(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
         self.deliveries += 1
+        self.received_at.append(time.time())
         event = self._compare(message)
         self.doubled += event is None
         if event is not None and event["type"] == "io.packyard.package.destroyed.v1":

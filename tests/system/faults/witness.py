@@ -1,7 +1,7 @@
 """Watching while it happens: states that may never be seen, not even for a moment. Plain SQL and plain paths."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +41,7 @@ _NEW_KEYS: Final = """
 class Witness:
     """Samples the running yard and keeps what it saw that was wrong."""
 
-    def __init__(self, database_url: str, volume: Volume) -> None:
+    def __init__(self, database: Callable[[], str], volume: Volume) -> None:
         self.samples = 0
         self.missing: list[str] = []
         """Objects that were gone though their file and package were live."""
@@ -52,14 +52,14 @@ class Witness:
         self.told_early: list[str] = []
         """Objects that were still there when `package.destroyed` came."""
 
-        self._url = database_url
+        self._database = database
         self._volume = volume
         self._keys: dict[int, set[str]] = {}
         self._to_be_seen: set[int] = set()
 
     async def install(self) -> None:
         """Put the triggers into the database."""
-        connection = await asyncpg.connect(self._url)
+        connection = await asyncpg.connect(self._database())
         try:
             await connection.execute(Path(__file__).with_name("witness.sql").read_text(encoding="utf-8"))
         finally:
@@ -70,7 +70,7 @@ class Witness:
         while True:
             with suppress(*AWAY):
                 connection = await asyncpg.connect(
-                    self._url, timeout=_LONGEST_ANSWER_S, command_timeout=_LONGEST_ANSWER_S
+                    self._database(), timeout=_LONGEST_ANSWER_S, command_timeout=_LONGEST_ANSWER_S
                 )
                 try:
                     await self._sample_over(connection)
@@ -88,7 +88,7 @@ class Witness:
 
     async def finish(self) -> None:
         """Check everything that could not be checked before."""
-        connection = await asyncpg.connect(self._url)
+        connection = await asyncpg.connect(self._database())
         try:
             await self._see_destroyed(connection)
             await self._see_forgotten(connection)

@@ -29,8 +29,8 @@ def migrate(url: str, *, target: str = "head", patience: timedelta = timedelta(m
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
     config.attributes["patience_s"] = patience.total_seconds()
-    config.attributes["url"] = url
-    event_loop.run(_prove(url))
+    # The other driver would take the first host that takes writes, be it an old primary.
+    config.attributes["url"] = event_loop.run(_prove(url))
     try:
         command.upgrade(config, target)
     except SQLAlchemyError as error:
@@ -39,7 +39,8 @@ def migrate(url: str, *, target: str = "head", patience: timedelta = timedelta(m
     return newest_version()
 
 
-async def _prove(url: str) -> None:
+async def _prove(url: str) -> str:
+    """Return the address of the one host whose database is to be migrated."""
     try:
         session = await open_session(url)
     except DatabaseAwayError as error:
@@ -48,3 +49,4 @@ async def _prove(url: str) -> None:
         await require_suitable(session, url)
     finally:
         session.terminate()
+    return session.address

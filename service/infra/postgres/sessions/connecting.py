@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import asyncpg
@@ -14,6 +15,7 @@ from service.errors import DatabaseAwayError, DatabaseReadOnlyError, first_line
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named, raise_named
 from service.infra.postgres.sessions.purposes import Purpose, set_up
 from service.infra.postgres.sessions.silence import PROBE_AFTER_S, PROBE_EVERY_S, PROBES, SILENCE_S, notice_silence
+from service.infra.postgres.sessions.timelines import SEEN, TIMELINE
 
 if TYPE_CHECKING:
     import psycopg
@@ -43,6 +45,8 @@ class Session(_Driven):
         _, transport, *_ = made
         notice_silence(transport)
         self._waited_s = 0.0
+        self.address = ""
+        """The one host that was chosen, with all else of the address."""
 
     async def require_writes(self) -> None:
         """Refuse a server that takes no writes; one that takes them is not asked.
@@ -56,6 +60,21 @@ class Session(_Driven):
             return
         if await self.fetchval("SELECT current_setting('transaction_read_only')") == "on":
             raise DatabaseReadOnlyError("the server takes no writes")
+
+    async def note_timeline(self) -> None:
+        """Note the server's timeline, and refuse an old primary.
+
+        Raises:
+            DatabaseAwayError: another server was promoted in its place.
+        """
+        try:
+            # The transaction lets all steps of the query reach the same session of a pooler, too.
+            async with self.transaction():
+                found = await self.fetchrow(TIMELINE)
+        except asyncpg.PostgresError:
+            return  # a service that is like PostgreSQL, but keeps no log of its own, has no such functions
+        if found["timeline"] is not None:
+            SEEN.note(found["family"], found["timeline"])
 
     def count_wait(self, seconds: float) -> None:
         """Count *seconds* of waiting for this connection as part of the next statement."""
@@ -101,6 +120,7 @@ class Session(_Driven):
         except TimeoutError as error:
             # A release would wait until the server has cancelled the statement, and a silent one never confirms that.
             self.terminate()
+            SEEN.doubt()
             raise DatabaseAwayError(f"no answer to a statement within {limit:.3g} s") from error
         except asyncpg.InsufficientPrivilegeError as error:
             role = getattr(self.get_settings(), "session_authorization", "")
@@ -150,16 +170,40 @@ async def open_session(url: str | SecretStr, **options: Any) -> Session:
     """
     hosts = one_host_each(url.get_secret_value() if isinstance(url, SecretStr) else url)
     options = {"command_timeout": STATEMENT_TIMEOUT_S, **options, "connection_class": Session}
+    if len(hosts) == 1:
+        return await _open(hosts[0], CONNECT_TIMEOUT_S, options)
+    open_newest = partial(_open_newest, patience_s=CONNECT_TIMEOUT_S / len(hosts), options=options)
+
+    async def see(address: str) -> None:
+        with suppress(DatabaseAwayError, *DRIVER_ERRORS, ValueError):  # what is of importance is met again below
+            (await open_newest(address)).terminate()
+
+    await SEEN.survey(hosts, see)
     for address in hosts[:-1]:
         with suppress(DatabaseAwayError):
-            return await _open(address, CONNECT_TIMEOUT_S / len(hosts), options)
-    return await _open(hosts[-1], CONNECT_TIMEOUT_S / len(hosts), options)
+            return await open_newest(address)
+    return await open_newest(hosts[-1])
+
+
+async def _open_newest(address: str, patience_s: float, options: Mapping[str, Any]) -> Session:
+    """Connect to one of several hosts, unless it is an old primary."""
+    session = await _open(address, patience_s, options)
+    try:
+        with outages_named(OSError):
+            async with asyncio.timeout(patience_s):
+                await session.note_timeline()
+    except BaseException:
+        session.terminate()
+        raise
+    return session
 
 
 async def _open(address: str, patience_s: float, options: Mapping[str, Any]) -> Session:
     with outages_named(OSError):
         async with asyncio.timeout(patience_s):
-            return cast(Session, await asyncpg.connect(address, **options))
+            session = cast(Session, await asyncpg.connect(address, **options))
+    session.address = address
+    return session
 
 
 def connect_blocking(url: str, purpose: Purpose) -> "psycopg.Connection":
