@@ -54,4 +54,4 @@ class Timelines:
 
 
 SEEN: Final = Timelines()
-"""What this process has seen; it is forgotten at its end, so the first connection of a process sees all hosts."""
+"""The timelines that this process has seen. A new process knows none, so its first connection sees all hosts."""

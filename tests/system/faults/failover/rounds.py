@@ -83,7 +83,7 @@ class Rounds:
         self.rounds = 0
         self.observed: list[Observed] = []
         self.breaches: list[str] = []
-        """What was written to an old primary."""
+        """The tables of an old primary that were written to."""
 
         self._pair = pair
         self._nodes = nodes

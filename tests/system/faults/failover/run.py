@@ -1,4 +1,4 @@
-"""One run with servers that fail over, and the longest time for which each kind of work stood still."""
+"""One run with servers that fail over, and the longest stall of each kind of work."""
 
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -80,7 +80,7 @@ def _longest_gap(observed: Observed, moments: Iterable[float]) -> float:
 
 def _too_long(stalls: list[tuple[Observed, dict[str, float]]]) -> list[str]:
     return [
-        f"{observed.what}: {kind} stood still for {seconds:.1f} s"
+        f"{observed.what}: {kind} stalled for {seconds:.1f} s"
         for observed, found in stalls
         for kind, seconds in found.items()
         if seconds > _LONGEST_STALL_S
