@@ -6,7 +6,8 @@ from aiohttp import web
 
 from schemas.names import AccessLevel, Cause, Credential, Lane
 from service.access.callers import Caller
-from service.deletions.deletion import Deletion, Origin
+from service.deletions.accept import AcceptedDeletion
+from service.deletions.deletion import Origin
 from service.deletions.undoing.acts import Actor
 from service.deletions.viewing.entities import deletion_url
 from service.http.addresses import external_url
@@ -29,7 +30,7 @@ def actor_of(request: web.Request, caller: Caller) -> Actor:
     return Actor(caller.user_id, _credential(caller), request_id=request[REQUEST_ID])
 
 
-def headers_to(request: web.Request, deletion: Deletion) -> dict[str, str]:
+def headers_to(request: web.Request, deletion: AcceptedDeletion) -> dict[str, str]:
     """Return the headers that lead to the deletion that the request asked for, and note its id for the log."""
     request[LOG_FIELDS]["deletion_id"] = str(deletion.id)
     address = deletion_url(external_url(request), deletion.project_id, deletion.id)

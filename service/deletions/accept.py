@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-from schemas.names import AccessLevel
+from schemas.messages.events import PackageDeletionRequested, PackageFileDeletionRequested
+from schemas.names import AccessLevel, Cause, PackageType
 from service.deletions import counters
 from service.deletions import events as deletion_events
-from service.deletions.deletion import Deletion, Deletions, Origin, read
-from service.events import outbox
+from service.deletions.deletion import Deletions, Origin
 from service.ids import new_id
 from service.infra.postgres.database import Connection, fetch, fetch_row
 from service.infra.postgres.records import row_reader
@@ -34,6 +35,19 @@ class PackageToDelete:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedDeletion:
+    """The part of an accepted deletion that callers need: a call may have 10,000 of them."""
+
+    id: UUID
+    project_id: int
+    package_id: int
+    package_type: PackageType
+    cause: Cause
+    files_total: int
+    bytes_total: int
+
+
+@dataclass(frozen=True, slots=True)
 class _LockedPackage:
     id: int
     status: str
@@ -43,12 +57,13 @@ class _LockedPackage:
 
 
 _read_package: Final = row_reader(_LockedPackage)
+_read_accepted: Final = row_reader(AcceptedDeletion)
 
 
 @repeated
 async def delete_package(
     deletions: Deletions, origin: Origin, *, project_id: int, package_id: int, unmodified_since: datetime | None
-) -> Deletion:
+) -> AcceptedDeletion:
     """Accept the deletion of a package: hide it, record it, and send messages to workers and subscribers.
 
     Raises:
@@ -74,7 +89,7 @@ async def delete_package_file(
     package_id: int,
     package_file_id: int,
     unmodified_since: datetime | None,
-) -> Deletion:
+) -> AcceptedDeletion:
     """Accept the deletion of one file of a package.
 
     Raises:
@@ -90,22 +105,23 @@ async def delete_package_file(
             raise FileNotFoundInPackageError
         _check_unmodified(file["updated_at"], unmodified_since)
         deletion = await _insert_for_file(connection, deletions, origin, package_file_id)
-        await _announce(connection, origin, [deletion])
     counters.requested([deletion])
     return deletion
 
 
 async def accept_packages(
     connection: Connection, deletions: Deletions, origin: Origin, packages: Sequence[PackageToDelete]
-) -> list[Deletion]:
+) -> list[AcceptedDeletion]:
     """Move locked packages to `processing`, insert their deletions, and send their messages."""
+    ids = [new_id() for _ in packages]
+    commands = deletion_events.commands(origin.lane, ids)
     rows = await fetch(
         connection,
         "insert_package_deletions",
         package_ids=[package.id for package in packages],
         prior_statuses=[package.status for package in packages],
         levels=[package.level for package in packages],
-        deletion_ids=[new_id() for _ in packages],
+        deletion_ids=ids,
         event_ids=[new_id() for _ in packages],
         resend=deletions.resend,
         requested_by=origin.requested_by,
@@ -115,20 +131,25 @@ async def accept_packages(
         reason=origin.reason,
         request_id=origin.request_id,
         batch_id=origin.batch_id,
+        topic=PackageDeletionRequested.topic(),
+        moment=deletion_events.moment(),
+        command_key=origin.lane.routing_key,
+        command_ids=[command.id for command in commands],
+        commands=[command.body.model_dump_json() for command in commands],
     )
-    accepted = [read(row) for row in rows]
-    await _announce(connection, origin, accepted)
-    return accepted
+    return [_read_accepted(row) for row in rows]
 
 
 async def _insert_for_file(
     connection: Connection, deletions: Deletions, origin: Origin, package_file_id: int
-) -> Deletion:
+) -> AcceptedDeletion:
+    deletion_id = new_id()
+    commands = deletion_events.commands(origin.lane, [deletion_id])
     (row,) = await fetch(
         connection,
         "insert_file_deletion",
         package_file_id=package_file_id,
-        deletion_id=new_id(),
+        deletion_id=deletion_id,
         event_id=new_id(),
         requested_level=origin.requested_level,
         resend=deletions.resend,
@@ -138,8 +159,13 @@ async def _insert_for_file(
         lane=origin.lane,
         reason=origin.reason,
         request_id=origin.request_id,
+        topic=PackageFileDeletionRequested.topic(),
+        moment=deletion_events.moment(),
+        command_key=origin.lane.routing_key,
+        command_ids=[command.id for command in commands],
+        commands=[command.body.model_dump_json() for command in commands],
     )
-    return read(row)
+    return _read_accepted(row)
 
 
 async def _lock_package(connection: Connection, origin: Origin, project_id: int, package_id: int) -> _LockedPackage:
@@ -154,12 +180,6 @@ async def _lock_package(connection: Connection, origin: Origin, project_id: int,
     if package.is_protected:
         raise DeletionProtectedError
     return package
-
-
-async def _announce(connection: Connection, origin: Origin, accepted: Sequence[Deletion]) -> None:
-    messages = [deletion_events.requested(deletion) for deletion in accepted]
-    commands = deletion_events.commands(origin.lane, [deletion.id for deletion in accepted])
-    await outbox.append(connection, [*messages, *commands])
 
 
 def _check_unmodified(updated_at: datetime, since: datetime | None) -> None:

@@ -16,41 +16,67 @@ SELECT updated_at FROM package_file
    FOR UPDATE;
 
 -- name: insert_package_deletions
+-- Hides locked packages, inserts their deletions, and writes events and commands: an acceptance is one round trip.
 -- level: of the caller, in the project of each package.
 WITH moved AS (
     UPDATE package SET status = 'processing', updated_at = now()
      WHERE id = ANY(:package_ids::bigint[]) AND status IN sources_of(PACKAGE_MOVES, processing)
- RETURNING id
+ RETURNING id, project_id, package_type, name, version
 ), wanted AS (
     SELECT * FROM unnest(:deletion_ids::uuid[], :event_ids::uuid[], :package_ids::bigint[], :prior_statuses::text[],
         :levels::smallint[]) AS w (deletion_id, event_id, package_id, prior_status, level)
 ), totals AS (
     SELECT package_id, count(*) AS files, sum(size)::bigint AS bytes FROM package_file
      WHERE package_id = ANY(:package_ids::bigint[]) GROUP BY package_id
+), accepted AS (
+    INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_type, package_name,
+        package_version, prior_status, lane, cause, reason, requested_by, requested_level, credential, request_id,
+        batch_id, files_total, bytes_total, wake_at)
+    SELECT w.deletion_id, w.event_id, p.project_id, g.ancestry[1], p.id, p.package_type, p.name,
+        p.version, w.prior_status, :lane, :cause, :reason, :requested_by, w.level, :credential, :request_id,
+        :batch_id::uuid, coalesce(t.files, 0), coalesce(t.bytes, 0), now() + :resend::interval
+      FROM wanted w JOIN moved p ON p.id = w.package_id
+      JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
+      LEFT JOIN totals t ON t.package_id = w.package_id
+ RETURNING deletion AS d
+), written AS (
+    INSERT INTO outbox (id, kind, routing_key, body)
+    SELECT (a.d).request_event_id, 'event',
+           concat_ws('.', :topic::text, (a.d).package_type, (a.d).root_group_id, (a.d).project_id),
+           deletion_event(a.d, :topic, (a.d).request_event_id, :moment, (a.d).files_total, (a.d).bytes_total, '{}')
+      FROM accepted a
+     UNION ALL
+    SELECT c.id, 'command', :command_key, c.body FROM unnest(:command_ids::uuid[], :commands::jsonb[]) AS c (id, body)
 )
-INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_type, package_name,
-    package_version, prior_status, lane, cause, reason, requested_by, requested_level, credential, request_id, batch_id,
-    files_total, bytes_total, wake_at)
-SELECT w.deletion_id, w.event_id, p.project_id, g.ancestry[1], p.id, p.package_type, p.name,
-    p.version, w.prior_status, :lane, :cause, :reason, :requested_by, w.level, :credential, :request_id, :batch_id::uuid,
-    coalesce(t.files, 0), coalesce(t.bytes, 0), now() + :resend::interval
-  FROM wanted w JOIN moved ON moved.id = w.package_id JOIN package p ON p.id = w.package_id
-  JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
-  LEFT JOIN totals t ON t.package_id = w.package_id
-RETURNING deletion(deletion.*);
+SELECT (a.d).id, (a.d).project_id, (a.d).package_id, (a.d).package_type, (a.d).cause, (a.d).files_total,
+       (a.d).bytes_total
+  FROM accepted a;
 
 -- name: insert_file_deletion
 WITH moved AS (
     UPDATE package_file SET status = 'processing', updated_at = now()
      WHERE id = :package_file_id AND status IN sources_of(FILE_MOVES, processing)
  RETURNING id
+), accepted AS (
+    INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_file_id, package_type,
+        package_name, package_version, file_name, prior_status, lane, cause, reason, requested_by, requested_level,
+        credential, request_id, files_total, bytes_total, wake_at)
+    SELECT :deletion_id, :event_id, p.project_id, g.ancestry[1], p.id, f.id, p.package_type,
+        p.name, p.version, f.file_name, CASE WHEN f.status IN statuses(FILES_IN_ERROR) THEN f.status ELSE p.status END,
+        :lane, :cause, :reason, :requested_by, :requested_level, :credential, :request_id, 1, f.size,
+        now() + :resend::interval
+      FROM moved JOIN package_file f ON f.id = moved.id JOIN package p ON p.id = f.package_id
+      JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
+ RETURNING deletion AS d
+), written AS (
+    INSERT INTO outbox (id, kind, routing_key, body)
+    SELECT (a.d).request_event_id, 'event',
+           concat_ws('.', :topic::text, (a.d).package_type, (a.d).root_group_id, (a.d).project_id),
+           deletion_event(a.d, :topic, (a.d).request_event_id, :moment, (a.d).files_total, (a.d).bytes_total, '{}')
+      FROM accepted a
+     UNION ALL
+    SELECT c.id, 'command', :command_key, c.body FROM unnest(:command_ids::uuid[], :commands::jsonb[]) AS c (id, body)
 )
-INSERT INTO deletion (id, request_event_id, project_id, root_group_id, package_id, package_file_id, package_type,
-    package_name, package_version, file_name, prior_status, lane, cause, reason, requested_by, requested_level,
-    credential, request_id, files_total, bytes_total, wake_at)
-SELECT :deletion_id, :event_id, p.project_id, g.ancestry[1], p.id, f.id, p.package_type,
-    p.name, p.version, f.file_name, CASE WHEN f.status IN statuses(FILES_IN_ERROR) THEN f.status ELSE p.status END,
-    :lane, :cause, :reason, :requested_by, :requested_level, :credential, :request_id, 1, f.size, now() + :resend::interval
-  FROM moved JOIN package_file f ON f.id = moved.id JOIN package p ON p.id = f.package_id
-  JOIN project j ON j.id = p.project_id JOIN directory_group g ON g.id = j.group_id
-RETURNING deletion(deletion.*);
+SELECT (a.d).id, (a.d).project_id, (a.d).package_id, (a.d).package_type, (a.d).cause, (a.d).files_total,
+       (a.d).bytes_total
+  FROM accepted a;

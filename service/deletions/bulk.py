@@ -9,15 +9,16 @@ from uuid import UUID
 
 from schemas.names import AccessLevel
 from service.access.access import LEVEL_TO_DELETE
+from service.concurrency import map_in_turns
 from service.deletions import counters
-from service.deletions.accept import PackageToDelete, accept_packages
-from service.deletions.deletion import Deletion, Deletions, Origin
+from service.deletions.accept import AcceptedDeletion, PackageToDelete, accept_packages
+from service.deletions.deletion import Deletions, Origin
 from service.deletions.planning import Candidate, Selected, find_candidates
 from service.events import outbox
 from service.infra.postgres.database import Connection, interferences
 from service.refusals import ConflictError, OutboxBehindError
 
-_PORTION: Final = 500
+_PORTION: Final = 1_000
 """How many deletions one statement writes; between two, other requests have their turn."""
 _TRIES: Final = 3
 
@@ -104,8 +105,8 @@ async def delete_packages(deletions: Deletions, origin: Origin, wanted: Wanted) 
                 accepted = await _accept(connection, deletions, origin, plan.accepted)
         except interferences():
             continue
-        counters.requested(accepted.values())
-        return _carried_out(plan, accepted)
+        counters.requested(accepted)
+        return await _carried_out(plan, accepted)
     raise ConflictError("others are changing the same packages: try again")
 
 
@@ -132,21 +133,25 @@ def _refusal_of(package: Candidate) -> PackageRefusal | None:
 
 async def _accept(
     connection: Connection, deletions: Deletions, origin: Origin, packages: Sequence[Candidate]
-) -> dict[int, Deletion]:
-    accepted: dict[int, Deletion] = {}
+) -> list[AcceptedDeletion]:
+    accepted: list[AcceptedDeletion] = []
     for start in range(0, len(packages), _PORTION):
         part = packages[start : start + _PORTION]
         to_delete = [PackageToDelete(package.id, package.status, package.level) for package in part]
-        found = await accept_packages(connection, deletions, origin, to_delete)
-        accepted |= {deletion.package_id: deletion for deletion in found}
+        accepted += await accept_packages(connection, deletions, origin, to_delete)
     return accepted
 
 
-def _carried_out(plan: BulkPlan, deletions: Mapping[int, Deletion]) -> BulkPlan:
-    # The plan's statement may have waited for an upload, and does not see its file; the deletions do.
-    accepted = [
-        replace(package, files=deletions[package.id].files_total, bytes=deletions[package.id].bytes_total)
-        for package in plan.accepted
-    ]
-    ids = {package_id: deletion.id for package_id, deletion in deletions.items()}
-    return replace(plan, accepted=accepted, deletion_ids=ids)
+async def _carried_out(plan: BulkPlan, accepted: Sequence[AcceptedDeletion]) -> BulkPlan:
+    by_package = {deletion.package_id: deletion for deletion in accepted}
+
+    def as_accepted(package: Candidate) -> Candidate:
+        # The plan's statement may have waited for an upload, and does not see its file; the deletion does.
+        deletion = by_package[package.id]
+        if (package.files, package.bytes) == (deletion.files_total, deletion.bytes_total):
+            return package
+        return replace(package, files=deletion.files_total, bytes=deletion.bytes_total)
+
+    packages = await map_in_turns(as_accepted, plan.accepted)
+    ids = {package_id: deletion.id for package_id, deletion in by_package.items()}
+    return replace(plan, accepted=packages, deletion_ids=ids)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from schemas.messages.outgoing import Outgoing
 from service.deletions import counters
 from service.deletions import events as deletion_events
 from service.deletions.deletion import Deletion, Deletions, read
+from service.deletions.events import DeletionNews
 from service.deletions.outcome import AttemptOutcome
 from service.deletions.ownership import Claims, lock_owned
-from service.events import outbox
 from service.infra.postgres.database import Connection, fetch
 from service.infra.postgres.records import row_reader
 from service.infra.postgres.repeating import repeated
@@ -66,9 +65,9 @@ async def record_removed(
         ended = {row["id"] for row in await fetch(connection, "end_deletions", ids=list(owned))}
         now = await _record_progress(connection, deletions, owned, chunks, ended)
         whole = {each: _ids(chunks.get(each, ())) for each in ended if _is_whole(now[each], chunks.get(each, ()))}
-        messages = [_destroyed(now[each], chunk) for each, chunk in chunks.items() if each not in whole]
-        messages += await _packages_gone(connection, [now[each] for each in sorted(ended)], whole)
-        await outbox.append(connection, messages)
+        news = [_destroyed(now[each], chunk) for each, chunk in chunks.items() if each not in whole]
+        news += await _packages_gone(connection, [now[each] for each in sorted(ended)], whole)
+        await deletion_events.announce(connection, news)
     counters.destroyed((now[each], len(chunk), _size(chunk)) for each, chunk in chunks.items())
     counters.succeeded(now[each] for each in ended)
     outcomes = dict.fromkeys(claims.owned.keys() - owned, AttemptOutcome.LOST)
@@ -146,7 +145,7 @@ async def _record_progress(
 
 async def _packages_gone(
     connection: Connection, ended: Sequence[Deletion], whole: Mapping[UUID, Sequence[int]]
-) -> list[Outgoing]:
+) -> list[DeletionNews]:
     """Delete displayed packages that lost their last file; return the events of all packages that are gone.
 
     *whole*: the files of each deletion that removed them in one chunk, and has no event of that chunk.
@@ -171,7 +170,7 @@ def _is_whole(deletion: Deletion, chunk: Sequence[MarkedFile]) -> bool:
     return deletion.package_file_id is None and deletion.files_done == len(chunk)
 
 
-def _destroyed(deletion: Deletion, chunk: Sequence[MarkedFile]) -> Outgoing:
+def _destroyed(deletion: Deletion, chunk: Sequence[MarkedFile]) -> DeletionNews:
     return deletion_events.files_destroyed(deletion, _ids(chunk), _size(chunk))
 
 

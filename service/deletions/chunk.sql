@@ -1,8 +1,13 @@
 -- name: next_files
 -- The next chunk of our claim's files, small deletions first, so that a large one holds up nobody; none under a hold.
-WITH ours AS MATERIALIZED (
-    SELECT d.* FROM deletion d
-     WHERE d.id = ANY(:ids::uuid[]) AND d.claim = :claim AND deletion_hold_on(d.project_id) IS NULL
+-- The hold is read once for each project, and not for each deletion.
+WITH claimed AS MATERIALIZED (
+    SELECT id, project_id, package_id, package_file_id, files_total FROM deletion
+     WHERE id = ANY(:ids::uuid[]) AND claim = :claim
+), free AS MATERIALIZED (
+    SELECT project_id FROM (SELECT DISTINCT project_id FROM claimed) place WHERE deletion_hold_on(project_id) IS NULL
+), ours AS MATERIALIZED (
+    SELECT c.* FROM claimed c JOIN free ON free.project_id = c.project_id
 )
 SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
     SELECT f.id, f.storage_key, f.size, d.id AS deletion_id, d.files_total

@@ -1,10 +1,9 @@
 """Second phase: a worker claims deletions, and everything that may go is committed as `pending_destruction`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from schemas.messages.outgoing import Outgoing
 from schemas.names import Cause
 from schemas.statuses import DeletionState
 from service.deletions import counters, outcome
@@ -13,7 +12,6 @@ from service.deletions.deletion import Deletion, Deletions, read
 from service.deletions.locks import lock_packages
 from service.deletions.ownership import Claims
 from service.deletions.undoing.restore import spare
-from service.events import outbox
 from service.infra.postgres.database import Connection, execute, fetch
 from service.infra.postgres.repeating import repeated
 from service.refusals import DeletionProtectedError
@@ -24,6 +22,8 @@ class _Claimed:
     deletion: Deletion
     has_lapsed: bool
     """It was another's, which did not renew its lease."""
+    is_protected: bool
+    """A rule protects its package, of which nothing was removed."""
     is_untouched: bool
 
     @property
@@ -47,13 +47,13 @@ async def claim(deletions: Deletions, claims: Claims, ids: Collection[UUID]) -> 
             await execute(connection, "note_on_hold", ids=list(passed_by))
         if not found:
             return set()
-        await lock_packages(connection, found)
-        hopeless = await _hopeless(connection, found, max_attempts=deletions.max_attempts)
+        hopeless = _hopeless(found, max_attempts=deletions.max_attempts)
+        if hopeless:
+            await lock_packages(connection, found)
         spared = await spare(connection, [found[each].deletion for each in hopeless if found[each].can_be_spared])
         hopeless = {each: reason for each, reason in hopeless.items() if each not in spared}
         stopped = hopeless.keys() | spared
-        messages = await _mark(connection, {each: found[each].deletion for each in found if each not in stopped})
-        await outbox.append(connection, messages)
+        await _mark(connection, [found[each].deletion for each in sorted(found.keys() - stopped)])
         untouched = {each for each, claimed in found.items() if claimed.is_untouched}
         failed = await outcome.fail(connection, hopeless, untouched=untouched)
     counters.taken_over(sum(claimed.has_lapsed for claimed in found.values()))
@@ -86,25 +86,28 @@ async def _claim(
         grace=deletions.grace,
         policy_grace=deletions.policy_grace,
     )
-    return {row["id"]: _Claimed(read(row), row["has_lapsed"], bool(row["is_untouched"])) for row in rows}
+    return {
+        row["id"]: _Claimed(read(row), row["has_lapsed"], row["is_protected"], bool(row["is_untouched"]))
+        for row in rows
+    }
 
 
-async def _hopeless(connection: Connection, found: Mapping[UUID, _Claimed], *, max_attempts: int) -> dict[UUID, str]:
+def _hopeless(found: Mapping[UUID, _Claimed], *, max_attempts: int) -> dict[UUID, str]:
     reasons = {
         each: claimed.deletion.last_error or "the worker died in each attempt"
         for each, claimed in found.items()
         if claimed.deletion.attempts > max_attempts
     }
-    protected = await fetch(connection, "protected_deletions", ids=list(found))
-    return reasons | {row["id"]: DeletionProtectedError.text for row in protected}
+    return reasons | {each: DeletionProtectedError.text for each, claimed in found.items() if claimed.is_protected}
 
 
-async def _mark(connection: Connection, claimed: Mapping[UUID, Deletion]) -> list[Outgoing]:
-    """Mark packages, which are locked, and files; return the events of those whose grace begins.
+async def _mark(connection: Connection, claimed: Sequence[Deletion]) -> None:
+    """Lock and mark packages and their files, and announce those whose grace begins.
 
     Without a grace, the events of the request and of the end say it all.
     """
-    marked = {row["id"] for row in await fetch(connection, "mark_for_destruction", ids=list(claimed))}
-    return [
-        deletion_events.marked(claimed[each]) for each in sorted(marked) if claimed[each].state is DeletionState.GRACE
-    ]
+    if not claimed:
+        return
+    await execute(connection, "mark_for_destruction", ids=[deletion.id for deletion in claimed])
+    waiting = [deletion_events.marked(deletion) for deletion in claimed if deletion.state is DeletionState.GRACE]
+    await deletion_events.announce(connection, waiting)

@@ -10,7 +10,6 @@ from service.deletions import counters
 from service.deletions import events as deletion_events
 from service.deletions.deletion import Deletion, Deletions, read
 from service.deletions.ownership import Claims, lock_owned
-from service.events import outbox
 from service.infra.postgres.database import Connection, execute, fetch
 from service.infra.postgres.repeating import repeated
 
@@ -67,7 +66,8 @@ async def fail(connection: Connection, reasons: Mapping[UUID, str], *, untouched
     rows = await fetch(connection, "fail_deletions", ids=ids, errors=list(reasons.values()), untouched=list(untouched))
     await execute(connection, "show_in_error", ids=ids)
     failed = [read(row) for row in rows]
-    await outbox.append(connection, [deletion_events.failed(each, reason=reasons[each.id]) for each in failed])
+    news = [deletion_events.failed(each, reason=reasons[each.id]) for each in failed]
+    await deletion_events.announce(connection, news)
     return failed
 
 

@@ -1,12 +1,18 @@
 -- name: lock_claims
+-- The hold is read once for each project, and not for each deletion: a call costs as much as the rest of a row.
 WITH ours AS MATERIALIZED (
     SELECT id, package_id, project_id FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND claim = :claim ORDER BY id FOR UPDATE
 ), packages AS MATERIALIZED (
     SELECT id FROM package WHERE id IN (SELECT package_id FROM ours) ORDER BY id FOR UPDATE
+), all_locked AS MATERIALIZED (
+    SELECT count(*) FROM packages
+), places AS MATERIALIZED (
+    SELECT project_id, deletion_hold_on(project_id) AS hold FROM (SELECT DISTINCT project_id FROM ours) place
 )
-SELECT o.id, deletion_hold_on(o.project_id) AS hold
-  FROM ours o CROSS JOIN (SELECT count(*) FROM packages) locked ORDER BY o.id;
+SELECT o.id, p.hold
+  FROM all_locked CROSS JOIN ours o JOIN places p ON p.project_id = o.project_id
+ ORDER BY o.id;
 
 -- name: renew_claims!
 WITH owned AS (

@@ -8,6 +8,7 @@ from schemas.http.bulk import MOST_PACKAGES, PackageFilter
 from schemas.names import AccessLevel, PackageType
 from schemas.statuses import DISPLAYABLE, INTACT
 from service.catalogue.rows.packages import selection
+from service.concurrency import map_in_turns
 from service.infra.postgres.composing import Values
 from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.queries import listed
@@ -73,7 +74,7 @@ async def find_candidates(
     }
     parts["conditions"] = " AND ".join(_conditions(values, wanted, projects))
     rows = await fetch_composed(connection, "plan_deletions", parts, values.all)
-    packages = [_read_candidate(row) for row in rows[:MOST_PACKAGES]]
+    packages = await map_in_turns(_read_candidate, rows[:MOST_PACKAGES])
     if len(rows) <= MOST_PACKAGES:
         return Candidates(packages, remaining=0)
     return Candidates(packages, remaining=await _count(connection, levels, wanted) - len(packages))

@@ -8,8 +8,8 @@ import structlog
 
 from schemas.names import Cause, Credential, Lane
 from service.deletions import counters
-from service.deletions.accept import PackageToDelete, accept_packages
-from service.deletions.deletion import Deletion, Deletions, Origin
+from service.deletions.accept import AcceptedDeletion, PackageToDelete, accept_packages
+from service.deletions.deletion import Deletions, Origin
 from service.events import outbox
 from service.infra.postgres.database import Connection, execute, fetch, fetch_row
 from service.observing import metrics
@@ -64,7 +64,7 @@ async def _open_deletions(connection: Connection) -> int:
 
 async def _accept(
     connection: Connection, deletions: Deletions, run: RetentionRun, ids: Sequence[int]
-) -> list[Deletion]:
+) -> list[AcceptedDeletion]:
     """Accept the deletions of those packages that the rules still let go, and note why the others stay."""
     rows = await fetch(connection, "lock_retention_packages", package_ids=ids)
     statuses = {row["id"]: row["status"] for row in rows}

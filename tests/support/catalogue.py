@@ -79,18 +79,19 @@ def origin(level: AccessLevel = AccessLevel.MAINTAINER, lane: Lane = Lane.INTERA
 
 async def delete(context: Context, package_id: int, *, project_id: int = OPEN) -> Deletion:
     """Accept the deletion of a package."""
-    return await accept.delete_package(
+    accepted = await accept.delete_package(
         context.deletions,
         origin(),
         project_id=project_id,
         package_id=package_id,
         unmodified_since=None,
     )
+    return await find_deletion(context, accepted.id)
 
 
 async def delete_file(context: Context, package_id: int, package_file_id: int, *, project_id: int = OPEN) -> Deletion:
     """Accept the deletion of one file."""
-    return await accept.delete_package_file(
+    accepted = await accept.delete_package_file(
         context.deletions,
         origin(),
         project_id=project_id,
@@ -98,6 +99,7 @@ async def delete_file(context: Context, package_id: int, package_file_id: int, *
         package_file_id=package_file_id,
         unmodified_since=None,
     )
+    return await find_deletion(context, accepted.id)
 
 
 async def delete_many(

@@ -1,5 +1,6 @@
 """Many packages or deletions in one call: delete, undo, watch."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import Final
 from uuid import UUID
@@ -23,7 +24,7 @@ from service.http.carriers import OF_PROJECT, PERSONAL
 from service.http.keys import CONTEXT, LOG_FIELDS
 from service.http.operations import MOVED, Answer, Media, Routes, one
 from service.http.parameters import UUID_RULE, read_path
-from service.http.replies import dumped, reply
+from service.http.replies import JsonText, dumped, reply
 from service.http.visits import (
     GROUP_REFUSALS,
     PROJECT_REFUSALS,
@@ -158,13 +159,13 @@ async def _delete(
         context = request.app[CONTEXT]
         deletions = context.deletions.within(database)
         if body.dry_run:
-            return _reply_to_bulk(request, await bulk.plan_deletion(deletions, wanted), batch_id=None)
+            return await _reply_to_bulk(request, await bulk.plan_deletion(deletions, wanted), batch_id=None)
         batch_id = new_id()
         request[LOG_FIELDS]["batch_id"] = str(batch_id)
         origin = origin_of_batch(request, caller, reason=body.reason, batch_id=batch_id)
         await bulk.require_moving_outbox(deletions, limit=context.settings.outbox_limit)
         plan = await bulk.delete_packages(deletions, origin, wanted)
-        return _reply_to_bulk(request, plan, batch_id=batch_id)
+        return await _reply_to_bulk(request, plan, batch_id=batch_id)
 
     return await answer_once(request, caller, body, act)
 
@@ -189,18 +190,27 @@ async def _show(
     return reply(batch_entity(parts, batch_id=batch_id, base=_place(request), place=place))
 
 
-def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | None) -> web.Response:
+async def _reply_to_bulk(request: web.Request, plan: BulkPlan, *, batch_id: UUID | None) -> web.Response:
     status = 200 if batch_id is None else 202
     base = _place(request)
     # Lines have room for packages only.
     headers = {_REMAINING: str(plan.remaining)}
     if batch_id is not None and plan.accepted:
         headers |= {_BATCH_ID: str(batch_id), "Link": f'<{batch_url(base, batch_id)}>; rel="status"'}
+    # A thread writes the answer, so that 10,000 packages do not hold up the event loop.
     if Media.NDJSON in request.headers.get("Accept", "").lower():
-        lines = b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan))
+        lines = await asyncio.to_thread(_written_lines, plan)
         return web.Response(body=lines, status=status, headers={**headers, "Content-Type": Media.NDJSON})
-    entity = bulk_entity(plan, batch_id=batch_id, base=base)
+    entity = await asyncio.to_thread(_written, plan, batch_id, base)
     return reply(entity, status=status, headers=headers)
+
+
+def _written(plan: BulkPlan, batch_id: UUID | None, base: str) -> JsonText:
+    return JsonText(bulk_entity(plan, batch_id=batch_id, base=base).model_dump_json(by_alias=True, exclude_unset=True))
+
+
+def _written_lines(plan: BulkPlan) -> bytes:
+    return b"".join(to_json(dumped(line)) + b"\n" for line in planned_lines(plan))
 
 
 def _place(request: web.Request) -> str:

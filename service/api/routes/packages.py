@@ -20,7 +20,6 @@ from service.api.entities.packages import pipeline_entity
 from service.catalogue import json_reading, packages
 from service.catalogue.rows.package_pages import Page
 from service.deletions import accept
-from service.deletions.deletion import Deletion
 from service.deletions.viewing import views
 from service.deletions.viewing.entities import deletion_entity
 from service.downloads import send_file
@@ -203,7 +202,7 @@ def _reply_listed(request: web.Request, page: Page, query: PackageListing) -> we
     return reply_page(request, body, page, query, next_cursor=cursor)
 
 
-async def _accepted(request: web.Request, deletion: Deletion) -> web.Response:
+async def _accepted(request: web.Request, deletion: accept.AcceptedDeletion) -> web.Response:
     headers = headers_to(request, deletion)
     if not prefers_async(request):
         return no_content(headers)

@@ -17,7 +17,6 @@ from service.deletions import events as deletion_events
 from service.deletions.deletion import Deletion, Deletions, read
 from service.deletions.locks import lock_packages
 from service.deletions.undoing.acts import Actor, DeletionChange, lock_deletion, note_act
-from service.events import outbox
 from service.infra.postgres.database import Connection, conflicts, execute, fetch, interferences
 from service.infra.postgres.repeating import repeated
 from service.refusals import BadParametersError, ConflictError, NotFoundError
@@ -116,7 +115,7 @@ async def spare(connection: Connection, claimed: Sequence[Deletion]) -> set[UUID
     free = [each for each in ids if each not in obstacles]
     await execute(connection, "release_spared_deletions", ids=free)
     undone = await _give_back(connection, free, version=None)
-    await outbox.append(connection, [deletion_events.restored(deletion) for deletion in undone])
+    await deletion_events.announce(connection, [deletion_events.restored(deletion) for deletion in undone])
     return {deletion.id for deletion in undone}
 
 
@@ -141,7 +140,7 @@ async def _restore(
         part = free[start : start + _PORTION]
         undone = await _give_back(connection, part, version=rename_to)
         await note_act(connection, part, Action.RESTORE, actor)
-        await outbox.append(connection, [deletion_events.restored(deletion) for deletion in undone])
+        await deletion_events.announce(connection, [deletion_events.restored(deletion) for deletion in undone])
         restored += undone
     return sorted(restored, key=lambda deletion: deletion.id), refused
 

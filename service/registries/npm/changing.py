@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from service.access.rows import Project
 from service.deletions import accept
-from service.deletions.deletion import Deletion, Deletions, Origin
+from service.deletions.accept import AcceptedDeletion
+from service.deletions.deletion import Deletions, Origin
 from service.infra.postgres.database import Connection, Database, Within
 from service.infra.postgres.repeating import repeated
 from service.refusals import ConflictError, NotFoundError, PackageNameNotFoundError
@@ -56,7 +57,7 @@ async def deprecate(database: Database, *, project_id: int, sent: SentMetadata) 
 @repeated
 async def unpublish_missing(
     deletions: Deletions, origin: Origin, *, project: Project, revision: str, sent: SentMetadata
-) -> Sequence[Deletion]:
+) -> Sequence[AcceptedDeletion]:
     """Accept the deletions of all versions that are missing in the metadata, or of none.
 
     Raises:
@@ -74,7 +75,7 @@ async def unpublish_missing(
 @repeated
 async def unpublish_all(
     deletions: Deletions, origin: Origin, *, project: Project, revision: str, name: str
-) -> Sequence[Deletion]:
+) -> Sequence[AcceptedDeletion]:
     """Accept the deletions of all versions, or of none.
 
     Raises:
@@ -88,7 +89,7 @@ async def unpublish_all(
         return await _delete(deletions.within(Within(connection)), origin, project, versions.rows)
 
 
-async def unpublish(deletions: Deletions, origin: Origin, *, project: Project, package_id: int) -> Deletion:
+async def unpublish(deletions: Deletions, origin: Origin, *, project: Project, package_id: int) -> AcceptedDeletion:
     """Accept the deletion of one version.
 
     Raises:
@@ -117,7 +118,7 @@ async def _expected(connection: Connection, project: Project, name: str, revisio
 
 async def _delete(
     deletions: Deletions, origin: Origin, project: Project, found: Sequence[VersionRow]
-) -> list[Deletion]:
+) -> list[AcceptedDeletion]:
     # All take the locks of packages in the same order.
     ids = sorted(row.package_id for row in found)
     return [await unpublish(deletions, origin, project=project, package_id=package_id) for package_id in ids]

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from schemas.http.resources import Message
 from service.access import access
-from service.deletions.deletion import Deletion
+from service.deletions.accept import AcceptedDeletion
 from service.http.body.incoming import incoming_body
 from service.http.carriers import OF_PACKAGE_MANAGERS
 from service.http.keys import CONTEXT, LOG_FIELDS
@@ -130,6 +130,6 @@ async def refuse_unpublish_in_place(request: web.Request, visiting: Visiting) ->
         raise _ELSEWHERE
 
 
-def _reply_accepted(request: web.Request, accepted: Sequence[Deletion]) -> web.Response:
+def _reply_accepted(request: web.Request, accepted: Sequence[AcceptedDeletion]) -> web.Response:
     request[LOG_FIELDS]["deletion_ids"] = [str(deletion.id) for deletion in accepted]
     return reply(Message(message="200 OK"))

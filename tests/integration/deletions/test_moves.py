@@ -40,7 +40,7 @@ def _untouched(deletion: Deletion, **more: object) -> _Values:
     return _one(deletion, untouched=[], **more)
 
 
-_REQUEST: Final = {
+_REQUEST: Final[_Values] = {
     "resend": _MINUTE,
     "requested_by": None,
     "credential": "command_line",
@@ -48,6 +48,11 @@ _REQUEST: Final = {
     "lane": "bulk",
     "reason": None,
     "request_id": None,
+    "topic": "package.deletion_requested",
+    "moment": "2026-11-26T08:15:30Z",
+    "command_key": "delete.bulk",
+    "command_ids": [],
+    "commands": [],
 }
 _OF_DELETIONS: Final[Mapping[str, tuple[str, Any]]] = {
     "record_progress": (

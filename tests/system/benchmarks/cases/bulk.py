@@ -21,7 +21,7 @@ BULK: Final = ("bulk",)
 PROCESSES: Final = ("serve", "relay", "work", "schedule")
 
 _COUNT: Final = 20_000
-_ENDED: Final = "SELECT count(*) FILTER (WHERE finished_at IS NULL) AS left FROM deletion"
+_ENDED: Final = "SELECT EXISTS (SELECT FROM deletion WHERE finished_at IS NULL) AS left"
 _UNPUBLISHED: Final = """
 SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL)
      + (SELECT i.sequence - c.published FROM instance i, event_cursor c) AS left
