@@ -32,6 +32,14 @@ def remove_cgroups() -> bool:
     return all(gone)
 
 
+def pids_of_container(container: str) -> list[int]:
+    """Return the processes of a container, by its number, as this machine numbers them."""
+    for top in _cgroup_folders():
+        for folder in top.rglob(container):
+            return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+    return []
+
+
 def kill(pid: int) -> None:
     """Kill a process, if it is there."""
     try:

@@ -110,6 +110,14 @@ def shut_down(names: Sequence[str]) -> None:
         if (_NAMES / name).exists():
             _ip("netns", "delete", name)
     wait_for(remove_cgroups, "control groups do not go away", _PATIENCE_S)
+    _forget_names()
+
+
+def _forget_names() -> None:
+    """Remove the mount that `ip netns add` made for its names, unless other programs have names there."""
+    if _NAMES.is_mount() and not any(_NAMES.iterdir()):
+        _run("umount", _NAMES)
+        _NAMES.rmdir()
 
 
 def existing(names: Iterable[str]) -> list[str]:

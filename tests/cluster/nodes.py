@@ -9,7 +9,7 @@ from tests.cluster.cgroups import make_cgroups
 from tests.cluster.kubeadm import node_kubeconfig, proxy_kubeconfig
 from tests.cluster.machines import boot, command_in, start, wait_for
 from tests.cluster.parts import built_folder
-from tests.cluster.plan import DNS_ADDRESS, NODE_BYTES, PODS, REGISTRY, Node, Plan
+from tests.cluster.plan import BESIDE_ADDRESS, DNS_ADDRESS, NODE_BYTES, PODS, REGISTRY, Node, Plan
 
 _PATIENCE_S: Final = 60
 
@@ -35,8 +35,8 @@ _REGISTRIES: Final = f"""
 [host."http://{REGISTRY}"]
   capabilities = ["pull", "resolve"]
 """
-_RESOLVERS: Final = "nameserver 127.0.0.53\n"
-"""Nobody answers there: names of the outside are unknown."""
+_RESOLVERS: Final = f"nameserver {BESIDE_ADDRESS}\n"
+"""Nothing listens there, so a name of the outside is unknown. An address of loopback would be CoreDNS itself."""
 
 
 def start_node(plan: Plan, node: Node) -> None:

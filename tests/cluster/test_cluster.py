@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.checks.check import chosen
-from tests.cluster.checks.report import Counts, Outcome, as_json, as_table, from_json
+from tests.cluster.checks.report import UNTESTED, Counts, Outcome, as_json, as_table, from_json
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import PARTS, ProgramImage, archive, part_names
 from tests.cluster.plan import KUBERNETES, NETWORK, Plan
@@ -68,6 +68,7 @@ def test_a_report_can_be_read_again() -> None:
     outcomes = [
         Outcome("drain", 61.2, counts, {"node-1 s": 30}),
         Outcome("scale", 5.0, problems=["no 4 workers were ready"]),
+        Outcome("reach", 0, problems=[UNTESTED]),
     ]
     read, versions = from_json(as_json(outcomes, {"Kubernetes": "v1.36.3"}))
     assert as_table(read) == as_table(outcomes)
@@ -75,6 +76,7 @@ def test_a_report_can_be_read_again() -> None:
     assert as_table(read).splitlines()[2:] == [
         "| drain | 61 | 4 | 0 | 2 | 2 | 2 | 0.3 | passed |",
         "| scale | 5 |  |  |  |  |  |  | failed |",
+        "| reach |  |  |  |  |  |  |  | untested |",
         "",
         "- drain: node-1 s 30",
         "- scale failed: no 4 workers were ready",

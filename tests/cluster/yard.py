@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ruamel.yaml import YAML
+
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
 from tests.cluster.plan import BESIDE_ADDRESS, IMAGE, NAMESPACE, RELEASE, SERVER_PORTS, Plan
@@ -61,7 +63,7 @@ def small_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
     return {
         "image": {"repository": IMAGE, "tag": tag},
         "database": {"url": database},
-        "broker": {"url": broker, "managementUrl": found.management},
+        "broker": {"url": broker, "managementUrl": f"{found.management}/{place.vhost}"},
         "storage": {"url": f"s3://{BUCKET}/{place.prefix}", "existingClaim": "", "credentialsSecret": "storage"},
         "settings": {"STORAGE_ENDPOINT": f"http://{BESIDE_ADDRESS}:{s3_port}", "STORAGE_REGION": "us-east-1"},
         "directory": {"existingSecret": "directory"},
@@ -89,23 +91,32 @@ def several_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
 
 def install(plan: Plan, values: Mapping[str, Any], *, place: Place = HOME, chart: Path = CHART) -> None:
     """Install or upgrade the release and wait until it is ready."""
+    chosen = (*_chosen(plan, values, chart), "--wait", "--timeout", "5m")
+    helm(plan, "upgrade", "--install", RELEASE, chart, *chosen, place=place)
+
+
+def rendered(plan: Plan, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the chart makes of the values, hooks included, without asking the cluster."""
+    text = helm(plan, "template", RELEASE, CHART, *_chosen(plan, values, CHART))
+    return [manifest for manifest in YAML(typ="safe").load_all(text) if manifest]
+
+
+def _chosen(plan: Plan, values: Mapping[str, Any], chart: Path) -> tuple[str | Path, ...]:
     file = plan.folder / "values.json"
     file.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    small = chart / "examples" / "small.yaml"
-    arguments: tuple[str | Path, ...] = ("--values", small, "--values", file, "--wait", "--timeout", "5m")
-    helm(plan, "upgrade", "--install", RELEASE, chart, *arguments, place=place)
+    return ("--values", chart / "examples" / "small.yaml", "--values", file)
 
 
 def helm(plan: Plan, *arguments: str | Path, place: Place = HOME) -> str:
     """Run Helm against the cluster.
 
     Raises:
-        ClusterError: it failed; the text has its errors.
+        ClusterError: it failed; the text has all that it printed, also the logs of hooks.
     """
     command = [CHECKERS / "helm", *arguments, "--kubeconfig", plan.kubeconfig, "--namespace", place.namespace]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
-        raise ClusterError(f"helm {arguments[0]} failed: {done.stderr.strip()}")
+        raise ClusterError(f"helm {arguments[0]} failed: {done.stdout.strip()} {done.stderr.strip()}")
     return done.stdout
 
 

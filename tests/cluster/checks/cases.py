@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from tests.cluster import yard
+from tests.cluster.checks.beside import call_api
 from tests.cluster.checks.load import BEGUN
 from tests.cluster.checks.report import Counts, Outcome
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in, wait_for
 from tests.cluster.plan import BESIDE, NAMESPACE, RELEASE, Node, Plan
-from tests.cluster.registry import content_tag
+from tests.cluster.registry import push_packyard
 from tests.cluster.servers import Addresses
 from tests.cluster.yard import HOME, Place
 from tests.support.paths import ROOT
@@ -70,6 +71,8 @@ def load(plan: Plan, place: Place = HOME) -> Iterator[RunningLoad]:
 def install(plan: Plan) -> Outcome:
     """Uninstall, see that no object and all data is left, and install again."""
     values = own_values(plan)
+    path, content = f"/projects/100/packages/generic/kept/{time.time_ns()}/file.txt", f"kept since {time.time_ns()}"
+    call_api(plan, "PUT", path, content)
     yard.helm(plan, "uninstall", RELEASE, "--wait", "--ignore-not-found")
     kinds = "all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
     left = kubectl(plan, "-n", NAMESPACE, "get", kinds, "-l", _OWN, "-o", "name").split()
@@ -77,6 +80,7 @@ def install(plan: Plan) -> Outcome:
     yard.install(plan, values)
     seconds = time.monotonic() - began
     problems = [f"the uninstall left {name}" for name in left]
+    problems += ["a package from before was not found again"] * (call_api(plan, "GET", path) != content)
     return Outcome("install", seconds, figures={"pods": len(own_pods(plan))}, problems=problems)
 
 
@@ -85,7 +89,7 @@ def delete(plan: Plan) -> Outcome:
     began = time.monotonic()
     with load(plan) as running:
         time.sleep(_WARM_S)
-    return _outcome("delete", began, running.counts)
+    return outcome("delete", began, running.counts)
 
 
 def roll_out(plan: Plan) -> Outcome:
@@ -100,7 +104,7 @@ def roll_out(plan: Plan) -> Outcome:
         kept = before & {pod["metadata"]["uid"] for pod in own_pods(plan)}
         yard.helm(plan, "rollback", RELEASE, "--wait", "--timeout", "5m")
     problems = [f"{len(kept)} pods were not replaced"] * bool(kept)
-    return _outcome("rollout", began, running.counts, {"upgrade s": round(upgraded)}, problems)
+    return outcome("rollout", began, running.counts, {"upgrade s": round(upgraded)}, problems)
 
 
 def drain(plan: Plan) -> Outcome:
@@ -112,7 +116,7 @@ def drain(plan: Plan) -> Outcome:
             started = time.monotonic()
             _drain(plan, node)
             figures[f"{node.name} s"] = round(time.monotonic() - started)
-    return _outcome("drain", began, running.counts, figures)
+    return outcome("drain", began, running.counts, figures)
 
 
 def _drain(plan: Plan, node: Node) -> None:
@@ -148,16 +152,17 @@ def own_pods(plan: Plan, also: str = "") -> list[dict[str, Any]]:
 
 
 def own_values(plan: Plan) -> dict[str, Any]:
-    """Return the values of the release that the cluster starts with."""
-    return yard.several_values(plan, content_tag(ROOT))
+    """Return the values of the release that the cluster starts with, and the image of the tree as it is."""
+    return yard.several_values(plan, push_packyard(plan))
 
 
-def _outcome(
+def outcome(
     case: str,
     began: float,
     counts: Counts,
     figures: dict[str, float | str] | None = None,
     problems: list[str] | None = None,
 ) -> Outcome:
+    """Return the outcome of a case with a load that began then."""
     seconds = round(time.monotonic() - began, 1)
     return Outcome(case, seconds, counts, figures or {}, [*(problems or []), *counts.problems])

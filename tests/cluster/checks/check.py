@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.cluster.checks import cases
-from tests.cluster.checks.losing import lose_node
+from tests.cluster.checks.losing import kill_pods, lose_node
+from tests.cluster.checks.modes import change_modes
+from tests.cluster.checks.operating import helm_test, run_commands
 from tests.cluster.checks.reach import reach
-from tests.cluster.checks.report import Outcome, as_json, as_table, from_json
+from tests.cluster.checks.report import UNTESTED, Outcome, as_json, as_table, from_json
+from tests.cluster.checks.rotating import rotate
 from tests.cluster.checks.scaling import scale
+from tests.cluster.checks.setting_up import set_up_failures
 from tests.cluster.checks.upgrading import upgrade
 from tests.cluster.checks.versions import versions
 from tests.cluster.machines import ClusterError
@@ -24,6 +28,12 @@ _CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "scale": scale,
     "reach": reach,
     "lose-node": lose_node,
+    "kill-pods": kill_pods,
+    "modes": change_modes,
+    "set-up": set_up_failures,
+    "rotate": rotate,
+    "commands": run_commands,
+    "helm-test": helm_test,
 }
 _QUICK: Final = ("install", "delete", "rollout", "drain")
 
@@ -40,8 +50,8 @@ def run_checks(plan: Plan, only: str) -> int:
         sys.stdout.write("passed\n" if outcomes[-1].is_good else f"failed: {'; '.join(outcomes[-1].problems)}\n")
     report = plan.folder / "report.json"
     earlier = from_json(report.read_text(encoding="utf-8"))[0] if report.exists() else []
-    kept = [outcome for outcome in earlier if outcome.case in _CASES and outcome.case not in names]
-    everything = sorted([*kept, *outcomes], key=lambda outcome: list(_CASES).index(outcome.case))
+    known = {outcome.case: outcome for outcome in [*earlier, *outcomes]}
+    everything = [known.get(name, Outcome(name, 0, problems=[UNTESTED])) for name in _CASES]
     report.write_text(as_json(everything, found), encoding="utf-8")
     sys.stdout.write(f"\n{as_table(outcomes)}\nThe report, with the cases of earlier runs: {report}\n")
     return int(not all(outcome.is_good for outcome in outcomes))

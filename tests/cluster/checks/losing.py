@@ -1,22 +1,28 @@
 """A node that is lost without a word, under load, while it holds what only one pod of each kind does."""
 
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from tests.cluster.cgroups import kill, pids_of_container
 from tests.cluster.checks.cases import await_ready, load, own_pods
 from tests.cluster.checks.report import Outcome
 from tests.cluster.control import get, kubectl
-from tests.cluster.machines import cut_off, join_again, wait_for
+from tests.cluster.machines import ClusterError, cut_off, join_again, wait_for
 from tests.cluster.plan import NAMESPACE, Node, Plan
 
 _NOTICED_S: Final = 120
 _TAKEOVER_S: Final = 30
+_BETWEEN_S: Final = 3
 _ALONE: Final = ("relay", "scheduler")
 
 
 def lose_node(plan: Plan) -> Outcome:
     """Cut the last node off until Kubernetes has noticed, and let it come back."""
     first, lost = plan.nodes[0], plan.nodes[-1]
+    # A node that was drained before may have no pod yet.
+    kubectl(plan, "-n", NAMESPACE, "rollout", "restart", "deployment")
+    await_ready(plan)
     for component in _ALONE:
         _let_act_on(plan, component, other=first)
     began = time.monotonic()
@@ -41,6 +47,33 @@ def lose_node(plan: Plan) -> Outcome:
         "failed until noticed": counts.failed,
     }
     return Outcome("lose-node", round(time.monotonic() - began, 1), counts, figures, problems)
+
+
+def kill_pods(plan: Plan) -> Outcome:
+    """Kill the processes of pods with -9, one after the other, at all components; only requests under way may fail."""
+    began = time.monotonic()
+    killed = 0
+    with load(plan) as running:
+        for pod in own_pods(plan):
+            component = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+            if component != "operator":
+                killed += _kill_processes(pod)
+                time.sleep(_BETWEEN_S)
+        await_ready(plan)
+    counts = running.counts
+    problems = [problem for problem in counts.problems if "requests failed" not in problem]
+    figures: dict[str, float | str] = {"containers killed": killed, "requests cut": counts.failed}
+    return Outcome("kill-pods", round(time.monotonic() - began, 1), counts, figures, problems)
+
+
+def _kill_processes(pod: Mapping[str, Any]) -> int:
+    container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+    pids = pids_of_container(container)
+    if not pids:
+        raise ClusterError(f"no process of {pod['metadata']['name']} was found")
+    for pid in pids:
+        kill(pid)
+    return 1
 
 
 def _let_act_on(plan: Plan, component: str, *, other: Node) -> None:

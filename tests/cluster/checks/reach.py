@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from tests.cluster import yard
@@ -18,7 +19,9 @@ REACHABLE: Final[Mapping[str, frozenset[str]]] = {
     "scheduler": frozenset({*_SERVERS, "store"}),
     "worker-interactive": frozenset({*_SERVERS, "broker", "store"}),
     "worker-bulk": frozenset({*_SERVERS, "broker", "store"}),
+    "operator": frozenset({*_SERVERS, "store"}),
     "set-up": frozenset({*_SERVERS, "management"}),
+    "test": frozenset({"dns", "API"}),
 }
 """The table: each process, and what the policies let it reach."""
 
@@ -33,29 +36,63 @@ def reached(address, port):
 print(json.dumps({name: reached(*place) for name, place in json.loads(sys.argv[1]).items()}))
 """
 _PYTHON: Final = "/opt/packyard/bin/python"
-_PROBES: Final = {"set-up": NAMESPACE, "stranger": "default"}
+_PROBES: Final = {"set-up": NAMESPACE, "test": NAMESPACE, "stranger": "default"}
+_WITHOUT_HEALTH: Final = frozenset({"operator", *_PROBES})
 _SETTLING_S: Final = 60
 
 
 def reach(plan: Plan) -> Outcome:
     """Compare what each process reaches with the table; without policies it reaches everything."""
     began = time.monotonic()
-    tag = own_values(plan)["image"]["tag"]
-    for component, namespace in _PROBES.items():
-        yard.apply(plan, [_probe_pod(component, namespace, tag)])
-        kubectl(plan, "-n", namespace, "wait", "pod", f"probe-{component}", "--for=condition=Ready", "--timeout=60s")
-    try:
-        problems = _awaited_differences(plan, REACHABLE)
-        yard.install(plan, {**own_values(plan), "networkPolicy": {"enabled": False}})
+    values = own_values(plan)
+    with _probes(plan, values["image"]["tag"]):
+        with _policies_of_hooks(plan, values):
+            problems = _awaited_differences(plan, REACHABLE)
+        yard.install(plan, {**values, "networkPolicy": {"enabled": False}})
         await_ready(plan)
         places = frozenset(_places(plan))
-        problems += [f"without policies: {one}" for one in _awaited_differences(plan, dict.fromkeys(REACHABLE, places))]
-        yard.install(plan, own_values(plan))
+        everything = dict.fromkeys(REACHABLE, places)
+        problems += [f"without policies: {one}" for one in _awaited_differences(plan, everything)]
+        yard.install(plan, values)
+    cells = 2 * len(REACHABLE) * len(places)
+    return Outcome("reach", round(time.monotonic() - began, 1), figures={"cells": cells}, problems=problems)
+
+
+@contextmanager
+def _probes(plan: Plan, tag: str) -> Iterator[None]:
+    """Run pods in place of those that are only there for a moment, and one in another namespace."""
+    for component, namespace in _PROBES.items():
+        yard.apply(plan, [_probe_pod(component, namespace, tag)])
+    try:
+        for component, namespace in _PROBES.items():
+            wait = ("wait", "pod", f"probe-{component}", "--for=condition=Ready", "--timeout=60s")
+            kubectl(plan, "-n", namespace, *wait)
+        yield
     finally:
         for component, namespace in _PROBES.items():
             kubectl(plan, "-n", namespace, "delete", "pod", f"probe-{component}", "--grace-period=1")
-    cells = 2 * len(REACHABLE) * len(places)
-    return Outcome("reach", round(time.monotonic() - began, 1), figures={"cells": cells}, problems=problems)
+
+
+@contextmanager
+def _policies_of_hooks(plan: Plan, values: Mapping[str, Any]) -> Iterator[None]:
+    """Apply the policies that Helm removes once their hooks have succeeded."""
+    policies = _hook_policies(plan, values)
+    yard.apply(plan, policies)
+    try:
+        yield
+    finally:
+        for policy in policies:
+            kubectl(plan, "-n", NAMESPACE, "delete", "networkpolicy", policy["metadata"]["name"])
+
+
+def _hook_policies(plan: Plan, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for manifest in yard.rendered(plan, values):
+        about = manifest["metadata"]
+        if manifest["kind"] == "NetworkPolicy" and "helm.sh/hook" in about.get("annotations", {}):
+            manifest["metadata"] = {"name": f"{about['name']}-probe", "namespace": NAMESPACE}
+            found.append(manifest)
+    return found
 
 
 def _awaited_differences(plan: Plan, table: Mapping[str, frozenset[str]]) -> list[str]:
@@ -97,7 +134,7 @@ def _places(plan: Plan) -> dict[str, tuple[str, int]]:
     health = {
         f"health of {component}": (pod["status"]["podIP"], 9090)
         for pod in own_pods(plan)
-        if (component := pod["metadata"]["labels"]["app.kubernetes.io/component"]) != "set-up"
+        if (component := pod["metadata"]["labels"]["app.kubernetes.io/component"]) not in _WITHOUT_HEALTH
     }
     return {
         **{name: (BESIDE_ADDRESS, port) for name, port in servers.items()},

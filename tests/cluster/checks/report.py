@@ -1,10 +1,23 @@
-"""The findings of a check: cases with their counts, as JSON and as a table; pure functions of data."""
+"""The findings of a check: cases with their counts, as JSON and as a table.
+
+`python -m tests.cluster.checks.report .cluster/report.json` writes the last report into the guide.
+"""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
+from tests.support.paths import ROOT
+
+PAGE: Final = ROOT / "docs" / "guides" / "kubernetes.md"
+UNTESTED: Final = "untested"
+"""The only problem of a case that never ran, and the version of a part that is not there."""
+
+_BEGIN: Final = "<!-- generated from the last report of `make cluster-check` -->\n"
+_END: Final = "<!-- end of generated -->\n"
 _COUNTS: Final = ("requests", "failed", "accepted", "told", "gone")
 _HEADINGS: Final = ("case", "seconds", *_COUNTS, "longest gap s", "result")
 
@@ -83,12 +96,32 @@ def as_table(outcomes: Sequence[Outcome]) -> str:
         for outcome in outcomes
         if outcome.figures
     ]
-    wrong = [f"- {outcome.case} failed: {problem}" for outcome in outcomes for problem in outcome.problems]
+    wrong = [
+        f"- {outcome.case} failed: {problem}"
+        for outcome in outcomes
+        for problem in outcome.problems
+        if outcome.problems != [UNTESTED]
+    ]
     return "\n".join([*lines, "", *further, *wrong]).rstrip() + "\n"
+
+
+def filled(page: str, outcomes: Sequence[Outcome], versions: Mapping[str, str]) -> str:
+    """Return the page with the report between its marks."""
+    before, _, rest = page.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    rows = ["| with | version |", "| --- | --- |", *(f"| {name} | {version} |" for name, version in versions.items())]
+    return f"{before}{_BEGIN}\n{as_table(outcomes)}\n{chr(10).join(rows)}\n{_END}{after}"
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
     counts = outcome.counts
     counted = [str(getattr(counts, name)) if counts else "" for name in _COUNTS]
     gap = f"{counts.longest_gap_s:.1f}" if counts else ""
+    if outcome.problems == [UNTESTED]:
+        return (outcome.case, "", *counted, gap, UNTESTED)
     return (outcome.case, f"{outcome.seconds:.0f}", *counted, gap, "passed" if outcome.is_good else "failed")
+
+
+if __name__ == "__main__":
+    report = from_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), *report), encoding="utf-8")

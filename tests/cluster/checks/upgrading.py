@@ -1,25 +1,24 @@
 """An upgrade from an earlier commit with an older schema to this one, under load, and back."""
 
+import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Final
 
 from tests.cluster import yard
+from tests.cluster.checks.beside import prepare_place
 from tests.cluster.checks.cases import load
 from tests.cluster.checks.report import Outcome
 from tests.cluster.control import kubectl
-from tests.cluster.machines import ClusterError, command_in
-from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, RELEASE, Plan
+from tests.cluster.machines import ClusterError
+from tests.cluster.plan import RELEASE, Plan
 from tests.cluster.registry import push_packyard
-from tests.cluster.servers import Addresses
 from tests.cluster.yard import Place
 from tests.support.paths import ROOT
-from workers.stack.state import LOOPBACK
 
 _PLACE: Final = Place("upgrade", 30081, "upgrade", "upgrade", "upgrade")
 _MIGRATIONS: Final = "service/infra/postgres/migrations/versions"
-_STATEMENTS: Final = "DROP DATABASE IF EXISTS upgrade WITH (FORCE);\nCREATE DATABASE upgrade;\n"
 
 
 def upgrade(plan: Plan) -> Outcome:
@@ -28,7 +27,7 @@ def upgrade(plan: Plan) -> Outcome:
     earlier, current = push_packyard(plan, tree), push_packyard(plan)
     if earlier == current:
         raise ClusterError("the earlier commit has the same content as this one")
-    _prepare(plan)
+    prepare_place(plan, _PLACE)
     try:
         return _upgrade_and_back(plan, tree, earlier, current)
     finally:
@@ -59,23 +58,12 @@ def _earlier_tree(plan: Plan) -> Path:
     earlier = _git("rev-parse", "--short", f"{commit}^")
     tree = plan.build / f"earlier-{earlier}"
     if not tree.exists():
-        _git("worktree", "prune")
-        _git("worktree", "add", "--detach", str(tree), earlier)
+        draft = tree.with_name(f"{tree.name}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        _git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(draft))
+        _git("-C", str(draft), "checkout", "--quiet", "--detach", earlier)
+        draft.rename(tree)
     return tree
-
-
-def _prepare(plan: Plan) -> None:
-    found = Addresses.read(plan.folder / "servers")
-    local = {name: getattr(found, name).replace(BESIDE_ADDRESS, LOOPBACK) for name in ("database", "management")}
-    _beside("psql", "--quiet", "--no-psqlrc", local["database"], text=_STATEMENTS)
-    _beside("curl", "-sf", "-X", "PUT", f"{local['management']}/api/vhosts/{_PLACE.vhost}")
-    yard.prepare_namespace(plan, _PLACE)
-
-
-def _beside(*command: str, text: str = "") -> None:
-    done = subprocess.run(command_in(BESIDE, *command), input=text, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ClusterError(f"{command[0]} failed: {done.stderr.strip()}")
 
 
 def _git(*arguments: str) -> str:

@@ -3,8 +3,10 @@
 import json
 import re
 import subprocess
+from typing import Final
 
 from tests.cluster import yard
+from tests.cluster.checks.report import UNTESTED
 from tests.cluster.control import kubectl
 from tests.cluster.machines import command_in
 from tests.cluster.parts import PARTS
@@ -13,7 +15,12 @@ from tests.cluster.servers import Addresses
 from workers.stack.postgres import find_programs
 from workers.stack.state import LOOPBACK
 
-_PINNED = {"KEDA": ("keda", "github.com/kedacore/keda/v2"), "CoreDNS": ("coredns", "github.com/coredns/coredns")}
+_PINNED: Final = {
+    "KEDA": ("keda", "github.com/kedacore/keda/v2"),
+    "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server"),
+    "kube-router": ("kube-router", "github.com/cloudnativelabs/kube-router/v2"),
+    "CoreDNS": ("coredns", "github.com/coredns/coredns"),
+}
 
 
 def versions(plan: Plan) -> dict[str, str]:
@@ -29,7 +36,8 @@ def versions(plan: Plan) -> dict[str, str]:
         "RabbitMQ": overview["rabbitmq_version"],
         "containerd": _printed("containerd", "--version").split()[2],
     }
-    return found | {name: pinned_version(part, module) for name, (part, module) in _PINNED.items()}
+    pinned = {name: pinned_version(*place) for name, place in _PINNED.items() if place[0] not in plan.without}
+    return {**found, **pinned, **dict.fromkeys(_PINNED.keys() - pinned.keys(), UNTESTED)}
 
 
 def pinned_version(part: str, module: str) -> str:

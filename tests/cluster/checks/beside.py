@@ -1,0 +1,49 @@
+"""What a second installation needs of the servers beside the cluster, and what administrators do there."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Final
+
+from tests.cluster import yard
+from tests.cluster.machines import ClusterError, command_in
+from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, Plan
+from tests.cluster.servers import Addresses
+from tests.cluster.yard import Place
+from workers.stack.state import LOOPBACK
+
+_STATEMENTS: Final = "DROP DATABASE IF EXISTS {name} WITH (FORCE);\nCREATE DATABASE {name};\n"
+
+
+def prepare_place(plan: Plan, place: Place) -> None:
+    """Make a new database, a virtual host, and the namespace with its Secrets."""
+    run_statements(plan, _STATEMENTS.format(name=place.database))
+    call_management(plan, "PUT", f"/api/vhosts/{place.vhost}")
+    yard.prepare_namespace(plan, place)
+
+
+def run_statements(plan: Plan, statements: str) -> None:
+    """Run statements as the administrator of PostgreSQL."""
+    database = Addresses.read(plan.folder / "servers").database.replace(BESIDE_ADDRESS, LOOPBACK)
+    _run("psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", database, text=statements)
+
+
+def call_management(plan: Plan, method: str, path: str, content: Mapping[str, str] | None = None) -> None:
+    """Call RabbitMQ's management API as its administrator."""
+    management = Addresses.read(plan.folder / "servers").management.replace(BESIDE_ADDRESS, LOOPBACK)
+    options = ("--silent", "--fail", "--show-error", "--request", method, "--header", "Content-Type: application/json")
+    _run("curl", *options, "--data", "@-", f"{management}{path}", text=json.dumps(content or {}))
+
+
+def call_api(plan: Plan, method: str, path: str, content: str = "") -> str:
+    """Call the API of the installation that the cluster starts with, as a maintainer; return the answer's body."""
+    options = ("--silent", "--fail", "--show-error", "--request", method, "--header", "PRIVATE-TOKEN: maintainer-token")
+    body = ("--data-binary", "@-") if content else ()
+    return _run("curl", *options, *body, f"{yard.address(plan)}/api/v4{path}", text=content)
+
+
+def _run(*command: str, text: str = "") -> str:
+    done = subprocess.run(command_in(BESIDE, *command), input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"{command[0]} failed: {done.stderr.strip()}")
+    return done.stdout
