@@ -32,10 +32,11 @@ def install_addons(plan: Plan) -> None:
 
 
 def await_addons(plan: Plan) -> None:
-    """Return when the Deployments of the add-ons are available."""
+    """Return when the Deployments of the add-ons are complete."""
     for namespace in ("kube-system", "keda"):
-        if kubectl(plan, "-n", namespace, "get", "deployments", "-o", "name"):
-            kubectl(plan, "-n", namespace, "wait", "deployment", "--all", "--for=condition=Available", "--timeout=150s")
+        # A Deployment of one pod is Available without it, for its rollout may take that one away.
+        for deployment in kubectl(plan, "-n", namespace, "get", "deployments", "-o", "name").split():
+            kubectl(plan, "-n", namespace, "rollout", "status", deployment, "--timeout=150s")
 
 
 def _apply(plan: Plan, part: str, module: str, folder: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from pathlib import Path
 from typing import Final
 
 from tests.cluster import yard
@@ -62,7 +63,8 @@ def helm_test(plan: Plan) -> Outcome:
 
 def _helm_test(plan: Plan) -> tuple[bool, str]:
     """Return whether it failed, and all that it printed."""
-    command = [CHECKERS / "helm", "test", RELEASE, "--kubeconfig", plan.kubeconfig, "--namespace", NAMESPACE]
+    command: list[str | Path] = [CHECKERS / "helm", "test", RELEASE, "--namespace", NAMESPACE]
+    command += ["--kubeconfig", plan.kubeconfig]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)
     except subprocess.TimeoutExpired:
