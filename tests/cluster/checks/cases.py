@@ -23,6 +23,7 @@ from tests.support.paths import ROOT
 _OWN: Final = f"app.kubernetes.io/instance={RELEASE}"
 _WARM_S: Final = 5
 _PATIENCE_S: Final = 420
+_ENDING_S: Final = 120
 
 
 class RunningLoad:
@@ -74,14 +75,24 @@ def install(plan: Plan) -> Outcome:
     path, content = f"/projects/100/packages/generic/kept/{time.time_ns()}/file.txt", f"kept since {time.time_ns()}"
     call_api(plan, "PUT", path, content)
     yard.helm(plan, "uninstall", RELEASE, "--wait", "--ignore-not-found")
-    kinds = "all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
-    left = kubectl(plan, "-n", NAMESPACE, "get", kinds, "-l", _OWN, "-o", "name").split()
+    left = _left(plan)
     began = time.monotonic()
     yard.install(plan, values)
     seconds = time.monotonic() - began
     problems = [f"the uninstall left {name}" for name in left]
     problems += ["a package from before was not found again"] * (call_api(plan, "GET", path) != content)
     return Outcome("install", seconds, figures={"pods": len(own_pods(plan))}, problems=problems)
+
+
+def _left(plan: Plan) -> list[str]:
+    """Return the objects of the release that are still there when its pods had time to end."""
+    kinds = "all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
+    deadline = time.monotonic() + _ENDING_S
+    while left := kubectl(plan, "-n", NAMESPACE, "get", kinds, "-l", _OWN, "-o", "name").split():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    return left
 
 
 def delete(plan: Plan) -> Outcome:
