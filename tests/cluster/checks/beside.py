@@ -1,4 +1,4 @@
-"""What a second installation needs of the servers beside the cluster, and what administrators do there."""
+"""The needs of a second installation: a database, a virtual host and a namespace, made by administrators."""
 
 import json
 import subprocess

@@ -23,7 +23,7 @@ _SETTLING_S: Final = 60
 
 
 def change_modes(plan: Plan) -> Outcome:
-    """Change the mode six times, with more workers than the least, and look at what acts on them."""
+    """Change the mode six times, with more workers than the least, and see which autoscaler acts on them."""
     values = own_values(plan)
     began = time.monotonic()
     problems: list[str] = []
@@ -48,7 +48,7 @@ def _change(plan: Plan, values: dict[str, Any], earlier: str, mode: str) -> list
 
 
 def _in_mode(values: dict[str, Any], mode: str) -> dict[str, Any]:
-    # Who leaves the replicas to autoscalers and kubectl names none. The window is long, so that none goes for idleness.
+    # Replicas that autoscalers and kubectl decide on have no number in the values. The window is long, so that none goes for idleness.
     lane = {"replicas": None, "minReplicas": _REPLICAS, "maxReplicas": 4}
     return {
         **values,

@@ -1,4 +1,4 @@
-"""What operators do with an installation: commands in its pod, and `helm test`."""
+"""The work of operators with an installation: commands in its pod, and `helm test`."""
 
 import json
 import subprocess
