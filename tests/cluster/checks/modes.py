@@ -48,7 +48,7 @@ def _change(plan: Plan, values: dict[str, Any], earlier: str, mode: str) -> list
 
 
 def _in_mode(values: dict[str, Any], mode: str) -> dict[str, Any]:
-    # Replicas that autoscalers and kubectl decide on have no number in the values. The window is long, so that none goes for idleness.
+    # Replicas that autoscalers and kubectl decide on have no number in the values. The long window keeps idle workers.
     lane = {"replicas": None, "minReplicas": _REPLICAS, "maxReplicas": 4}
     return {
         **values,
