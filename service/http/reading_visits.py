@@ -1,6 +1,7 @@
 """Reading something of a project in the round trip that finds the caller and the project."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from service.http.visits import (
     digest_of,
     group_visit,
     is_decided,
+    is_seen_with_other_rights,
     judged_project,
     project_visit,
     query_of_visit,
@@ -62,6 +64,8 @@ async def read_in_project(
     async with request.app[CONTEXT].database.connection() as connection:
         seen = await read(connection, query, wanted)
         caller = caller_in(presented, seen.token)
+        if is_seen_with_other_rights(caller, seen.token) and (query := query_of_visit(request, ())):
+            seen = await read(connection, query, wanted)
         return await _judged(request, connection, caller, seen.project), wanted, _required(seen.found)
 
 
@@ -87,13 +91,16 @@ async def read_listed_projects(
                 connection, caller, group, exclude_subgroups=wanted.exclude_subgroups
             )
     async with request.app[CONTEXT].database.connection() as connection:
-        seen = await group_lists.find_group_with_projects(
+        find = partial(
+            group_lists.find_group_with_projects,
             connection,
             request.match_info["id"],
-            digest_of(presented),
             exclude_subgroups=wanted.exclude_subgroups,
         )
+        seen = await find(digest_of(presented))
         caller = caller_in(presented, seen.token)
+        if is_seen_with_other_rights(caller, seen.token):
+            seen = await find(None)
         admit(request, caller)
         require_packages(request)
         access.require_group_read(caller, access.require_visible_group(caller, seen.group))

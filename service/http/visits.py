@@ -161,7 +161,15 @@ def query_of_visit(request: web.Request, presented: Sequence[PresentedToken]) ->
 
 def is_decided(presented: Sequence[PresentedToken]) -> bool:
     """Return whether the first credential is the only one that can count, or there is none."""
-    return len(presented) <= 1 and all(one.counts_when_bad for one in presented)
+    return len(presented) <= 1
+
+
+def is_seen_with_other_rights(caller: Caller, token: Token | None) -> bool:
+    """Return whether a query used the rights of a token that makes the caller nobody, since it is no longer good.
+
+    What the query found must then be found again, with no credential.
+    """
+    return caller.credential is None and token is not None
 
 
 def digest_of(presented: Sequence[PresentedToken]) -> bytes | None:
@@ -184,7 +192,9 @@ async def _caller_and_project(
     query = query_of_visit(request, presented)
     if query is not None:
         seen = await access_rows.find_visit(connection, query)
-        return caller_in(presented, seen.token), seen.project
+        caller = caller_in(presented, seen.token)
+        if not is_seen_with_other_rights(caller, seen.token):
+            return caller, seen.project
     caller = await _caller(connection, presented)
     return caller, await access.find_project(connection, caller, request.match_info["id"])
 

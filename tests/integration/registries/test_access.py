@@ -95,15 +95,15 @@ async def test_each_credential_may_do_the_same_in_every_format(client: Client, f
 
 
 @pytest.mark.parametrize("format_name", _FORMATS)
-async def test_an_unknown_password_opens_nothing(client: Client, format_name: str) -> None:
+async def test_a_password_that_is_unknown_or_no_longer_good_opens_nothing(client: Client, format_name: str) -> None:
     tried = _FORMATS[format_name]
     bases = [f"/api/v4/projects/{project_id}/packages" for project_id in _PROJECTS]
     for base in bases:
         assert (await tried.publish(client, base, "1.0.0", _token("maintainer-token"))).status in _SUCCESSES
 
-    reading = [(await client.get(f"{base}/{tried.path}", headers=_basic("no-such-token"))).status for base in bases]
-
-    assert reading == [401 if tried.refuses_unknown_basic else 200, 401, 401]
+    for bad in (_basic("no-such-token"), _basic("maintainer-expired-token"), _basic("anvil-read-deploy", "other")):
+        reading = [(await client.get(f"{base}/{tried.path}", headers=bad)).status for base in bases]
+        assert reading == [401 if tried.refuses_unknown_basic else 200, 401, 401]
 
 
 @pytest.mark.parametrize("format_name", ["pypi", "npm", "maven", "nuget"])
