@@ -1,27 +1,25 @@
 """Reading a chart that somebody sent: a compressed archive of which only `<name>/Chart.yaml` matters."""
 
-import gzip
 import json
 import re
-import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
-from typing import IO, Final
+from typing import Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
-from typing_extensions import override
 
 from service.refusals import ValidationFailedError
+from service.registries.archives.errors import ArchiveError
+from service.registries.archives.tars import TarReader
 
 _LARGEST_UNPACKED: Final = 64 * 1024 * 1024
-"""Bytes that are unpacked in search of Chart.yaml."""
+"""Bytes of a chart when it is unpacked."""
 _MOST_ENTRIES: Final = 10_000
 _LARGEST_METADATA: Final = 64 * 1024
 """Bytes of Chart.yaml."""
+_PIECE: Final = 64 * 1024
 _MOST_EVENTS: Final = 3_000
 """Keys, values and beginnings and ends of collections; reading 10,000 takes a second of the interpreter."""
 _DEEPEST: Final = 50
@@ -75,44 +73,23 @@ def read_chart(archive: bytes) -> Chart:
     return Chart(name, version, metadata)
 
 
-class _Bounded(gzip.GzipFile):
-    """A decompressed stream that ends with an error when it is too long."""
-
-    _left = _LARGEST_UNPACKED
-
-    @override
-    def read(self, size: int | None = -1) -> bytes:
-        wanted = self._left + 1 if size is None or size < 0 else min(size, self._left + 1)
-        found = super().read(wanted)
-        self._left -= len(found)
-        if self._left < 0:
-            raise ValidationFailedError("Chart is too large when it is unpacked (maximum is 64 MiB)")
-        return found
-
-
 def _metadata_of(archive: bytes) -> bytes:
+    reader = TarReader(_is_metadata, _LARGEST_METADATA, _LARGEST_UNPACKED, _MOST_ENTRIES)
     try:
-        with _Bounded(fileobj=BytesIO(archive)) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as entries:
-            for number, entry in enumerate(entries):
-                if number >= _MOST_ENTRIES:
-                    raise ValidationFailedError(f"Chart has too many files (maximum is {_MOST_ENTRIES})")
-                if _is_metadata(entry):
-                    return _content(entries.extractfile(entry), entry.size)
-    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, OverflowError):
-        raise ValidationFailedError("Chart should be a gzip-compressed tar archive") from None
-    raise ValidationFailedError("Chart has no Chart.yaml in its folder")
+        for start in range(0, len(archive), _PIECE):
+            reader.feed(archive[start : start + _PIECE])
+        reader.close()
+    except ArchiveError as error:
+        raise ValidationFailedError(f"Chart {error}") from None
+    if reader.content is None:
+        raise ValidationFailedError("Chart has no Chart.yaml in its folder")
+    return reader.content
 
 
-def _is_metadata(entry: tarfile.TarInfo) -> bool:
+def _is_metadata(path: str) -> bool:
     # Charts below it have a Chart.yaml too, deeper.
-    parts = entry.name.removeprefix("./").split("/")
-    return entry.isreg() and len(parts) == 2 and parts[1] == "Chart.yaml"  # noqa: PLR2004 - folder and file
-
-
-def _content(file: IO[bytes] | None, size: int) -> bytes:
-    if file is None or size > _LARGEST_METADATA:
-        raise ValidationFailedError("Chart.yaml is too large (maximum is 64 KiB)")
-    return file.read()
+    parts = path.removeprefix("./").split("/")
+    return len(parts) == 2 and parts[1] == "Chart.yaml"  # noqa: PLR2004 - folder and file
 
 
 def _require_plain(text: str) -> None:

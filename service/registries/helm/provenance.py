@@ -25,7 +25,7 @@ def read_provenance(text: str | None, chart: Chart, *, sha256: bytes) -> bytes |
         return None
     if not text.lstrip().startswith(_BEGINNING) or _SIGNATURE not in text:
         raise ValidationFailedError("Provenance file should be a signed text")
-    line = rf"^\s+{re.escape(chart.file_name)}:\s*sha256:{sha256.hex()}\s*$"
+    line = rf"^[ \t]+{re.escape(chart.file_name)}:[ \t]*sha256:{sha256.hex()}\s*$"
     if not re.search(line, text, re.MULTILINE):
         raise ValidationFailedError("Provenance file does not belong to that chart")
     return text.encode()

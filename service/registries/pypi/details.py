@@ -132,15 +132,18 @@ def _check_requires_python(specifier: str | None) -> None:
 def _check_name(name: str, version: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValidationFailedError("Name is invalid")
+    # Python refuses to read numbers that are longer than a version can be.
+    if len(version) > _LONGEST:
+        raise ValidationFailedError("Version is invalid")
     try:
         Version(version)
     except InvalidVersion:
         raise ValidationFailedError("Version is invalid") from None
-    if len(version) > _LONGEST:
-        raise ValidationFailedError("Version is invalid")
 
 
 def _check_file_name(file_name: str, name: str, version: str) -> None:
+    if not _FILE_NAME.fullmatch(file_name):
+        raise ValidationFailedError("File name is invalid")
     try:
         if file_name.endswith(".whl"):
             found_name, found_version, *_ = parse_wheel_filename(file_name)
@@ -148,8 +151,6 @@ def _check_file_name(file_name: str, name: str, version: str) -> None:
             found_name, found_version = parse_sdist_filename(file_name)
     except (InvalidWheelFilename, InvalidSdistFilename):
         raise ValidationFailedError("File name is invalid") from None
-    if not _FILE_NAME.fullmatch(file_name):
-        raise ValidationFailedError("File name is invalid")
     is_same_version = canonicalize_version(found_version) == canonicalize_version(version)
     if found_name != canonicalize_name(name) or not is_same_version:
         raise ValidationFailedError("File name does not belong to that name and version")

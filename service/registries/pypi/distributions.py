@@ -18,10 +18,11 @@ from service.registries.archives.zips import ZipEntry, entries_of, read_entry
 
 _LARGEST: Final = 1024 * 1024
 """Bytes of METADATA or PKG-INFO."""
+_LONGEST: Final = 255
 _DEPTH: Final = 2
 """Parts of the path of METADATA or PKG-INFO: folder and file."""
 _WHEEL_FOLDER: Final = ".dist-info"
-_FIELD: Final = re.compile(r"(Name|Version|Requires-Python|Metadata-Version):[ \t]*([^\r]*)\r?", re.IGNORECASE)
+_FIELD: Final = re.compile(r"(Name|Version|Requires-Python|Metadata-Version):([^\r]*)\r?", re.IGNORECASE)
 
 
 class StoredMetadata(BaseModel):
@@ -141,6 +142,8 @@ def _fields_of(text: bytes) -> Mapping[str, str]:
             if name in found:
                 raise ArchiveError(f"has metadata with more than one {match[1]}")
             found[name] = match[2].strip()
+    if len(found.get("name", "")) > _LONGEST or len(found.get("version", "")) > _LONGEST:
+        raise ArchiveError(f"has metadata whose Name or Version is too long (maximum is {_LONGEST} characters)")
     if not (found.get("metadata-version") and found.get("name") and found.get("version")):
         raise ArchiveError("has metadata without Metadata-Version, Name or Version")
     return found

@@ -100,7 +100,7 @@ def _archive(entries: Mapping[str, bytes], *, form: int = tarfile.PAX_FORMAT, **
 def test_a_tarball_with_too_many_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tarball, "_MOST_ENTRIES", 2)
 
-    with pytest.raises(ValidationFailedError, match="has too many files"):
+    with pytest.raises(ValidationFailedError, match="has more than 2 files"):
         _read(_archive({"package/a": b"", "package/b": b"", "package/package.json": b"{}"}))
 
 
@@ -131,15 +131,15 @@ def test_a_link_and_a_deeper_package_json_are_no_manifest() -> None:
         (_archive({"/package.json": b"1"}), "Tarball should have no path that leads out of it"),
         (
             _archive({"package/package.json": bytes(1_048_577)}),
-            "Tarball: package.json is too large (maximum is 1 MiB)",
+            "Tarball has a package.json of more than 1024 KiB",
         ),
         (
             _archive({"package/x": bytes(3 * 1_048_576)}),
-            "Tarball is too large when it is unpacked (maximum is 2 GiB)",
+            "Tarball has more than 2 MiB when it is unpacked",
         ),
         (
             _archive({"package/package.json": b"1"}, pax_headers={"size": "9"}),
-            "Tarball should be a gzip-compressed tar archive",
+            "Tarball has a header that can be read in two ways",
         ),
     ],
     ids=["bytes", "gzip", "nothing", "cut off", "above", "absolute", "large manifest", "large", "size in a header"],
