@@ -167,7 +167,7 @@ def is_decided(presented: Sequence[PresentedToken]) -> bool:
 def is_seen_with_other_rights(caller: Caller, token: Token | None) -> bool:
     """Return whether a query used the rights of a token that makes the caller nobody, since it is no longer good.
 
-    What the query found must then be found again, with no credential.
+    The query must then run again with no credential.
     """
     return caller.credential is None and token is not None
 

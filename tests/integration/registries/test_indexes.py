@@ -1,4 +1,4 @@
-"""The indexes of all formats, as a client sees them that has one already: a deletion and its undo show at once."""
+"""The indexes of all formats, for a client that has one already: its next request shows a deletion and its undo."""
 
 from collections.abc import Mapping
 from typing import Final
