@@ -21,7 +21,7 @@ WITH broken AS (
 ), made AS (
     INSERT INTO package (project_id, package_type, name, version, status, creator_id)
     SELECT :project_id, :package_type, :name, :version, coalesce(:status::text, :first_status), :creator_id
-     WHERE NOT EXISTS (SELECT FROM taken)
+     WHERE NOT EXISTS (SELECT FROM taken) AND lock_leaving_version(:project_id, :package_type, :name, :version)
         ON CONFLICT (project_id, package_type, name, version, conan_username, conan_channel)
      WHERE status IN statuses(INSTALLABLE)
         DO UPDATE SET status = coalesce(:status::text, package.status), updated_at = now()
@@ -47,7 +47,8 @@ WITH found AS (
  RETURNING p.id, p.package_type, p.name, p.version, p.status, false AS is_new
 ), made AS (
     INSERT INTO package (project_id, package_type, name, version, creator_id)
-    SELECT :project_id, :package_type, :name, :version, :creator_id WHERE NOT EXISTS (SELECT FROM taken)
+    SELECT :project_id, :package_type, :name, :version, :creator_id
+     WHERE NOT EXISTS (SELECT FROM taken) AND lock_leaving_version(:project_id, :package_type, :name, :version)
         ON CONFLICT (project_id, package_type, normal_name, normal_version)
      WHERE status IN statuses(INSTALLABLE) AND normal_name IS NOT NULL
         DO UPDATE SET updated_at = now()

@@ -29,6 +29,7 @@ SELECT :project_id, 'npm', :name, :version, :creator_id
                     WHERE p.project_id = :project_id AND p.package_type = 'npm' AND p.name = :name
                       AND split_part(p.version, '+', 1) = split_part(:version::text, '+', 1)
                       AND p.status IN statuses(INSTALLABLE))
+   AND lock_leaving_version(:project_id, 'npm', :name, :version)
     ON CONFLICT DO NOTHING
 RETURNING id, package_type, name, version, status, true AS is_new;
 

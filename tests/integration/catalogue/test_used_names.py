@@ -183,3 +183,32 @@ async def test_an_upload_waits_for_the_worker_that_ends_the_last_package(filled:
         await ending.end(commits=commits)
 
         assert await answer_of(upload) == (OK if commits else 400)
+
+
+@pytest.mark.parametrize(
+    ("package_type", "handler", "answer"),
+    [
+        ("generic", "upload_generic_file", 201),
+        ("npm", "publish_npm_package", 403),
+        ("pypi", "publish_pypi_file", 201),
+    ],
+    ids=["generic", "npm", "pypi"],
+)
+async def test_an_upload_that_meets_a_restore_wants_the_same_lock_first(
+    filled: Context, client: Client, package_type: str, handler: str, answer: int
+) -> None:
+    await _rule(filled, "when_gone")
+    deletion = await delete(filled, await bring_in(filled, package_type=package_type, name="kit", version="1.0.0"))
+
+    async def upload(_: Context) -> int:
+        return (await UPLOADS[handler](client, PUBLIC, "1.0.0", DEVELOPER)).status
+
+    async with filled.database.transaction() as restoring:
+        await restoring.execute("SELECT FROM package WHERE id = $1 FOR UPDATE", deletion.package_id)
+        uploading = await begun_waiting(filled, upload)
+        # The upload has written nothing that the restore would wait for.
+        await restoring.execute("SET LOCAL lock_timeout = '1s'")
+        await restoring.execute("UPDATE package SET status = 'default' WHERE id = $1", deletion.package_id)
+
+    assert await uploading == answer
+    assert await status_of(filled, deletion.package_id) == "default"
