@@ -39,10 +39,12 @@ async def require_may_publish(
     *,
     name: str | None = None,
     size: int | None = None,
+    may_store: bool = True,
 ) -> None:
     """Check, before the bytes come, that the caller may publish there.
 
-    *name* is that of the package, and *size* that of the file in bytes, where they are known.
+    *name* is that of the package, and *size* that of the file in bytes, where they are known. *may_store* is false for
+    what clients send beside their files, such as checksums: no quota keeps it away, since it hardly ever takes room.
 
     Raises:
         ForbiddenError: the caller is no developer.
@@ -52,7 +54,7 @@ async def require_may_publish(
     """
     await access.require_level(connection, caller, project, AccessLevel.DEVELOPER)
     with metrics.refusals_counted(_REASONS):
-        await _foresee(connection, caller, project, package_type, name, size)
+        await _foresee(connection, caller, project, package_type, name=name, size=(size or 1) if may_store else None)
 
 
 async def admit_file(
@@ -78,12 +80,14 @@ async def _foresee(
     caller: Caller,
     project: Project,
     package_type: PackageType,
+    *,
     name: str | None,
     size: int | None,
 ) -> None:
     if name is not None:
         await _require_unprotected(connection, caller, project, package_type, name)
-    await quotas.require_room(connection, project, size=size or 1, is_final=False)
+    if size is not None:
+        await quotas.require_room(connection, project, size=size, is_final=False)
 
 
 async def _require_unprotected(

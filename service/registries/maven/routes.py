@@ -61,7 +61,7 @@ async def publish_maven_metadata(request: web.Request) -> web.Response:
 
     The service makes metadata from the packages that are there.
     """
-    publisher, coordinates = await _visit(request, METADATA_FILE)
+    publisher, coordinates = await _visit(request, METADATA_FILE, may_store=False)
     await accepting.accept_metadata(publisher, coordinates, _body(request))
     return reply(Message(message="200 OK"))
 
@@ -76,7 +76,7 @@ async def publish_maven_metadata(request: web.Request) -> web.Response:
 async def compare_maven_checksum(request: web.Request) -> web.Response:
     """Compare a checksum with the file that was published before; it is not kept."""
     file_name, algorithm = request.match_info["file_name"], request.match_info["algorithm"]
-    publisher, coordinates = await _visit(request, file_name)
+    publisher, coordinates = await _visit(request, file_name, may_store=False)
     await accepting.accept_checksum(publisher, coordinates, file_name, algorithm, _body(request))
     # GitLab compares SHA-1 only, and answers so.
     return web.Response(status=204) if algorithm == "sha1" else reply(Message(message="200 OK"))
@@ -99,13 +99,21 @@ async def publish_maven_file(request: web.Request) -> web.Response:
     return reply(Message(message="200 OK"))
 
 
-async def _visit(request: web.Request, file_name: str, *, size: int | None = None) -> tuple[Publisher, Coordinates]:
+async def _visit(
+    request: web.Request, file_name: str, *, size: int | None = None, may_store: bool = True
+) -> tuple[Publisher, Coordinates]:
     """Return a caller that may publish, and the package to which a file of that name belongs."""
     async with project_visit(request, credential_required=True) as (connection, found):
         read_path(request)
         coordinates = _coordinates(request, file_name)
         await require_may_publish(
-            connection, found.caller, found.project, PackageType.MAVEN, name=coordinates.name, size=size
+            connection,
+            found.caller,
+            found.project,
+            PackageType.MAVEN,
+            name=coordinates.name,
+            size=size,
+            may_store=may_store,
         )
     return Publisher.of_visit(request, found), coordinates
 

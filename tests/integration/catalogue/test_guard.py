@@ -78,7 +78,7 @@ async def test_no_upload_of_a_protected_name_leaves_a_row_or_a_byte(
         assert (await upload(client, PUBLIC, "1.0.0", token("owner-token"))).status in {200, 201}, handler
 
 
-async def _foresee_nothing(*_: object) -> None:
+async def _foresee_nothing(*_: object, **__: object) -> None:
     """Find nothing wrong, as when a rule comes while the bytes are on their way."""
 
 

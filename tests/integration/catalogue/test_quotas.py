@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
+from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,8 +81,21 @@ async def test_no_upload_of_a_full_project_leaves_a_row_or_a_byte(
     assert (await query(filled, "SELECT id FROM package_file"), objects_in(objects)) == before
 
 
-async def _foresee_nothing(*_: object) -> None:
+async def _foresee_nothing(*_: object, **__: object) -> None:
     """Find nothing wrong, as when a quota fills while the bytes are on their way."""
+
+
+async def test_a_full_quota_takes_what_stores_nothing(filled: Context, client: Client) -> None:
+    folder = f"{PUBLIC}/maven/com/acme/kit/1.0"
+    put = partial(client.put, headers=DEVELOPER)
+    assert (await put(f"{folder}/kit-1.0.jar", data=b"jar")).status == 200
+    await _limit(filled, 3)
+
+    checksum = await put(f"{folder}/kit-1.0.jar.sha1", data=sha1(b"jar").hexdigest())  # noqa: S324
+    metadata = await put(f"{PUBLIC}/maven/com/acme/kit/maven-metadata.xml", data=b"<metadata></metadata>")
+
+    assert (checksum.status, metadata.status) == (204, 200)
+    assert await told(await put(f"{folder}/kit-1.0.pom", data=b"pom")) == _FULL
 
 
 async def test_a_quota_that_is_not_enforced_refuses_nothing(filled: Context, client: Client) -> None:
