@@ -32,7 +32,7 @@ from service.web.routes.retention import previews, rules, runs
 from service.web.sessions.attempts import Attempts
 from service.web.sessions.proxies import hand_out_session
 
-MIDDLEWARES: Final[tuple[Middleware, ...]] = (hand_out_session, show_errors)
+MIDDLEWARES: Final[tuple[Middleware, ...]] = (show_errors,)
 """The middlewares of pages, to be the innermost ones."""
 
 _ROUTES: Final = (
@@ -69,5 +69,6 @@ def add_pages(app: web.Application) -> None:
     context = app[CONTEXT]
     app.cleanup_ctx.append(live_deletions(context.database, context.vitals))
     app[ATTEMPTS] = Attempts(context.settings.trusted_proxies)
+    app.on_response_prepare.append(hand_out_session)
     for routes in _ROUTES:
         routes.add_to(app)

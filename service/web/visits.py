@@ -25,8 +25,7 @@ from service.refusals import (
 from service.web.frame.rendering import FORM_TOKEN, VIEWER
 from service.web.sessions import forms
 from service.web.sessions import rows as session_rows
-from service.web.sessions.cookies import SESSION, read_cookie
-from service.web.sessions.proxies import is_vouched, named_user, open_named
+from service.web.sessions.proxies import begin_visit, is_vouched, named_user, open_named, session_secret
 
 
 class PlaceMovedError(Exception):
@@ -149,11 +148,11 @@ async def project_to_change(request: web.Request, caller: Caller, level: AccessL
 async def find_caller(connection: Connection, request: web.Request) -> Caller:
     """Return the caller of the request's session; token and user are judged anew with each request.
 
-    Where a proxy names a user, a page opens a session for it.
+    Where a proxy names a user, the first visit of a page opens a session for it.
     """
-    secret, username = read_cookie(request, SESSION), named_user(request)
+    secret, username, may_open = session_secret(request), named_user(request), begin_visit(request)
     found = await session_rows.find_session(connection, secret) if secret else None
-    if (found is None or not is_vouched(found[0], username)) and username is not None:
+    if may_open and username is not None and (found is None or not is_vouched(found[0], username)):
         secret = await open_named(connection, request, username) or ""
         found = await session_rows.find_session(connection, secret) if secret else None
     if found is None or not is_vouched(found[0], username):

@@ -58,6 +58,11 @@ class Browser:
         answer = await self._client.get(path, headers={**NAVIGATION, **headers}, allow_redirects=False)
         return Page(answer.status, await answer.text(errors="replace"), answer.headers)
 
+    async def head(self, path: str) -> Page:
+        """Ask for the header fields alone."""
+        answer = await self._client.head(path, headers=NAVIGATION, allow_redirects=False)
+        return Page(answer.status, await answer.text(), answer.headers)
+
     @asynccontextmanager
     async def stream(self, path: str, **headers: str) -> AsyncGenerator[ClientResponse]:
         """Open a stream of events, as a script of a page does."""

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp_sse import EventSourceResponse
 
 from service.deletions.viewing import views
@@ -17,7 +17,7 @@ from service.web.frame.routing import PageRoutes
 from service.web.live import LIVE, Following, LiveMessage, LiveReader, LiveState
 from service.web.parameters import read_uuid
 from service.web.routes.deletions import DELETION
-from service.web.sessions.cookies import SESSION, read_cookie
+from service.web.sessions.proxies import session_secret
 from service.web.visits import PlaceMovedError, project_visit
 
 routes = PageRoutes()
@@ -36,6 +36,9 @@ async def follow_deletion(request: web.Request) -> web.StreamResponse:
     deletion_id = read_uuid(request, "deletion_id")
     async with project_visit(request) as (connection, found):
         await views.show(connection, [found.project.id], deletion_id)
+    if request.method == hdrs.METH_HEAD:
+        # The library refuses it, though HEAD is served wherever GET is.
+        return web.Response(content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
     async with request.app[LIVE].follow(deletion_id) as following:
         response = EventSourceResponse(send_timeout=_SEND_TIMEOUT_S)
         await response.prepare(request)

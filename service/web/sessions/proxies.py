@@ -8,7 +8,7 @@ import secrets
 from contextlib import suppress
 from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from schemas.names import Credential, UserState
 from service.access.rows import Token
@@ -16,13 +16,15 @@ from service.catalogue import people
 from service.errors import DatabaseReadOnlyError
 from service.http.addresses import is_from_proxy
 from service.http.keys import CONTEXT, LOG_FIELDS
-from service.http.operations import READING, Handler
+from service.http.operations import READING
 from service.infra.postgres.database import Connection
 from service.web.sessions import rows as session_rows
-from service.web.sessions.cookies import may_sign_in, set_session
+from service.web.sessions.cookies import SESSION, may_sign_in, read_cookie, set_session
 
 _NEW_SESSION: Final = web.RequestKey("new_session", str)
 """The secret of a session that the request opened."""
+_HAS_VISITED: Final = web.RequestKey("has_visited", bool)
+"""Whether the caller of the request was asked for before."""
 _LONGEST_NAME: Final = 255
 
 
@@ -45,10 +47,23 @@ def is_vouched(token: Token, username: str | None) -> bool:
     return username is None or (token.username or "").lower() == username.lower()
 
 
+def session_secret(request: web.Request) -> str:
+    """Return the secret of the session that the request opened, or of its cookie; empty where there is neither."""
+    return request.get(_NEW_SESSION) or read_cookie(request, SESSION)
+
+
+def begin_visit(request: web.Request) -> bool:
+    """Note that the caller is asked for; return whether a session may be opened: at the first visit, and for no form.
+
+    A stream visits every few seconds. It opens no other session when its own has ended, and then ends, too.
+    """
+    is_first = not request.get(_HAS_VISITED, False)
+    request[_HAS_VISITED] = True
+    return is_first and request.method in READING
+
+
 async def open_named(connection: Connection, request: web.Request, username: str) -> str | None:
-    """Open a session for a known, active user and return its secret; None for other users, and for forms."""
-    if request.method not in READING:
-        return None
+    """Open a session for a known, active user and return its secret; None for other users."""
     user = await people.find_by_username(connection, username)
     if user is None or user.state is not UserState.ACTIVE:
         request[LOG_FIELDS]["refused_user"] = username
@@ -61,11 +76,11 @@ async def open_named(connection: Connection, request: web.Request, username: str
     return None
 
 
-@web.middleware
-async def hand_out_session(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Set the cookie of a session that the request opened."""
-    response = await handler(request)
+async def hand_out_session(request: web.Request, response: web.StreamResponse) -> None:
+    """Set the cookie of a session that the request opened, before the fields of the answer are sent."""
     secret = request.get(_NEW_SESSION)
-    if secret and not response.prepared:
-        set_session(request, response, secret)
-    return response
+    if secret:
+        # The cookies of the answer are among its fields already, so this one becomes a field, too.
+        cookie = web.Response()
+        set_session(request, cookie, secret)
+        response.headers.extend((hdrs.SET_COOKIE, each.OutputString()) for each in cookie.cookies.values())

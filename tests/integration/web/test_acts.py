@@ -206,6 +206,8 @@ async def test_a_page_follows_a_deletion_until_it_is_over(filled: Context, maint
     deletion = await delete(filled, await publish(filled, name="followed"))
     path = f"/acme/open/-/deletions/{deletion.id}"
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        head = await maintainer.head(f"{path}/live")
+        assert (head.status, head.headers["Content-Type"], head.text) == (200, "text/event-stream", "")
         stream = group.create_task(_stream(maintainer, f"{path}/live"))
         await asyncio.sleep(timedelta(seconds=1.5).total_seconds())
         assert (await maintainer.submit(path, f"{path}/restore")).status == 303

@@ -1,5 +1,6 @@
 """Signing in: what a session may do, and what ends it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import ip_network
@@ -9,9 +10,11 @@ import pytest
 from pydantic import HttpUrl
 
 from service.context import Context
+from service.web import live
+from service.web.routes import live as routes_live
 from service.web.sessions.rows import IDLE, LONGEST
 from tests.support.browsing import Browser, browsing
-from tests.support.catalogue import publish, query
+from tests.support.catalogue import delete, publish, query
 from workers.scheduler import schedule_once
 
 VAULT = "/secret/vault"
@@ -254,6 +257,23 @@ async def test_a_trusted_proxy_signs_its_user_in_by_a_session_that_acts_as_the_p
     assert (without.status, other.status, blocked.status, api.status) == (404, 404, 404, 401)
     # One for Mary, one for Nora, and none for a user who is blocked.
     assert [tuple(row.values()) for row in rows] == [(3, None), (7, None)]
+
+
+async def test_a_stream_hands_out_its_session_and_opens_no_other_when_that_has_ended(
+    database_of_its_own: None, filled: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes_live, "_RECHECK_S", 0.1)
+    monkeypatch.setattr(live, "_GRANTED_FOR_S", 0.1)
+    deletion = await delete(filled, await publish(filled, project_id=200), project_id=200)
+    path = f"{VAULT}/-/deletions/{deletion.id}/live"
+    named = {"X-Forwarded-User": "mary"}
+    async with browsing(filled, **_PROXY) as browser, asyncio.timeout(10), browser.stream(path, **named) as stream:
+        await stream.content.readuntil(b"\r\n\r\n")
+        assert "packyard" in browser.cookies
+        await query(filled, "DELETE FROM web_session")
+        assert (await stream.text()).split() == ["event:", "over", "data:"]
+
+    assert await query(filled, "SELECT FROM web_session") == []
 
 
 @pytest.mark.parametrize(
