@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from schemas.http.retention import PreviewRequest
 from schemas.names import PackageType
 from schemas.retention import RetentionRule
-from service.infra.postgres.database import Connection, Database, Sessions
+from service.infra.postgres.database import Connection, Database
 from service.refusals import NotFoundError, SearchesBusyError
 from service.retention.conditions import PlannedRule
 from service.retention.planning import (
@@ -112,41 +112,45 @@ class Previews:
 
 
 @asynccontextmanager
-async def preview_of(database: Sessions, place: RulePlace, wanted: PreviewRequest) -> AsyncGenerator[Preview]:
-    """Give the effect of rules in the projects of a place, as of one moment.
+async def preview_of(database: Database, place: RulePlace, wanted: PreviewRequest) -> AsyncGenerator[Preview]:
+    """Give the effect of rules in the projects of a place, as of one moment, on one connection.
 
     Raises:
         NotFoundError: the place has no such rule.
     """
-    noting = _Noting(database)
-    async with database.transaction() as connection:
-        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    async with database.connection() as connection, AsyncExitStack() as moment:
+        await moment.enter_async_context(connection.transaction(isolation="repeatable_read", readonly=True))
         await begin_planning(connection)
         stored = await rules_around(connection, place)
-        rules, noting.rules = _chosen(stored, place, wanted)
+        rules, seen = _chosen(stored, place, wanted)
+        reading = _Reading(connection, moment, seen)
         plan = RetentionPlan(place, rules)
         totals = await plan.totals(connection)
-        yield Preview(rules, totals, noting.to_its_end(plan.stream(connection)))
-    await noting.note()
+        yield Preview(rules, totals, reading.to_its_end(plan.stream(connection)))
+        await reading.end()
 
 
 @dataclass(slots=True)
-class _Noting:
-    """Notes that rules were seen, once: who has got all of a list has seen it, and may run its rule right after."""
+class _Reading:
+    """A preview on its connection: it ends with the moment that it shows, and with a note that the rules were seen.
 
-    database: Sessions
-    rules: Sequence[StoredRule] = ()
+    A client that has all of a list has seen it, and may run its rule right after. So the note comes before the list
+    ends. It comes after the moment, which a slow client keeps open. Until then no rule is locked.
+    """
+
+    connection: Connection
+    moment: AsyncExitStack
+    rules: Sequence[StoredRule]
 
     async def to_its_end(self, verdicts: AsyncIterator[Verdict]) -> AsyncIterator[Verdict]:
         async for verdict in verdicts:
             yield verdict
-        await self.note()
+        await self.end()
 
-    async def note(self) -> None:
+    async def end(self) -> None:
+        await self.moment.aclose()
         rules, self.rules = self.rules, ()
-        # In a transaction of its own: the rules are not locked while a client reads.
-        async with self.database.transaction() as connection:
-            await note_seen(connection, rules)
+        await note_seen(self.connection, rules)
 
 
 async def fate_of(

@@ -25,16 +25,11 @@ _Result = TypeVar("_Result")
 
 
 def run_use_case(
-    use_case: Callable[[Context], Awaitable[_Result]],
-    *,
-    missing: str = "there is no such deletion",
-    connections: int = 1,
+    use_case: Callable[[Context], Awaitable[_Result]], *, missing: str = "there is no such deletion"
 ) -> _Result:
     """Carry out a use case with the settings of the running command; *missing* says what a 404 means here.
 
-    *connections*: how many it has open to the database at the same time.
-
-    SIGTERM and Ctrl-C cancel it; a second one ends the process immediately.
+    It has one connection to the database. SIGTERM and Ctrl-C cancel it; a second one ends the process immediately.
 
     Raises:
         StartError: it is refused, or the database or the store is away.
@@ -45,7 +40,7 @@ def run_use_case(
 
     async def run() -> None:
         with one_line_for_outages():
-            async with open_context(settings, connections=connections) as context:
+            async with open_context(settings, connections=1) as context:
                 results.append(await use_case(context))
 
     try:
