@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from schemas.names import AccessLevel, UserState
+from schemas.names import AccessLevel, NameMode, UserState
 from service.infra.postgres.database import Connection, fetch
 from service.infra.postgres.records import row_reader
 
@@ -82,6 +82,19 @@ class RosterRetention:
 
 
 @dataclass(frozen=True, slots=True)
+class RosterNameRule:
+    """A rule for the names of deleted packages, and where it is set."""
+
+    package_type: str
+    """Or `any`."""
+    mode: NameMode
+    since: datetime
+    """When the mode began to count."""
+    path: str
+    is_group: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RosterUser:
     """A user of the instance, with the roles that it has anywhere."""
 
@@ -110,6 +123,7 @@ _rules: Final = row_reader(PlaceRules)
 _token: Final = row_reader(RosterDeployToken)
 _protection: Final = row_reader(RosterProtection)
 _retention: Final = row_reader(RosterRetention)
+_name_rule: Final = row_reader(RosterNameRule)
 _user: Final = row_reader(RosterUser)
 _user_token: Final = row_reader(RosterToken)
 
@@ -144,6 +158,14 @@ async def retention_rules(connection: Connection, place: PlaceKey) -> Sequence[R
         connection, "retention_rules_of_place", project_id=place.project_id, group_id=place.group_id, limit=MOST
     )
     return [_retention(row) for row in rows]
+
+
+async def name_rules(connection: Connection, place: PlaceKey) -> Sequence[RosterNameRule]:
+    """Return the rules for names of a place and of the groups around it, the nearest first."""
+    rows = await fetch(
+        connection, "name_rules_of_place", project_id=place.project_id, group_id=place.group_id, limit=MOST
+    )
+    return [_name_rule(row) for row in rows]
 
 
 async def users(connection: Connection, *, words: str, limit: int, offset: int) -> Sequence[RosterUser]:

@@ -46,6 +46,15 @@ SELECT r.name, coalesce(p.path, g.path) AS source, r.next_run_at, r.paused_at
                                                 (SELECT group_id FROM project WHERE id = :project_id::bigint)))::bigint[])
  ORDER BY r.project_id NULLS LAST, cardinality(g.ancestry) DESC NULLS LAST, r.name LIMIT :limit;
 
+-- name: name_rules_of_place
+SELECT r.package_type, r.mode, r.since, coalesce(p.path, g.path) AS path, r.group_id IS NOT NULL AS is_group
+  FROM name_rule r LEFT JOIN project p ON p.id = r.project_id LEFT JOIN directory_group g ON g.id = r.group_id
+ WHERE r.project_id = :project_id::bigint
+    OR r.group_id = ANY((SELECT a.ancestry FROM directory_group a
+                          WHERE a.id = coalesce(:group_id::bigint,
+                                                (SELECT group_id FROM project WHERE id = :project_id::bigint)))::bigint[])
+ ORDER BY cardinality(g.ancestry) DESC NULLS FIRST, r.package_type LIMIT :limit;
+
 -- name: users_of_instance
 SELECT u.id, u.username, u.name, u.state, u.admin, u.external,
        (SELECT count(*) FROM membership m WHERE m.user_id = u.id) AS memberships

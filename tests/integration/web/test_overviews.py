@@ -106,6 +106,32 @@ async def test_a_maintainer_reads_who_may_do_what_and_where_it_comes_from(
     assert "puller" not in group.text
 
 
+async def test_a_maintainer_reads_quotas_and_what_becomes_of_names_with_their_places(
+    filled: Context, maintainer: Browser
+) -> None:
+    none = await maintainer.get("/acme/labs/anvil/-/directory")
+    await query(
+        filled,
+        "INSERT INTO storage_quota (project_id, group_id, bytes, enforce)"
+        " VALUES (102, NULL, 1000, true), (NULL, 10, 2000, false)",
+    )
+    await query(
+        filled,
+        "INSERT INTO name_rule (project_id, group_id, package_type, mode) VALUES (102, NULL, 'npm', 'never'),"
+        " (NULL, 10, 'npm', 'free'), (NULL, 10, 'any', 'when_gone')",
+    )
+    page, group = await maintainer.get("/acme/labs/anvil/-/directory"), await maintainer.get("/groups/acme/-/directory")
+
+    assert "Quotas There is none: uploads may take any room." in none.words
+    assert "Names of deleted packages All types free immediately" in none.words
+    own = "0 B of 1.0 kB 0 % uploads are refused when it is full · set here"
+    assert f"{own} 0 B of 2.0 kB 0 % only announced · inherited from acme" in page.words
+    assert "npm never free again" in page.words
+    assert "Other types free when the bytes are gone" in page.words
+    assert "npm free immediately" in group.words
+    assert own not in group.words
+
+
 async def test_a_line_says_how_much_of_a_quota_is_used_to_those_who_may_publish(
     filled: Context, stranger: Browser, maintainer: Browser
 ) -> None:

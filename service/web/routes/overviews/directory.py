@@ -1,4 +1,4 @@
-"""The pages of the directory, read-only: who may do what in a place, and what holds, graces and rules say there."""
+"""The pages of the directory, read-only: who may do what in a place, and what holds, graces, quotas and rules say."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,15 @@ from service.access.roster import (
     PlaceRules,
     RosterDeployToken,
     RosterMember,
+    RosterNameRule,
     RosterProtection,
     RosterRetention,
     RosterToken,
     RosterUser,
 )
 from service.access.rows import Group, Project
+from service.catalogue.guard import quotas
+from service.catalogue.guard.quotas import QuotaUsage
 from service.http.keys import CONTEXT
 from service.infra.postgres.database import Connection
 from service.refusals import PageNotFoundError
@@ -33,6 +36,7 @@ routes = PageRoutes()
 
 _PAGE: Final = "/-/directory"
 _USERS: Final = 50
+_ANY_TYPE: Final = "any"
 _MOST_PAGES: Final = 1_000
 _LONGEST_WORDS: Final = 255
 
@@ -47,6 +51,9 @@ class PlaceDirectory:
     protection: Sequence[RosterProtection]
     tokens: Sequence[RosterDeployToken]
     default_grace: timedelta
+    quotas: Sequence[QuotaUsage]
+    """Those that count in the place, the nearest first."""
+    name_rules: Sequence[RosterNameRule]
 
     @property
     def holds(self) -> Sequence[PlaceRules]:
@@ -60,6 +67,19 @@ class PlaceDirectory:
             if place.grace_period is not None:
                 return place.grace_period, place
         return self.default_grace, None
+
+    @property
+    def name_modes(self) -> Mapping[str, RosterNameRule]:
+        """The rule for the names of each type that has one, and of `any` other; a nearer place hides those around it.
+
+        A place with a rule for any type decides for all types.
+        """
+        found: dict[str, RosterNameRule] = {}
+        for rule in self.name_rules:
+            hidden = found.get(_ANY_TYPE)
+            if hidden is None or hidden.path == rule.path:
+                found.setdefault(rule.package_type, rule)
+        return found
 
     @property
     def type_graces(self) -> Mapping[str, tuple[timedelta, PlaceRules]]:
@@ -129,6 +149,8 @@ async def _directory(request: web.Request, connection: Connection, place: PlaceK
         protection=[] if project_id is None else await roster.protection_rules(connection, project_id),
         tokens=[] if project_id is None else await roster.deploy_tokens(connection, project_id),
         default_grace=request.app[CONTEXT].settings.grace_period,
+        quotas=await quotas.around(connection, project_id=project_id, group_id=place.group_id),
+        name_rules=await roster.name_rules(connection, place),
     )
 
 
