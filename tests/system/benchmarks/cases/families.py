@@ -9,6 +9,7 @@ from tests.system.benchmarks.cases.api_process import API_PROCESS, measure_api_p
 from tests.system.benchmarks.cases.bulk import BULK, measure_bulk
 from tests.system.benchmarks.cases.events import EVENTS, measure_events
 from tests.system.benchmarks.cases.groups import GROUPS, measure_groups
+from tests.system.benchmarks.cases.guard import GUARD, measure_guard
 from tests.system.benchmarks.cases.imports import IMPORTS, measure_imports
 from tests.system.benchmarks.cases.pages import PAGES, measure_pages
 from tests.system.benchmarks.cases.reads import READS, measure_reads
@@ -38,6 +39,7 @@ FAMILIES: Final = (
     Family(RETENTION, measure_retention),
     Family(BULK, measure_bulk, is_of_every_size=False),
     Family(SINGLE, measure_single, is_of_every_size=False),
+    Family(GUARD, measure_guard, is_of_every_size=False),
     Family(EVENTS, measure_events, is_of_every_size=False),
     Family(IMPORTS, measure_imports, is_of_every_size=False),
     Family(REGISTRIES, measure_registries, is_of_every_size=False),
