@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StrictBool,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -23,6 +25,8 @@ from schemas.statuses import DISPLAYABLE, PackageStatus
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _MOST_PATTERNS: Final = 50
+_AS_STORED: Final = MappingProxyType({"is_stored": True})
+"""The context of a rule that was accepted before, when rules could run more than once an hour."""
 _LEAP_YEAR: Final = datetime(2024, 1, 1)  # noqa: DTZ001 - only to try words of cron
 DEFAULT_SHARE: Final = 20
 
@@ -50,15 +54,18 @@ def written_duration(value: timedelta) -> str:
     return f"{seconds * 1_000:.0f}ms"
 
 
-def _check_schedule(words: str) -> str:
+def _check_schedule(words: str, info: ValidationInfo) -> str:
     if len(words.split()) != _CRON_FIELDS:
         raise ValueError("should be five words of cron: minute, hour, day of the month, month, day of the week")
     try:
-        next(CronSim(words, _LEAP_YEAR))
+        moments = CronSim(words, _LEAP_YEAR)
+        next(moments)
     except CronSimError as error:
         raise ValueError(f"should be words of cron: {str(error)[:1].lower()}{str(error)[1:]}") from None
     except StopIteration:
         raise ValueError("should name a moment that comes: this day is in no year") from None
+    if len(moments.minutes) > 1 and info.context is not _AS_STORED:
+        raise ValueError("should name one minute, since a rule runs once an hour at most")
     return words
 
 
@@ -137,7 +144,7 @@ class RetentionRule(Contract):
     tags: _Patterns | None = None
     """Except what has a tag that matches one of these; `*` is any tag."""
     schedule: _Schedule | None = None
-    """When it runs, as five words of cron; without it, only when somebody asks."""
+    """When it runs, as five words of cron, once an hour at most; without it, only when somebody asks."""
     time_zone: _TimeZone = "UTC"
     """The zone of the schedule."""
     dry_run: StrictBool = False
@@ -153,6 +160,11 @@ class RetentionRule(Contract):
         if self.kind is RetentionKind.KEEP and (self.schedule or self.dry_run):
             raise ValueError("should have no schedule and no dry_run: a rule that keeps never runs")
         return self
+
+    @classmethod
+    def as_stored(cls, definition: Json) -> Self:
+        """Return a rule that was accepted before, also if it would not be today."""
+        return cls.model_validate(definition, context=_AS_STORED)
 
     @property
     def has_exceptions(self) -> bool:

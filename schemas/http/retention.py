@@ -164,12 +164,14 @@ class RunResource(Resource):
     project_id: int | None
     cause: Literal["schedule", "hand"]
     dry_run: bool
-    state: Literal["planning", "awaiting_approval", "deleting", "finished", "lapsed", "failed", "undone"]
+    state: Literal["planning", "awaiting_approval", "deleting", "finished", "refused", "lapsed", "failed", "undone"]
     requested_by: int | None
     requested_at: Timestamp
     planned_at: Timestamp | None
     approved_by: int | None
     approved_at: Timestamp | None
+    refused_by: int | None
+    refused_at: Timestamp | None
     lapses_at: Timestamp | None
     """Until when it can be approved."""
     finished_at: Timestamp | None
@@ -201,6 +203,8 @@ class RunReport(RunResource):
     """How many of its deletions are in each state."""
     bytes_freed: int
     """The bytes that its deletions have freed."""
+    has_all: bool
+    """Whether its packages include those that stay. They do for the newest 10 runs of a rule; all have the totals."""
 
 
 class ReportedPackage(Resource):

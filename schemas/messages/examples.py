@@ -140,7 +140,7 @@ _DATA: Final[Mapping[type[Event], Mapping[str, object]]] = MappingProxyType(
         WebhookDisabled: {**_WEBHOOK, "reason": "failures", "last_event_id": _CAUSE},
         RetentionRunPlanned: _RUN,
         RetentionRunAwaitsApproval: {**_RUN, "lapses_at": _LATER},
-        RetentionRunFinished: {**_RUN, "packages": 11, "kept": 31},
+        RetentionRunFinished: {**_RUN, "packages": 11, "kept": 31, "state": "finished"},
         QuotaExceeded: _QUOTA,
     }
 )

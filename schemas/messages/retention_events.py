@@ -1,6 +1,6 @@
 """Events of runs of retention rules, one for each project of a run."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -70,6 +70,9 @@ class RetentionRunAwaitsApproval(RetentionEvent):
 
 
 class RetentionRunFinished(RetentionEvent):
-    """A run has asked for all deletions of its list; their bytes go after the grace."""
+    """A run has ended. It has asked for all deletions of its list, whose bytes go after the grace; or it could not."""
 
     action = "run_finished"
+
+    state: Literal["finished", "refused", "lapsed", "failed"]
+    """How it ended: all were asked for, its list was refused or not approved in time, or it failed."""

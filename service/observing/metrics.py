@@ -137,11 +137,11 @@ for _kind in FindingKind:
 
 RETENTION_RUNS: Final = Counter(
     "packyard_retention_runs",
-    "Runs of retention rules that ended, by how: finished, lapsed or failed",
+    "Runs of retention rules that ended, by how: finished, refused, lapsed or failed",
     ("outcome",),
     registry=REGISTRY,
 )
-for _outcome in ("finished", "lapsed", "failed"):
+for _outcome in ("finished", "refused", "lapsed", "failed"):
     RETENTION_RUNS.labels(_outcome)
 
 OUTBOX_PUBLISHED: Final = Counter(

@@ -61,17 +61,19 @@ def planned_events(run: RetentionRun, totals: Sequence[VerdictTotals]) -> list[O
 async def finished_events(
     connection: Connection, run: RetentionRun, outcomes: Iterable[OutcomeTotals]
 ) -> list[Outgoing]:
-    """Announce the end of a run, by what became of the packages on its list."""
+    """Announce the end of a run: what became of the packages on its list, and how many its plan had left."""
     totals = list(outcomes)
-    roots = await fetch(connection, "retention_roots", ids=list({one.project_id for one in totals}))
-    messages = []
-    for root in roots:
-        counts = _Counts(root["id"], root["root_group_id"])
-        for one in totals:
-            if one.project_id == counts.project_id:
-                counts.add(one.outcome, one.packages, one.files, one.bytes)
-        messages.append(outbox.event(_fact(RetentionRunFinished, run, counts)))
-    return messages
+    left = [one for one in run.verdicts if one["verdict"] == "kept"]
+    ids = {one.project_id for one in totals} | {one["project_id"] for one in left}
+    roots = await fetch(connection, "retention_roots", ids=list(ids))
+    projects = {root["id"]: _Counts(root["id"], root["root_group_id"]) for root in roots}
+    for one in totals:
+        if one.project_id in projects:
+            projects[one.project_id].add(one.outcome, one.packages, one.files, one.bytes)
+    for kept in left:
+        if kept["project_id"] in projects:
+            projects[kept["project_id"]].kept += kept["packages"]
+    return [outbox.event(_fact(RetentionRunFinished, run, each, state=run.state.value)) for each in projects.values()]
 
 
 def _fact(kind: type[RetentionEvent], run: RetentionRun, counts: _Counts, **more: object) -> RetentionEvent:

@@ -117,6 +117,7 @@ def report_entity(run: RetentionRun, outcome: RunOutcome) -> RunReport:
             ],
             "deletions": {one.state: one.deletions for one in outcome.progress},
             "bytes_freed": sum(one.bytes_done for one in outcome.progress),
+            "has_all": outcome.has_all,
         }
     )
 
@@ -159,6 +160,8 @@ def _run_values(run: RetentionRun) -> Json:
         "planned_at": run.planned_at,
         "approved_by": run.approved_by,
         "approved_at": run.approved_at,
+        "refused_by": run.refused_by,
+        "refused_at": run.refused_at,
         "lapses_at": run.lapses_at,
         "finished_at": run.finished_at,
         "error": run.error,

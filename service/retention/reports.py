@@ -7,10 +7,10 @@ from uuid import UUID
 
 from schemas.names import PackageType
 from service.infra.postgres.composing import Values, literal
-from service.infra.postgres.database import Connection, fetch_composed, stream_composed
+from service.infra.postgres.database import Connection, execute, fetch, fetch_composed, stream_composed
 from service.infra.postgres.records import row_reader
 from service.retention.planning import ListWish
-from service.retention.runs import DeletionProgress, OutcomeTotals, outcomes_of, progress_of
+from service.retention.runs import DeletionProgress, OutcomeTotals, RetentionRun, outcomes_of, progress_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,27 @@ class RunOutcome:
 
     totals: Sequence[OutcomeTotals]
     progress: Sequence[DeletionProgress]
+    has_all: bool
+    """Whether the report lists the packages that stayed, too, if there are any; only the newest runs of a rule do."""
 
+
+MOST_LISTING: Final = 10
+"""How many of the newest runs of a rule list the packages that stayed; older ones have only their totals."""
+_MOST_FORGOTTEN: Final = 10_000
+"""So many rows of these lists, of up to 1,000 packages each, are removed at a time."""
 
 _EVERYTHING: Final = ListWish(limit=2**62)
 _read_item: Final = row_reader(ReportedItem)
 
 
-async def outcome_of(connection: Connection, run_id: UUID) -> RunOutcome:
+async def outcome_of(connection: Connection, run: RetentionRun) -> RunOutcome:
     """Return what became of the list of a run."""
-    return RunOutcome(await outcomes_of(connection, run_id), await progress_of(connection, run_id))
+    some_stay = any(one["verdict"] == "kept" for one in run.verdicts)
+    return RunOutcome(
+        await outcomes_of(connection, run.id),
+        await progress_of(connection, run.id),
+        has_all=not some_stay or await _lists_kept(connection, run.id),
+    )
 
 
 async def stream_items(connection: Connection, run_id: UUID) -> AsyncIterator[ReportedItem]:
@@ -63,6 +75,17 @@ async def list_items(connection: Connection, run_id: UUID, wish: ListWish) -> li
     values = Values()
     rows = await fetch_composed(connection, "retention_items", _parts(values, run_id, wish), values.all)
     return [_read_item(row) for row in rows]
+
+
+async def forget_kept(connection: Connection, rule_id: int) -> int:
+    """Remove the lists of packages that stayed of all but the newest runs of a rule; at most some runs at a time."""
+    return await execute(connection, "forget_retention_kept", rule_id=rule_id, runs=MOST_LISTING, limit=_MOST_FORGOTTEN)
+
+
+async def _lists_kept(connection: Connection, run_id: UUID) -> bool:
+    """Return whether the list of a run has packages that stayed."""
+    (row,) = await fetch(connection, "retention_lists_kept", run_id=run_id)
+    return bool(row["lists_kept"])
 
 
 def _parts(values: Values, run_id: UUID, wish: ListWish) -> Mapping[str, str]:

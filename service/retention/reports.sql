@@ -23,3 +23,12 @@ SELECT i.package_id, i.project_id, i.package_type, i.name, i.version, i.files, i
              ORDER BY o.project_id, u.package_id LIMIT {limit}) k
       LEFT JOIN package p ON p.id = k.package_id) i
  ORDER BY i.project_id, i.package_id LIMIT {limit};
+
+-- name: retention_lists_kept
+SELECT EXISTS (SELECT FROM retention_kept k WHERE k.run_id = :run_id) AS lists_kept;
+
+-- name: forget_retention_kept!
+DELETE FROM retention_kept WHERE ctid = ANY(ARRAY(
+    SELECT k.ctid
+      FROM (SELECT r.id FROM retention_run r WHERE r.rule_id = :rule_id ORDER BY r.id DESC OFFSET :runs) older
+      JOIN retention_kept k ON k.run_id = older.id LIMIT :limit));

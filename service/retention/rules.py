@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import structlog
+from pydantic import ValidationError
+
 from schemas.base import Json
+from schemas.problems import problems_of
 from schemas.retention import RetentionKind, RetentionRule
 from service.infra.postgres.database import Connection, conflicts, execute, fetch, fetch_row
 from service.infra.postgres.queries import whole_row
@@ -28,6 +32,8 @@ class RulePlace:
 
 
 INSTANCE: Final = RulePlace()
+
+log = structlog.get_logger()
 
 
 @whole_row("retention_rule")
@@ -87,7 +93,7 @@ def read_rule(record: Record) -> StoredRule:
     return StoredRule(
         id=row.id,
         place=RulePlace(row.group_id, row.project_id),
-        rule=RetentionRule.model_validate(row.definition),
+        rule=RetentionRule.as_stored(row.definition),
         version=row.version,
         seen_version=row.seen_version,
         next_run_at=row.next_run_at,
@@ -96,6 +102,20 @@ def read_rule(record: Record) -> StoredRule:
         created_at=row.created_at,
         changed_at=row.changed_at,
     )
+
+
+def try_rule(record: Record) -> StoredRule | None:
+    """Return the rule that a record holds; None for one that deletes and that this version cannot read.
+
+    A later version may have saved it. It stops no other rule, but a rule that keeps and cannot be read stops all.
+    """
+    try:
+        return read_rule(record)
+    except ValidationError as error:
+        if record["definition"].get("kind") != RetentionKind.DELETE:
+            raise
+        log.warning("retention_rule_unreadable", rule_id=record["id"], problems=len(problems_of(error)))
+        return None
 
 
 def definition_of(rule: RetentionRule) -> str:
@@ -132,7 +152,7 @@ async def find_rule(connection: Connection, place: RulePlace | None, rule_id: in
 async def rules_around(connection: Connection, place: RulePlace) -> list[StoredRule]:
     """Return the rules that count for some package below a place: its own, those below it, and those around it."""
     rows = await fetch(connection, "retention_rules_around", group_id=place.group_id, project_id=place.project_id)
-    return [read_rule(row) for row in rows]
+    return [rule for rule in map(try_rule, rows) if rule is not None]
 
 
 async def add_rule(connection: Connection, place: RulePlace, rule: RetentionRule) -> StoredRule:
@@ -186,6 +206,11 @@ async def remove_rule(connection: Connection, stored: StoredRule) -> None:
     """Remove a rule; its runs stay, and one that is under way ends."""
     await execute(connection, "remove_retention_rule", id=stored.id)
     await _forget_what_was_seen(connection, stored.rule, stored.rule)
+
+
+async def pause_unreadable(connection: Connection, rule_id: int) -> None:
+    """Pause a rule that this version cannot read."""
+    await fetch(connection, "pause_retention_rule", id=rule_id, reason="this version of Packyard cannot read it")
 
 
 async def pause_rule(connection: Connection, stored: StoredRule, *, reason: str) -> StoredRule:

@@ -4,26 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from schemas.names import Cause, Credential, Lane
 from service.deletions import counters
 from service.deletions.accept import AcceptedDeletion, PackageToDelete, accept_packages
 from service.deletions.deletion import Deletions, Origin
-from service.events import outbox
 from service.infra.postgres.database import Connection, execute, fetch, fetch_row
-from service.observing import metrics
-from service.retention.announcing import finished_events
 from service.retention.conditions import PlannedRule, RetentionReason
+from service.retention.ending import finish_run
 from service.retention.planning import POLICY_LEVEL, RetentionPlan, Verdict, planned
 from service.retention.run_planning import RuleChangedError, rules_of_run
-from service.retention.runs import RetentionRun, RunState, find_run, outcomes_of
+from service.retention.runs import RetentionRun, RunState, find_run
 
 _MOST_OPEN: Final = 1_000
 """How many deletions may wait for workers before a run asks for more: those of people shall not wait behind them."""
 _PORTION: Final = 250
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +34,9 @@ class _ItemOutcome:
 async def delete_portion(deletions: Deletions, run: RetentionRun) -> bool:
     """Ask for the next deletions of a run, if workers are not behind; return whether there may be more to do now."""
     async with deletions.database.transaction() as connection:
+        # The lock on the rule comes first, as where a run is undone. A pause waits for the end of this portion.
+        if await _is_paused(connection, run.rule_id):
+            return False
         run = await find_run(connection, None, run.id, lock=True)
         if run.state is not RunState.DELETING:
             return False
@@ -50,9 +47,15 @@ async def delete_portion(deletions: Deletions, run: RetentionRun) -> bool:
         ids = [row["package_id"] for row in rows]
         accepted = await _accept(connection, deletions, run, ids) if ids else []
         if len(ids) < room:
-            await _finish(connection, run)
+            await finish_run(connection, run.id)
     counters.requested(accepted)
     return len(ids) == room
+
+
+async def _is_paused(connection: Connection, rule_id: int) -> bool:
+    """Return whether a rule is paused, which stays so until the transaction ends; one that is gone is not."""
+    row = await fetch_row(connection, "keep_retention_rule", id=rule_id)
+    return row is not None and row["is_paused"]
 
 
 async def _open_deletions(connection: Connection) -> int:
@@ -120,13 +123,3 @@ def _origin(run: RetentionRun) -> Origin:
         reason=f"retention rule {run.rule_name}",
         batch_id=run.id,
     )
-
-
-async def _finish(connection: Connection, run: RetentionRun) -> None:
-    row = await fetch_row(connection, "finish_retention_run", id=run.id)
-    if row is None:
-        return
-    outcomes = await outcomes_of(connection, run.id)
-    await outbox.append(connection, await finished_events(connection, run, outcomes))
-    metrics.RETENTION_RUNS.labels(RunState.FINISHED).inc()
-    log.info("retention_finished", run_id=str(run.id), rule_id=run.rule_id)

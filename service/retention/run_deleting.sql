@@ -1,6 +1,6 @@
--- name: finish_retention_run
-UPDATE retention_run SET state = 'finished', finished_at = now() WHERE id = :id AND state = 'deleting'
-RETURNING retention_run(retention_run.*);
+-- name: keep_retention_rule
+-- Nobody pauses, changes or removes the rule until the transaction ends.
+SELECT r.paused_at IS NOT NULL AS is_paused FROM retention_rule r WHERE r.id = :id FOR SHARE;
 
 -- name: open_policy_deletions
 -- How many deletions of rules no worker has seen yet, up to a limit.

@@ -12,6 +12,7 @@ from service.infra.postgres.database import Connection, fetch
 from service.observing import metrics
 from service.retention.announcing import planned_events, written_totals
 from service.retention.planning import RetentionPlan, VerdictTotals, begin_planning, listed_packages, planned
+from service.retention.reports import forget_kept
 from service.retention.rules import StoredRule, note_seen, rules_around
 from service.retention.runs import PATIENCE, RetentionRun, RunState, find_run, read_run
 
@@ -35,9 +36,11 @@ async def plan_run(deletions: Deletions, run: RetentionRun) -> None:
         taking_part = planned(rules, deleting=[run.rule_id])
         await begin_planning(connection)
         totals = await RetentionPlan(run.place, taking_part).store(connection, run.id)
-        run = await _note_plan(connection, run, totals, written_totals(totals, taking_part))
         if run.dry_run:
+            # Before the run is changed: a request for another run has the rule, and waits for a run that changes.
             await note_seen(connection, [rule for rule in rules if _is_of(rule, run)])
+        await forget_kept(connection, run.rule_id)
+        run = await _note_plan(connection, run, totals, written_totals(totals, taking_part))
         await outbox.append(connection, planned_events(run, totals))
     log.info("retention_planned", run_id=str(run.id), rule_id=run.rule_id, state=run.state, packages=run.packages)
     if run.finished_at is not None:

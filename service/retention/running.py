@@ -6,8 +6,8 @@ import structlog
 
 from service.deletions.deletion import Deletions
 from service.infra.postgres.database import DatabaseUnavailableError, execute, fetch, interferences
-from service.observing import metrics
-from service.retention.rules import read_rule
+from service.retention.ending import fail_run, lapse_run
+from service.retention.rules import pause_unreadable, try_rule
 from service.retention.run_deleting import delete_portion
 from service.retention.run_planning import RuleChangedError, plan_run
 from service.retention.runs import RetentionRun, RunCause, RunState, add_run, read_run
@@ -36,7 +36,10 @@ async def _begin_due(deletions: Deletions) -> None:
     """Add a run for each rule whose moment has come; moments that were missed count as one."""
     async with deletions.database.transaction() as connection:
         for row in await fetch(connection, "due_retention_rules", limit=_MOST_RUNS):
-            stored = read_rule(row)
+            stored = try_rule(row)
+            if stored is None:
+                await pause_unreadable(connection, row["id"])
+                continue
             await add_run(connection, stored.id, RunCause.SCHEDULE)
             # The later of the two, so that a clock that was put back does not run the rule again.
             after = max(row["now"], stored.next_run_at or row["now"])
@@ -56,8 +59,7 @@ async def _step_safely(deletions: Deletions, run: RetentionRun) -> bool:
         async with deletions.database.transaction() as connection:
             await execute(connection, "count_retention_attempt", id=run.id, error=reason)
             if run.attempts + 1 >= _MOST_ATTEMPTS or isinstance(error, RuleChangedError):
-                await execute(connection, "fail_retention_run", id=run.id, error=reason)
-                metrics.RETENTION_RUNS.labels(RunState.FAILED).inc()
+                await fail_run(connection, run.id, reason=reason)
         return False
 
 
@@ -67,7 +69,6 @@ async def _step(deletions: Deletions, run: RetentionRun) -> bool:
         return True
     if run.state is RunState.AWAITING_APPROVAL:
         async with deletions.database.transaction() as connection:
-            lapsed = await execute(connection, "lapse_retention_run", id=run.id)
-        metrics.RETENTION_RUNS.labels(RunState.LAPSED).inc(lapsed)
+            await lapse_run(connection, run.id)
         return False
     return await delete_portion(deletions, run)

@@ -16,11 +16,3 @@ UPDATE retention_rule SET next_run_at = :next_run_at::timestamptz WHERE id = :id
 
 -- name: count_retention_attempt!
 UPDATE retention_run SET attempts = attempts + 1, error = :error WHERE id = :id;
-
--- name: fail_retention_run!
-UPDATE retention_run SET state = 'failed', finished_at = now(), error = :error
- WHERE id = :id AND finished_at IS NULL;
-
--- name: lapse_retention_run!
-UPDATE retention_run SET state = 'lapsed', finished_at = now()
- WHERE id = :id AND state = 'awaiting_approval' AND lapses_at <= now();

@@ -1,7 +1,7 @@
 """Runs of rules: asking for one, finding them, approving one. The scheduler carries them out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -12,7 +12,7 @@ from schemas.retention import RetentionKind, RetentionRule
 from service.ids import new_id
 from service.infra.postgres.database import Connection, execute, fetch, fetch_row
 from service.infra.postgres.queries import whole_row
-from service.infra.postgres.records import row_reader
+from service.infra.postgres.records import Record, row_reader
 from service.refusals import ConflictError, NotFoundError
 from service.retention.rules import RulePlace, StoredRule
 
@@ -28,6 +28,8 @@ class RunState(StrEnum):
     DELETING = "deleting"
     FINISHED = "finished"
     LAPSED = "lapsed"
+    REFUSED = "refused"
+    """Somebody refused its list. The table has `lapsed`, and who refused it."""
     FAILED = "failed"
     UNDONE = "undone"
 
@@ -60,6 +62,8 @@ class RetentionRun:
     planned_at: datetime | None
     approved_by: int | None
     approved_at: datetime | None
+    refused_by: int | None
+    refused_at: datetime | None
     lapses_at: datetime | None
     finished_at: datetime | None
     attempts: int
@@ -78,10 +82,16 @@ class RetentionRun:
     @property
     def rule(self) -> RetentionRule:
         """The rule as it was when the run was asked for."""
-        return RetentionRule.model_validate(self.definition)
+        return RetentionRule.as_stored(self.definition)
 
 
-read_run: Final = row_reader(RetentionRun)
+_run: Final = row_reader(RetentionRun)
+
+
+def read_run(record: Record) -> RetentionRun:
+    """Return the run that a record holds."""
+    run = _run(record)
+    return run if run.refused_at is None else replace(run, state=RunState.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +207,6 @@ async def approve_run(
     if (run.packages, run.bytes) != (packages, size):
         raise ConflictError(f"the run has {run.packages} packages with {run.bytes} bytes")
     (row,) = await fetch(connection, "approve_retention_run", id=run.id, user_id=user_id)
-    return read_run(row)
-
-
-async def refuse_run(connection: Connection, run: RetentionRun, *, who: str) -> RetentionRun:
-    """Refuse the list of a locked run: it lapses now, and nothing on it goes.
-
-    Raises:
-        ConflictError: it does not wait for approval.
-    """
-    if run.state is not RunState.AWAITING_APPROVAL:
-        raise ConflictError(f"the run is {run.state}, and does not wait for approval")
-    (row,) = await fetch(connection, "refuse_retention_run", id=run.id, reason=f"{who} refused it")
     return read_run(row)
 
 

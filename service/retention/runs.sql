@@ -30,11 +30,6 @@ UPDATE retention_run SET state = 'deleting', approved_by = :user_id::bigint, app
  WHERE id = :id AND state = 'awaiting_approval'
 RETURNING retention_run(retention_run.*);
 
--- name: refuse_retention_run
-UPDATE retention_run SET state = 'lapsed', finished_at = now(), error = :reason::text
- WHERE id = :id AND state = 'awaiting_approval'
-RETURNING retention_run(retention_run.*);
-
 -- name: open_retention_run
 SELECT retention_run(r.*) FROM retention_run r WHERE r.rule_id = :rule_id AND r.finished_at IS NULL;
 

@@ -9,14 +9,16 @@ from schemas.http.retention import ReportedPackage, RunApproval, RunListing, Run
 from service.api.retention_places import RULE_PLACES, RuleVisit
 from service.http.bodies import read_body
 from service.http.carriers import OF_PROJECT
-from service.http.keys import CONTEXT
+from service.http.keys import CONTEXT, READS
 from service.http.operations import Answer, Media, Routes, one
 from service.http.parameters import UUID_RULE, read_path, read_query
 from service.http.places import PlaceRoutes
 from service.http.replies import reply
 from service.http.serving.streams import stream_list
+from service.infra.postgres.expensive_reads import Cost
 from service.refusals import ConflictError, NotFoundError
 from service.retention import reports, rules, runs
+from service.retention.ending import refuse_run
 from service.retention.entities import item_entity, report_entity, run_entity
 
 routes = Routes("Retention", carriers=OF_PROJECT)
@@ -58,9 +60,11 @@ async def ask_for_retention_run_of_place(request: web.Request, visit: RuleVisit)
 @_places.get("/retention/runs/{run_id}", path_rules=_RUN_RULES, answers=one(RunReport), refusals=(NotFoundError,))
 async def show_retention_run_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
     """Show a run of a retention rule of a place, and what became of its list."""
-    async with visit(request) as (connection, visited):
-        run = await runs.find_run(connection, visited.place, _run_id(request))
-        return reply(report_entity(run, await reports.outcome_of(connection, run.id)))
+    async with visit(request) as (_, visited):
+        run_id = _run_id(request)
+    async with request.app[READS].connection(Cost.PLANNED) as connection:
+        run = await runs.find_run(connection, visited.place, run_id)
+        return reply(report_entity(run, await reports.outcome_of(connection, run)))
 
 
 @_places.get(
@@ -76,7 +80,7 @@ async def report_retention_run_of_place(request: web.Request, visit: RuleVisit) 
     """
     async with visit(request) as (connection, visited):
         run = await runs.find_run(connection, visited.place, _run_id(request))
-        head = report_entity(run, await reports.outcome_of(connection, run.id))
+        head = report_entity(run, await reports.outcome_of(connection, run))
         async with connection.transaction(readonly=True):
             rows = (item_entity(each) async for each in reports.stream_items(connection, run.id))
             return await stream_list(request, head, rows, _SHAPE_OF_ITEMS)
@@ -109,12 +113,12 @@ async def approve_retention_run_of_place(request: web.Request, visit: RuleVisit)
     path_rules=_RUN_RULES,
 )
 async def refuse_retention_run_of_place(request: web.Request, visit: RuleVisit) -> web.Response:
-    """Refuse the list of a run of a retention rule of a place that waits for approval: it lapses, and nothing goes."""
+    """Refuse the list of a run of a retention rule of a place that waits for approval: nothing on it goes."""
     async with visit(request) as (_, visited):
         run_id = _run_id(request)
     async with request.app[CONTEXT].database.transaction() as connection:
         run = await runs.find_run(connection, visited.place, run_id, lock=True)
-        refused = await runs.refuse_run(connection, run, who=str(visited.caller.username))
+        refused = await refuse_run(connection, run, user_id=visited.caller.user_id, who=str(visited.caller.username))
     return reply(run_entity(refused))
 
 

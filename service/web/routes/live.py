@@ -50,7 +50,7 @@ async def follow_deletion(request: web.Request) -> web.StreamResponse:
 async def _send_all(
     request: web.Request, response: EventSourceResponse, following: Following, project_path: str
 ) -> None:
-    session, root = (read_cookie(request, SESSION), request.match_info["path"]), path_prefix(request)
+    session, root = (session_secret(request), request.match_info["path"]), path_prefix(request)
     while (rights := await _rights(request, session)) is not None:
         try:
             async with asyncio.timeout(_RECHECK_S):

@@ -64,7 +64,7 @@ async def test_a_run_that_waits_is_refused(filled: Context, packyard: Commands) 
     await fill(filled, 101)
     waiting = await run(filled, await keep_rule(filled))
 
-    assert "lapsed" in (await packyard.done("retention", "refuse", waiting.id)).out
+    assert "refused" in (await packyard.done("retention", "refuse", waiting.id)).out
 
     refused = await found(filled, waiting.id)
-    assert (refused.state, refused.error) == (RunState.LAPSED, "the command line refused it")
+    assert (refused.state, refused.error) == (RunState.REFUSED, "the command line refused it")

@@ -70,6 +70,7 @@ async def test_maintainers_of_a_project_owners_of_a_group_and_admins_write_rules
         ({"younger_than": None, "keep_latest": None}, "about everything"),
         ({"younger_than": "soon"}, "younger_than: should be a number of seconds"),
         ({"schedule": "99 * * * *"}, "schedule: should be words of cron"),
+        ({"schedule": "*/15 * * * *"}, "schedule: should name one minute"),
         ({"schedule": "0 0 30 2 *"}, "schedule: should be words of cron"),
         ({"time_zone": "Mars/Olympus"}, "time_zone: should be a time zone"),
         ({"kind": "keep", "schedule": "0 3 * * *"}, "a rule that keeps never runs"),

@@ -2,17 +2,19 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from schemas.names import AccessLevel
 from service.context import Context
-from service.retention import rules, run_deleting, run_planning, runs
+from service.retention import reports, rules, run_deleting, run_planning, runs
 from service.retention.rules import INSTANCE, RulePlace
 from service.retention.running import carry_on
 from service.retention.runs import RunState
 from tests.support.catalogue import event_topics, query, restore, restore_many, status_of
+from tests.support.races import begun_waiting, held_open
 from tests.support.retention import HERE, ask, fill, found, keep_rule, outcomes, run, settle, written
 from workers.deleter.batch import carry_out
 
@@ -20,6 +22,11 @@ from workers.deleter.batch import carry_out
 async def _deletions(context: Context, run_id: UUID) -> dict[int, UUID]:
     rows = await query(context, "SELECT package_id, id FROM deletion WHERE batch_id = $1", run_id)
     return {row["package_id"]: row["id"] for row in rows}
+
+
+async def _ends(context: Context) -> list[Any]:
+    rows = await query(context, "SELECT body FROM outbox WHERE routing_key LIKE 'retention.run_finished.%'")
+    return [row["body"]["data"] for row in rows]
 
 
 async def test_a_run_deletes_all_but_the_latest_as_one_batch_at_level_none(filled: Context) -> None:
@@ -43,6 +50,8 @@ async def test_a_run_deletes_all_but_the_latest_as_one_batch_at_level_none(fille
         filled, "SELECT routing_key FROM outbox WHERE routing_key LIKE 'retention%' ORDER BY position"
     )
     assert key["routing_key"] == "retention.run_planned.any.10.100"
+    (event,) = await _ends(filled)
+    assert (event["packages"], event["kept"], event["state"]) == (9, 3, "finished")
 
 
 async def test_a_rule_reaches_more_than_a_page_of_packages(filled: Context) -> None:
@@ -176,7 +185,7 @@ async def test_a_restored_package_is_spared_by_that_version_of_the_rule_only(fil
 
 async def test_undoing_a_whole_run_pauses_the_rule(filled: Context) -> None:
     await fill(filled, 3)
-    rule = await keep_rule(filled, schedule="* * * * *")
+    rule = await keep_rule(filled, schedule="0 * * * *")
     done = await run(filled, rule)
 
     await restore_many(filled, done.id)
@@ -221,6 +230,24 @@ async def test_an_approval_that_nobody_gives_lapses(filled: Context) -> None:
 
     assert (await found(filled, waiting.id)).state is RunState.LAPSED
     assert await query(filled, "SELECT FROM deletion") == []
+    assert [(one["state"], one["packages"], one["kept"]) for one in await _ends(filled)] == [("lapsed", 0, 101)]
+
+
+async def test_only_the_newest_runs_list_what_stayed(filled: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "MOST_LISTING", 2)
+    await fill(filled, 3)
+    rule, other = await keep_rule(filled, keep_latest=9), await keep_rule(filled, name="other", keep_latest=9)
+    done = [await run(filled, rule) for _ in range(3)]
+    await run(filled, other)
+
+    async with filled.database.connection() as connection:
+        outcome = [await reports.outcome_of(connection, each) for each in done]
+    rows = await query(filled, "SELECT run_id FROM retention_kept ORDER BY run_id")
+
+    assert [one.has_all for one in outcome] == [False, True, True]
+    assert [row["run_id"] for row in rows][:2] == [one.id for one in done[1:]]
+    assert len(rows) == 3
+    assert done[0].verdicts[0]["packages"] == 3
 
 
 async def test_a_rule_that_cannot_be_planned_fails_alone(filled: Context) -> None:
@@ -237,6 +264,22 @@ async def test_a_rule_that_cannot_be_planned_fails_alone(filled: Context) -> Non
     assert await status_of(filled, package) == "processing"
 
 
+async def test_a_rule_that_cannot_be_read_stops_no_other_and_is_paused(filled: Context) -> None:
+    (package,) = await fill(filled, 1)
+    later, good = [await keep_rule(filled, name=name, schedule="0 * * * *") for name in ("later", "good")]
+    await query(filled, "UPDATE retention_rule SET next_run_at = now() - interval '1 minute'")
+    await query(
+        filled, "UPDATE retention_rule SET definition = definition || '{\"of_later\": 1}' WHERE id = $1", later.id
+    )
+
+    await settle(filled)
+
+    (paused,) = await query(filled, "SELECT id, pause_reason FROM retention_rule WHERE paused_at IS NOT NULL")
+    assert tuple(paused.values()) == (later.id, "this version of Packyard cannot read it")
+    assert [row["rule_id"] for row in await query(filled, "SELECT rule_id FROM retention_run")] == [good.id]
+    assert await status_of(filled, package) == "processing"
+
+
 async def test_a_run_asks_for_no_more_while_a_thousand_deletions_wait(filled: Context) -> None:
     await fill(filled, 1_200)
     rule = await keep_rule(filled, approve_above=100)
@@ -249,6 +292,33 @@ async def test_a_run_asks_for_no_more_while_a_thousand_deletions_wait(filled: Co
     await settle(filled)
     assert (await found(filled, asked.id)).state is RunState.FINISHED
     assert len(await _deletions(filled, asked.id)) == 1_200
+
+
+@pytest.mark.parametrize("pauses_first", [True, False], ids=["pause first", "portion first"])
+async def test_nothing_is_asked_for_after_a_pause(filled: Context, *, pauses_first: bool) -> None:
+    await fill(filled, 2)
+    rule = await keep_rule(filled)
+    asked = await ask(filled, rule)
+    await carry_on(filled.deletions)
+    planned = await found(filled, asked.id)
+
+    async def pause(context: Context) -> None:
+        async with context.database.transaction() as connection:
+            stored = await rules.find_rule(connection, HERE, rule.id, lock=True)
+            await rules.pause_rule(connection, stored, reason="a test")
+
+    # The scheduler has read the run before the pause, and goes on with it.
+    async def delete(context: Context) -> bool:
+        return await run_deleting.delete_portion(context.deletions, planned)
+
+    sides = (pause, delete) if pauses_first else (delete, pause)
+    async with held_open(filled, sides[0]) as first:
+        second = await begun_waiting(filled, sides[1])
+        await first.end(commits=True)
+        await second
+
+    assert len(await _deletions(filled, asked.id)) == (0 if pauses_first else 2)
+    assert (await found(filled, asked.id)).state is (RunState.DELETING if pauses_first else RunState.FINISHED)
 
 
 async def test_a_run_whose_rule_is_changed_in_the_middle_keeps_the_rest(filled: Context) -> None:
@@ -311,7 +381,7 @@ async def test_a_scheduler_that_dies_in_the_middle_of_planning_or_deleting_leave
 
 async def test_two_schedulers_ask_for_each_deletion_once(filled: Context) -> None:
     await fill(filled, 600)
-    rule = await keep_rule(filled, keep_latest=1, approve_above=100, schedule="* * * * *")
+    rule = await keep_rule(filled, keep_latest=1, approve_above=100, schedule="0 * * * *")
     await query(filled, "UPDATE retention_rule SET next_run_at = now() - interval '1 minute'")
     await ask(filled, rule)
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -171,7 +172,7 @@ async def test_a_run_is_asked_for_reported_and_undone_and_the_next_leaves_all_al
 
 
 @pytest.mark.parametrize(
-    ("act", "state", "gone"), [("approve", RunState.FINISHED, 150), ("refuse", RunState.LAPSED, 0)]
+    ("act", "state", "gone"), [("approve", RunState.FINISHED, 150), ("refuse", RunState.REFUSED, 0)]
 )
 async def test_a_frozen_list_is_approved_as_it_was_seen_or_refused(
     filled: Context, maintainer: Browser, act: str, state: RunState, gone: int
@@ -292,3 +293,13 @@ async def test_a_run_that_is_planned_reads_itself_again(filled: Context, maintai
     assert f'data-again="{address}"' in (await maintainer.get(address)).text
     await settle(filled)
     assert "data-again" not in (await maintainer.get(address)).text
+
+
+async def test_the_page_of_a_run_reads_no_longer_than_other_pages(filled: Context, maintainer: Browser) -> None:
+    done = await run(filled, await keep_rule(filled))
+    async with browsing(filled, read_timeout=timedelta(seconds=0.2), external_url=None) as hasty:
+        await hasty.sign_in("maintainer-token")
+        async with filled.database.transaction() as connection:
+            await connection.execute("LOCK TABLE retention_item")
+            assert (await hasty.get(f"{_PAGE}/runs/{done.id}")).status == 503
+        assert (await hasty.get(f"{_PAGE}/runs/{done.id}")).status == 200

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.retention import RetentionRule
 from service.retention.conditions import like
@@ -66,6 +67,16 @@ def test_daylight_saving_neither_skips_nor_repeats_a_run(after: tuple[int, int, 
 def test_a_rule_without_schedule_or_switched_off_has_no_moment() -> None:
     assert next_moment(_rule(release="release")) is None
     assert next_moment(_rule(release="release", schedule="0 3 * * *", enabled=False)) is None
+
+
+@pytest.mark.parametrize("schedule", ["* * * * *", "*/30 3 * * *", "0,59 0 1 1 *", "10-11 * * * *"])
+def test_a_rule_runs_once_an_hour_at_most_unless_it_was_saved_before(schedule: str) -> None:
+    said = {"name": "x", "kind": "delete", "release": "release", "schedule": schedule}
+    with pytest.raises(ValidationError, match="should name one minute, since a rule runs once an hour at most"):
+        RetentionRule.model_validate(said)
+
+    assert RetentionRule.as_stored(said).schedule == schedule
+    assert _rule(release="release", schedule="*/60 * * * *").schedule == "*/60 * * * *"
 
 
 def test_a_pattern_is_anchored_and_only_its_stars_mean_something() -> None:

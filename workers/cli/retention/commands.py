@@ -12,6 +12,7 @@ from schemas.retention import RetentionRule
 from service.context import Context
 from service.errors import StartError
 from service.retention import reports, rules, runs
+from service.retention.ending import refuse_run
 from service.retention.entities import rule_entity, run_entity
 from service.retention.preview import preview_of
 from service.retention.rules import INSTANCE, RulePlace, StoredRule
@@ -83,8 +84,7 @@ def preview(rule_id: int | None, *, project: str | None, group: str | None, text
         async with preview_of(context.database, place, PreviewRequest(rule_id=rule_id, rule=unsaved)) as found:
             await print_preview(found, output)
 
-    # The list is read in one transaction, and the rules are noted as seen in another, before the list ends.
-    run_use_case(show, missing=_NO_RULE, connections=2)
+    run_use_case(show, missing=_NO_RULE)
 
 
 @retention.command("run")
@@ -123,7 +123,7 @@ def show_runs(run_id: UUID | None, *, rule_id: int | None, output: Output) -> No
                 print_runs(await runs.newest_runs(connection, rule_id=rule_id, limit=_MOST_RUNS), output)
             else:
                 found = await runs.find_run(connection, None, run_id)
-                outcome = await reports.outcome_of(connection, run_id)
+                outcome = await reports.outcome_of(connection, found)
                 await print_report(found, outcome, reports.stream_items(connection, run_id), output)
 
     run_use_case(show, missing=_NO_RUN)
@@ -157,12 +157,12 @@ def approve(run_id: UUID, *, is_sure: bool, output: Output) -> None:
 @click.argument("run_id", type=click.UUID)
 @output_option(*USUAL)
 def refuse(run_id: UUID, *, output: Output) -> None:
-    """Refuse the list of a run that waits for approval: it lapses, and nothing on it goes."""
+    """Refuse the list of a run that waits for approval: nothing on it goes."""
 
     async def act(context: Context) -> RetentionRun:
         async with context.database.transaction() as connection:
             locked = await runs.find_run(connection, None, run_id, lock=True)
-            return await runs.refuse_run(connection, locked, who="the command line")
+            return await refuse_run(connection, locked, user_id=None, who="the command line")
 
     _print_run(run_use_case(act, missing=_NO_RUN), output)
 

@@ -15,7 +15,9 @@ _GROW_WITH_A_BATCH: Final = (
     *("delete_files", "end_deletions", "delete_emptied_packages", "lock_displayed_packages"),
     *("lock_waking", "wake_deletions", "wake_released", "neglected_deletions", "fold_statistics"),
     *("prune_retention_items", "prune_retention_kept", "prune_retention_runs", "prune_spared"),
-    *("next_retention_items", "retention_outcomes"),
+    *("forget_retention_kept", "next_retention_items", "retention_outcomes"),
+    # A page shows the plan of all packages, and no reader waits for longer.
+    "retention_page",
     *("prune_outbox", "prune_deletions", "prune_answers", "deletion_figures", "outbox_figures"),
     # A check reads every file row, page by page, and waits for uploads of the keys that it takes aside.
     *("files_behind", "checksums_behind", "damaged_files_behind", "files_of_keys", "delete_damaged"),
@@ -34,7 +36,7 @@ _GROW_WITH_A_PACKAGE: Final = (
     # A package may have millions of files.
     *("mark_for_destruction", "show_in_error", "restore_files"),
     # A plan of retention reads all packages of all projects.
-    *("retention_totals", "retention_list", "retention_page", "store_retention_plan", "listed_packages"),
+    *("retention_totals", "retention_list", "store_retention_plan", "listed_packages"),
     "retention_items",
     # These count all files of a package, or of all.
     *("miscounted_packages", "count_package_anew", "miscounted_projects"),

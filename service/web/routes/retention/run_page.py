@@ -11,7 +11,9 @@ from schemas.http.retention import FateTotals
 from schemas.statuses import RESTORABLE
 from service.catalogue import overview
 from service.catalogue.overview import Person
+from service.http.keys import READS
 from service.infra.postgres.database import Connection
+from service.infra.postgres.expensive_reads import Cost
 from service.refusals import NotFoundError
 from service.retention import reports, rules, runs
 from service.retention.planning import project_paths
@@ -63,18 +65,15 @@ class RunView:
 
 
 async def run_page(
-    request: web.Request,
-    connection: Connection,
-    place: RuledPlace,
-    run_id: UUID,
-    *,
-    notice: str = "",
-    status: int = 200,
+    request: web.Request, place: RuledPlace, run_id: UUID, *, notice: str = "", status: int = 200
 ) -> web.Response:
     """Show a run with its report."""
-    view = await _view(connection, await runs.find_run(connection, place.key, run_id))
-    items = await reports.list_items(connection, run_id, read_wish(request, _FATES))
-    paths = {**view.paths, **await project_paths(connection, (one.project_id for one in items))}
+    async with request.app[READS].connection(Cost.PLANNED) as connection:
+        run = await runs.find_run(connection, place.key, run_id)
+        view = await _view(connection, run)
+        items = await reports.list_items(connection, run_id, read_wish(request, _FATES))
+        paths = {**view.paths, **await project_paths(connection, (one.project_id for one in items))}
+        rule = await _rule_of(connection, place, run)
     address = f"{place.address}/runs/{run_id}"
     return render(
         request,
@@ -84,11 +83,12 @@ async def run_page(
         base=place.base,
         address=place.address,
         it=view,
-        run=view.run,
-        rule=await _rule_of(connection, place, view.run),
+        run=run,
+        rule=rule,
         notice=notice,
         outcome=shown_outcome(request, address),
         most_totals=_MOST_TOTALS,
+        most_listing=reports.MOST_LISTING,
         items=[(one, _package_address(one, paths)) for one in items],
         tabs=fate_tabs(request, _FATES),
         first_address=first_address(request),
@@ -97,7 +97,7 @@ async def run_page(
 
 
 async def _view(connection: Connection, run: RetentionRun) -> RunView:
-    outcome = await reports.outcome_of(connection, run.id)
+    outcome = await reports.outcome_of(connection, run)
     people = await overview.people(connection, [each for each in (run.requested_by, run.approved_by) if each])
     found = [FateTotals.model_validate(one) for one in run.verdicts]
     totals = sorted(found, key=lambda one: (-one.packages, one.project_id))

@@ -16,7 +16,7 @@ from service.http.serving.streams import stream_list
 from service.infra.postgres.database import Connection
 from service.origins import actor_of
 from service.refusals import ConflictError, NotFoundError
-from service.retention import reports, runs
+from service.retention import ending, reports, runs
 from service.retention.entities import item_entity, report_entity
 from service.retention.runs import RunState
 from service.web.frame.rendering import render, see_other
@@ -58,8 +58,10 @@ async def show_runs(request: web.Request) -> web.Response:
 @_pages.page(_RUN)
 async def show_run(request: web.Request) -> web.Response:
     """Show a run: its plan, what became of its list, and what can be done about it."""
-    async with ruled_visit(request) as (connection, place):
-        return await run_page(request, connection, place, read_uuid(request, "run_id"))
+    run_id = read_uuid(request, "run_id")
+    async with ruled_visit(request) as (_, place):
+        pass
+    return await run_page(request, place, run_id)
 
 
 @_pages.resource(_RUN + "/packages.{kind:csv|json|ndjson}")
@@ -68,7 +70,7 @@ async def download_report(request: web.Request) -> web.StreamResponse:
     run_id, kind = read_uuid(request, "run_id"), request.match_info["kind"]
     async with ruled_visit(request) as (connection, place):
         run = await runs.find_run(connection, place.key, run_id)
-        head = report_entity(run, await reports.outcome_of(connection, run.id))
+        head = report_entity(run, await reports.outcome_of(connection, run))
         async with connection.transaction(readonly=True):
             rows = (item_entity(each) async for each in reports.stream_items(connection, run.id))
             return await stream_list(request, head, rows, _COLUMNS, file=(f"retention-{run.id}.{kind}", _FILES[kind]))
@@ -102,8 +104,8 @@ async def refuse_run(request: web.Request) -> web.Response:
     try:
         async with request.app[CONTEXT].database.transaction() as connection:
             run = await runs.find_run(connection, place.key, run_id, lock=True)
-            if run.state is not RunState.LAPSED:
-                await runs.refuse_run(connection, run, who=str(place.caller.username))
+            if run.state is not RunState.REFUSED:
+                await ending.refuse_run(connection, run, user_id=place.caller.user_id, who=str(place.caller.username))
     except ConflictError as error:
         return await _refused(request, place, run_id, error)
     return see_other(request, f"{place.address}/runs/{run_id}")
@@ -141,8 +143,7 @@ async def _own_projects(connection: Connection, place: RuledPlace) -> Collection
 
 async def _refused(request: web.Request, place: RuledPlace, run_id: UUID, error: ConflictError) -> web.Response:
     words = next(iter(error.body().values()))
-    async with request.app[CONTEXT].database.connection() as connection:
-        return await run_page(request, connection, place, run_id, notice=words, status=error.status)
+    return await run_page(request, place, run_id, notice=words, status=error.status)
 
 
 def _seen(fields: MultiMapping[str]) -> tuple[int, int]:
