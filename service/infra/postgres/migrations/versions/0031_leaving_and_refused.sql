@@ -1,6 +1,6 @@
 -- The lock of a version that leaves, and runs of retention rules that somebody refused.
 
--- step: the lock that a new package of a version needs
+-- step: the lock that a new package of a version needs.
 -- It waits for a worker that is about to end the last package of that version, or for a restore of it. A restore has
 -- this lock before it takes the version back, so an upload takes it before it writes the version. Always true.
 CREATE OR REPLACE FUNCTION lock_leaving_version(project_id bigint, package_type text, name text, version text)
@@ -14,6 +14,6 @@ BEGIN
 END
 $$;
 
--- step: who refused a run, and when
+-- step: who refused a run, and when.
 -- Its state stays `lapsed` in the table, so that the version before can read it.
 ALTER TABLE retention_run ADD COLUMN IF NOT EXISTS refused_by bigint, ADD COLUMN IF NOT EXISTS refused_at timestamptz;
