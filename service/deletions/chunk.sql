@@ -4,10 +4,10 @@
 WITH claimed AS MATERIALIZED (
     SELECT id, project_id, package_id, package_file_id, files_total FROM deletion
      WHERE id = ANY(:ids::uuid[]) AND claim = :claim
-), free AS MATERIALIZED (
-    SELECT project_id FROM (SELECT DISTINCT project_id FROM claimed) place WHERE deletion_hold_on(project_id) IS NULL
+), places AS MATERIALIZED (
+    SELECT project_id, deletion_hold_on(project_id) AS hold FROM (SELECT DISTINCT project_id FROM claimed) place
 ), ours AS MATERIALIZED (
-    SELECT c.* FROM claimed c JOIN free ON free.project_id = c.project_id
+    SELECT c.* FROM claimed c JOIN places p ON p.project_id = c.project_id WHERE p.hold IS NULL
 )
 SELECT f.id, f.storage_key, f.size, f.deletion_id FROM (
     SELECT f.id, f.storage_key, f.size, d.id AS deletion_id, d.files_total

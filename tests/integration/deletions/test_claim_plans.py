@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from pydantic_core import from_json
 
 from service.context import Context
-from service.infra.postgres.database import Connection
+from service.infra.postgres.database import Connection, fetch
 from service.infra.postgres.queries import named_query
 from tests.support.catalogue import query
 
@@ -79,3 +81,23 @@ async def test_a_chunk_reads_its_own_packages_alone(in_bulk: Context) -> None:
     }
 
     assert max(read.values()) < _CHUNK * _MOST_BUFFERS, read
+
+
+async def test_the_hold_of_a_project_is_read_once_for_a_chunk(in_bulk: Context) -> None:
+    """Each call of the function costs as much as the rest of a row."""
+    claim, none = uuid4(), timedelta(0)
+    async with in_bulk.database.connection() as connection, _undone(connection):
+        await connection.execute("SET LOCAL track_functions = 'all'")
+        found = await connection.fetch("SELECT id FROM deletion ORDER BY id LIMIT $1", _CHUNK)
+        ids = [row["id"] for row in found]
+        lease = timedelta(minutes=1)
+        claimed = await fetch(
+            connection, "claim_deletions", ids=ids, claim=claim, lease=lease, grace=none, policy_grace=none
+        )
+        locked = await fetch(connection, "lock_claims", ids=ids, claim=claim)
+        await fetch(connection, "next_files", ids=ids, claim=claim, limit=_CHUNK)
+        calls = await connection.fetch("SELECT funcname, calls FROM pg_stat_xact_user_functions")
+
+    assert len(claimed) == len(locked) == _CHUNK
+    called = {row["funcname"]: row["calls"] for row in calls}
+    assert (called["deletion_hold_on"], called["grace_of"]) == (3, 1)
