@@ -268,7 +268,7 @@ async def test_a_stream_hands_out_its_session_and_opens_no_other_when_that_has_e
     path = f"{VAULT}/-/deletions/{deletion.id}/live"
     named = {"X-Forwarded-User": "mary"}
     async with browsing(filled, **_PROXY) as browser, asyncio.timeout(10), browser.stream(path, **named) as stream:
-        await stream.content.readuntil(b"\r\n\r\n")
+        await stream.content.readuntil(b"\n\n")
         assert "packyard" in browser.cookies
         await query(filled, "DELETE FROM web_session")
         assert (await stream.text()).split() == ["event:", "over", "data:"]
