@@ -28,7 +28,7 @@ from service.web.parameters import read_number, read_uuid, reason_of
 from service.web.prospects import find_file_prospect, find_prospect
 from service.web.routes.deletions import DELETION
 from service.web.routes.packages import FILE, PACKAGE
-from service.web.views import file_view, package_view, project_place
+from service.web.views import package_view, project_place
 from service.web.visits import project_to_change, project_visit, sent_form
 
 routes = PageRoutes()
@@ -73,7 +73,7 @@ async def ask_to_delete_file(request: web.Request) -> web.Response:
         "delete.html",
         place=project_place(found.project),
         package=view,
-        file=file_view(file),
+        file={"id": file["id"], "name": file["file_name"]},
         prospect=prospect,
     )
 

@@ -48,11 +48,14 @@ async def test_a_form_that_is_sent_twice_does_one_thing(filled: Context, maintai
     path = _package(package_id)
     page = await maintainer.get(path)
     file = next(part for part in page.text.split('"') if "/package_files/" in part and part.endswith("/delete"))
+    asked = await maintainer.get(file)
     of_file = [await maintainer.post(file, {"form_token": page.form_token}) for _ in range(2)]
     of_package = [await maintainer.post(f"{path}/delete", {"form_token": page.form_token}) for _ in range(2)]
     location = of_package[0].headers["Location"]
     undone = [await maintainer.post(f"{location}/restore", {"form_token": page.form_token}) for _ in range(2)]
 
+    assert asked.status == 200
+    assert "Delete the file a.bin? What goes 1 file" in asked.words
     assert {answer.status for answer in of_file + of_package} == {303}
     assert of_file[0].headers["Location"] == of_file[1].headers["Location"] != location
     assert of_package[1].headers["Location"] == location
