@@ -145,7 +145,7 @@ async def test_many_are_deleted_as_they_were_shown_and_followed_to_the_end(yard:
         await page.get_by_role("link", name="Delete many").click()
         await page.get_by_label("Name contains").fill("cask")
         await page.get_by_label("Type").select_option("generic")
-        await page.get_by_label("Keep the newest of each name").fill("5")
+        await page.get_by_label("Number of newest to keep of each name").fill("5")
         await page.get_by_role("button", name="Show what would go").click()
         await expect(page.locator("main")).to_contain_text("25 packages would go")
         await page.get_by_label("Reason").fill("only the newest")
@@ -299,7 +299,9 @@ async def test_operations_read_themselves_again_and_storage_works_without_script
 async def _judged(opened: Window) -> list[str]:
     overflow = await opened.overflow()
     wide = [f"{opened.page.url} is {overflow} px too wide"] if overflow else []
-    return [*await opened.violations(), *wide]
+    foot = await opened.page.evaluate("document.querySelector('.foot')?.getBoundingClientRect().bottom - innerHeight")
+    floating = [f"{opened.page.url} has {-foot} px below its footer"] if foot is not None and foot < -1 else []
+    return [*await opened.violations(), *wide, *floating]
 
 
 async def _pages(opened: Window) -> list[str]:
