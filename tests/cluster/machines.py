@@ -115,9 +115,8 @@ def shut_down(names: Sequence[str]) -> None:
 
 def _forget_names() -> None:
     """Remove the mount that `ip netns add` made for its names, unless other programs have names there."""
-    if _NAMES.is_mount() and not any(_NAMES.iterdir()):
+    while _NAMES.is_mount() and not any(_NAMES.iterdir()):
         _run("umount", _NAMES)
-        _NAMES.rmdir()
 
 
 def existing(names: Iterable[str]) -> list[str]:
