@@ -22,6 +22,9 @@ Manifest = dict[str, Any]
 
 def install_addons(plan: Plan) -> None:
     """Install those that are built; each runs on the first node, which no test takes away."""
+    # Without it nobody can run a command in a pod or read its log: the API server may not ask the kubelets.
+    rights = ("--clusterrole=system:kubelet-api-admin", "--user=kube-apiserver-kubelet-client")
+    kubectl(plan, "create", "clusterrolebinding", "api-server-to-kubelets", *rights)
     install_dns(plan)
     place = {"spec": {"replicas": 1, "template": {"spec": {"nodeSelector": _first(plan)}}}}
     kubectl(plan, "-n", "kube-system", "patch", "deployment", "coredns", "--type=strategic", "-p", json.dumps(place))
