@@ -115,8 +115,14 @@ def shut_down(names: Sequence[str]) -> None:
 
 def _forget_names() -> None:
     """Remove the mount that `ip netns add` made for its names, unless other programs have names there."""
-    while _NAMES.is_mount() and not any(_NAMES.iterdir()):
+    while _names_are_mounted() and not any(_NAMES.iterdir()):
         _run("umount", _NAMES)
+
+
+def _names_are_mounted() -> bool:
+    # `Path.is_mount` cannot see it: the folder is mounted on itself, so its device is that of its parent.
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return any(line.split()[4] == str(_NAMES) for line in mounts)
 
 
 def existing(names: Iterable[str]) -> list[str]:
