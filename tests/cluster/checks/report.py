@@ -97,7 +97,7 @@ def as_table(outcomes: Sequence[Outcome]) -> str:
         if outcome.figures
     ]
     wrong = [
-        f"- {outcome.case} failed: {problem}"
+        f"- {outcome.case} failed: {problem.partition(chr(10))[0]}"
         for outcome in outcomes
         for problem in outcome.problems
         if outcome.problems != [UNTESTED]
