@@ -97,6 +97,7 @@ async def test_a_repair_finds_all_that_is_left_of_uploads_and_touches_nothing_el
     assert (told["files"], told["physical_bytes"]) == (files[0], files[1])
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(300)
 async def test_a_worker_killed_in_the_middle_of_removals_leaves_nothing_to_repair(
     yard_of_each_store: Yard, settings_of_each_store: Settings, servers: Servers, tmp_path: Path

@@ -87,6 +87,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
             process.kill()
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(240)
 def test_a_stack_lives_through_kills_and_leaves_nothing_behind(up: Up) -> None:
     up.start()
