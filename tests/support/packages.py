@@ -11,6 +11,7 @@ from yarl import URL
 from service.context import Context
 from service.importing.imports import import_packages
 from service.importing.lines import Line
+from tests.support.browsing import Client
 from tests.support.catalogue import query
 
 EXTERNAL: Final = "https://yard.example"
@@ -24,6 +25,9 @@ GROUP: Final = f"{API}/groups/acme/packages"
 GENERIC: Final = f"{PUBLIC}/generic/app/1.0/app.bin"
 PRIVATE_GENERIC: Final = f"{PRIVATE}/generic/app/1.0/app.bin"
 
+CREATED: Final = (201, {"message": "201 Created"})
+CHALLENGE: Final = 'Basic realm="GitLab Packages Registry"'
+"""Asks nobody who they are, where a package is downloaded or uploaded."""
 UNAUTHORIZED: Final = (401, {"message": "401 Unauthorized"})
 FORBIDDEN: Final = (403, {"message": "403 Forbidden"})
 NO_PROJECT: Final = (404, {"message": "404 Project Not Found"})
@@ -59,6 +63,16 @@ def token(name: str) -> dict[str, str]:
 MAINTAINER: Final = token("maintainer-token")
 DEVELOPER: Final = token("developer-token")
 REPORTER: Final = token("reporter-token")
+
+
+def generic_place(name: str = "app", version: str = "1.0", file_name: str = "app.bin") -> URL:
+    """Return the address of a generic file in the public project; all parts are encoded already."""
+    return URL(f"{PUBLIC}/generic/{name}/{version}/{file_name}", encoded=True)
+
+
+async def put_generic(client: Client, place: URL | str = GENERIC, data: bytes = b"x") -> ClientResponse:
+    """Upload a generic file as a developer."""
+    return await client.put(place, data=data, headers=DEVELOPER)
 
 
 async def json_of(answer: ClientResponse) -> Any:

@@ -88,8 +88,8 @@ def _metadata_of(archive: bytes) -> bytes:
 
 def _is_metadata(path: str) -> bool:
     # Charts below it have a Chart.yaml too, deeper.
-    parts = path.removeprefix("./").split("/")
-    return len(parts) == 2 and parts[1] == "Chart.yaml"  # noqa: PLR2004 - folder and file
+    _, _, below = path.removeprefix("./").partition("/")
+    return below == "Chart.yaml"
 
 
 def _require_plain(text: str) -> None:

@@ -1,21 +1,10 @@
 """Requests that no client means: odd values are answered with 4xx, and each wrong part is named."""
 
-from typing import Any
-
 import pytest
-from aiohttp import ClientResponse
 from yarl import URL
 
 from tests.integration.conftest import Client
-
-
-def _as(token: str) -> dict[str, str]:
-    return {"PRIVATE-TOKEN": token} if token else {}
-
-
-async def _json(answer: ClientResponse) -> Any:
-    assert answer.headers["Content-Type"] == "application/json"
-    return await answer.json()
+from tests.support.packages import json_of, token
 
 
 async def test_every_answer_carries_the_security_headers_and_a_request_id(client: Client) -> None:
@@ -30,16 +19,16 @@ async def test_every_answer_carries_the_security_headers_and_a_request_id(client
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
     [
-        ("DELETE", "/api/v4/projects/100/packages/1?reason=%00", _as("maintainer-token"), 400),
+        ("DELETE", "/api/v4/projects/100/packages/1?reason=%00", token("maintainer-token"), 400),
         ("GET", f"/api/v4/projects/{'9' * 5_000}/packages", {}, 404),
         ("GET", f"/api/v4/groups/{'9' * 5_000}/packages", {}, 404),
         ("GET", "/api/v4/projects/100/packages?package_name=%FF%00", {}, 400),
         ("GET", "/api/v4/projects/%FF/packages", {}, 404),
-        ("GET", "/api/v4/projects/100/packages", _as("t\u00f6ken"), 401),
+        ("GET", "/api/v4/projects/100/packages", token("t\u00f6ken"), 401),
         (
             "DELETE",
             "/api/v4/projects/100/packages/1",
-            {**_as("maintainer-token"), "If-Unmodified-Since": "Mon, 01 Jan 99999999999 00:00:00 GMT"},
+            {**token("maintainer-token"), "If-Unmodified-Since": "Mon, 01 Jan 99999999999 00:00:00 GMT"},
             404,
         ),
     ],
@@ -69,10 +58,10 @@ async def test_every_wrong_part_of_an_upload_is_named(client: Client) -> None:
     answer = await client.put(
         URL("/api/v4/projects/100/packages/generic/se~l/1../f~?status=x&select=y", encoded=True),
         data=b"x",
-        headers=_as("developer-token"),
+        headers=token("developer-token"),
     )
 
-    assert await _json(answer) == {
+    assert await json_of(answer) == {
         "error": "package_name is invalid, package_version is invalid, file_name is invalid,"
         " status does not have a valid value, select does not have a valid value"
     }

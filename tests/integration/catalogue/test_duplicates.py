@@ -3,25 +3,20 @@
 from service.context import Context
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query
-
-_GENERIC = "/api/v4/projects/100/packages/generic/app/1.0/app.bin"
-
-
-def _as(token: str) -> dict[str, str]:
-    return {"PRIVATE-TOKEN": token} if token else {}
+from tests.support.packages import GENERIC, token
 
 
 async def test_a_package_published_again_after_a_failed_deletion_is_no_duplicate(
     filled: Context, client: Client
 ) -> None:
     package_id = await publish(filled)
-    await client.delete(f"/api/v4/projects/100/packages/{package_id}", headers=_as("maintainer-token"))
+    await client.delete(f"/api/v4/projects/100/packages/{package_id}", headers=token("maintainer-token"))
     await query(filled, "UPDATE deletion SET state = 'failed', finished_at = now()")
     await query(filled, "UPDATE package SET status = 'error'")
     await query(filled, "UPDATE package_file SET status = 'error'")
     await query(filled, "UPDATE directory_group SET generic_duplicates_allowed = false")
 
-    statuses = [(await client.put(_GENERIC, data=b"x", headers=_as("developer-token"))).status for _ in range(2)]
+    statuses = [(await client.put(GENERIC, data=b"x", headers=token("developer-token"))).status for _ in range(2)]
 
     assert statuses == [201, 400]
 
@@ -33,6 +28,6 @@ async def test_the_exception_of_an_outer_group_holds_where_an_inner_one_says_non
     await query(filled, "UPDATE directory_group SET generic_duplicate_exception_regex = 'a[p]+' WHERE path = 'acme'")
     await query(filled, "UPDATE directory_group SET generic_duplicates_allowed = false WHERE path = 'acme/labs'")
 
-    statuses = [(await client.put(path, data=b"x", headers=_as("developer-token"))).status for _ in range(2)]
+    statuses = [(await client.put(path, data=b"x", headers=token("developer-token"))).status for _ in range(2)]
 
     assert statuses == [201, 201]

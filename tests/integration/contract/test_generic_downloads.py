@@ -3,15 +3,13 @@
 import hashlib
 
 import pytest
-from aiohttp import ClientResponse
-from yarl import URL
 
 from schemas.statuses import PackageStatus
 from service.context import Context
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish
 from tests.support.packages import (
-    DEVELOPER,
+    CHALLENGE,
     GENERIC,
     MAINTAINER,
     NO_PACKAGE,
@@ -22,26 +20,18 @@ from tests.support.packages import (
     UNAUTHORIZED,
     bring_in,
     file_ids,
+    generic_place,
     json_of,
     put_file_status,
+    put_generic,
     put_status,
     token,
     told,
 )
 
-_CHALLENGE = 'Basic realm="GitLab Packages Registry"'
-
-
-def _place(name: str = "app", version: str = "1.0", file_name: str = "app.bin") -> URL:
-    return URL(f"{PUBLIC}/generic/{name}/{version}/{file_name}", encoded=True)
-
-
-async def _put(client: Client, place: URL | str = GENERIC, data: bytes = b"x") -> ClientResponse:
-    return await client.put(place, data=data, headers=DEVELOPER)
-
 
 async def test_a_download_says_what_it_is(client: Client) -> None:
-    await _put(client, data=b"bytes")
+    await put_generic(client, data=b"bytes")
 
     down, head = await client.get(GENERIC), await client.head(GENERIC)
 
@@ -77,7 +67,12 @@ async def test_a_download_needs_an_installable_package(filled: Context, client: 
 async def test_a_missing_package_or_file_is_not_found(filled: Context, client: Client) -> None:
     await publish(filled)
 
-    for place in (_place(name="none"), _place(version="9"), _place(file_name="none"), _place(name="APP")):
+    for place in (
+        generic_place(name="none"),
+        generic_place(version="9"),
+        generic_place(file_name="none"),
+        generic_place(name="APP"),
+    ):
         assert await told(await client.get(place)) == NO_PACKAGE
 
 
@@ -91,7 +86,7 @@ async def test_a_missing_package_or_file_is_not_found(filled: Context, client: C
     ],
 )
 async def test_a_download_that_leads_elsewhere_is_400(client: Client, name: str, version: str, file_name: str) -> None:
-    assert (await client.get(_place(name, version, file_name))).status == 400
+    assert (await client.get(generic_place(name, version, file_name))).status == 400
 
 
 async def test_a_download_from_a_private_project_asks_nobody_who_he_is(filled: Context, client: Client) -> None:
@@ -100,7 +95,7 @@ async def test_a_download_from_a_private_project_asks_nobody_who_he_is(filled: C
     answer = await client.get(PRIVATE_GENERIC)
 
     assert await told(answer) == UNAUTHORIZED
-    assert answer.headers["WWW-Authenticate"] == _CHALLENGE
+    assert answer.headers["WWW-Authenticate"] == CHALLENGE
 
 
 @pytest.mark.parametrize(("name", "status"), [("guest-token", 403), ("stranger-token", 404), ("reporter-token", 200)])
@@ -116,7 +111,7 @@ async def test_an_unknown_project_is_401_to_nobody_and_404_to_others(client: Cli
     nobody, somebody = await client.get(place), await client.get(place, headers=REPORTER)
 
     assert await told(nobody) == UNAUTHORIZED
-    assert nobody.headers["WWW-Authenticate"] == _CHALLENGE
+    assert nobody.headers["WWW-Authenticate"] == CHALLENGE
     assert await told(somebody) == NO_PROJECT
 
 
@@ -127,7 +122,7 @@ async def test_bad_credentials_on_a_public_project(filled: Context, client: Clie
     bad_basic = await client.get(GENERIC, headers={"Authorization": "Basic bm9ib2R5Om5vbnNlbnNl"})
 
     assert await told(bad_token) == UNAUTHORIZED
-    assert bad_token.headers["WWW-Authenticate"] == _CHALLENGE
+    assert bad_token.headers["WWW-Authenticate"] == CHALLENGE
     assert bad_basic.status == 200
 
 

@@ -5,39 +5,30 @@ import json
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse
-from yarl import URL
 
 from service.context import Context
 from tests.integration.conftest import Client
 from tests.support.catalogue import objects_in, query
 from tests.support.packages import (
+    CREATED,
     DEVELOPER,
     GENERIC,
     PUBLIC,
+    generic_place,
     listed,
+    put_generic,
     told,
 )
-
-_CREATED = (201, {"message": "201 Created"})
-
-
-def _place(name: str = "app", version: str = "1.0", file_name: str = "app.bin") -> URL:
-    return URL(f"{PUBLIC}/generic/{name}/{version}/{file_name}", encoded=True)
-
-
-async def _put(client: Client, place: URL | str = GENERIC, data: bytes = b"x") -> ClientResponse:
-    return await client.put(place, data=data, headers=DEVELOPER)
 
 
 @pytest.mark.parametrize("name", ["app", "A.b_c-d+e", "0", "a" * 255, "..a", "a%2Bb", "a.b%2E"])
 async def test_a_package_name_is_made_of_letters_digits_and_four_signs(client: Client, name: str) -> None:
-    assert await told(await _put(client, _place(name=name))) == _CREATED
+    assert await told(await put_generic(client, generic_place(name=name))) == CREATED
 
 
 @pytest.mark.parametrize("name", ["a b", "a@b", "a%2Fb", "%40a", "gr%C3%BCn", "a%00", "a%7Eb", "%2e%2e", "%2e"])
 async def test_any_other_package_name_is_refused(client: Client, objects: Path, name: str) -> None:
-    answer = await _put(client, _place(name=name.replace(" ", "%20")))
+    answer = await put_generic(client, generic_place(name=name.replace(" ", "%20")))
 
     assert await told(answer) == (400, {"error": "package_name is invalid"})
     assert objects_in(objects) == set()
@@ -60,7 +51,7 @@ async def test_any_other_package_name_is_refused(client: Client, objects: Path, 
     ],
 )
 async def test_these_versions_are_taken(client: Client, version: str) -> None:
-    assert await told(await _put(client, _place(version=version))) == _CREATED
+    assert await told(await put_generic(client, generic_place(version=version))) == CREATED
 
 
 @pytest.mark.parametrize(
@@ -81,35 +72,38 @@ async def test_these_versions_are_taken(client: Client, version: str) -> None:
     ],
 )
 async def test_these_versions_are_refused(client: Client, objects: Path, version: str) -> None:
-    assert await told(await _put(client, _place(version=version))) == (400, {"error": "package_version is invalid"})
+    assert await told(await put_generic(client, generic_place(version=version))) == (
+        400,
+        {"error": "package_version is invalid"},
+    )
     assert objects_in(objects) == set()
 
 
 @pytest.mark.parametrize("file_name", ["a", "A.b_c-d+e", "a~b", "a.tar.gz", "-a", "a%2Bb%2E1", "a%7Eb"])
 async def test_a_file_name_is_made_of_letters_digits_and_five_signs(client: Client, file_name: str) -> None:
-    assert await told(await _put(client, _place(file_name=file_name))) == _CREATED
+    assert await told(await put_generic(client, generic_place(file_name=file_name))) == CREATED
 
 
 @pytest.mark.parametrize("file_name", ["~a", "a~", "a%20b", "a@b", "gr%C3%BCn", "a%00", "%2e%2e", "a%2525"])
 async def test_any_other_file_name_is_refused(client: Client, objects: Path, file_name: str) -> None:
-    answer = await _put(client, _place(file_name=file_name))
+    answer = await put_generic(client, generic_place(file_name=file_name))
 
     assert await told(answer) == (400, {"error": "file_name is invalid"})
     assert objects_in(objects) == set()
 
 
 async def test_directories_before_the_file_name_are_stored_as_one_name(filled: Context, client: Client) -> None:
-    place = _place(file_name="dir/sub/file.bin")
+    place = generic_place(file_name="dir/sub/file.bin")
 
-    up = await _put(client, place, b"deep")
+    up = await put_generic(client, place, b"deep")
     down = await client.get(place)
 
-    assert await told(up) == _CREATED
+    assert await told(up) == CREATED
     assert await down.read() == b"deep"
     (package_id,) = await listed(await client.get(PUBLIC), "id")
     files = await client.get(f"{PUBLIC}/{package_id}/package_files")
     assert await listed(files, "file_name") == ["dir%2Fsub%2Ffile.bin"]
-    assert (await client.get(_place(file_name="file.bin"))).status == 404
+    assert (await client.get(generic_place(file_name="file.bin"))).status == 404
 
 
 @pytest.mark.parametrize(
@@ -123,9 +117,9 @@ async def test_directories_before_the_file_name_are_stored_as_one_name(filled: C
 async def test_a_name_with_directories_is_encoded_as_a_whole(
     filled: Context, client: Client, sent: str, stored: str, attached: str
 ) -> None:
-    place = _place(file_name=sent)
+    place = generic_place(file_name=sent)
 
-    assert await told(await _put(client, place, b"deep")) == _CREATED
+    assert await told(await put_generic(client, place, b"deep")) == CREATED
 
     down = await client.get(place)
     assert (down.status, await down.read()) == (200, b"deep")
@@ -139,22 +133,22 @@ async def test_a_name_with_directories_is_encoded_as_a_whole(
 )
 async def test_directories_that_lead_elsewhere_are_refused(client: Client, objects: Path, path: str) -> None:
     for method in ("PUT", "GET"):
-        answer = await client.request(method, _place(file_name=path), data=b"x", headers=DEVELOPER)
+        answer = await client.request(method, generic_place(file_name=path), data=b"x", headers=DEVELOPER)
         assert answer.status in {400, 404}
-    assert (await _put(client, _place(file_name="%2e%2e/a"))).status == 400
+    assert (await put_generic(client, generic_place(file_name="%2e%2e/a"))).status == 400
     assert objects_in(objects) == set()
 
 
 @pytest.mark.parametrize("status", ["default", "hidden"])
 async def test_a_status_can_be_given(filled: Context, client: Client, status: str) -> None:
-    assert await told(await _put(client, f"{GENERIC}?status={status}")) == _CREATED
+    assert await told(await put_generic(client, f"{GENERIC}?status={status}")) == CREATED
 
     assert [row["status"] for row in await query(filled, "SELECT status FROM package")] == [status]
 
 
 @pytest.mark.parametrize("status", ["", "processing", "error", "pending_destruction", "deprecated", "x"])
 async def test_no_other_status_can_be_given(client: Client, status: str) -> None:
-    assert await told(await _put(client, f"{GENERIC}?status={status}")) == (
+    assert await told(await put_generic(client, f"{GENERIC}?status={status}")) == (
         400,
         {"error": "status does not have a valid value"},
     )
@@ -162,7 +156,7 @@ async def test_no_other_status_can_be_given(client: Client, status: str) -> None
 
 @pytest.mark.parametrize("select", ["", "package", "x"])
 async def test_select_is_package_file_or_nothing(client: Client, select: str) -> None:
-    assert await told(await _put(client, f"{GENERIC}?select={select}")) == (
+    assert await told(await put_generic(client, f"{GENERIC}?select={select}")) == (
         400,
         {"error": "select does not have a valid value"},
     )
@@ -171,13 +165,13 @@ async def test_select_is_package_file_or_nothing(client: Client, select: str) ->
 async def test_the_body_is_the_file(client: Client) -> None:
     content = bytes(range(256)) * 100
 
-    await _put(client, data=content)
+    await put_generic(client, data=content)
 
     assert await (await client.get(GENERIC)).read() == content
 
 
 async def test_a_body_of_nothing_is_an_empty_file_not_a_missing_one(client: Client) -> None:
-    assert await told(await client.put(GENERIC, headers=DEVELOPER)) == _CREATED
+    assert await told(await client.put(GENERIC, headers=DEVELOPER)) == CREATED
 
     down = await client.get(GENERIC)
     assert (down.status, await down.read(), down.headers["Content-Length"]) == (200, b"", "0")

@@ -5,14 +5,14 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse
-from yarl import URL
 
 from service.context import Context
 from tests.integration.conftest import Client
 from tests.integration.contract.conftest import ClientWith
 from tests.support.catalogue import objects_in, publish, query, status_of
 from tests.support.packages import (
+    CHALLENGE,
+    CREATED,
     DEVELOPER,
     FORBIDDEN,
     GENERIC,
@@ -24,25 +24,17 @@ from tests.support.packages import (
     UNAUTHORIZED,
     bring_in,
     file_ids,
+    generic_place,
     json_of,
     listed,
     put_file_status,
+    put_generic,
     put_status,
     token,
     told,
 )
 
-_CREATED = (201, {"message": "201 Created"})
 _DUPLICATE = (400, {"message": "400 Bad request - Duplicate package is not allowed"})
-_CHALLENGE = 'Basic realm="GitLab Packages Registry"'
-
-
-def _place(name: str = "app", version: str = "1.0", file_name: str = "app.bin") -> URL:
-    return URL(f"{PUBLIC}/generic/{name}/{version}/{file_name}", encoded=True)
-
-
-async def _put(client: Client, place: URL | str = GENERIC, data: bytes = b"x") -> ClientResponse:
-    return await client.put(place, data=data, headers=DEVELOPER)
 
 
 async def _count(filled: Context, table: str) -> int:
@@ -65,11 +57,11 @@ async def _forbid_duplicates(filled: Context, *, group_id: int = 10, regex: str 
 
 
 async def test_an_upload_is_answered_201_created(client: Client) -> None:
-    assert await told(await _put(client)) == _CREATED
+    assert await told(await put_generic(client)) == CREATED
 
 
 async def test_with_select_an_upload_is_answered_with_the_record(filled: Context, client: Client) -> None:
-    status, record = await told(await _put(client, f"{GENERIC}?select=package_file", b"bytes"))
+    status, record = await told(await put_generic(client, f"{GENERIC}?select=package_file", b"bytes"))
 
     (package_id,) = await listed(await client.get(PUBLIC), "id")
     assert status == 200
@@ -82,13 +74,13 @@ async def test_with_select_an_upload_is_answered_with_the_record(filled: Context
 
 
 async def test_the_record_has_the_fields_of_verification_as_well(client: Client) -> None:
-    record = await json_of(await _put(client, f"{GENERIC}?select=package_file"))
+    record = await json_of(await put_generic(client, f"{GENERIC}?select=package_file"))
 
     assert {"verification_checksum", "verification_state", "new_file_path"} <= set(record)
 
 
 async def test_the_record_has_the_sha256_and_neither_md5_nor_sha1(client: Client) -> None:
-    record = await json_of(await _put(client, f"{GENERIC}?select=package_file", b"bytes"))
+    record = await json_of(await put_generic(client, f"{GENERIC}?select=package_file", b"bytes"))
 
     assert (record["file_md5"], record["file_sha1"]) == (None, None)
     assert record["file_sha256"] == hashlib.sha256(b"bytes").hexdigest()
@@ -110,8 +102,8 @@ async def test_a_file_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(
     filled: Context, client_with: ClientWith, objects: Path
 ) -> None:
     async with client_with(generic_max_file_size=1_000) as client:
-        assert await told(await _put(client, data=b"x" * 1_000)) == _CREATED
-        answer = await _put(client, _place(file_name="large"), b"x" * 1_001)
+        assert await told(await put_generic(client, data=b"x" * 1_000)) == CREATED
+        answer = await put_generic(client, generic_place(file_name="large"), b"x" * 1_001)
 
         assert await told(answer) == (400, {"message": "400 Bad request - File is too large"})
         assert len(objects_in(objects)) == await _count(filled, "package_file") == 1
@@ -134,7 +126,7 @@ async def test_a_file_of_unknown_length_is_measured_as_it_comes(
 
 async def test_a_limit_of_0_is_none(client_with: ClientWith) -> None:
     async with client_with(generic_max_file_size=0) as client:
-        assert await told(await _put(client, data=b"x" * 100_000)) == _CREATED
+        assert await told(await put_generic(client, data=b"x" * 100_000)) == CREATED
 
 
 async def test_the_limit_is_five_gibibytes_by_default(filled: Context) -> None:
@@ -146,7 +138,7 @@ async def test_an_upload_by_nobody_is_401_even_on_a_public_project(client: Clien
     answer = await client.put(path, data=b"x")
 
     assert await told(answer) == UNAUTHORIZED
-    assert answer.headers["WWW-Authenticate"] == _CHALLENGE
+    assert answer.headers["WWW-Authenticate"] == CHALLENGE
 
 
 @pytest.mark.parametrize(
@@ -169,10 +161,10 @@ async def test_who_may_not_upload(
 
 
 async def test_a_package_is_found_or_made_by_project_name_and_version(filled: Context, client: Client) -> None:
-    await _put(client)
-    await _put(client, _place(file_name="other"))
-    await _put(client, _place(version="2.0"))
-    await _put(client, _place(name="App"))
+    await put_generic(client)
+    await put_generic(client, generic_place(file_name="other"))
+    await put_generic(client, generic_place(version="2.0"))
+    await put_generic(client, generic_place(name="App"))
     await client.put(f"{PRIVATE}/generic/app/1.0/app.bin", data=b"x", headers=DEVELOPER)
 
     assert (await _count(filled, "package"), await _count(filled, "package_file")) == (4, 5)
@@ -188,7 +180,7 @@ async def test_an_upload_goes_into_any_package_that_is_not_being_deleted(
     package_id = await publish(filled)
     await put_status(filled, package_id, status)
 
-    assert await told(await _put(client)) == _CREATED
+    assert await told(await put_generic(client)) == CREATED
 
     assert await _count(filled, "package") == packages
     assert len(await file_ids(filled, package_id)) == 3 - packages
@@ -198,13 +190,13 @@ async def test_an_upload_goes_into_any_package_that_is_not_being_deleted(
 async def test_a_package_of_another_type_is_not_found(filled: Context, client: Client) -> None:
     await bring_in(filled, package_type="npm", name="app", version="1.0")
 
-    assert await told(await _put(client)) == _CREATED
+    assert await told(await put_generic(client)) == CREATED
     assert await _count(filled, "package") == 2
 
 
 async def test_an_upload_always_adds_a_file_even_of_the_same_name(filled: Context, client: Client) -> None:
     for _ in range(3):
-        await _put(client)
+        await put_generic(client)
 
     assert (await _count(filled, "package"), await _count(filled, "package_file")) == (1, 3)
 
@@ -213,7 +205,7 @@ async def test_a_given_status_is_applied_to_a_package_that_is_there(filled: Cont
     package_id = await publish(filled)
 
     for given, status in (("?status=hidden", "hidden"), ("", "hidden"), ("?status=default", "default")):
-        await _put(client, GENERIC + given)
+        await put_generic(client, GENERIC + given)
         assert await status_of(filled, package_id) == status
 
 
@@ -231,7 +223,7 @@ async def test_an_upload_by_a_job_carries_its_pipeline(filled: Context, client: 
 
 async def test_first_uploads_at_the_same_time_make_one_package(filled: Context, client: Client) -> None:
     async with asyncio.TaskGroup() as group:
-        asking = [group.create_task(_put(client, _place(file_name=f"f{number}"))) for number in range(8)]
+        asking = [group.create_task(put_generic(client, generic_place(file_name=f"f{number}"))) for number in range(8)]
 
     assert {task.result().status for task in asking} == {201}
     assert (await _count(filled, "package"), await _count(filled, "package_file")) == (1, 8)
@@ -242,10 +234,10 @@ async def test_where_duplicates_are_forbidden_the_same_file_name_is_refused(
 ) -> None:
     await _forbid_duplicates(filled)
 
-    assert await told(await _put(client)) == _CREATED
-    assert await told(await _put(client)) == _DUPLICATE
-    assert await told(await _put(client, _place(file_name="other"))) == _CREATED
-    assert await told(await _put(client, _place(version="2.0"))) == _CREATED
+    assert await told(await put_generic(client)) == CREATED
+    assert await told(await put_generic(client)) == _DUPLICATE
+    assert await told(await put_generic(client, generic_place(file_name="other"))) == CREATED
+    assert await told(await put_generic(client, generic_place(version="2.0"))) == CREATED
     assert len(objects_in(objects)) == await _count(filled, "package_file") == 3
 
 
@@ -260,9 +252,9 @@ async def test_a_regex_on_name_or_version_widens_what_is_allowed(
     allowed: bool,  # noqa: FBT001 - a column of a table
 ) -> None:
     await _forbid_duplicates(filled, regex=regex)
-    await _put(client)
+    await put_generic(client)
 
-    assert await told(await _put(client)) == (_CREATED if allowed else _DUPLICATE)
+    assert await told(await put_generic(client)) == (CREATED if allowed else _DUPLICATE)
 
 
 async def test_a_regex_never_narrows_what_is_allowed(filled: Context, client: Client) -> None:
@@ -272,7 +264,7 @@ async def test_a_regex_never_narrows_what_is_allowed(filled: Context, client: Cl
     )
 
     for _ in range(2):
-        assert await told(await _put(client)) == _CREATED
+        assert await told(await put_generic(client)) == CREATED
 
 
 async def test_the_nearest_group_that_says_something_about_duplicates_wins(filled: Context, client: Client) -> None:
@@ -281,7 +273,7 @@ async def test_the_nearest_group_that_says_something_about_duplicates_wins(fille
     await query(filled, "UPDATE directory_group SET generic_duplicates_allowed = true WHERE id = 11")
     own = await client.put(PRIVATE_GENERIC, data=b"x", headers=DEVELOPER)
 
-    assert [await told(answer) for answer in (*inherited, own)] == [_CREATED, _DUPLICATE, _CREATED]
+    assert [await told(answer) for answer in (*inherited, own)] == [CREATED, _DUPLICATE, CREATED]
 
 
 @pytest.mark.parametrize("status", ["processing", "pending_destruction"])
@@ -291,4 +283,4 @@ async def test_a_file_that_is_being_deleted_is_no_duplicate(filled: Context, cli
     await put_file_status(filled, file_id, status)
     await _forbid_duplicates(filled)
 
-    assert await told(await _put(client)) == _CREATED
+    assert await told(await put_generic(client)) == CREATED
