@@ -72,15 +72,15 @@ class Demo:
     async def explain(self) -> None:
         """Write what can be done now, for copy and paste."""
         commands, drawn, is_filled = await self._commands(), await self._drawn_tokens(), await self._is_filled()
-        # Nothing is awaited from here on: a script that waits for the first line finds the others, too.
-        self._reporter.heading(f"Packyard is ready: {self._plan.base_url}")
-        with_token = f"; sign in with {self._tokens[_CALLER]}" if is_filled else ""
-        self._reporter.say(f"open it in a browser{with_token}")
-        if drawn:
-            self._reporter.heading("Other machines can reach this instance, so the demo has random tokens:")
-            for owner, token in drawn:
-                self._reporter.say(f"  {owner:<8} {token}")
-        self._reporter.commands(commands)
+        with self._reporter.together():
+            self._reporter.heading(f"Packyard is ready: {self._plan.base_url}")
+            with_token = f"; sign in with {self._tokens[_CALLER]}" if is_filled else ""
+            self._reporter.say(f"open it in a browser{with_token}")
+            if drawn:
+                self._reporter.heading("Other machines can reach this instance, so the demo has random tokens:")
+                for owner, token in drawn:
+                    self._reporter.say(f"  {owner:<8} {token}")
+            self._reporter.commands(commands)
 
     async def _fill(self, context: Context, files: Path) -> None:
         made, downloaded = self._filled, self._plan.folder / "demo-published"

@@ -1,6 +1,7 @@
 """The output of `packyard up` for the person at the terminal: few lines, each of use."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,6 +12,12 @@ class Reporter:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write the lines of this block in one write, so that a reader of the first line finds the others."""
+        with self._console:
+            yield
 
     def say(self, text: str) -> None:
         """Write one line."""

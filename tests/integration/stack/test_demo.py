@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typing_extensions import override
 
 from service.context import Context
 from service.digests import token_digest
@@ -26,13 +27,28 @@ def _plan(settings: Settings, folder: Path, **changed: Any) -> StackPlan:
     return StackPlan(folder, {}, settings, postgres=None, rabbitmq=None, health_ports={}, state=state)
 
 
+class _Terminal(StringIO):
+    """Keeps each write, as another process would find them one after another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    @override
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        return super().write(text)
+
+
 async def _start(plan: StackPlan) -> str:
     """Do what a start of the yard does about the demo; return what it writes."""
-    written = StringIO()
+    written = _Terminal()
     demo = Demo(plan, Reporter(Console(file=written, width=200)), plan.folder / "packyard.env")
     await demo.set_tokens()
     await demo.fill(plan.folder)
     await demo.explain()
+    (ready,) = [text for text in written.writes if "Packyard is ready" in text]
+    assert "curl" in ready, "a reader of the first line does not find the commands yet"
     return written.getvalue()
 
 
