@@ -57,6 +57,7 @@ def write_json(path: Path, results: Sequence[Result]) -> None:
         "machine": {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
         "results": [asdict(result) for result in results],
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
