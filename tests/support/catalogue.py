@@ -188,5 +188,12 @@ def break_object(folder: Path, key: str) -> Path:
     return place
 
 
+async def break_object_of(context: Context, folder: Path, package_id: int) -> Path:
+    """Break the first object of the package; return the folder in its place."""
+    statement = "SELECT storage_key FROM package_file WHERE package_id = $1 ORDER BY id LIMIT 1"
+    (row,) = await query(context, statement, package_id)
+    return break_object(folder, row["storage_key"])
+
+
 async def _once(content: bytes) -> AsyncIterator[bytes]:
     yield content

@@ -11,6 +11,8 @@ from service.deletions.deletion import Deletion
 from service.deletions.outcome import AttemptOutcome, Failure, record_failures
 from service.deletions.ownership import Claims, release, renew
 
+_LEASE = timedelta(seconds=60)
+
 
 def with_settings(context: Context, **settings: object) -> Context:
     """Return the context with other settings."""
@@ -61,6 +63,15 @@ class Worker(Claims):
     async def renew(self, context: Context) -> int:
         """Renew the leases; return how many are still owned."""
         return await renew(context.deletions, self)
+
+
+async def claimed(
+    context: Context, deletion: Deletion, *, lease: timedelta = _LEASE, worker: Worker | None = None
+) -> Worker:
+    """Let the worker, a fresh one if none is given, claim the deletion for *lease*; return it."""
+    worker = worker or Worker()
+    await worker.claim(with_settings(context, lease=lease), deletion.id)
+    return worker
 
 
 async def try_claim(context: Context, deletion: Deletion) -> bool:
