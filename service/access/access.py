@@ -1,6 +1,6 @@
 """The rights of a caller: which projects and groups it sees, and what it may do there."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -120,6 +120,11 @@ async def project_levels(
 ) -> dict[int, AccessLevel]:
     """Return the caller's level, by id, in those projects below a group whose packages the caller may read."""
     projects = await readable_projects(connection, caller, group, exclude_subgroups=exclude_subgroups)
+    return levels_in(caller, projects)
+
+
+def levels_in(caller: Caller, projects: Mapping[int, ReadableProject]) -> dict[int, AccessLevel]:
+    """Return the caller's level, by id, in those of its readable projects whose packages are switched on."""
     return {
         project.id: AccessLevel.ADMIN if caller.is_admin else project.level
         for project in projects.values()

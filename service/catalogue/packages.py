@@ -61,6 +61,15 @@ async def list_in_group(
     return await _list(connection, list(projects), listing), projects
 
 
+async def list_among(connection: Connection, project_ids: Sequence[int], listing: PackageListing) -> PackagePage:
+    """Return a page of the packages of these projects; the caller has to be one who may read them.
+
+    Raises:
+        BadParametersError: the cursor is not one of this listing's.
+    """
+    return await _list(connection, project_ids, listing)
+
+
 async def find(connection: Connection, project: Project, package_id: int) -> Record:
     """Return the package alone.
 

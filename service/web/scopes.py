@@ -23,6 +23,7 @@ class PlaceScope:
     caller: Caller
     levels: Mapping[int, AccessLevel]
     """The caller's level in each project."""
+    paths: Mapping[int, str]
 
     @property
     def own(self) -> Mapping[int, AccessLevel]:
@@ -50,8 +51,11 @@ async def scope_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
     """
     if request.path.startswith("/groups/"):
         async with group_visit(request) as (connection, caller, group):
-            levels = await access.project_levels(connection, caller, group)
-            yield connection, PlaceScope(group_place(group), caller, levels)
+            projects = await access.readable_projects(connection, caller, group)
+            paths = {number: project.path for number, project in projects.items()}
+            yield connection, PlaceScope(group_place(group), caller, access.levels_in(caller, projects), paths)
         return
     async with project_visit(request) as (connection, found):
-        yield connection, PlaceScope(project_place(found.project), found.caller, {found.project.id: found.level})
+        project = found.project
+        levels, paths = {project.id: found.level}, {project.id: project.path}
+        yield connection, PlaceScope(project_place(project), found.caller, levels, paths)

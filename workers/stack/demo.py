@@ -42,6 +42,8 @@ _PROTECTED: Final = ("@orchard/worm", "1.0.0")
 """The package whose deletion fails, since it is protected after the deletion was accepted."""
 _MAINTAINER: Final = 3
 _CALLER: Final = "demo-maintainer-token"
+_OTHERS: Final = ("root", "owner", "developer", "reporter", "guest")
+"""Roles of the other users, as their tokens name them."""
 
 
 class Demo:
@@ -76,6 +78,8 @@ class Demo:
             self._reporter.heading(f"Packyard is ready: {self._plan.base_url}")
             with_token = f"; sign in with {self._tokens[_CALLER]}" if is_filled else ""
             self._reporter.say(f"open it in a browser{with_token}")
+            if is_filled and not drawn:
+                self._reporter.say(f"other users: {', '.join(f'demo-{role}-token' for role in _OTHERS)}")
             if drawn:
                 self._reporter.heading("Other machines can reach this instance, so the demo has random tokens:")
                 for owner, token in drawn:

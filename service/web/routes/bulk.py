@@ -15,6 +15,7 @@ from schemas.names import PackageType
 from schemas.statuses import DISPLAYABLE
 from service.deletions import bulk
 from service.deletions.bulk import BulkPlan, Wanted
+from service.deletions.planning import Candidate
 from service.deletions.viewing import overview as deletion_overview
 from service.deletions.viewing import views
 from service.deletions.viewing.entities import refusal_text
@@ -29,6 +30,7 @@ from service.web.frame.routing import GROUP, PROJECT, PageRoutes
 from service.web.parameters import reason_of
 from service.web.scopes import PlaceScope, scope_visit
 from service.web.sessions.forms import sign, verify
+from service.web.views import package_address
 from service.web.visits import sent_form
 
 routes = PageRoutes()
@@ -39,6 +41,15 @@ _PATH: Final = "/-/bulk_delete"
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedRow:
+    """A package that would go, and where its page is."""
+
+    package: Candidate
+    project_path: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanView:
     """A plan as a page shows it: its sums, the first of its packages, and why others are refused."""
 
@@ -46,7 +57,7 @@ class PlanView:
     files: int
     bytes: int
     remaining: int
-    named: Sequence[object]
+    named: Sequence[PlannedRow]
     refused: int
     reasons: Sequence[tuple[str, int]]
     batch_id: UUID
@@ -119,7 +130,7 @@ def _page(
     notice: str = "",
     status: int = 200,
 ) -> web.Response:
-    view = None if plan is None else _view(plan)
+    view = None if plan is None else _view(plan, scope.paths)
     return render(
         request,
         "bulk_delete.html",
@@ -136,18 +147,22 @@ def _page(
     )
 
 
-def _view(plan: BulkPlan) -> PlanView:
+def _view(plan: BulkPlan, paths: Mapping[int, str]) -> PlanView:
     reasons = Counter(refusal_text(refusal) for refusal in plan.refused.values())
     return PlanView(
         packages=len(plan.accepted),
         files=plan.files,
         bytes=plan.bytes,
         remaining=plan.remaining,
-        named=plan.accepted[:_NAMED],
+        named=[_planned(package, paths[package.project_id]) for package in plan.accepted[:_NAMED]],
         refused=len(plan.refused),
         reasons=reasons.most_common(_REASONS),
         batch_id=new_id(),
     )
+
+
+def _planned(package: Candidate, project_path: str) -> PlannedRow:
+    return PlannedRow(package, project_path, package_address(project_path, package.package_type, package.id))
 
 
 def _read_batch_id(request: web.Request, fields: MultiMapping[str]) -> UUID:

@@ -19,6 +19,7 @@ from service.web.deletions import MOST_PROJECTS, views_in
 from service.web.frame.rendering import render
 from service.web.frame.routing import PageRoutes
 from service.web.parameters import read_listing, with_parameters
+from service.web.routes.everywhere import find_packages
 from service.web.visits import visit
 
 routes = PageRoutes()
@@ -39,11 +40,14 @@ async def show_home(request: web.Request) -> web.Response:
         groups = (await browsing.list_groups(connection, caller, _ROOT_GROUPS)).rows
         ids = await access.readable_ids(connection, caller, limit=MOST_PROJECTS)
         group_figures = await overview.figures_of_groups(connection, [row.id for row in groups], ids)
-        newest = await _newest(connection, caller, ids, per_page=_NEWEST)
         failed = await _newest(connection, caller, ids, per_page=_FAILED, state=DeletionState.FAILED)
+        newest = await _newest(connection, caller, ids, per_page=_NEWEST + _FAILED)
+        # The page shows a deletion once.
+        newest = [details for details in newest if details not in failed][:_NEWEST]
         shown = {row.id for row in projects.rows} | {each.deletion.project_id for each in (*newest, *failed)}
         levels = await access.levels_among(connection, caller, shown, group_id=None)
         figures = await overview.figures_of(connection, levels)
+    words = listing.search
     return render(
         request,
         "home.html",
@@ -53,6 +57,7 @@ async def show_home(request: web.Request) -> web.Response:
         group_figures=group_figures,
         figures=figures,
         readable=levels,
+        found=await find_packages(request, ids, words) if words else None,
         newest=views_in(newest, levels, caller),
         failed=views_in(failed, levels, caller),
         first_address=with_parameters(request, page=None) if listing.page > 1 else None,

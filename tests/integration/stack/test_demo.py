@@ -67,6 +67,7 @@ async def test_an_empty_yard_gets_a_hundred_packages_and_whatever_else_can_be_tr
     assert "not complete" not in written
     assert "packages published" in written
     assert "open it in a browser; sign in with demo-maintainer-token" in written
+    assert "other users: demo-root-token, demo-owner-token, demo-developer-token, demo-reporter-token" in written
     assert "packages published" not in again
     kinds = await query(context, "SELECT package_type, count(*) FROM package GROUP BY 1 ORDER BY 1")
     assert [row["package_type"] for row in kinds] == ["generic", "maven", "npm", "pypi"]
@@ -135,4 +136,5 @@ async def test_the_demo_takes_nothing_from_users_who_are_there(
 
     assert "the demo is not complete: the users here are not the demo's: it would ~ user boss -> root (id 1)" in written
     assert "sign in with" not in written
+    assert "other users" not in written
     assert [row["username"] for row in await query(context, "SELECT username FROM directory_user")] == ["boss"]

@@ -73,7 +73,7 @@ async def test_what_would_be_refused_is_said_with_its_reason(filled: Context, ma
     page = await maintainer.get(f"{_BULK}?package_name=app&package_version=1.0")
 
     assert "1 would be refused" in page.words
-    assert "Package is deletion protected." in page.words
+    assert "Package is deletion protected. A protection rule names the role that may delete it" in page.words
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The contents of the pages, and their readers; nothing of the API changes for them."""
 
+import html
 import re
 from contextlib import AsyncExitStack
 from typing import Final
@@ -243,6 +244,52 @@ async def test_searches_of_pages_take_the_turns_that_those_of_the_api_have(fille
             assert (search.status, search.headers["Retry-After"]) == (503, "5")
             assert "That was refused other searches are under way" in search.words
             assert (await browser.get(path)).status == 200
+        home = await browser.get("/?search=app")
+        assert (home.status, "packages were not searched" in home.words) == (200, True)
+
+
+async def test_a_search_from_home_finds_the_packages_that_its_reader_may_read(
+    filled: Context, stranger: Browser, maintainer: Browser
+) -> None:
+    await publish(filled, name="pear-press")
+    await publish(filled, name="pear-vault", project_id=102)
+    for number in range(6):
+        await publish(filled, name="plum", version=f"1.{number}")
+    found = [(await browser.get("/?search=pear")).words for browser in (stranger, maintainer)]
+    listed = [(await browser.get("/-/packages?package_name=pear")).words for browser in (stranger, maintainer)]
+    many, none = await stranger.get("/?search=plum"), await stranger.get("/?search=nothing-like-it")
+
+    for words in (*found, *listed):
+        assert "pear-press acme/open" in words
+    assert ["pear-vault" in words for words in (*found, *listed)] == [False, True, False, True]
+    assert 'href="/-/packages?package_name=plum">All that match' in many.text
+    assert "No package has such a name." in none.words
+    assert "All that match" not in none.words
+
+
+async def test_the_packages_of_all_projects_are_paged_by_cursor(filled: Context, stranger: Browser) -> None:
+    for number in range(3):
+        await publish(filled, name="plum", version=f"1.{number}")
+    seen, address = list[str](), "/-/packages?per_page=2"
+    while address:
+        page = await stranger.get(address)
+        seen += re.findall(r"<bdi>(1\.[0-9])</bdi>", page.text)
+        following = re.search(r'href="([^"]+)" rel="next"', page.text)
+        address = f"/-/packages{html.unescape(following[1])}" if following else ""
+
+    assert seen == ["1.2", "1.1", "1.0"]
+
+
+async def test_home_shows_a_failed_deletion_once(filled: Context, stranger: Browser) -> None:
+    for name in ("broken", "going"):
+        await delete(filled, await publish(filled, name=name))
+    await query(
+        filled,
+        "UPDATE deletion SET state = 'failed', finished_at = now(), last_error = 'x' WHERE package_name = 'broken'",
+    )
+    page = await stranger.get("/")
+
+    assert page.words.count("broken") == page.words.count("going") == 1
 
 
 async def test_projects_are_in_the_order_of_the_paths_that_are_shown(filled: Context, maintainer: Browser) -> None:
