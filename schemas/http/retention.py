@@ -238,4 +238,4 @@ class PackageRetention(Resource):
     sentence: str | None
     reason: str | None
     next_run_at: Timestamp | None
-    """When the rule runs next that deletes it; null where none is scheduled."""
+    """When the first of the rules runs that would delete it; null where none of them is scheduled."""

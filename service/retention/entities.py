@@ -83,7 +83,7 @@ def retention_entity(
             verdict="untouched", rule_id=None, rule=None, sentence=None, reason=None, next_run_at=None
         )
     rule = rules[verdict.rule]
-    moments = {each.id: each.next_run_at for each in stored if each.paused_at is None}
+    moments = {each.id: each.deletes_next_at for each in stored}
     return PackageRetention(
         verdict=verdict.verdict,
         rule_id=rule.id,

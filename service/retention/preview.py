@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from schemas.http.retention import PreviewRequest
@@ -27,6 +28,7 @@ from service.retention.rules import RulePlace, StoredRule, note_seen, rules_arou
 _MOST: Final = 2
 """How many previews a process makes at the same time: each keeps a connection."""
 _PATIENCE_S: Final = 2
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,12 @@ class _Reading:
 async def fate_of(
     connection: Connection, project_id: int, package_id: int
 ) -> tuple[Verdict | None, list[PlannedRule], list[StoredRule]]:
-    """Return the verdict on one package, the rules of the plan, and as they are stored."""
+    """Return the verdict on one package, the rules of the plan, and as they are stored.
+
+    The rule that runs first decides, if several delete the package.
+    """
     place = RulePlace(project_id=project_id)
-    stored = await rules_around(connection, place)
+    stored = sorted(await rules_around(connection, place), key=lambda each: each.deletes_next_at or _NEVER)
     rules = planned(stored)
     verdicts = await RetentionPlan(place, rules, [package_id]).verdicts(connection)
     return (verdicts[0] if verdicts else None), rules, stored

@@ -74,6 +74,11 @@ class StoredRule:
         """Whether a preview or a dry run has shown the effect of exactly this version."""
         return self.seen_version == self.version
 
+    @property
+    def deletes_next_at(self) -> datetime | None:
+        """When the rule deletes next by its schedule; None if it does not, or only reports."""
+        return None if self.paused_at is not None or self.rule.dry_run else self.next_run_at
+
 
 @dataclass(frozen=True, slots=True)
 class InheritedRule:
@@ -184,7 +189,9 @@ async def change_rule(connection: Connection, stored: StoredRule, rule: Retentio
         ConflictError: the place has another one of that name.
     """
     has_changed = stored.rule.meaning() != rule.meaning()
-    is_rescheduled = (stored.rule.schedule, stored.rule.time_zone) != (rule.schedule, rule.time_zone)
+    is_rescheduled = any(
+        getattr(stored.rule, each) != getattr(rule, each) for each in ("schedule", "time_zone", "enabled")
+    )
     try:
         (row,) = await fetch(
             connection,

@@ -9,6 +9,7 @@ from service.deletions import counters
 from service.deletions.accept import AcceptedDeletion, PackageToDelete, accept_packages
 from service.deletions.deletion import Deletions, Origin
 from service.infra.postgres.database import Connection, execute, fetch, fetch_row
+from service.infra.postgres.records import row_reader
 from service.retention.conditions import PlannedRule, RetentionReason
 from service.retention.ending import finish_run
 from service.retention.planning import POLICY_LEVEL, RetentionPlan, Verdict, planned
@@ -21,6 +22,15 @@ _PORTION: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
+class _ListedPackage:
+    """A package on the list of a run, with its files and bytes when the list was made."""
+
+    package_id: int
+    files: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class _ItemOutcome:
     """The end of a package on a list, and the rule that keeps it, if it is not that of the run."""
 
@@ -29,6 +39,9 @@ class _ItemOutcome:
     reason: str | None
     rule_id: int | None
     rule: str | None
+
+
+_read_listed: Final = row_reader(_ListedPackage)
 
 
 async def delete_portion(deletions: Deletions, run: RetentionRun) -> bool:
@@ -44,12 +57,12 @@ async def delete_portion(deletions: Deletions, run: RetentionRun) -> bool:
         if room <= 0:
             return False
         rows = await fetch(connection, "next_retention_items", run_id=run.id, limit=room)
-        ids = [row["package_id"] for row in rows]
-        accepted = await _accept(connection, deletions, run, ids) if ids else []
-        if len(ids) < room:
+        listed = [_read_listed(row) for row in rows]
+        accepted = await _accept(connection, deletions, run, listed) if listed else []
+        if len(listed) < room:
             await finish_run(connection, run.id)
     counters.requested(accepted)
-    return len(ids) == room
+    return len(listed) == room
 
 
 async def _is_paused(connection: Connection, rule_id: int) -> bool:
@@ -66,16 +79,17 @@ async def _open_deletions(connection: Connection) -> int:
 
 
 async def _accept(
-    connection: Connection, deletions: Deletions, run: RetentionRun, ids: Sequence[int]
+    connection: Connection, deletions: Deletions, run: RetentionRun, listed: Sequence[_ListedPackage]
 ) -> list[AcceptedDeletion]:
     """Accept the deletions of those packages that the rules still let go, and note why the others stay."""
-    rows = await fetch(connection, "lock_retention_packages", package_ids=ids)
+    rows = await fetch(connection, "lock_retention_packages", package_ids=[each.package_id for each in listed])
     statuses = {row["id"]: row["status"] for row in rows}
     found, rules = await _judge(connection, run, list(statuses))
-    going = [each for each in ids if each in found and found[each].verdict == "deleted"]
+    outcomes = [_outcome(each, found.get(each.package_id), rules) for each in listed]
+    going = [one.package_id for one in outcomes if one.outcome == "deleted"]
     packages = [PackageToDelete(each, statuses[each], POLICY_LEVEL) for each in going]
     accepted = await accept_packages(connection, deletions, _origin(run), packages) if packages else []
-    await _note(connection, run, [_outcome(each, found.get(each), rules) for each in ids])
+    await _note(connection, run, outcomes)
     return accepted
 
 
@@ -104,13 +118,16 @@ async def _judge(
     return {one.package_id: one for one in verdicts}, rules
 
 
-def _outcome(package_id: int, verdict: Verdict | None, rules: Sequence[PlannedRule]) -> _ItemOutcome:
+def _outcome(listed: _ListedPackage, verdict: Verdict | None, rules: Sequence[PlannedRule]) -> _ItemOutcome:
     if verdict is None:
-        return _ItemOutcome(package_id, "kept", RetentionReason.CHANGED, None, None)
-    if verdict.verdict != "kept":
-        return _ItemOutcome(package_id, verdict.verdict, verdict.reason, None, None)
-    keeper = rules[verdict.rule]
-    return _ItemOutcome(package_id, "kept", verdict.reason, keeper.id, keeper.rule.name)
+        return _ItemOutcome(listed.package_id, "kept", RetentionReason.CHANGED, None, None)
+    if verdict.verdict == "kept":
+        keeper = rules[verdict.rule]
+        return _ItemOutcome(listed.package_id, "kept", verdict.reason, keeper.id, keeper.rule.name)
+    if (verdict.files, verdict.bytes) != (listed.files, listed.bytes):
+        # Somebody has published or deleted files since. The list that was shown or approved did not have them.
+        return _ItemOutcome(listed.package_id, "kept", RetentionReason.CHANGED, None, None)
+    return _ItemOutcome(listed.package_id, verdict.verdict, verdict.reason, None, None)
 
 
 def _origin(run: RetentionRun) -> Origin:

@@ -8,7 +8,7 @@ SELECT count(*) AS open FROM (
     SELECT FROM deletion WHERE cause = 'policy' AND state IN statuses(QUEUED) LIMIT :limit) queued;
 
 -- name: next_retention_items
-SELECT i.package_id FROM retention_item i
+SELECT i.package_id, i.files, i.bytes FROM retention_item i
  WHERE i.run_id = :run_id AND i.outcome = 'planned' ORDER BY i.package_id LIMIT :limit;
 
 -- name: lock_retention_packages

@@ -44,6 +44,10 @@ async def test_a_rule_is_kept_changed_and_removed_and_says_what_it_does(filled: 
         await client.put(path, json=_OLD | {"tags": ["*"], "schedule": "0 3 * * *"}, headers=MAINTAINER)
     )
     assert (same["version"], same["next_run_at"] is not None) == (2, True)
+    for is_enabled in (False, True):
+        said = _OLD | {"tags": ["*"], "schedule": "0 3 * * *", "enabled": is_enabled}
+        switched = await json_of(await client.put(path, json=said, headers=MAINTAINER))
+        assert (switched["version"], switched["next_run_at"]) == (2, same["next_run_at"] if is_enabled else None)
     status, refused = await told(await client.post(f"{_PROJECT}/retention_rules", json=_OLD, headers=MAINTAINER))
     assert (status, refused) == (409, {"message": "409 Conflict: the place has a rule of that name"})
     assert (await client.delete(path, headers=MAINTAINER)).status == 204
@@ -292,6 +296,13 @@ async def test_a_package_says_why_it_stays_and_when_it_goes(filled: Context, cli
     assert going["next_run_at"] == rule["next_run_at"]
     assert (staying["verdict"], staying["reason"], staying["next_run_at"]) == ("kept", "keep_latest", None)
     assert staying["sentence"] == rule["sentence"]
+    # The first rule to run decides, if several would delete it. A rule that only reports never does.
+    earlier: dict[str, Any] = {"keep_latest": None, "schedule": "0 * * * *"}
+    await _add(client, name="reports", **earlier, dry_run=True)
+    sooner = await _add(client, _GROUP, _OWNER, name="sooner", **earlier)
+    for each in (old, new):
+        going = await _of(each)
+        assert (going["rule_id"], going["next_run_at"]) == (sooner["id"], sooner["next_run_at"])
     missing = await client.get(f"{_PROJECT}/packages/987654/retention", headers=REPORTER)
     assert missing.status == 404
 

@@ -110,7 +110,7 @@ async def test_protection_and_holds_stop_single_packages_and_are_named(filled: C
 
 
 async def test_what_changed_since_the_plan_is_checked_again(filled: Context) -> None:
-    downloaded, tagged, protected, gone, goes = await fill(filled, 5)
+    downloaded, tagged, protected, gone, published, goes = await fill(filled, 6)
     rule = await keep_rule(filled, younger_than=None, downloaded_within="30d", tags=["*"])
     asked = await ask(filled, rule)
     await carry_on(filled.deletions)
@@ -125,6 +125,12 @@ async def test_what_changed_since_the_plan_is_checked_again(filled: Context) -> 
         " VALUES (100, 'npm', 'keep*', 40)",
     )
     await query(filled, "UPDATE package SET status = 'hidden' WHERE id = $1", gone)
+    await query(
+        filled,
+        "INSERT INTO package_file (package_id, file_name, size, sha256, storage_key)"
+        " VALUES ($1, 'g', 0, sha256(''), 'later')",
+        published,
+    )
     await settle(filled)
 
     assert await outcomes(filled, asked.id) == {
@@ -132,8 +138,24 @@ async def test_what_changed_since_the_plan_is_checked_again(filled: Context) -> 
         tagged: ("kept", "tags"),
         protected: ("refused", "protected"),
         gone: ("kept", "changed"),
+        published: ("kept", "changed"),
         goes: ("deleted", None),
     }
+
+
+async def test_the_latest_are_counted_anew_after_others_were_published_or_deleted(filled: Context) -> None:
+    oldest, older, newer, newest = await fill(filled, 4)
+    asked = await ask(filled, await keep_rule(filled, keep_latest=2))
+    await carry_on(filled.deletions)
+    (version,) = await fill(filled, 1, name="other")
+    await query(filled, "UPDATE package SET status = 'hidden' WHERE id = $1", newest)
+    await query(filled, "UPDATE package SET name = 'app', version = '0.9.0', created_at = now() WHERE id = $1", version)
+
+    await settle(filled)
+
+    # The one that was among the last two is hidden, so another one is, which the list has; nothing new goes with it.
+    assert await outcomes(filled, asked.id) == {oldest: ("deleted", None), older: ("kept", "keep_latest")}
+    assert await status_of(filled, newer) == await status_of(filled, version) == "default"
 
 
 async def test_protection_that_comes_before_the_claim_gives_the_package_back(
