@@ -1,5 +1,6 @@
 """Rules, previews, runs and reports over HTTP."""
 
+import asyncio
 import csv
 import io
 import json
@@ -9,6 +10,7 @@ import pytest
 
 from schemas.statuses import PackageStatus
 from service.context import Context
+from service.retention import preview
 from service.retention.running import carry_on
 from tests.integration.conftest import Client
 from tests.support.catalogue import publish, query, status_of
@@ -19,6 +21,7 @@ _PROJECT: Final = f"{API}/projects/100"
 _GROUP: Final = f"{API}/groups/acme"
 _OLD: Final[dict[str, Any]] = {"name": "old", "kind": "delete", "younger_than": "30d", "keep_latest": 1}
 _OWNER: Final = token("owner-token")
+_SOON_S: Final = 3
 _ADMIN: Final = token("root-token")
 
 
@@ -154,6 +157,31 @@ async def test_the_bytes_of_a_preview_are_those_that_go_also_where_contents_are_
     found = await json_of(await client.post(f"{_PROJECT}/retention/preview", json={"rule": rule}, headers=MAINTAINER))
 
     assert (found["files"], found["bytes"], kept["objects"]) == (4, 16, 4)
+
+
+@pytest.mark.usefixtures("database_of_its_own")
+async def test_many_previews_leave_connections_to_others_and_are_refused_instead(
+    filled: Context, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "_PATIENCE_S", 0.2)
+    await fill(filled, 1)
+    await _add(client)
+    most = filled.database.usage()["most"]
+
+    async def ask() -> int:
+        answer = await client.post(f"{_PROJECT}/retention/preview", json={}, headers=MAINTAINER)
+        await answer.read()
+        return answer.status
+
+    async with filled.database.transaction() as holder, asyncio.TaskGroup() as group:
+        await holder.execute("LOCK TABLE retention_spared")  # each plan reads it
+        asked = [group.create_task(ask()) for _ in range(most * 2)]
+        refused, waiting = await asyncio.wait(asked, timeout=_SOON_S)
+        assert [task.result() for task in refused] == [503] * (most * 2 - 2)
+        assert filled.database.usage()["used"] == 3
+        assert (await client.get(f"{_PROJECT}/packages", headers=MAINTAINER)).status == 200
+        await holder.execute("ROLLBACK; BEGIN")
+        assert [await task for task in waiting] == [200, 200]
 
 
 async def test_a_run_is_asked_for_watched_and_reported(filled: Context, client: Client) -> None:
