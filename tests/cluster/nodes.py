@@ -53,7 +53,7 @@ def start_node(plan: Plan, node: Node) -> None:
 
 
 def join_node(plan: Plan, node: Node) -> None:
-    """Start the kubelet and the programs for Services and policies, once the API server is there."""
+    """Start the kubelet and the program for Services, once the API server is there."""
     folder, kubernetes = plan.inside(node), built_folder("kubernetes", plan.build)
     kubelet_access, proxy_access = node_kubeconfig(plan, node), proxy_kubeconfig(plan)
     (folder / "kubelet.yaml").write_text(json.dumps(_kubelet(plan, node)), encoding="utf-8")
@@ -71,16 +71,26 @@ def join_node(plan: Plan, node: Node) -> None:
     run_on(
         plan, node, kubernetes / "kube-proxy", f"--config={folder / 'proxy.yaml'}", f"--hostname-override={node.name}"
     )
-    if "kube-router" not in plan.without:
-        run_on(
-            plan,
-            node,
-            built_folder("kube-router", plan.build) / "kube-router",
-            f"--kubeconfig={plan.certificates / 'super-admin.conf'}",
-            *("--run-firewall=true", "--run-router=false", "--run-service-proxy=false"),
-            f"--hostname-override={node.name}",
-            *("--metrics-port=0", "--health-port=0"),
-        )
+
+
+def enforce_policies(plan: Plan, node: Node) -> None:
+    """Start the firewall of a node that the API server knows, and return when its rules are there."""
+    program = built_folder("kube-router", plan.build) / "kube-router"
+    run_on(
+        plan,
+        node,
+        program,
+        f"--kubeconfig={plan.certificates / 'super-admin.conf'}",
+        *("--run-firewall=true", "--run-router=false", "--run-service-proxy=false"),
+        f"--hostname-override={node.name}",
+        *("--metrics-port=0", "--health-port=0"),
+    )
+    wait_for(lambda: _has_firewall(node), f"policies are not enforced on {node.name}", _PATIENCE_S)
+
+
+def _has_firewall(node: Node) -> bool:
+    command = command_in(node.name, "iptables", "-w", "-n", "-L", "KUBE-ROUTER-FORWARD")
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def run_on(plan: Plan, node: Node, program: str | Path, *arguments: str | Path) -> None:

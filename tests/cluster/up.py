@@ -26,7 +26,7 @@ from tests.cluster.machines import (
     start,
     wait_for,
 )
-from tests.cluster.nodes import await_containerd, join_node, start_node
+from tests.cluster.nodes import await_containerd, enforce_policies, join_node, start_node
 from tests.cluster.parts import build_part, build_pause, part_names
 from tests.cluster.plan import API_PORT, BESIDE, LOCAL_API_PORT, Plan
 from tests.cluster.registry import push_packyard, start_registry
@@ -111,6 +111,9 @@ def _start_machines(plan: Plan) -> None:
         join_node(plan, node)
     addons.install_addons(plan)
     await_nodes(plan)
+    if "kube-router" not in plan.without:
+        for node in plan.nodes:
+            enforce_policies(plan, node)
     wait_for((plan.folder / "servers" / "servers.json").exists, "the servers do not answer", _PATIENCE_S)
 
 
