@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.checks.check import chosen
+from tests.cluster.checks.plot import Sample, draw
 from tests.cluster.checks.report import UNTESTED, Counts, Outcome, as_json, as_table, from_json
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import PARTS, ProgramImage, archive, part_names
@@ -67,11 +68,12 @@ def test_a_report_can_be_read_again() -> None:
     counts = Counts(requests=4, accepted=2, told=2, gone=2, longest_gap_s=0.31)
     outcomes = [
         Outcome("drain", 61.2, counts, {"node-1 s": 30}),
-        Outcome("scale", 5.0, problems=["no 4 workers were ready"]),
+        Outcome("scale", 5.0, problems=["no 4 workers were ready"], samples=[[0.0, 9, 1]]),
         Outcome("reach", 0, problems=[UNTESTED]),
     ]
     read, versions = from_json(as_json(outcomes, {"Kubernetes": "v1.36.3"}))
     assert as_table(read) == as_table(outcomes)
+    assert [outcome.samples for outcome in read] == [outcome.samples or [] for outcome in outcomes]
     assert versions == {"Kubernetes": "v1.36.3"}
     assert as_table(read).splitlines()[2:] == [
         "| drain | 61 | 4 | 0 | 2 | 2 | 2 | 0.3 | passed |",
@@ -80,4 +82,13 @@ def test_a_report_can_be_read_again() -> None:
         "",
         "- drain: node-1 s 30",
         "- scale failed: no 4 workers were ready",
+    ]
+
+
+def test_the_number_of_workers_is_drawn_as_stairs_beside_the_backlog() -> None:
+    plot = draw([Sample(0, 300, 1), Sample(10, 150, 3), Sample(20, 0, 3)])
+    lines = [line.split('"')[1].split() for line in plot.splitlines() if line.startswith("<polyline")]
+    assert lines == [
+        ["70.0,40.0", "360.0,140.0", "650.0,240.0"],
+        ["70.0,173.3", "360.0,173.3", "360.0,40.0", "650.0,40.0", "650.0,40.0"],
     ]

@@ -1,6 +1,6 @@
 """The findings of a check: cases with their counts, as JSON and as a table.
 
-`python -m tests.cluster.checks.report .cluster/report.json` writes the last report into the guide.
+`python -m tests.cluster.checks.report .cluster/report.json` writes the last report into the guide, with its plot.
 """
 
 import json
@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from tests.cluster.checks.plot import Sample, draw
 from tests.support.paths import ROOT
 
 PAGE: Final = ROOT / "docs" / "guides" / "kubernetes.md"
+PLOT: Final = ROOT / "docs" / "images" / "scaling.svg"
 UNTESTED: Final = "untested"
 """The only problem of a case that never ran, and the version of a part that is not there."""
 
@@ -64,6 +66,8 @@ class Outcome:
     counts: Counts | None = None
     figures: Mapping[str, float | str] = field(default_factory=dict)
     problems: Sequence[str] = ()
+    samples: Sequence[Sequence[float]] = ()
+    """Moments to plot, each the values of a `Sample`."""
 
     @property
     def is_good(self) -> bool:
@@ -83,7 +87,9 @@ def from_json(text: str) -> tuple[list[Outcome], dict[str, str]]:
     outcomes = []
     for case in found["cases"]:
         counts = Counts(**case["counts"]) if case["counts"] else None
-        outcomes.append(Outcome(case["case"], case["seconds"], counts, case["figures"], case["problems"]))
+        outcomes.append(
+            Outcome(**{name: value for name, value in case.items() if name != "passed"} | {"counts": counts})
+        )
     return outcomes, found["versions"]
 
 
@@ -125,3 +131,7 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 if __name__ == "__main__":
     report = from_json(Path(sys.argv[1]).read_text(encoding="utf-8"))
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), *report), encoding="utf-8")
+    for outcome in report[0]:
+        if outcome.samples:
+            samples = [Sample(seconds, int(left), int(ready)) for seconds, left, ready in outcome.samples]
+            PLOT.write_text(draw(samples), encoding="utf-8")
