@@ -2,9 +2,9 @@
 # Build the image without Docker, and unpack it: `build-image.sh DIR` leaves DIR/rootfs, and in DIR/inspected.json how its processes
 # are started. buildah runs the steps of deploy/Dockerfile in a chroot; they need root and PyPI.
 # The base is that of the Dockerfile; where its registry cannot be reached, one of Debian's packages (mmdebstrap), with the
-# same Python, 3.13.
+# same Python, 3.13. SOURCE is the project's folder, if it is not the one of this script.
 set -eu
-cd "$(dirname "$0")/../.."
+cd "${SOURCE:-$(dirname "$0")/../..}"
 folder=$1
 shift
 
@@ -29,7 +29,8 @@ fi
 
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
-in_store() { buildah --storage-driver vfs --root "$folder/storage" --runroot "$folder/run" "$@"; }
+# STORAGE_DRIVER=overlay is much faster, where the file system allows it; with --layers, steps are kept for the next time.
+in_store() { buildah --storage-driver "${STORAGE_DRIVER:-vfs}" --root "$folder/storage" --runroot "$folder/run" "$@"; }
 
 # With SOURCE_DATE_EPOCH in the environment, the same base again gives the same image.
 base=$(sed -n 's/^ARG PYTHON_IMAGE=//p' deploy/Dockerfile)

@@ -15,6 +15,9 @@ from tests.support.paths import ROOT
 _PORT: Final = 5000
 _LOCAL: Final = f"127.0.0.1:{_PORT}"
 _PATIENCE_S: Final = 30
+_DRIVER: Final = "overlay"
+"""The nodes need it, too."""
+
 _IN_IMAGE: Final = ("schemas", "service", "workers", "requirements", "pyproject.toml", "README.md", "deploy/Dockerfile")
 
 
@@ -31,14 +34,18 @@ def start_registry(plan: Plan) -> None:
 
 
 def push_packyard(plan: Plan, tree: Path = ROOT) -> str:
-    """Build Packyard's image of *tree* unless that content was pushed before; return its tag."""
+    """Build Packyard's image of *tree* unless that content was pushed before; return its tag.
+
+    Steps are kept, so that another tree with the same requirements does not install them anew.
+    """
     tag = content_tag(tree)
     if _has(plan, "packyard", tag):
         return tag
     sys.stdout.write("Building the image of Packyard\n")
-    folder = plan.build / "image"
-    _check([tree / "deploy/local/build-image.sh", folder])
-    store = ("--storage-driver", "vfs", "--root", folder / "storage", "--runroot", folder / "run")
+    folder = plan.build / "layers"
+    driver = ("env", f"STORAGE_DRIVER={_DRIVER}", f"SOURCE={tree}")
+    _check([*driver, ROOT / "deploy/local/build-image.sh", folder, "--layers"])
+    store = ("--storage-driver", _DRIVER, "--root", folder / "storage", "--runroot", folder / "run")
     target = f"docker://{_LOCAL}/packyard:{tag}"
     _check(command_in(BESIDE, "buildah", *store, "push", "--quiet", "--tls-verify=false", "localhost/packyard", target))
     return tag
