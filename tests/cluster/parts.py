@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from service.environment import process_environment
@@ -19,6 +21,8 @@ from tests.cluster.plan import KUBERNETES
 PARTS: Final = Path(__file__).with_name("parts")
 _GO_PLACES: Final = ("/usr/local/go/bin", "/usr/lib/go/bin")
 _USER: Final = "65532:65532"
+_INSTEAD: Final = {"traefik": ("github.com/go-acme/lego/v5", "providers/dns")}
+"""Parts with a package of a module that would be most of the build, and that nothing here uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ IMAGES: Final = (
     ProgramImage(
         "k8s-staging-metrics-server/metrics-server:master", "metrics-server", "metrics-server", "/metrics-server"
     ),
+    ProgramImage("library/traefik:v3.7.13", "traefik", "traefik", "/traefik"),
 )
 
 
@@ -71,9 +76,33 @@ def build_part(part: str, build: Path) -> Path:
     draft.mkdir(parents=True, exist_ok=True)
     sources = "." if (PARTS / part / "main.go").exists() else "tool"
     output = ("-ldflags", _flags(part), "-o", f"{draft}/")
-    _go("build", "-trimpath", "-buildvcs=false", *output, sources, folder=PARTS / part)
+    with _modules(part) as options:
+        _go("build", "-trimpath", "-buildvcs=false", *options, *output, sources, folder=PARTS / part)
     draft.rename(target)
     return target
+
+
+@contextmanager
+def _modules(part: str) -> Iterator[Sequence[str]]:
+    """Give the options that build *part* with our file in place of a package and of the folders below it."""
+    if part not in _INSTEAD:
+        yield ()
+        return
+    module, package = _INSTEAD[part]
+    folder = PARTS / part
+    with TemporaryDirectory(prefix="packyard-modules-") as place:
+        changed = Path(place) / "changed"
+        shutil.copytree(module_folder(part, module), changed, copy_function=shutil.copyfile)
+        for copied in [changed, *changed.rglob("*")]:
+            copied.chmod(0o755 if copied.is_dir() else 0o644)
+        for left_out in [one for one in (changed / package).iterdir() if one.name != "internal"]:
+            shutil.rmtree(left_out) if left_out.is_dir() else left_out.unlink()
+        for file in (folder / "instead").iterdir():
+            shutil.copy(file, changed / package)
+        text = (folder / "go.mod").read_text(encoding="utf-8").replace("=> ./", f"=> {folder}/")
+        (Path(place) / "changed.mod").write_text(f"{text}\nreplace {module} => {changed}\n", encoding="utf-8")
+        shutil.copy(folder / "go.sum", Path(place) / "changed.sum")
+        yield ("-modfile", f"{place}/changed.mod")
 
 
 def build_pause(build: Path) -> Path:

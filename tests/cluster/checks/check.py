@@ -9,6 +9,7 @@ from tests.cluster.checks import cases
 from tests.cluster.checks.losing import kill_pods, lose_node
 from tests.cluster.checks.modes import change_modes
 from tests.cluster.checks.operating import helm_test, run_commands
+from tests.cluster.checks.outside import call_from_outside
 from tests.cluster.checks.reach import reach
 from tests.cluster.checks.report import UNTESTED, Outcome, as_json, as_table, from_json
 from tests.cluster.checks.rotating import rotate
@@ -34,6 +35,7 @@ _CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "rotate": rotate,
     "commands": run_commands,
     "helm-test": helm_test,
+    "outside": call_from_outside,
 }
 _QUICK: Final = ("install", "delete", "rollout", "drain")
 
