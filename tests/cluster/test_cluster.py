@@ -10,9 +10,11 @@ import pytest
 from tests.cluster.checks.check import chosen
 from tests.cluster.checks.plot import Sample, draw
 from tests.cluster.checks.report import UNTESTED, Counts, Outcome, as_json, as_table, from_json
+from tests.cluster.checks.upgrading import EARLIER, MIGRATIONS, git, has_earlier
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import PARTS, ProgramImage, archive, part_names
 from tests.cluster.plan import KUBERNETES, NETWORK, Plan
+from tests.support.paths import ROOT
 
 
 def test_nodes_have_addresses_of_their_own() -> None:
@@ -51,6 +53,14 @@ def test_cases_are_chosen_by_name_and_run_in_one_order() -> None:
     assert set(chosen("quick")) < set(chosen(""))
     with pytest.raises(ClusterError, match="no case is called upgrading"):
         chosen("upgrading")
+
+
+@pytest.mark.skipif(not has_earlier(), reason="a shallow clone has no earlier commit")
+def test_an_upgrade_begins_at_an_older_schema() -> None:
+    earlier = git("ls-tree", "--name-only", f"{EARLIER}:{MIGRATIONS}").split()
+    newer = {file.name for file in (ROOT / MIGRATIONS).glob("[0-9]*")} - set(earlier)
+    assert newer
+    assert min(newer) > max(name for name in earlier if name[0].isdigit())
 
 
 def test_counts_that_differ_are_problems() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from tests.cluster import yard
 from tests.cluster.checks.beside import prepare_place
 from tests.cluster.checks.cases import load
-from tests.cluster.checks.report import Outcome
+from tests.cluster.checks.report import UNTESTED, Outcome
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
 from tests.cluster.plan import RELEASE, Plan
@@ -17,12 +17,18 @@ from tests.cluster.registry import push_packyard
 from tests.cluster.yard import Place
 from tests.support.paths import ROOT
 
+EARLIER: Final = "b82ccd56b701"
+"""The newest commit whose schema is older than this one's; a new migration takes a new one."""
+
+MIGRATIONS: Final = "service/infra/postgres/migrations/versions"
+
 _PLACE: Final = Place("upgrade", 30081, "upgrade", "upgrade", "upgrade")
-_MIGRATIONS: Final = "service/infra/postgres/migrations/versions"
 
 
 def upgrade(plan: Plan) -> Outcome:
     """Install the earlier commit, upgrade to this one, and roll back, while clients upload and delete."""
+    if not has_earlier():
+        return Outcome("upgrade", 0, figures={"because": f"a shallow clone has no {EARLIER}"}, problems=[UNTESTED])
     tree = _earlier_tree(plan)
     earlier, current = push_packyard(plan, tree), push_packyard(plan)
     if earlier == current:
@@ -52,21 +58,26 @@ def _upgrade_and_back(plan: Plan, tree: Path, earlier: str, current: str) -> Out
     return Outcome("upgrade", round(time.monotonic() - began, 1), running.counts, figures, running.counts.problems)
 
 
+def has_earlier() -> bool:
+    """Return whether this clone has the earlier commit."""
+    command = ["git", "cat-file", "-e", f"{EARLIER}^{{commit}}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
 def _earlier_tree(plan: Plan) -> Path:
-    """Return a tree of the newest commit whose schema is older than this one's."""
-    commit = _git("log", "-1", "--diff-filter=A", "--format=%h", "--", f"{_MIGRATIONS}/*.py")
-    earlier = _git("rev-parse", "--short", f"{commit}^")
-    tree = plan.build / f"earlier-{earlier}"
+    """Return a tree of the earlier commit."""
+    tree = plan.build / f"earlier-{EARLIER}"
     if not tree.exists():
         draft = tree.with_name(f"{tree.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
-        _git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(draft))
-        _git("-C", str(draft), "checkout", "--quiet", "--detach", earlier)
+        git("clone", "--quiet", "--shared", "--no-checkout", str(ROOT), str(draft))
+        git("-C", str(draft), "checkout", "--quiet", "--detach", EARLIER)
         draft.rename(tree)
     return tree
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """Run git in the tree; return its output."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"git {arguments[0]} failed: {done.stderr.strip()}")
