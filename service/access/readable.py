@@ -44,12 +44,16 @@ async def readable_projects(
         is_insider=is_insider,
         exclude_subgroups=exclude_subgroups,
         reader_level=AccessLevel.REPORTER,
+        enough_level=AccessLevel.OWNER,
     )
     return {record["id"]: _readable(record) for record in records}
 
 
 def readable_text(*, group_id: str, user_id: str, is_admin: str, is_insider: str, exclude_subgroups: bool) -> str:
-    """Return the query of `readable_projects` as a part of another one; all but the last are expressions."""
+    """Return the query of `readable_projects` as a part of another one; all but the last are expressions.
+
+    Its levels are right up to that of a maintainer.
+    """
     return embedded(
         "readable_projects",
         group_id=group_id,
@@ -58,6 +62,7 @@ def readable_text(*, group_id: str, user_id: str, is_admin: str, is_insider: str
         is_insider=is_insider,
         exclude_subgroups=str(exclude_subgroups).lower(),
         reader_level=f"{AccessLevel.REPORTER:d}",
+        enough_level=f"{AccessLevel.MAINTAINER:d}",
     )
 
 

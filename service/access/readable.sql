@@ -1,7 +1,8 @@
 -- name: readable_projects
 -- The projects of a group, or of its whole subtree, whose packages the caller may read. A role from above is found once
--- for each group, since a group may have thousands of projects. This is a part of a query whose aliases are c and g.
-SELECT p.id, p.path, p.packages_enabled, greatest(below.level, coalesce(direct.access_level, 0)) AS level
+-- for each group, since a group may have thousands of projects. Where it is enough, nothing asks for one in the project.
+-- This is a part of a query whose aliases are c and g.
+SELECT p.id, p.path, p.packages_enabled, role.level
   FROM (SELECT inner_group.id, coalesce((SELECT max(m.access_level) FROM membership m
                    WHERE m.user_id = :user_id AND m.group_id = ANY(inner_group.ancestry)), 0) AS level
           FROM directory_group inner_group
@@ -9,9 +10,14 @@ SELECT p.id, p.path, p.packages_enabled, greatest(below.level, coalesce(direct.a
            AND (NOT :exclude_subgroups::boolean OR inner_group.id = :group_id)
         OFFSET 0) below
   JOIN project p ON p.group_id = below.id
-  LEFT JOIN membership direct ON direct.user_id = :user_id AND direct.project_id = p.id
+ CROSS JOIN LATERAL (
+        SELECT CASE WHEN below.level >= :enough_level THEN below.level
+                    ELSE greatest(below.level, (SELECT direct.access_level FROM membership direct
+                                                 WHERE direct.user_id = :user_id AND direct.project_id = p.id))
+               END AS level
+        OFFSET 0) role
  WHERE :is_admin::boolean OR p.visibility = 'public' OR (p.visibility = 'internal' AND :is_insider::boolean)
-    OR greatest(below.level, coalesce(direct.access_level, 0)) >= :reader_level;
+    OR role.level >= :reader_level;
 
 -- name: readable_everywhere
 -- All projects whose packages the caller may read, and where they are switched on. Roles are found as in `readable_projects`.

@@ -40,7 +40,10 @@ def cost_of(listing: PackageListing) -> Cost:
 
 def cost_in(projects: Sized, listing: PackageListing) -> Cost:
     """Return what a list of these projects costs."""
-    return Cost.EXPENSIVE if len(projects) > group_pages.MANY_PROJECTS else cost_of(listing)
+    cost = cost_of(listing)
+    if len(projects) <= group_pages.MANY_PROJECTS:
+        return cost
+    return Cost.LONG if cost is Cost.PLAIN else Cost.EXPENSIVE
 
 
 async def list_in_project(

@@ -95,6 +95,17 @@ def visit_of(projects: ListedProjects) -> VisitQuery:
     return VisitQuery(f"SELECT v.id, true AS is_open FROM unnest({ids}) AS v (id)", values)
 
 
+def _visit_of_many(projects: ListedProjects) -> VisitQuery:
+    """Return the same for a plan that serves all values.
+
+    The planner expects ten rows of an array that it does not know, but a thousand of a series. For ten, it would
+    compare each package with each project.
+    """
+    values = Values()
+    ids = values.place(projects.ids, "bigint[]")
+    return VisitQuery(f"SELECT ({ids})[n] AS id, true AS is_open FROM generate_series(1, cardinality({ids})) n", values)
+
+
 def shown(values: Values, projects: ListedProjects) -> str:
     """Return the relation that has the paths of projects, and whether the caller may delete there."""
     if projects.deletable is None:
@@ -111,7 +122,8 @@ async def list_packages(
     base: str,
 ) -> Page:
     """Return a page of the packages of these projects; a page behind a *position* has no total."""
-    visit = visit_of(projects)
+    of_many = len(projects) > MANY_PROJECTS
+    visit = _visit_of_many(projects) if of_many else visit_of(projects)
     values = visit.values
     limit = literal(listing.per_page + 1)
     parts = {
@@ -126,7 +138,6 @@ async def list_packages(
         "json": package_json(values.place(base, "text"), in_group=True),
         "cursor": package_orders.last_value(listing, limit),
     }
-    of_many = len(projects) > MANY_PROJECTS
     total = total_of(listing, parts["conditions"], of_many=of_many)
     parts["total"] = total if position is None else "NULL::bigint"
     parts["source"] = _source(parts, values, projects, listing, position)
