@@ -102,6 +102,8 @@ def create_app(context: Context) -> web.Application:
     served = [routes for routes in ROUTES if routes is not health.metric_routes or settings.health_port is None]
     app[OPERATIONS] = tuple(operation for routes in served for operation in routes.operations)
     for routes in served:
+        routes.add_frequent_to(app)
+    for routes in served:
         routes.add_to(app)
     add_pages(app)
     app.on_response_prepare.append(add_headers)

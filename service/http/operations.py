@@ -22,6 +22,7 @@ AnyRefusal: TypeAlias = type[RefusedError] | RefusedError
 
 
 _PLACE: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+_ID: Final = re.compile(r"\{(\w+_id)\}")
 
 
 READING: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
@@ -124,11 +125,18 @@ class Operation:
     """A deploy token or Basic credential that is not known is refused, also where none is needed."""
     is_index: bool = False
     """It shows a package manager what can be installed now: a client asks each time, and only for what changed."""
+    is_frequent: bool = False
+    """It is tried before all others; the ids of its path are numbers then."""
 
     @cached_property
     def plain_path(self) -> str:
         """The path without the patterns of its parts."""
         return _PLACE.sub(r"{\1}", self.path)
+
+    @cached_property
+    def numbered_path(self) -> str:
+        """The path, where each id below that of the project is a number."""
+        return _ID.sub(r"{\1:[0-9]+}", self.plain_path)
 
     @cached_property
     def parts(self) -> list[str]:
@@ -179,6 +187,7 @@ class _Extras(TypedDict, total=False):
     path_rules: Mapping[str, str]
     is_hidden: bool
     is_index: bool
+    is_frequent: bool
     refuses_unknown: bool
 
 
@@ -222,9 +231,16 @@ class Routes:
     def add_to(self, app: web.Application) -> None:
         """Serve all of them in *app*."""
         for operation in self.operations:
-            expect = wait_to_be_read if operation.takes_bytes else let_body_come
-            for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
-                app.router.add_route(method, operation.path, _served(operation), expect_handler=expect)
+            _add(app, operation, operation.path)
+
+    def add_frequent_to(self, app: web.Application) -> None:
+        """Serve those first in *app* that are frequent: the router would try dozens of others before them.
+
+        Package managers have names where others have ids, but none of these is a number.
+        """
+        for operation in self.operations:
+            if operation.is_frequent:
+                _add(app, operation, operation.numbered_path)
 
     def add(
         self,
@@ -254,6 +270,12 @@ class Routes:
             return handler
 
         return add
+
+
+def _add(app: web.Application, operation: Operation, path: str) -> None:
+    expect = wait_to_be_read if operation.takes_bytes else let_body_come
+    for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
+        app.router.add_route(method, path, _served(operation), expect_handler=expect)
 
 
 def _served(operation: Operation) -> Handler:

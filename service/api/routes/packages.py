@@ -81,7 +81,13 @@ _DELETING: Final = (
 )
 
 
-@routes.get(_PROJECT, query=ProjectPackageListing, answers=(page_of(Package), MOVED), refusals=PROJECT_REFUSALS)
+@routes.get(
+    _PROJECT,
+    query=ProjectPackageListing,
+    answers=(page_of(Package), MOVED),
+    refusals=PROJECT_REFUSALS,
+    is_frequent=True,
+)
 async def list_project_packages(request: web.Request) -> web.Response:
     """List a project's packages."""
     _, query, page = await read_in_project(
@@ -110,7 +116,7 @@ async def list_group_packages(request: web.Request) -> web.Response:
     return _reply_listed(request, page, query)
 
 
-@routes.get(_PACKAGE, answers=(one(Package), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError))
+@routes.get(_PACKAGE, answers=(one(Package), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError), is_frequent=True)
 async def show_package(request: web.Request) -> web.Response:
     """Show one package with its other versions."""
     _, _, package = await read_in_project(
@@ -120,7 +126,11 @@ async def show_package(request: web.Request) -> web.Response:
 
 
 @routes.get(
-    _FILES, query=FileListing, answers=(page_of(PackageFile), MOVED), refusals=(*PROJECT_REFUSALS, NotFoundError)
+    _FILES,
+    query=FileListing,
+    answers=(page_of(PackageFile), MOVED),
+    refusals=(*PROJECT_REFUSALS, NotFoundError),
+    is_frequent=True,
 )
 async def list_package_files(request: web.Request) -> web.Response:
     """List a package's files."""
