@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -17,6 +18,8 @@ _MINUTE: Final = 60
 _EXACT_BELOW: Final = 10 * _MINUTE
 _TENTHS_BELOW: Final = 100
 _SHORT_DIGEST: Final = 12
+_KEPT: Final = 4_096
+"""How many texts of each kind are kept: pages show the same numbers and moments again, and writing one takes long."""
 _STATUS: Final = re.compile(r"^\d{3} (?:[A-Za-z]+(?: [a-z]+)?(?: - |$)|Service Unavailable - )")
 
 
@@ -27,19 +30,22 @@ class Formats:
         """Write as that locale does; *ngettext* translates a text that has a plural."""
         self._locale = locale
         self._ngettext = ngettext
+        self._words_of = lru_cache(_KEPT)(self._write_words)
+        self._span_of = lru_cache(_KEPT)(self._write_span)
+        self._stamp_of = lru_cache(_KEPT)(self._write_stamp)
 
     @property
     def filters(self) -> MappingProxyType[str, Callable[..., object]]:
         """The filters by name."""
         return MappingProxyType(
             {
-                "count": self.count,
-                "size": self.size,
+                "count": lru_cache(_KEPT)(self.count),
+                "size": lru_cache(_KEPT)(self.size),
                 "plain_size": self.plain_size,
                 "ago": self.ago,
-                "clock": self.clock,
+                "clock": lru_cache(_KEPT)(self.clock),
                 "span": self.span,
-                "day": self.day,
+                "day": lru_cache(_KEPT)(self.day),
                 "digest": digest,
                 "refusal": refusal,
             }
@@ -65,8 +71,9 @@ class Formats:
 
     def ago(self, moment: datetime) -> Markup:
         """Return a moment as the time since then or until then, with the moment itself in its title."""
-        words = format_timedelta(moment - datetime.now(UTC), add_direction=True, locale=self._locale)
-        return self._time(moment, words, is_relative=True)
+        away = moment - datetime.now(UTC)
+        # The words depend on whole seconds alone.
+        return self._time(moment, self._words_of(away.days, away.seconds), is_relative=True)
 
     def clock(self, moment: datetime) -> Markup:
         """Return a moment as date and time of day."""
@@ -78,7 +85,9 @@ class Formats:
 
     def span(self, seconds: float) -> str:
         """Return a length of time in the unit that fits; below ten minutes it is exact, since people wait for it."""
-        whole = round(seconds)
+        return self._span_of(round(seconds))
+
+    def _write_span(self, whole: int) -> str:
         if _MINUTE <= whole < _EXACT_BELOW and whole % _MINUTE:
             parts = (timedelta(seconds=whole - whole % _MINUTE), timedelta(seconds=whole % _MINUTE))
             return " ".join(format_timedelta(part, threshold=1, locale=self._locale) for part in parts)
@@ -86,12 +95,17 @@ class Formats:
         return str(format_timedelta(timedelta(seconds=whole), threshold=threshold, locale=self._locale))
 
     def _time(self, moment: datetime, words: str, *, is_relative: bool = False) -> Markup:
-        moment = moment.astimezone(UTC)
-        exact = format_datetime(moment, "d MMMM y, HH:mm:ss 'UTC'", locale=self._locale)
-        machine = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
         # The script keeps the words of a relative time current.
         mark = Markup(" data-relative") if is_relative else ""
-        return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(machine, exact, mark, words)
+        return Markup("<time {}{}>{}</time>").format(self._stamp_of(moment.astimezone(UTC)), mark, words)
+
+    def _write_words(self, days: int, seconds: int) -> str:
+        return str(format_timedelta(timedelta(days, seconds), add_direction=True, locale=self._locale))
+
+    def _write_stamp(self, moment: datetime) -> Markup:
+        exact = format_datetime(moment, "d MMMM y, HH:mm:ss 'UTC'", locale=self._locale)
+        machine = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return Markup('datetime="{}" title="{}"').format(machine, exact)
 
 
 def digest(text: str) -> Markup:

@@ -156,7 +156,7 @@ async def test_failed_ones_of_no_batch_are_grouped_and_tried_again_by_their_erro
     led = await maintainer.submit(f"{path}?state=failed", f"{path}/retry", kind="Away")
     after = await maintainer.get(led.headers["Location"])
 
-    assert "Away 2 Try these again Away Denied 1 Try these again" in page.words
+    assert "Away 2 deletions Try these again Away Denied 1 deletion Try these again" in page.words
     assert ("Away 2" in public.words, "Try these again" in public.words) == (True, False)
     assert "2 deletions are tried again." in after.words
     assert ("Away 2" in after.words, "Denied 1" in after.words) == (False, True)

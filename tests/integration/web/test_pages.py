@@ -126,7 +126,7 @@ async def test_groups_have_the_figures_of_what_their_reader_may_read(
 
     assert "acme 1 package · 1.0 kB" in (await stranger.get("/")).words
     assert "acme 2 packages · 3.0 kB" in (await maintainer.get("/")).words
-    assert "labs/ Labs · group 1 2.0 kB" in (await maintainer.get("/groups/acme")).words
+    assert "labs/ Labs · group · 2.0 kB 1 2.0 kB" in (await maintainer.get("/groups/acme")).words
 
 
 async def test_a_moved_project_leads_on(filled: Context, stranger: Browser) -> None:
