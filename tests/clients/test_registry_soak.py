@@ -7,18 +7,19 @@ from typing import Final
 import pytest
 
 from service.settings import Settings
-from tests.system.soak.registries import GRACE, soak_registries
+from tests.system.soak.registries import soak_registries
 from tests.system.soak.run import soaked_yard
 
 _SECONDS: Final = 30
+_GRACE: Final = timedelta(seconds=20)
+"""Long enough for an install between the deletion and its undo."""
 
 
 @pytest.mark.timeout(300)
 async def test_what_is_published_deleted_and_published_again_is_installed_by_every_client(
     settings: Settings, tmp_path: Path
 ) -> None:
-    grace = timedelta(seconds=float(GRACE.removesuffix("s")))
-    settings = settings.model_copy(update={"grace_period": grace})
+    settings = settings.model_copy(update={"grace_period": _GRACE})
     async with soaked_yard(settings, tmp_path / "yard") as yard:
         outcome = await soak_registries(yard, settings, tmp_path / "clients", seconds=_SECONDS)
 
