@@ -47,6 +47,12 @@ async def _measure_size(
                 results.append(result)
 
 
+def _interrupt(*_: object) -> None:
+    # `make` and `timeout` each send the signal to all of their group. A second interrupt would break off the way out.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)
+
+
 def main() -> None:
     """Run what the command line asks for; print the table even if a case fails."""
     parser = argparse.ArgumentParser(prog="tests.system.benchmarks")
@@ -63,7 +69,7 @@ def main() -> None:
     earlier = read_figures(given.against) if given.against else {}
     # A run that is ended takes its servers with it, and shows what it has. A shell ignores SIGINT in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     results: list[Result] = []
     try:
         event_loop.run(measure(given.folder.resolve(), sizes, only, results))

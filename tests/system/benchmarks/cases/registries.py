@@ -19,7 +19,7 @@ from tests.system.benchmarks.bare_files import Recorded
 from tests.system.benchmarks.bench import TOKEN, Bench, Running, child, listening, running
 from tests.system.benchmarks.figures import Result, Round, Side, in_turn, load, ratios
 from tests.system.benchmarks.load import Loaded, Target, measured_in_turn
-from tests.system.benchmarks.peers import Registry, open_devpi, open_pypiserver
+from tests.system.benchmarks.peers import Registry, Wheel, open_devpi, open_pypiserver
 from tests.system.benchmarks.places import DELETABLE
 from tests.system.benchmarks.processes import Group
 from tests.system.benchmarks.servers import copied
@@ -30,7 +30,7 @@ REGISTRIES: Final = ("registries",)
 _VERSIONS: Final = 1_000
 _NEEDED: Final = 200
 _AT_A_TIME: Final = 8
-_PUBLISHED: Final = 200
+_PUBLISHED: Final = 100
 _ACCEPT: Final = {
     "Accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.1, text/html;q=0.01"
 }
@@ -44,10 +44,11 @@ async def measure_registries(bench: Bench, _: set[str]) -> AsyncGenerator[Result
         run = await stack.enter_async_context(running(bench, "serve", database=database))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packyard-peers-")))
         kept = bench.servers.folder / "peers"
-        ours = _ours(run)
-        peers = [await stack.enter_async_context(opening(kept, folder)) for opening in (open_pypiserver, open_devpi)]
-        for registry in (ours, *peers):
-            await _publish_all(registry)
+        wheels, ours = _wheels(), _ours(run)
+        pypiserver = await stack.enter_async_context(open_pypiserver(kept, folder))
+        for registry in (ours, pypiserver):
+            await _publish(registry, wheels)
+        peers = (pypiserver, await stack.enter_async_context(open_devpi(kept, folder, wheels)))
         bare = await stack.enter_async_context(_bare(run, ours))
         for result in [await _index(bench, ours, other) for other in (bare, *peers)]:
             yield result
@@ -63,34 +64,27 @@ def _ours(run: Running) -> Registry:
     return Registry("one API process", address, f"{address}/simple", run.groups(), TOKEN)
 
 
-def _wheels() -> list[tuple[str, str, bytes]]:
-    """Return name, version and file name with its bytes of all that is published first."""
+def _wheels() -> list[Wheel]:
+    """Return all that is published first."""
     needs = "".join(f"Requires-Dist: needed-{number}\n" for number in range(_NEEDED))
     versions = [_wheel("long", f"1.{number}", extra="Requires-Python: >=3.8\n") for number in range(_VERSIONS)]
     needed = [_wheel(f"needed-{number}", "1.0") for number in range(_NEEDED)]
     return [*versions, *needed, _wheel("everything", "1.0", extra=needs)]
 
 
-def _wheel(name: str, version: str, *, extra: str = "") -> tuple[str, str, bytes]:
-    return name, version, distribution(_file_name(name, version), extra=extra, content=name.encode())
+def _wheel(name: str, version: str, *, extra: str = "") -> Wheel:
+    file_name = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    return Wheel(name, version, file_name, distribution(file_name, extra=extra, content=name.encode()))
 
 
-def _file_name(name: str, version: str) -> str:
-    return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
-
-
-async def _publish_all(registry: Registry) -> None:
-    await _publish(registry, _wheels())
-
-
-async def _publish(registry: Registry, wheels: Sequence[tuple[str, str, bytes]]) -> None:
+async def _publish(registry: Registry, wheels: Sequence[Wheel]) -> None:
     """Publish the wheels, as many at a time as the registry takes."""
     waiting = iter(wheels)
 
     async def publish_some(session: aiohttp.ClientSession) -> None:
-        for name, version, content in waiting:
-            form = aiohttp.FormData({":action": "file_upload", "name": name, "version": version})
-            form.add_field("content", content, filename=_file_name(name, version))
+        for wheel in waiting:
+            form = aiohttp.FormData({":action": "file_upload", "name": wheel.name, "version": wheel.version})
+            form.add_field("content", wheel.content, filename=wheel.file_name)
             async with session.post(registry.upload_url, data=form, headers=registry.headers):
                 pass
 
