@@ -48,7 +48,12 @@ class Chart:
     @property
     def file_name(self) -> str:
         """The name under which the archive is kept, however it was sent."""
-        return f"{self.name}-{self.version}.tgz"
+        return chart_file_name(self.name, self.version)
+
+
+def chart_file_name(name: str, version: str) -> str:
+    """Return the name of the archive of a chart."""
+    return f"{name}-{version}.tgz"
 
 
 def is_name(text: str) -> bool:

@@ -1,12 +1,17 @@
 -- name: helm_charts
--- The newest file of a channel for each package, the newest packages first.
-SELECT c.sha256, c.created_at, c.metadata
-  FROM (SELECT DISTINCT ON (p.id) p.id, f.sha256, f.created_at, f.details -> 'metadata' AS metadata
-          FROM package p JOIN package_file f ON f.package_id = p.id
-         WHERE p.project_id = :project_id AND p.package_type = 'helm' AND p.status IN statuses(INSTALLABLE)
-           AND f.status IN statuses(INSTALLABLE_FILES) AND f.details ->> 'channel' = :channel
-           AND f.details ? 'metadata'
-         ORDER BY p.id DESC, f.id DESC LIMIT :limit) c
+-- The newest file of a channel for each package, the newest packages first, while their metadata are not too long.
+-- What the index says of a file itself takes the place of such keys in its metadata.
+SELECT c.name, c.version, c.sha256, c.created_at, c.metadata
+  FROM (SELECT c.*, sum(octet_length(c.metadata)) OVER (ORDER BY c.id DESC) AS so_far
+          FROM (SELECT DISTINCT ON (p.id) p.id, f.sha256, f.created_at,
+                       f.details -> 'metadata' ->> 'name' AS name, f.details -> 'metadata' ->> 'version' AS version,
+                       ((f.details -> 'metadata') - ARRAY['created', 'digest', 'urls'])::text AS metadata
+                  FROM package p JOIN package_file f ON f.package_id = p.id
+                 WHERE p.project_id = :project_id AND p.package_type = 'helm' AND p.status IN statuses(INSTALLABLE)
+                   AND f.status IN statuses(INSTALLABLE_FILES) AND f.details ->> 'channel' = :channel
+                   AND f.details ? 'metadata'
+                 ORDER BY p.id DESC, f.id DESC LIMIT :limit) c) c
+ WHERE c.so_far <= :most_bytes
  ORDER BY c.id DESC;
 
 -- name: helm_file

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from service.registries.helm.charts import Chart
+from service.registries.helm.charts import chart_file_name
 from service.registries.helm.rows import IndexedChart
 
 _ESCAPED: Final = {
@@ -19,16 +19,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def index_of(charts: Sequence[IndexedChart], *, context_path: str) -> str:
     """Return the index as YAML; *context_path* is the path below which cm-push finds the address to push to.
 
-    Each value is written as JSON, which is YAML, too: nothing is read as another type than it has.
+    Each value is written as JSON, which is YAML, too: nothing is read as another type than it has. A long index takes
+    a while, so this belongs into a thread.
     """
-    entries: dict[str, list[object]] = {}
+    entries: dict[str, list[str]] = {}
     for chart in charts:
-        name, entry = _entry(chart)
-        entries.setdefault(name, []).append(entry)
+        entries.setdefault(chart.name, []).append(_entry(chart))
     generated = max((chart.created_at for chart in charts), default=_EPOCH)
     listed = "".join(
-        f"\n  {_written(name)}:" + "".join(f"\n  - {_written(entry)}" for entry in versions)
-        for name, versions in entries.items()
+        f"\n  {_written(name)}:" + "".join(f"\n  - {entry}" for entry in versions) for name, versions in entries.items()
     )
     return (
         "apiVersion: v1\n"
@@ -38,11 +37,10 @@ def index_of(charts: Sequence[IndexedChart], *, context_path: str) -> str:
     )
 
 
-def _entry(chart: IndexedChart) -> tuple[str, object]:
-    name, version = str(chart.metadata["name"]), str(chart.metadata["version"])
-    file_name = Chart(name, version, chart.metadata).file_name
+def _entry(chart: IndexedChart) -> str:
+    file_name = chart_file_name(chart.name, chart.version)
     facts = {"created": _moment(chart.created_at), "digest": chart.sha256.hex(), "urls": [f"charts/{file_name}"]}
-    return name, {**chart.metadata, **facts}
+    return f"{chart.metadata.translate(_ESCAPED)[:-1]}, {_written(facts)[1:]}"
 
 
 def _moment(moment: datetime) -> str:

@@ -1,5 +1,6 @@
 """Helm: push a chart to a channel, the channel's index, and the charts."""
 
+import asyncio
 from typing import Final
 
 from aiohttp import web
@@ -78,7 +79,8 @@ async def show_helm_index(request: web.Request) -> web.Response:
         channel = _channel(request)
         charts = await rows.list_charts(connection, project_id=found.project.id, channel=channel)
     context_path = request.rel_url.raw_path.removesuffix("/index.yaml").rpartition("/")[0]
-    return web.Response(text=index_of(charts, context_path=context_path), content_type=Media.YAML.value)
+    text = await asyncio.to_thread(index_of, charts, context_path=context_path)
+    return web.Response(text=text, content_type=Media.YAML.value)
 
 
 @routes.get(
