@@ -1,6 +1,6 @@
 -- name: helm_charts
 -- The newest file of a channel for each package, the newest packages first, while their metadata are not too long.
--- What the index says of a file itself takes the place of such keys in its metadata.
+-- The index has its own values for three keys, which therefore are left out of the metadata.
 SELECT c.name, c.version, c.sha256, c.created_at, c.metadata
   FROM (SELECT c.*, sum(octet_length(c.metadata)) OVER (ORDER BY c.id DESC) AS so_far
           FROM (SELECT DISTINCT ON (p.id) p.id, f.sha256, f.created_at,

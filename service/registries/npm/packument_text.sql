@@ -43,4 +43,6 @@ SELECT t.tag, made.*
                    string_agg(s.id::text, ',' ORDER BY s.id), 'UTF8')), 'hex'), 32)) AS revision,
                (SELECT convert_to(json_object_agg(g.name, g.version ORDER BY g.name)::text, 'UTF8')
                   FROM (SELECT DISTINCT ON (g.name) g.* FROM tags g ORDER BY g.name, g.is_set DESC) g) AS tags
-          FROM shown s) made ON NOT ARRAY[t.tag, '*'] && {known};
+          FROM shown s
+         -- As the condition of the join, this would be tried only after the text was made.
+         WHERE NOT ARRAY[t.tag, '*'] && {known}) made ON true;

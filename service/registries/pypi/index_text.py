@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from aiohttp.helpers import ETAG_ANY
+
 from service.access.rows import VisitQuery, WithVisit, with_visit
 from service.infra.postgres.composing import Values, literal
 from service.infra.postgres.database import Connection, Record, fetch_composed
@@ -75,7 +77,7 @@ async def read_in_project(
     values = visit.values
     base = f"concat({values.place(before, 'text')}, v.id, {values.place(after, 'text')})"
     record = await _read(connection, values, wanted, visit=project_of_visit(visit), base=base)
-    return with_visit(record, _found(record))
+    return with_visit(record, _found(record, wanted))
 
 
 async def read_in_projects(
@@ -87,7 +89,7 @@ async def read_in_projects(
     """
     values = Values()
     visit = given_projects(values, project_ids)
-    return _found(await _read(connection, values, wanted, visit=visit, base=values.place(base, "text")))
+    return _found(await _read(connection, values, wanted, visit=visit, base=values.place(base, "text")), wanted)
 
 
 async def _read(connection: Connection, values: Values, wanted: WantedIndex, *, visit: str, base: str) -> Record:
@@ -105,7 +107,9 @@ async def _read(connection: Connection, values: Values, wanted: WantedIndex, *, 
     return record
 
 
-def _found(record: Record) -> Sequence[IndexText]:
-    if record["tag"] is None:
+def _found(record: Record, wanted: WantedIndex) -> Sequence[IndexText]:
+    tag, links = record["tag"], record["links"]
+    # Packages without any file have a tag, too, which no client was ever given.
+    if tag is None or (links is None and tag not in wanted.known):
         return ()
-    return (IndexText(record["tag"], record["links"], record["versions"] or b""),)
+    return (IndexText(tag, None if ETAG_ANY in wanted.known else links, record["versions"] or b""),)

@@ -1,13 +1,14 @@
 -- name: pypi_index
 -- Composed: see index_text. One row: the visit, and the newest files of one package, each project's packages in the
--- order of their ids. A file does not change while it is there. A restore may give its package another version. So the ids
--- of the files and the versions of their packages are the revision of the index.
--- The text is made only for a client that does not have it.
+-- order of their ids. A file does not change while it is there, and each change of a package's shown files is counted in
+-- its row. A restore may give a package another version. So the ids of the packages with their versions and counts are
+-- the revision of the index. The files are read only for a client that has another revision. As the condition of a join,
+-- this would be tried only after the text was made.
 WITH visit AS MATERIALIZED (
     {visit}
 ), named AS MATERIALIZED (
     -- The packages of the name come first: without that, the server may read all files.
-    SELECT p.id, p.version
+    SELECT p.id, p.version, p.file_changes
       FROM visit v JOIN package p ON p.project_id = ANY(v.ids)
      WHERE p.package_type = 'pypi' AND p.normal_name = {name} AND p.status IN statuses(INSTALLABLE)
 ), files AS MATERIALIZED (
@@ -22,17 +23,19 @@ WITH visit AS MATERIALIZED (
      ORDER BY n.package_id, n.id
 ), tagged AS MATERIALIZED (
     SELECT b.base, left(encode(sha256(convert_to(
-               concat_ws(' ', 'v2', {form}, b.base, {name}, '')
-                   || (SELECT string_agg(concat_ws(' ', f.id, to_json(f.version)), ' ') FROM files f),
+               concat_ws(' ', 'v3', {form}, b.base, {name}, '')
+                   || (SELECT string_agg(concat_ws(' ', n.id, n.file_changes, to_json(n.version)), ' ' ORDER BY n.id)
+                         FROM named n),
                'UTF8')), 'hex'), 32) AS tag
       FROM (SELECT {base} AS base FROM visit v) b
 )
-SELECT t.tag, made.links, made.versions, v.*
-  FROM visit v CROSS JOIN tagged t
-  LEFT JOIN LATERAL (
-        SELECT convert_to((SELECT string_agg({link}, {separator}) FROM files f), 'UTF8') AS links,
-               convert_to((SELECT string_agg(o.version, ',')
-                             FROM (SELECT to_json(f.version)::text AS version FROM files f
-                                    WHERE f.version IS NOT NULL
-                                    GROUP BY f.version ORDER BY min(f.package_id)) o), 'UTF8') AS versions
-       ) made ON NOT ARRAY[t.tag, '*'] && {known};
+SELECT t.tag,
+       CASE WHEN NOT t.tag = ANY({known})
+            THEN (SELECT convert_to(string_agg({link}, {separator}), 'UTF8') FROM files f) END AS links,
+       CASE WHEN NOT t.tag = ANY({known})
+            THEN (SELECT convert_to(string_agg(o.version, ','), 'UTF8')
+                    FROM (SELECT to_json(f.version)::text AS version FROM files f
+                           WHERE f.version IS NOT NULL
+                           GROUP BY f.version ORDER BY min(f.package_id)) o) END AS versions,
+       v.*
+  FROM visit v CROSS JOIN tagged t;

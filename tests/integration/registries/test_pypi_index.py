@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 from service.context import Context
 from tests.integration.conftest import Client
-from tests.support.catalogue import delete, query, restore
+from tests.support.catalogue import delete, delete_file, query, restore
 from tests.support.packages import DEVELOPER
 
 _INDEX: Final = "/api/v4/projects/100/packages/pypi/simple/foo-bar/"
@@ -140,6 +140,39 @@ async def test_a_tag_follows_the_files_and_is_that_of_one_form_and_address(clien
 
     assert await tags() == with_second
     assert len({*first, *with_second}) == 2 * len(asked)
+
+
+async def test_files_of_one_size_that_are_there_by_turns_have_a_tag_each(client: Client, filled: Context) -> None:
+    package_id = await _bring_in(filled, "1.0", _HOSTILE[:2])
+    await query(filled, "UPDATE package_file SET size = 1")
+    one, other = [file["id"] for file in await query(filled, "SELECT id FROM package_file ORDER BY id")]
+
+    async def look() -> tuple[str, list[str]]:
+        answer = await client.get(_INDEX, headers=_JSON)
+        return answer.headers["ETag"], [file["filename"] for file in (await answer.json(content_type=None))["files"]]
+
+    found = [await look()]
+    for file_id in (one, other):
+        deletion = await delete_file(filled, package_id, file_id)
+        found.append(await look())
+        await restore(filled, deletion.id)
+    await query(filled, "UPDATE package_file SET status = 'error' WHERE id = $1", one)
+    found.append(await look())
+    await query(filled, "UPDATE package_file SET status = 'default' WHERE id = $1", one)
+    await query(filled, "DELETE FROM package_file WHERE id = $1", other)
+    found.append(await look())
+
+    names = list(_HOSTILE[:2])
+    assert [shown for _, shown in found] == [names, names[1:], names[:1], names[1:], names[:1]]
+    assert len({tag for tag, _ in found}) == len(found)
+
+
+async def test_a_name_whose_files_are_all_gone_is_not_found_for_any_tag(client: Client, filled: Context) -> None:
+    await _bring_in(filled, "1.0", _HOSTILE[:1])
+    tag = (await client.get(_INDEX)).headers["ETag"]
+    await query(filled, "UPDATE package_file SET status = 'error'")
+
+    assert [(await client.get(_INDEX, headers={"If-None-Match": known})).status for known in (tag, "*")] == [404, 404]
 
 
 async def test_a_package_that_came_back_with_another_version_changes_the_tag(client: Client, filled: Context) -> None:
