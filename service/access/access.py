@@ -147,6 +147,15 @@ async def levels_among(
     return {project_id: AccessLevel.ADMIN if caller.is_admin else level for project_id, level in roles.items()}
 
 
+async def levels_in_groups(
+    connection: Connection, caller: Caller, group_ids: Collection[int], *, group_id: int | None
+) -> dict[int, AccessLevel]:
+    """Return the caller's level, by id, in those groups in which it may publish; below that group, if any."""
+    roles = await readable.roles_in_groups(connection, group_ids, group_id=group_id, user_id=caller.user_id)
+    levels = {each: AccessLevel.ADMIN if caller.is_admin else role for each, role in roles.items()}
+    return {each: level for each, level in levels.items() if level >= AccessLevel.DEVELOPER}
+
+
 def may_delete(caller: Caller, project: Project) -> bool:
     """Return whether the project would let the caller delete packages."""
     is_maintainer = level_in(caller, project) >= LEVEL_TO_DELETE

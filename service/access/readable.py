@@ -121,3 +121,11 @@ async def readable_among(
         reader_level=AccessLevel.REPORTER,
     )
     return {record["id"]: AccessLevel(record["level"]) for record in records}
+
+
+async def roles_in_groups(
+    connection: Connection, group_ids: Collection[int], *, group_id: int | None, user_id: int | None
+) -> dict[int, AccessLevel]:
+    """Return the user's role, by id, in those of the groups that are below that group, if any."""
+    records = await fetch(connection, "roles_in_groups", group_ids=list(group_ids), group_id=group_id, user_id=user_id)
+    return {record["id"]: AccessLevel(record["level"]) for record in records}

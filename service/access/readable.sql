@@ -49,3 +49,12 @@ SELECT p.id,
         OR EXISTS (SELECT FROM membership m
                     WHERE m.user_id = :user_id AND m.access_level >= :reader_level
                       AND (m.project_id = p.id OR m.group_id = ANY(g.ancestry))));
+
+-- name: roles_in_groups
+-- The user's role in those of the groups that are below the group, where there is one.
+SELECT g.id,
+       coalesce((SELECT max(m.access_level) FROM membership m
+                   WHERE m.user_id = :user_id AND m.group_id = ANY(g.ancestry)), 0) AS level
+  FROM directory_group g
+ WHERE g.id = ANY(:group_ids::bigint[])
+   AND (:group_id::bigint IS NULL OR g.ancestry @> ARRAY[:group_id::bigint]);

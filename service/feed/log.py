@@ -3,9 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from schemas.names import PackageType
+from service.access.roster import PlaceKey
 from service.infra.postgres.database import Connection, Record, fetch
 from service.refusals import FeedMovedOnError
 
@@ -21,10 +22,15 @@ class FeedEvent:
     type: str
     """`<entity>.<action>`."""
     package_type: str | None
-    project_id: int | None
-    """None for an event that is about no project."""
+    place: PlaceKey
+    """The project or the group that it is about; neither for an event about the instance."""
     body: str
     """The CloudEvent as JSON."""
+
+    @property
+    def project_id(self) -> int | None:
+        """The project that it is about."""
+        return self.place.project_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +108,17 @@ async def window(connection: Connection, before: int | None, *, since: datetime 
     return FeedWindow(after, until, found.newest, is_last)
 
 
-async def projects(connection: Connection, after: int, until: int, wanted: WantedEvents) -> list[int]:
-    """Return the projects that the wanted events behind *after*, up to *until*, are about."""
+async def places(connection: Connection, after: int, until: int, wanted: WantedEvents) -> list[PlaceKey]:
+    """Return the projects and groups that the wanted events behind *after*, up to *until*, are about."""
     rows = await fetch(
         connection,
-        "projects_in_feed",
+        "places_in_feed",
         after=after,
         until=until,
         types=_list(wanted.types),
         package_type=wanted.package_type,
     )
-    return [row["project_id"] for row in rows]
+    return [_place(row) for row in rows]
 
 
 async def read(
@@ -121,10 +127,10 @@ async def read(
     until: int,
     wanted: WantedEvents,
     *,
-    project_ids: Collection[int] | None,
+    places: Collection[PlaceKey] | None,
     limit: int,
 ) -> FeedPart:
-    """Return the wanted events behind *after*, up to *until*; *project_ids*: None for all, also those without one."""
+    """Return the wanted events behind *after*, up to *until*; *places*: None for all, also those about none."""
     rows = await fetch(
         connection,
         "read_feed",
@@ -132,7 +138,8 @@ async def read(
         until=until,
         types=_list(wanted.types),
         package_type=wanted.package_type,
-        project_ids=None if project_ids is None else list(project_ids),
+        project_ids=_ids(places, "project_id"),
+        group_ids=_ids(places, "group_id"),
         limit=limit,
     )
     events = [_event(row) for row in rows]
@@ -146,7 +153,7 @@ async def read_back(
     wanted: WantedEvents,
     *,
     since: datetime | None,
-    project_ids: Collection[int] | None,
+    places: Collection[PlaceKey] | None,
     limit: int,
 ) -> list[FeedEvent]:
     """Return the newest wanted events of a window, the newest first; the rest is as for `read`."""
@@ -158,14 +165,23 @@ async def read_back(
         types=_list(wanted.types),
         package_type=wanted.package_type,
         since=since,
-        project_ids=None if project_ids is None else list(project_ids),
+        project_ids=_ids(places, "project_id"),
+        group_ids=_ids(places, "group_id"),
         limit=limit,
     )
     return [_event(row) for row in rows]
 
 
 def _event(row: Record) -> FeedEvent:
-    return FeedEvent(row["sequence"], row["type"], row["package_type"], row["project_id"], row["body"])
+    return FeedEvent(row["sequence"], row["type"], row["package_type"], _place(row), row["body"])
+
+
+def _place(row: Record) -> PlaceKey:
+    return PlaceKey(row["project_id"], row["group_id"])
+
+
+def _ids(places: Collection[PlaceKey] | None, part: Literal["project_id", "group_id"]) -> list[int] | None:
+    return None if places is None else [getattr(each, part) for each in places if getattr(each, part) is not None]
 
 
 def _list(types: frozenset[str] | None) -> list[str] | None:

@@ -126,7 +126,7 @@ class FeedTail:
                 # The first reading, or more than memory holds: begin at the end.
                 self._recent.clear()
                 begin = self._known_after = newest
-            part = await feed.read(connection, begin, newest, WantedEvents(), project_ids=None, limit=_KEPT)
+            part = await feed.read(connection, begin, newest, WantedEvents(), places=None, limit=_KEPT)
         self._recent.extend(part.events)
         if len(self._recent) == _KEPT:
             self._known_after = self._recent[0].sequence - 1

@@ -9,16 +9,18 @@ SELECT p.id AS package_id, p.project_id, p.root_group_id, p.package_type, p.name
        CASE WHEN p.deleting IS NULL THEN :excepting WHEN p.keeping IS NOT NULL THEN 'rule'
             WHEN p.is_held THEN 'hold' WHEN p.is_protected THEN 'protected' END COLLATE "C" AS reason
   FROM (SELECT p.*, :deleting AS deleting, :concerning AS concerning, :keeping AS keeping,
-               p.protects AND EXISTS (
+               p.package_type = ANY(p.protected_types) AND EXISTS (
                    SELECT FROM protection_rule r
                     WHERE r.project_id = p.project_id AND r.package_type = p.package_type
                       AND r.minimum_access_level_for_delete > :level AND name_matches(p.name, r.package_name_pattern)
                ) AS is_protected
           FROM (SELECT p.id, p.project_id, p.package_type, p.name, p.version, p.status, p.created_at, p.arrived_at,
                        p.last_downloaded_at, p.shown_files, p.shown_bytes, w.ancestry, w.ancestry[1] AS root_group_id,
-                       w.is_held, w.protects, :rank AS rank
+                       w.is_held, w.protected_types, :rank AS rank
                   FROM (SELECT j.id, g.ancestry, deletion_hold_on(j.id) IS NOT NULL AS is_held,
-                               EXISTS (SELECT FROM protection_rule r WHERE r.project_id = j.id) AS protects
+                               ARRAY(SELECT r.package_type FROM protection_rule r
+                                      WHERE r.project_id = j.id AND r.minimum_access_level_for_delete > :level
+                                    ) AS protected_types
                           FROM project j JOIN directory_group g ON g.id = j.group_id
                          WHERE :projects OFFSET 0) w
                   JOIN package p ON p.project_id = w.id

@@ -62,9 +62,10 @@ _places: Final = PlaceRoutes[_Visit](
 async def list_place_events(request: web.Request, visit: _Visit) -> web.StreamResponse:
     """List the events of a place, the oldest first, wait for them, or stream them.
 
-    A group has those of the projects that are below it now. Without a project or group, admins also see events about
-    no project. `Accept` chooses the form: an array of CloudEvents, `application/x-ndjson`, or `text/event-stream`.
-    `X-Next-After` is the number to go on with, also where no event was shown.
+    A group has those of the projects that are below it now. Events about a group are for those who may publish in it,
+    and events about the instance for admins. `Accept` chooses the form: an array of CloudEvents,
+    `application/x-ndjson`, or `text/event-stream`. `X-Next-After` is the number to go on with, also where no event was
+    shown.
     """
     accept = request.headers.get("Accept", "")
     streams = Media.EVENT_STREAM in accept and request.method == "GET"

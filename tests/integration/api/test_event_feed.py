@@ -12,6 +12,7 @@ from aiohttp import ClientResponse
 
 from schemas.messages.events import PackageDestructionFailed, StorageChecked
 from schemas.messages.examples import example_fact
+from schemas.messages.quota_events import QuotaExceeded
 from schemas.names import PackageType
 from service.context import Context
 from service.events import outbox
@@ -101,6 +102,23 @@ async def test_an_event_is_shown_to_those_who_could_read_the_deletion_now(filled
     # A project that moves takes its events along, whatever group they name.
     await query(filled, "UPDATE project SET group_id = 20 WHERE id = 102")
     assert _numbers((await _read(client, _GROUP, "reporter"))[0]) == [1, 2]
+
+
+async def test_an_event_of_a_group_is_for_those_who_may_publish_there(filled: Context, client: Client) -> None:
+    group = example_fact(QuotaExceeded).model_copy(update={"project_id": None, "group_id": 10, "root_group_id": 10})
+    async with (
+        _streaming(client, _GROUP, "developer") as live,
+        _streaming(client, _ALL, "reporter") as refused,
+    ):
+        await happen(filled, group, group.model_copy(update={"group_id": 20}), fact(100))
+        streamed = [message["id"] for message in await _messages(live, 2)]
+        assert streamed == ["1".zfill(20), "3".zfill(20)]
+        assert [message["id"] for message in await _messages(refused, 1)] == ["3".zfill(20)]
+
+    seen = {by: _numbers((await _read(client, _ALL, by))[0]) for by in (None, "root", "developer", "reporter")}
+    assert seen == {None: [3], "root": [1, 2, 3], "developer": [1, 3], "reporter": [3]}
+    assert _numbers((await _read(client, _GROUP, "root"))[0]) == [1, 3]
+    assert _numbers((await _read(client, _PUBLIC, "developer"))[0]) == [3]
 
 
 async def test_the_text_of_an_error_is_for_maintainers(filled: Context, client: Client) -> None:

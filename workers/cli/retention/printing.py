@@ -17,7 +17,7 @@ from service.retention.rules import StoredRule
 from service.retention.runs import RetentionRun
 from service.retention.sentences import sentence_of
 from workers.cli.outputs import Output, print_json
-from workers.cli.tables import Column, Size, print_table
+from workers.cli.tables import Column, Size, counted, print_table
 
 _RULES: Final = (
     Column("id"),
@@ -78,7 +78,7 @@ async def print_preview(found: Preview, output: Output, *, err: bool = False) ->
     if output.is_for_people:
         print_totals([one.model_dump() for one in totals], is_wide=output is Output.WIDE, err=err)
         packages, _, size = found.count("deleted")
-        click.echo(f"{packages:,} packages would go, and free {size:,} bytes", err=err)
+        click.echo(f"{counted(packages, 'package')} would go, and free {counted(size, 'byte')}", err=err)
         if found.latest_by_date:
             types = ", ".join(found.latest_by_date)
             click.echo(f"the latest are counted by date for {types}", err=True)
@@ -107,7 +107,7 @@ async def print_report(
     if output.is_for_people:
         print_totals(run.verdicts, is_wide=output is Output.WIDE)
         deletions = ", ".join(f"{count:,} {state}" for state, count in report.deletions.items()) or "none"
-        click.echo(f"{_run_state(run)}; deletions: {deletions}; {report.bytes_freed:,} bytes freed")
+        click.echo(f"{_run_state(run)}; deletions: {deletions}; {counted(report.bytes_freed, 'byte')} freed")
         return
     rows = (item_entity(each) async for each in items)
     await _print_list(report.model_dump(mode="json"), rows, output, list(ReportedPackage.model_fields))
