@@ -55,6 +55,7 @@ def _packages() -> list[dict[str, Any]]:
         {**apples, "name": "crate", "tags": ["stable"], "pipelines": [pipeline], "files": files},
         {**apples, "package_type": "npm", "name": _HARD_NAME[:255], "files": [_HARD_FILE]},
         {**apples, "name": "doomed", "files": files},
+        {**apples, "name": "late"},
         {**apples, "name": "plain", "files": files},
         {**juice, "name": "press"},
         {**juice, "name": "press", "version": "2.0"},
@@ -75,7 +76,10 @@ async def test_a_person_finds_a_package_deletes_it_and_takes_that_back(yard: Yar
     async with window(browser, yard.base_url) as opened:
         page = opened.page
         await opened.sign_in(_MAINTAINER)
-        await _find(opened, "orchard/press/juice", "pulp")
+        await page.get_by_role("searchbox").fill("pulp")
+        await page.keyboard.press("Enter")
+        await page.get_by_role("table").get_by_role("link", name="pulp").click()
+        await expect(page.get_by_role("heading", level=1)).to_contain_text("pulp")
         await page.get_by_role("link", name="Delete", exact=True).click()
         dialog = page.get_by_role("dialog")
         await expect(dialog).to_contain_text("3 files")
@@ -112,6 +116,36 @@ async def test_a_deletion_is_followed_to_its_last_byte_also_when_api_and_worker_
         await yard.start("work")
         await expect(page.locator("#live")).to_contain_text("This cannot be undone", timeout=3 * _SOON_MS)
         opened.errors[:] = [error for error in opened.errors if "ERR_" not in error]
+
+
+async def test_a_failed_deletion_says_why_and_an_owner_tries_it_again(yard: Yard, browser: Browser) -> None:
+    async with window(browser, yard.base_url) as opened:
+        page = opened.page
+        await opened.sign_in(_MAINTAINER)
+        await yard.kill("work")
+        await _find(opened, "orchard/apples", "late")
+        await page.get_by_role("link", name="Delete", exact=True).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        live = page.locator("#live")
+        await expect(live).to_contain_text("Waits for a worker")
+        await _protect(opened, "late")
+        await yard.start("work")
+        await expect(live).to_contain_text("Package is deletion protected.", timeout=_SOON_MS)
+        await expect(live).to_contain_text("ask somebody with that role")
+        await live.get_by_role("link", name="Show the rules").click()
+        await expect(page.locator("main")).to_contain_text("late")
+    async with window(browser, yard.base_url, width=390) as opened:
+        await opened.sign_in(_OWNER)
+        await opened.page.get_by_role("link", name="late 1.0").click()
+        await opened.page.get_by_role("button", name="Try again").click()
+        await expect(opened.page.locator("#live")).to_contain_text("This cannot be undone", timeout=_SOON_MS)
+
+
+async def _protect(opened: Window, name: str) -> None:
+    address = f"{opened.base_url}/api/v4/projects/orchard%2Fapples/packages/protection/rules"
+    rule = {"package_name_pattern": name, "package_type": "generic", "minimum_access_level_for_delete": "owner"}
+    answer = await opened.page.request.post(address, headers={"PRIVATE-TOKEN": _OWNER}, data=rule)
+    assert answer.status == 201, await answer.text()
 
 
 async def test_an_owner_ends_a_grace_by_keyboard_alone(yard: Yard, browser: Browser) -> None:
@@ -311,6 +345,8 @@ async def _pages(opened: Window) -> list[str]:
     batches = [address for deletion in deletions for address in await _addresses(opened, deletion, _A_BATCH)]
     return [
         "/",
+        "/?search=c",
+        "/-/packages?package_name=c",
         "/groups/orchard",
         "/orchard/apples",
         "/orchard/apples?package_name=nothing",

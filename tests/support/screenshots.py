@@ -36,6 +36,7 @@ async def make_screenshots(url: str) -> None:
             "package": package["_links"]["web_path"],
             "deletion": f"/orchard/press/juice/-/deletions/{deletion_id}",
             "storage": "/-/storage",
+            "events": "/orchard/press/juice/-/events",
             "bulk-delete": "/orchard/apples/-/bulk_delete?package_name=apple&keep_latest_per_name=2",
         }
         async with chromium() as browser:
