@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from service.infra.postgres.database import Connection, execute, fetch
 from service.infra.postgres.records import Record, row_reader
-from service.infra.rabbitmq.broker import QueueDepth
+
+if TYPE_CHECKING:
+    from service.infra.rabbitmq.broker import QueueDepth  # the API does without a broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class QueueReport:
 _queue: Final = row_reader(QueueRow)
 
 
-async def note_report(connection: Connection, seen: Mapping[str, QueueDepth]) -> None:
+async def note_report(connection: Connection, seen: "Mapping[str, QueueDepth]") -> None:
     """Replace the report by what a relay sees now."""
     queues = [{"name": name, **asdict(depth)} for name, depth in seen.items()]
     await execute(connection, "note_queue_report", queues=json.dumps(queues))

@@ -2,15 +2,18 @@
 
 import base64
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
 from schemas.webhooks import KEY_BYTES, SIGNING_PREFIX
 from service.errors import PackyardError
 from service.refusals import SecretsNotKeptError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet, MultiFernet
 
 
 class UnreadableSecretError(PackyardError):
@@ -32,9 +35,9 @@ class SecretBox:
 
     def __init__(self, keys: tuple[SecretStr, ...]) -> None:
         """Take the keys; without any, nothing can be kept."""
-        fernets = [Fernet(key.get_secret_value()) for key in keys]
-        self._all: Final = MultiFernet(fernets) if fernets else None
-        self._first: Final = fernets[0] if fernets else None
+        self._all: MultiFernet | None = None
+        if keys:
+            self._all, self._first = _opened(keys)
 
     @property
     def has_keys(self) -> bool:
@@ -57,12 +60,10 @@ class SecretBox:
         Raises:
             UnreadableSecretError: none of the keys decrypts it.
         """
-        try:
-            if self._all is not None:
-                return self._all.decrypt(encrypted.encode()).decode()
-        except InvalidToken:
-            pass
-        raise UnreadableSecretError("no key of PACKYARD_SECRET_KEYS decrypts the secrets of this webhook")
+        plain = None if self._all is None else _decrypted(self._all, encrypted)
+        if plain is None:
+            raise UnreadableSecretError("no key of PACKYARD_SECRET_KEYS decrypts the secrets of this webhook")
+        return plain
 
     def renewed(self, encrypted: str) -> str | None:
         """Return the same secret, encrypted with the first key; None where that is so already.
@@ -70,12 +71,26 @@ class SecretBox:
         Raises:
             UnreadableSecretError: none of the keys decrypts it.
         """
-        try:
-            if self._first is not None and self._first.decrypt(encrypted.encode()):
-                return None
-        except InvalidToken:
-            pass
+        if self._all is not None and _decrypted(self._first, encrypted):
+            return None
         return self.encrypt(self.decrypt(encrypted))
+
+
+def _opened(keys: Sequence[SecretStr]) -> "tuple[MultiFernet, Fernet]":
+    from cryptography.fernet import Fernet, MultiFernet  # 6 MiB that only an installation with keys needs
+
+    fernets = [Fernet(key.get_secret_value()) for key in keys]
+    return MultiFernet(fernets), fernets[0]
+
+
+def _decrypted(box: "MultiFernet | Fernet", encrypted: str) -> str | None:
+    """Return what was encrypted; None: not with this key, or none of these."""
+    from cryptography.fernet import InvalidToken
+
+    try:
+        return box.decrypt(encrypted.encode()).decode()
+    except InvalidToken:
+        return None
 
 
 def new_signing_token() -> str:

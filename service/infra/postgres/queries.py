@@ -1,7 +1,7 @@
 """The named queries of all `.sql` files, each with its parameters in the order of their places."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 from inspect import signature
@@ -15,6 +15,7 @@ from service.infra.postgres.records import Dataclass
 
 _SERVICE: Final = Path(__file__).parents[2]
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_NAME: Final = re.compile(r"^-- name: (\w+)", re.MULTILINE)
 _WHOLE_ROW: Final = re.compile(r"\b(\w+)\((\w+)\.\*\)")
 _PLACE: Final = re.compile(r"\$(\d+)")
 _NAMED_SET: Final = re.compile(r"\bstatuses\((\w+)\)")
@@ -56,7 +57,7 @@ def named_query(name: str) -> NamedQuery:
     Raises:
         KeyError: there is none, or nothing has said what the columns of its whole row are.
     """
-    query = _QUERIES[name]
+    query = _read(_FILES[name])[name]
     return NamedQuery(query.file, _WHOLE_ROW.sub(_written_out, query.text), query.parameters)
 
 
@@ -70,7 +71,7 @@ def embedded(name: str, **fragments: str) -> str:
 
 def query_names() -> frozenset[str]:
     """Return the names of all queries."""
-    return frozenset(_QUERIES)
+    return frozenset(_FILES)
 
 
 def listed(values: Iterable[str]) -> str:
@@ -96,20 +97,28 @@ def _written_out(found: re.Match[str]) -> str:
     return _columns[found[1]].format(alias=found[2])
 
 
-def _read_all() -> Mapping[str, NamedQuery]:
-    queries: dict[str, NamedQuery] = {}
+def _read_texts() -> tuple[dict[Path, str], dict[str, Path]]:
+    """Return the texts of all files, and the file of each query.
+
+    They are read at the start, so that a process keeps its own when a newer version is installed beside it.
+    """
+    texts: dict[Path, str] = {}
+    found: dict[str, Path] = {}
     for file in sorted(_SERVICE.rglob("*.sql")):
         if _MIGRATIONS in file.parents:
             continue
-        for name, query in _read(file).items():
-            if name in queries:
-                raise ValueError(f"{file} and {queries[name].file} have both a query {name}")
-            queries[name] = query
-    return queries
+        texts[file] = file.read_text(encoding="utf-8")
+        for name in _NAME.findall(texts[file]):
+            if name in found:
+                raise ValueError(f"{file} and {found[name]} have both a query {name}")
+            found[name] = file
+    return texts, found
 
 
+@cache
 def _read(file: Path) -> dict[str, NamedQuery]:
-    found = aiosql.from_path(file, "asyncpg", mandatory_parameters=False)
+    """Return the queries of a file. Most processes need few files, and reading all takes a tenth of their start."""
+    found = aiosql.from_str(_TEXTS[file], "asyncpg", mandatory_parameters=False)
     # The library makes a function of each query. Its signature has the parameters in the order of their places.
     functions = {name: getattr(found, name) for name in found.available_queries if not name.endswith("_cursor")}
     return {name: NamedQuery(file, _with_statuses(made.sql), _parameters(made)) for name, made in functions.items()}
@@ -119,4 +128,4 @@ def _parameters(function: Callable[..., object]) -> tuple[str, ...]:
     return tuple(name for name in signature(function).parameters if name != "self")
 
 
-_QUERIES: Final = _read_all()
+_TEXTS, _FILES = _read_texts()

@@ -1,14 +1,9 @@
 """Reading a chart that somebody sent: a compressed archive of which only `<name>/Chart.yaml` matters."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
 
 from service.refusals import ValidationFailedError
 from service.registries.archives.errors import ArchiveError
@@ -20,9 +15,6 @@ _MOST_ENTRIES: Final = 10_000
 _LARGEST_METADATA: Final = 64 * 1024
 """Bytes of Chart.yaml."""
 _PIECE: Final = 64 * 1024
-_MOST_EVENTS: Final = 3_000
-"""Keys, values and beginnings and ends of collections; reading 10,000 takes a second of the interpreter."""
-_DEEPEST: Final = 50
 _LONGEST: Final = 255
 NAME_RULE: Final = "[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*"
 """The pattern of the name of a chart or a channel."""
@@ -67,7 +59,9 @@ def read_chart(archive: bytes) -> Chart:
     Raises:
         ValidationFailedError: it is no chart, or its metadata break a rule.
     """
-    metadata = _parsed(_metadata_of(archive))
+    from service.registries.helm.chart_yaml import parsed  # 5 MiB that only a process needs where charts are published
+
+    metadata = parsed(_metadata_of(archive))
     name, version = metadata.get("name"), metadata.get("version")
     if metadata.get("apiVersion") not in _FORMATS:
         raise ValidationFailedError("Chart.yaml: apiVersion should be v1 or v2")
@@ -95,29 +89,3 @@ def _is_metadata(path: str) -> bool:
     # Charts below it have a Chart.yaml too, deeper.
     _, _, below = path.removeprefix("./").partition("/")
     return below == "Chart.yaml"
-
-
-def _require_plain(text: str) -> None:
-    """Refuse YAML that takes long to read, or unfolds to any size; the events come one by one."""
-    depth = 0
-    for number, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
-        if number >= _MOST_EVENTS:
-            raise ValidationFailedError(f"Chart.yaml has too many parts (maximum is {_MOST_EVENTS})")
-        if isinstance(event, AliasEvent):
-            raise ValidationFailedError("Chart.yaml should have no alias")
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValidationFailedError(f"Chart.yaml is nested too deeply (maximum is {_DEEPEST})")
-
-
-def _parsed(text: bytes) -> Mapping[str, object]:
-    try:
-        _require_plain(text.decode())
-        found = json.loads(json.dumps(YAML(typ="safe", pure=True).load(text.decode()), default=str, allow_nan=False))
-    except (YAMLError, ValueError, TypeError, RecursionError):
-        raise ValidationFailedError("Chart.yaml is no YAML that can be read") from None
-    if not isinstance(found, dict):
-        raise ValidationFailedError("Chart.yaml should be a mapping")
-    if "\\u0000" in json.dumps(found):
-        raise ValidationFailedError("Chart.yaml should have no NUL character")
-    return found
