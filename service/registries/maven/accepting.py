@@ -103,7 +103,7 @@ class _Received:
     async def of(cls, body: UploadBody) -> Self:
         reader, digests, content = MetadataReader(), Digests(), bytearray()
         async for chunk in body.limited():
-            reader.feed(chunk)
+            await reader.feed(chunk)
             digests.add(chunk)
             if len(content) <= _LARGEST_PLUGINS:
                 content += chunk

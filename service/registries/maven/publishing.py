@@ -43,7 +43,7 @@ class _Incoming:
         async for chunk in self.body.chunks:
             self.sha512.update(chunk)
             if self.pom is not None:
-                self.pom.feed(chunk)
+                await self.pom.feed(chunk)
             yield chunk
 
     def check(self, _stored: StoredObject) -> None:
