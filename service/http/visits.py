@@ -189,14 +189,17 @@ def caller_in(presented: Sequence[PresentedToken], token: Token | None) -> Calle
 async def _caller_and_project(
     request: web.Request, connection: Connection, presented: Sequence[PresentedToken]
 ) -> tuple[Caller, Project | None]:
-    query = query_of_visit(request, presented)
-    if query is not None:
+    """Return the first good credential's caller, and the project as this caller sees it: both from one statement."""
+    reference = request.match_info["id"]
+    for credential in presented:
+        query = visit_query(reference, token_digest(credential.token))
+        if query is None:
+            return await _caller(connection, presented), None
         seen = await access_rows.find_visit(connection, query)
-        caller = caller_in(presented, seen.token)
-        if not is_seen_with_other_rights(caller, seen.token):
+        caller = caller_with(seen.token, credential)
+        if caller.credential is not None:
             return caller, seen.project
-    caller = await _caller(connection, presented)
-    return caller, await access.find_project(connection, caller, request.match_info["id"])
+    return ANONYMOUS, await access.find_project(connection, ANONYMOUS, reference)
 
 
 async def judged_project(

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientResponse, FormData, encode_basic_auth
 
 from service.context import Context
+from service.infra.postgres.sessions.connecting import Session
 from service.registries.nuget.versions import NuGetVersion
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, objects_in, query, restore
@@ -213,6 +214,26 @@ async def test_maintainers_delete(client: Client, headers: Mapping[str, str], st
 
     assert (await client.delete(f"{_PROJECT}/Acme.Press/1.0.0", headers=headers)).status == status
     assert await _versions(client) == ([] if status == 204 else ["1.0.0"])
+
+
+async def test_basic_and_key_together_cost_no_statement_more_than_basic(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statements: list[str] = []
+    run: Any = Session.fetch
+
+    async def noted(session: Session, text: str, *values: object, **how: object) -> Any:
+        statements.append(text)
+        return await run(session, text, *values, **how)
+
+    monkeypatch.setattr(Session, "fetch", noted)
+    counts = []
+    for headers in (_MAINTAINER, {**_MAINTAINER, "X-NuGet-ApiKey": "maintainer-token"}):
+        statements.clear()
+        assert (await client.delete(f"{_PROJECT}/Unknown/1.0.0", headers=headers)).status == 404
+        counts.append(len(statements))
+
+    assert counts[0] == counts[1] > 0
 
 
 async def test_symbols_lie_beside_their_package_and_go_with_it(client: Client, filled: Context) -> None:
