@@ -97,7 +97,7 @@ async def test_protection_and_holds_stop_single_packages_and_are_named(filled: C
     free, core = (await fill(filled, 1, project_id=104, kind="generic"))[0], None
     (core,) = await fill(filled, 1, name="core-a", project_id=104, kind="generic")
     (held,) = await fill(filled, 1, project_id=102)
-    await query(filled, "UPDATE project SET deletion_hold = 'audit' WHERE id = 102")
+    await query(filled, "UPDATE directory_group SET deletion_hold = 'audit' WHERE id = 11")
     rule = await keep_rule(filled, RulePlace(group_id=10))
 
     done = await run(filled, rule)
