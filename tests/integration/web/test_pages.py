@@ -67,7 +67,9 @@ async def test_each_web_path_of_the_api_leads_to_a_page_of_the_package(filled: C
     listed = await maintainer.get("/api/v4/projects/100/packages?package_name=tool", Accept="*/*", **MAINTAINER)
     (web_path,) = {part for part in listed.text.split('"') if part.startswith("/acme/open/-/")}
     page = await maintainer.get(web_path)
+    module = await bring_in(filled, package_type="terraform_module", name="net/aws")
 
+    assert (await maintainer.get(f"/acme/open/-/infrastructure_registry/{module}")).status == 200
     assert web_path == f"/acme/open/-/packages/{package_id}"
     assert page.status == 200
     for words in ("tool 2.0", "available", "tool.tgz", "notes.txt", "2 files", "Mary Maintainer"):
