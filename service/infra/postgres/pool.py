@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import asyncpg
 from pydantic import SecretStr
@@ -16,6 +16,9 @@ from service.infra.postgres.sessions.failures import DRIVER_ERRORS
 from service.infra.postgres.sessions.kept import USUAL_PULSE, Pulse
 from service.infra.postgres.sessions.purposes import Purpose
 from service.infra.postgres.sessions.suitability import require_suitable
+
+PLANS_LAST_S: Final = 5.0
+"""How long a session keeps the plans of its statements. To plan those of a busy process anew costs it about 1 %."""
 
 _CLOSE_TIMEOUT_S: Final = 5
 
@@ -40,6 +43,7 @@ async def open_database(
             min_size=0,
             max_size=size,
             init=_read_jsonb,
+            setup=_plan_anew,
             reset=_leave_as_it_is,
         )
     except (*DatabaseUnavailableError, *DRIVER_ERRORS, ValueError) as error:
@@ -69,6 +73,10 @@ def _connecting(url: str | SecretStr) -> Callable[..., Coroutine[Any, Any, Sessi
 
 async def _read_jsonb(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=str, decoder=from_json, format="text")
+
+
+async def _plan_anew(connection: object) -> None:
+    await cast(Session, connection).plan_anew(after_s=PLANS_LAST_S)
 
 
 async def _leave_as_it_is(_connection: object) -> None:

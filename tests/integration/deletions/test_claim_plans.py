@@ -10,6 +10,7 @@ import pytest
 from pydantic_core import from_json
 
 from service.context import Context
+from service.infra.postgres import pool
 from service.infra.postgres.database import Connection, fetch
 from service.infra.postgres.queries import named_query
 from tests.support.catalogue import query
@@ -21,6 +22,10 @@ _MOST_BUFFERS: Final = 60
 _FILL: Final = """
 INSERT INTO package (project_id, package_type, name, version, status)
 SELECT 100, 'generic', 'bulk-' || n, '1', 'default' FROM generate_series(1, $1::integer) n
+"""
+_FILES: Final = """
+INSERT INTO package_file (package_id, file_name, size, sha256, storage_key)
+SELECT id, 'app.bin', 1, decode(repeat('00', 32), 'hex'), 'projects/100/' || id FROM package WHERE name LIKE 'bulk-%'
 """
 _ACCEPT: Final = """
 WITH moved AS (UPDATE package SET status = 'processing' WHERE name LIKE 'bulk-%' RETURNING id)
@@ -56,15 +61,20 @@ async def _undone(connection: Connection) -> AsyncGenerator[None]:
 async def _buffers(context: Context, name: str, status: str) -> int:
     """Return how many buffers a statement reads and writes for a chunk of packages, all of which have *status*."""
     await query(context, "UPDATE package SET status = $1 WHERE name LIKE 'bulk-%'", status)
-    statement = named_query(name)
     async with context.database.connection() as connection, _undone(connection):
         await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        await connection.execute(f"PREPARE statement AS {statement.text}")
-        ids = await connection.fetch("SELECT id FROM deletion ORDER BY id LIMIT $1", _CHUNK)
-        chunk = "'{" + ",".join(str(row["id"]) for row in ids) + "}'"
-        values = ", ".join(chunk if parameter == "ids" else "NULL" for parameter in statement.parameters)
-        shown = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE statement ({values})")
+        await connection.execute(f"PREPARE statement AS {named_query(name).text}")
+        found = await _read(connection, name)
         await connection.execute("DEALLOCATE statement")
+    return found
+
+
+async def _read(connection: Connection, name: str) -> int:
+    """Return how many buffers the prepared statement of that name reads and writes for a chunk."""
+    ids = await connection.fetch("SELECT id FROM deletion ORDER BY id LIMIT $1", _CHUNK)
+    chunk = "'{" + ",".join(str(row["id"]) for row in ids) + "}'"
+    values = ", ".join(chunk if parameter == "ids" else "NULL" for parameter in named_query(name).parameters)
+    shown = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE statement ({values})")
     (plan,) = from_json(shown) if isinstance(shown, str) else shown
     top: dict[str, Any] = plan["Plan"]
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
@@ -81,6 +91,29 @@ async def test_a_chunk_reads_its_own_packages_alone(in_bulk: Context) -> None:
     }
 
     assert max(read.values()) < _CHUNK * _MOST_BUFFERS, read
+
+
+async def test_a_plan_from_a_time_of_empty_tables_is_forgotten(
+    filled: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for table in ("package", "package_file", "deletion"):
+        await query(filled, f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    async with filled.database.connection() as connection:
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE statement AS {named_query('end_deletions').text}")
+        await _read(connection, "end_deletions")
+    await query(filled, _FILL, _PACKAGES)
+    await query(filled, _FILES)
+    await query(filled, _ACCEPT)
+    await query(filled, "UPDATE package SET status = 'pending_destruction' WHERE name LIKE 'bulk-%'")
+    for after_s in (60, 0):
+        monkeypatch.setattr(pool, "PLANS_LAST_S", after_s)
+        async with filled.database.connection() as connection, _undone(connection):
+            found.append(await _read(connection, "end_deletions"))
+
+    assert found[0] > 5 * found[1], found
+    assert found[1] < _CHUNK * _MOST_BUFFERS, found
 
 
 async def test_the_hold_of_a_project_is_read_once_for_a_chunk(in_bulk: Context) -> None:

@@ -1,6 +1,7 @@
 """How a session of PostgreSQL is made: one function for each driver."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -45,6 +46,7 @@ class Session(_Driven):
         _, transport, *_ = made
         notice_silence(transport)
         self._waited_s = 0.0
+        self._planned_at = time.monotonic()
         self.address = ""
         """The one host that was chosen, with all else of the address."""
 
@@ -60,6 +62,17 @@ class Session(_Driven):
             return
         if await self.fetchval("SELECT current_setting('transaction_read_only')") == "on":
             raise DatabaseReadOnlyError("the server takes no writes")
+
+    async def plan_anew(self, *, after_s: float) -> None:
+        """Let the server forget the plans of prepared statements that may be older than *after_s*.
+
+        It keeps the plan for all values until statistics change. A plan from a time of empty tables reads whole ones,
+        and the first minute of a bulk then takes a hundred times as long. The next plan follows their present size.
+        """
+        now = time.monotonic()
+        if now - self._planned_at >= after_s:
+            self._planned_at = now
+            await self.execute("DISCARD PLANS")
 
     async def note_timeline(self) -> None:
         """Note the server's timeline, and refuse an old primary.
