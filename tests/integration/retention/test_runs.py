@@ -13,10 +13,13 @@ from service.retention import reports, rules, run_deleting, run_planning, runs
 from service.retention.rules import INSTANCE, RulePlace
 from service.retention.running import carry_on
 from service.retention.runs import RunState
-from tests.support.catalogue import event_topics, query, restore, restore_many, status_of
+from tests.support.catalogue import event_topics, publish, query, restore, restore_many, status_of
 from tests.support.races import begun_waiting, held_open
 from tests.support.retention import HERE, ask, fill, found, keep_rule, outcomes, run, settle, written
 from workers.deleter.batch import carry_out
+from workers.scheduler import run_scheduler
+
+_SOON_S = 20
 
 
 async def _deletions(context: Context, run_id: UUID) -> dict[int, UUID]:
@@ -271,6 +274,13 @@ async def test_only_the_newest_runs_list_what_stayed(filled: Context, monkeypatc
     assert len(rows) == 3
     assert done[0].verdicts[0]["packages"] == 3
 
+    # Reports are kept as long as the records of deletions.
+    await query(filled, "UPDATE retention_run SET finished_at = now() - interval '1 year' WHERE id = $1", done[1].id)
+    async with filled.database.connection() as connection:
+        for older_than, pruned in ((timedelta(days=366), 0), (timedelta(days=364), 2)):
+            assert await runs.prune(connection, older_than=older_than, limit=10) == pruned
+    assert done[1].id not in {row["id"] for row in await query(filled, "SELECT id FROM retention_run")}
+
 
 async def test_a_rule_that_cannot_be_planned_fails_alone(filled: Context) -> None:
     (package,) = await fill(filled, 1)
@@ -399,6 +409,31 @@ async def test_a_scheduler_that_dies_in_the_middle_of_planning_or_deleting_leave
 
     assert (await found(filled, asked.id)).state is RunState.FINISHED
     assert len(await _deletions(filled, asked.id)) == 599
+
+
+@pytest.mark.usefixtures("database_of_its_own")
+async def test_a_plan_that_takes_long_delays_no_other_work_of_the_scheduler(
+    filled: Context, stop: asyncio.Event
+) -> None:
+    await fill(filled, 1)
+    rule = await keep_rule(filled, tags=["*"])
+    planning = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND query LIKE 'WITH v AS MATERIALIZED%'"
+    )
+    async with asyncio.TaskGroup() as group:
+        async with filled.database.transaction() as holder:
+            await holder.execute("LOCK TABLE package_tag IN ACCESS EXCLUSIVE MODE")
+            group.create_task(run_scheduler(filled, stop))
+            asked = await ask(filled, rule)
+            async with asyncio.timeout(_SOON_S):
+                while not await query(filled, planning):
+                    await asyncio.sleep(0.05)
+                await publish(filled)
+                while await query(filled, "SELECT FROM package_statistic_change"):
+                    await asyncio.sleep(0.05)
+            assert (await found(filled, asked.id)).state is RunState.PLANNING
+        stop.set()
 
 
 async def test_two_schedulers_ask_for_each_deletion_once(filled: Context) -> None:
