@@ -182,8 +182,8 @@ def _examples(page: Path) -> Iterator[Example]:
         number = text.count("\n", 0, block.start(4)) + 1
         for line in _LINE.findall(textwrap.dedent(block[4])):
             example = Example(number, line.rstrip("\n"))
-            # A line that calls curl in another block counts, too: it belongs into one of shell.
-            if block[2] == "sh" or example.calls:
+            # A line that calls curl in another block counts, too: it belongs into one of shell, or into a job of CI.
+            if block[2] == "sh" or (example.calls and block[2] != "yaml"):
                 yield example
             number += line.count("\n")
 

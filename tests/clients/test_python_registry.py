@@ -127,6 +127,26 @@ def _poetry_publish(clients: Clients, dist: Path) -> None:
     clients.does("poetry", "publish", "--repository", "yard", cwd=dist.parent, **environment)
 
 
+def _hatch_publish(clients: Clients, dist: Path) -> None:
+    at = ("--repo", f"{clients.api}/{_PROJECT}/pypi", "--user", "mira", "--auth", _TOKEN)
+    clients.does("hatch", "publish", "--no-prompt", *at, *_files(dist))
+
+
+def _flit_publish(clients: Clients, dist: Path) -> None:
+    # flit builds what it publishes, with its own backend.
+    shutil.rmtree(dist)
+    pyproject = dist.parent / "pyproject.toml"
+    written = pyproject.read_text(encoding="utf-8").partition("[tool.hatch")[0]
+    backend = written.replace('"hatchling"', '"flit_core"').replace("hatchling.build", "flit_core.buildapi")
+    pyproject.write_text(f'{backend}[tool.flit.module]\nname = "press_kit"\n', encoding="utf-8")
+    environment = {
+        "FLIT_INDEX_URL": f"{clients.api}/{_PROJECT}/pypi",
+        "FLIT_USERNAME": "mira",
+        "FLIT_PASSWORD": _TOKEN,
+    }
+    clients.does("flit", "publish", "--no-use-vcs", cwd=dist.parent, **environment)
+
+
 def _emptied(folder: Path) -> Path:
     """Return the folder with nothing in it; what a client caches elsewhere stays."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -200,6 +220,22 @@ async def test_it_publishes_installs_and_sees_a_deletion_and_its_undo(
     await _change(clients, "POST", f"{_RECORDS}/{deletion}/restore")
     again = install(clients, clients.url(f"{_GROUP}/pypi/simple/"), wanted)
     assert again.returncode == 0, again.stdout + again.stderr
+    await _change(clients, "DELETE", f"{_PROJECT}/{package['id']}")
+
+
+@pytest.mark.parametrize(
+    ("publish", "version"), [(_hatch_publish, "4.0"), (_flit_publish, "5.0")], ids=["hatch", "flit"]
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_other_publishers_bring_both_files(clients: Clients, publish: Any, version: str) -> None:
+    publish(clients, clients.build(version))
+
+    (package,) = await _get(clients, f"{_PROJECT}?package_type=pypi&package_version={version}")
+    files = await _get(clients, f"{_PROJECT}/{package['id']}/package_files")
+    assert {file["file_name"].lower() for file in files} == {
+        f"press_kit-{version}-py3-none-any.whl",
+        f"press_kit-{version}.tar.gz",
+    }
     await _change(clients, "DELETE", f"{_PROJECT}/{package['id']}")
 
 
