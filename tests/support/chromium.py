@@ -47,7 +47,7 @@ class Window:
         problems: list[str] = []
         for scheme in SCHEMES:
             await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            # A script that follows the scheme is called with the next frame. Colours must not fade, or axe sees one on its way.
+            # A script follows the scheme with the next frame. A colour must not fade, or axe sees one on its way.
             await self.page.evaluate(_TWO_FRAMES)
             found: dict[str, Any] = await self.page.evaluate("rules => axe.run(document, rules)", _RULES)
             problems += [
