@@ -75,6 +75,15 @@ def test_what_the_set_up_needs_comes_before_it_and_goes_with_the_uninstall() -> 
     assert broom["parallelism"] == 0, "it runs no pod"
 
 
+def test_an_upgrade_that_turns_policies_off_lets_the_set_up_reach_its_servers() -> None:
+    made = read_manifests(render("production", "--set", "networkPolicy.enabled=false"))
+    (policy,) = (manifest for manifest in made if manifest["kind"] == "NetworkPolicy")
+
+    assert policy["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    assert policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "set-up"
+    assert (policy["spec"]["policyTypes"], policy["spec"]["egress"]) == (["Egress"], [{}])
+
+
 def test_the_set_up_ends_by_itself_within_the_usual_patience_of_helm() -> None:
     made = read_manifests(render("small"))
     (job,) = (found for found in made if found["kind"] == "Job" and found["spec"].get("completions") is None)
