@@ -9,6 +9,7 @@ from tests.cluster.plan import Node
 
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _OWN_CGROUP: Final = "packyard-cluster"
+_SHARES: Final = 16_384
 
 
 def make_cgroups(node: Node) -> Path:
@@ -20,6 +21,9 @@ def make_cgroups(node: Node) -> Path:
             for name in ("cpuset.cpus", "cpuset.mems"):
                 if top.name == "cpuset":
                     (folder / name).write_text((folder.parent / name).read_text())
+            if (folder / "cpu.shares").exists():
+                # All pods together would otherwise get as much as one program beside the cluster.
+                (folder / "cpu.shares").write_text(str(_SHARES))
             if (folder.parent / "cgroup.controllers").exists() and (top / "cgroup.controllers").read_text().strip():
                 given = (folder.parent / "cgroup.controllers").read_text().split()
                 (folder.parent / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in given))

@@ -144,6 +144,7 @@ def _kubelet(plan: Plan, node: Node) -> dict[str, object]:
         "volumePluginDir": "/run/node/plugins",
         "serializeImagePulls": False,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "10%"},
+        "evictionPressureTransitionPeriod": "15s",
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.cluster.checks import cases
-from tests.cluster.checks.losing import kill_pods, lose_node
+from tests.cluster.checks.losing import fill_disk, kill_pods, lose_node
 from tests.cluster.checks.modes import change_modes
 from tests.cluster.checks.operating import helm_test, run_commands
 from tests.cluster.checks.outside import call_from_outside
@@ -30,6 +30,7 @@ _CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "reach": reach,
     "lose-node": lose_node,
     "kill-pods": kill_pods,
+    "fill-disk": fill_disk,
     "modes": change_modes,
     "set-up": set_up_failures,
     "rotate": rotate,

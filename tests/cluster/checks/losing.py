@@ -1,5 +1,6 @@
-"""A node that is lost without a word, under load, while it holds what only one pod of each kind does."""
+"""Nodes and pods that are lost under load: a node without a word, pods by a kill, a disk that is full."""
 
+import subprocess
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,12 +9,15 @@ from tests.cluster.cgroups import kill, pids_of_container
 from tests.cluster.checks.cases import await_ready, load, own_pods
 from tests.cluster.checks.report import Outcome
 from tests.cluster.control import get, kubectl
-from tests.cluster.machines import ClusterError, cut_off, join_again, wait_for
+from tests.cluster.machines import ClusterError, command_in, cut_off, join_again, wait_for
 from tests.cluster.plan import NAMESPACE, Node, Plan
 
 _NOTICED_S: Final = 120
 _TAKEOVER_S: Final = 30
 _BETWEEN_S: Final = 3
+_MOVED_S: Final = 400
+_FILLER: Final = "/run/node/filler"
+_FILL: Final = f"fallocate -l $(($(stat -f -c '%a * %S' /run/node) * 99 / 100)) {_FILLER}"
 _ALONE: Final = ("relay", "scheduler")
 
 
@@ -66,6 +70,44 @@ def kill_pods(plan: Plan) -> Outcome:
     return Outcome("kill-pods", round(time.monotonic() - began, 1), counts, figures, problems)
 
 
+def fill_disk(plan: Plan) -> Outcome:
+    """Fill the disk of the last node until its pods have moved to another one, and make room again."""
+    node = plan.nodes[-1]
+    began = time.monotonic()
+    with load(plan) as running:
+        started = time.monotonic()
+        _on_node(node, "sh", "-c", _FILL)
+        try:
+            wait_for(lambda: _is_true(plan, node, "DiskPressure"), f"{node.name} does not run out of disk", _NOTICED_S)
+            wait_for(lambda: not _running_on(plan, node), f"pods stay on {node.name}", _MOVED_S)
+            await_ready(plan)
+            moved = time.monotonic() - started
+        finally:
+            _on_node(node, "rm", "-f", _FILLER)
+        wait_for(lambda: not _is_true(plan, node, "DiskPressure"), f"{node.name} stays full", _MOVED_S)
+        chosen = ("--field-selector=status.phase=Failed", "-o", "name")
+        evicted = len(kubectl(plan, "-n", NAMESPACE, "get", "pods", *chosen).split())
+        kubectl(plan, "-n", NAMESPACE, "delete", "pods", "--field-selector=status.phase=Failed")
+    counts = running.counts
+    problems = [problem for problem in counts.problems if "requests failed" not in problem]
+    figures: dict[str, float | str] = {"moved after s": round(moved), "evicted": evicted, "requests cut": counts.failed}
+    return Outcome("fill-disk", round(time.monotonic() - began, 1), counts, figures, problems)
+
+
+def _running_on(plan: Plan, node: Node) -> list[str]:
+    return [
+        pod["metadata"]["name"]
+        for pod in own_pods(plan)
+        if pod["spec"].get("nodeName") == node.name and pod["status"]["phase"] == "Running"
+    ]
+
+
+def _on_node(node: Node, *command: str) -> None:
+    done = subprocess.run(command_in(node.name, *command), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ClusterError(f"{command[0]} failed on {node.name}: {done.stderr.strip()}")
+
+
 def _kill_processes(pod: Mapping[str, Any]) -> int:
     container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
     pids = pids_of_container(container)
@@ -86,5 +128,9 @@ def _let_act_on(plan: Plan, component: str, *, other: Node) -> None:
 
 
 def _is_ready(plan: Plan, node: Node) -> bool:
+    return _is_true(plan, node, "Ready")
+
+
+def _is_true(plan: Plan, node: Node, condition: str) -> bool:
     conditions = get(plan, "node", node.name)["status"]["conditions"]
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return any(one["type"] == condition and one["status"] == "True" for one in conditions)
