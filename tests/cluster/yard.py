@@ -91,18 +91,18 @@ def several_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
 
 def install(plan: Plan, values: Mapping[str, Any], *, place: Place = HOME, chart: Path = CHART) -> None:
     """Install or upgrade the release and wait until it is ready."""
-    chosen = (*_chosen(plan, values, chart), "--wait", "--timeout", "5m")
+    chosen = (*_chosen(plan, values, chart, place), "--wait", "--timeout", "5m")
     helm(plan, "upgrade", "--install", RELEASE, chart, *chosen, place=place)
 
 
 def rendered(plan: Plan, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what the chart makes of the values, hooks included, without asking the cluster."""
-    text = helm(plan, "template", RELEASE, CHART, *_chosen(plan, values, CHART))
+    text = helm(plan, "template", RELEASE, CHART, *_chosen(plan, values, CHART, HOME))
     return [manifest for manifest in YAML(typ="safe").load_all(text) if manifest]
 
 
-def _chosen(plan: Plan, values: Mapping[str, Any], chart: Path) -> tuple[str | Path, ...]:
-    file = plan.folder / "values.json"
+def _chosen(plan: Plan, values: Mapping[str, Any], chart: Path, place: Place) -> tuple[str | Path, ...]:
+    file = plan.logs / f"values-{place.namespace}.json"
     file.write_text(json.dumps(values, indent=2), encoding="utf-8")
     return ("--values", chart / "examples" / "small.yaml", "--values", file)
 
