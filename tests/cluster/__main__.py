@@ -18,9 +18,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, required=True, help="where the cluster keeps all that it makes")
     parser.add_argument("--build", type=Path, help="where programs and images are kept for the next start")
     parser.add_argument("--nodes", type=int, default=2)
-    parser.add_argument(
-        "--without", default="", help="optional parts to leave out: keda, metrics-server, kube-router, traefik"
-    )
+    parser.add_argument("--without", default="", help="optional parts to leave out: keda, metrics-server, kube-router")
     parser.add_argument("--only", default="", help="quick, or names of cases with commas between them")
     options = parser.parse_args()
     folder = options.folder.resolve()

@@ -45,8 +45,9 @@ IMAGES: Final = (
     ProgramImage(
         "k8s-staging-metrics-server/metrics-server:master", "metrics-server", "metrics-server", "/metrics-server"
     ),
-    ProgramImage("library/traefik:v3.7.13", "traefik", "traefik", "/traefik"),
 )
+TRAEFIK: Final = ProgramImage("library/traefik:v3.7.13", "traefik", "traefik", "/traefik")
+"""The controller for callers from outside; it is built by the case that needs it, since that takes long."""
 
 
 class BuildError(Exception):
@@ -54,10 +55,10 @@ class BuildError(Exception):
 
 
 def part_names() -> list[str]:
-    """Return the parts, those that the others wait for first."""
+    """Return the parts of a start, those that the others wait for first."""
     first = ("kubernetes", "etcd", "coredns")
     others = sorted(folder.name for folder in PARTS.iterdir() if (folder / "go.mod").exists())
-    return [*first, *(name for name in others if name not in first)]
+    return [*first, *(name for name in others if name not in {*first, TRAEFIK.part})]
 
 
 def built_folder(part: str, build: Path) -> Path:

@@ -32,7 +32,7 @@ SERVER_PORTS: Final = {
 }
 """The names that the stack keeps its ports under, and the ports that the chart's policies open."""
 
-OPTIONAL: Final = frozenset({"keda", "metrics-server", "kube-router", "traefik"})
+OPTIONAL: Final = frozenset({"keda", "metrics-server", "kube-router"})
 """The parts that a cluster can do without; the tests that need them fail then."""
 
 NODE_BYTES: Final = 8 * 2**30

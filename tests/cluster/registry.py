@@ -30,7 +30,7 @@ def start_registry(plan: Plan) -> None:
     wait_for(_serves, "the registry does not answer", _PATIENCE_S)
     for image in IMAGES:
         if image.part not in plan.without:
-            _push_part(plan, image)
+            push_part(plan, image)
 
 
 def push_packyard(plan: Plan, tree: Path = ROOT) -> str:
@@ -62,7 +62,8 @@ def content_tag(tree: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _push_part(plan: Plan, image: ProgramImage) -> None:
+def push_part(plan: Plan, image: ProgramImage) -> None:
+    """Push the image of a part that is built, unless it was pushed before."""
     folder = build_pause(plan.build) if image.part == "pause" else built_folder(image.part, plan.build)
     program = folder / image.program
     pushed = plan.build / "pushed" / f"{image.name.replace('/', '_')}-{folder.name}"

@@ -10,8 +10,9 @@ from tests.cluster.checks.cases import own_values
 from tests.cluster.checks.report import Outcome
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError, command_in, wait_for
-from tests.cluster.parts import module_folder
+from tests.cluster.parts import TRAEFIK, build_part, module_folder
 from tests.cluster.plan import BESIDE, Plan
+from tests.cluster.registry import push_part
 
 _NAMESPACE: Final = "traefik"
 _PORT: Final = 30090
@@ -32,6 +33,8 @@ _RULES: Final = (
 
 def call_from_outside(plan: Plan) -> Outcome:
     """Lead an Ingress and then an HTTPRoute to the release; try pages, API, a large upload and a stream by each."""
+    build_part(TRAEFIK.part, plan.build)
+    push_part(plan, TRAEFIK)
     began = time.monotonic()
     values = own_values(plan)
     crds = module_folder("traefik", "sigs.k8s.io/gateway-api") / "config" / "crd"
@@ -156,7 +159,7 @@ def _deployment(plan: Plan) -> dict[str, Any]:
     ]
     container = {
         "name": "traefik",
-        "image": "docker.io/library/traefik:v3.7.13",
+        "image": f"docker.io/{TRAEFIK.name}",
         "args": arguments,
     }
     labels = {"app": "traefik"}
