@@ -18,6 +18,7 @@ from tests.cluster.checks.setting_up import set_up_failures
 from tests.cluster.checks.upgrading import upgrade
 from tests.cluster.checks.versions import versions
 from tests.cluster.machines import ClusterError
+from tests.cluster.parts import BuildError
 from tests.cluster.plan import Plan
 
 _CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
@@ -77,5 +78,5 @@ def _run(name: str, plan: Plan) -> Outcome:
     began = time.monotonic()
     try:
         return _CASES[name](plan)
-    except ClusterError as error:
+    except (ClusterError, BuildError) as error:
         return Outcome(name, time.monotonic() - began, problems=[str(error)])
