@@ -14,3 +14,9 @@ def one_host_each(url: str) -> list[str]:
         return [url]
     account, at, places = parts.netloc.rpartition("@")
     return [parts._replace(netloc=f"{account}{at}{place}").geturl() for place in places.split(",")]
+
+
+def at_hosts(url: str) -> str:
+    """Return " at " and the hosts of *url* with their ports, for a message; empty if the address is only a path."""
+    places = urlsplit(url).netloc.rpartition("@")[2]
+    return f" at {places}" if places else ""

@@ -168,5 +168,5 @@ async def test_a_broker_with_a_certificate_of_a_stranger_is_not_waited_for(
 
     output = await encrypted.yard.run("relay", settings=changed, status=1)
 
-    assert output.splitlines()[-1].startswith("packyard: PACKYARD_BROKER_URL: cannot use the broker: ")
+    assert output.splitlines()[-1].startswith("packyard: PACKYARD_BROKER_URL: cannot use the broker at ")
     assert "certificate verify failed" in output

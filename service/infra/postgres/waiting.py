@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import asyncpg
 import structlog
 
+from service.configuration.several_hosts import at_hosts
 from service.errors import DatabaseAwayError, FinalError, StartError, first_line
 from service.infra.postgres.database import DatabaseUnavailableError
 from service.infra.postgres.sessions.connecting import open_session
@@ -58,7 +59,7 @@ async def wait_for_database(url: str, *, patience: timedelta) -> None:
             session = await open_session(url)
         except DatabaseAwayError as error:
             kind = FinalError if is_refusal(error) else StartError
-            raise kind(f"PACKYARD_DATABASE_URL: cannot use the database: {error}") from error
+            raise kind(f"PACKYARD_DATABASE_URL: cannot use the database{at_hosts(url)}: {error}") from error
         session.terminate()
 
     await repeat_until_done(connect, patience=patience, event="waiting_for_database")

@@ -18,7 +18,7 @@ import structlog
 from typing_extensions import override
 
 from schemas.messages.topology import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, EVENTS_LOG, EXCHANGES, QUEUES, Queue
-from service.configuration.several_hosts import one_host_each
+from service.configuration.several_hosts import at_hosts, one_host_each
 from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer
 from service.infra.rabbitmq.publishing import CommandPublisher, EventPublisher, QueuePublisher
@@ -209,7 +209,7 @@ async def require_broker(url: str) -> None:
             pass
     except (*BrokerUnavailableError, ValueError) as error:
         raise (StartError if _is_refusal(error) else BrokerAwayError)(
-            f"PACKYARD_BROKER_URL: cannot use the broker: {_reason(error)}"
+            f"PACKYARD_BROKER_URL: cannot use the broker{at_hosts(url)}: {_reason(error)}"
         ) from error
 
 

@@ -104,7 +104,8 @@ async def test_it_ends_immediately_for_what_does_not_mend_itself(
 
     assert done.status == 1
     last = done.err.splitlines()[-1]
-    assert last.startswith("packyard: step 1 of 2 (wait for the database): PACKYARD_DATABASE_URL: cannot use the ")
+    place = f"PACKYARD_DATABASE_URL: cannot use the database at {parts.netloc.rpartition('@')[2]}: "
+    assert last.startswith(f"packyard: step 1 of 2 (wait for the database): {place}")
     assert reason in last
 
 
