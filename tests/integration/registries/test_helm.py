@@ -14,6 +14,7 @@ from aiohttp import ClientResponse, FormData
 from ruamel.yaml import YAML
 
 from service.context import Context
+from service.registries.helm.rows import list_charts
 from tests.integration.conftest import Client
 from tests.support.catalogue import delete, objects_in, query, restore
 
@@ -92,6 +93,29 @@ async def test_the_newest_file_of_a_chart_is_served(client: Client) -> None:
     (entry,) = (await _index(client))["entries"]["press"]
     assert entry["digest"] == hashlib.sha256(again).hexdigest()
     assert await (await client.get(f"{_PROJECT}/stable/charts/press-1.0.0.tgz")).read() == again
+
+
+async def test_an_index_shows_the_newest_charts_while_their_metadata_are_not_too_long(
+    client: Client, filled: Context
+) -> None:
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        await _push(client, _packed(_CHART.replace("1.0.0", version)))
+
+    async with filled.database.connection() as connection:
+        whole = await list_charts(connection, project_id=100, channel="stable")
+        sizes = [len(chart.metadata.encode()) for chart in whole]
+        limits = [sum(sizes), sum(sizes) - 1, sizes[0], sizes[0] - 1]
+        shown = [
+            [
+                chart.version
+                for chart in await list_charts(connection, project_id=100, channel="stable", most_bytes=most)
+            ]
+            for most in limits
+        ]
+
+    newest = ["1.2.0", "1.1.0", "1.0.0"]
+    assert [chart.version for chart in whole] == newest
+    assert shown == [newest, newest[:2], newest[:1], []]
 
 
 async def test_a_deletion_hides_a_chart_and_an_undo_shows_it_again(client: Client, filled: Context) -> None:
