@@ -137,6 +137,7 @@ async def test_what_would_refuse_a_deletion_is_said_before_and_after(filled: Con
 
     assert "refused now: Package is deletion protected. Only an owner may delete it." in page.words
     assert f"{path}/delete" not in page.text
+    assert 'href="/acme/open/-/directory">Show the rules' in page.text
     assert (answer.status, "Package is deletion protected." in answer.words) == (403, True)
     assert await status_of(filled, package_id) == "default"
 
