@@ -19,13 +19,18 @@ WITH wanted AS (
      UNION ALL
     SELECT w.id, p.id FROM wanted w
       JOIN directory_group g ON g.ancestry @> ARRAY[w.group_id] JOIN project p ON p.group_id = g.id
+), changes AS (
+    -- Read once, and not once for each project below a group: uploads add to them until the scheduler adds them up.
+    SELECT c.project_id, sum(c.logical_bytes) AS logical_bytes, sum(c.physical_bytes) AS physical_bytes
+      FROM package_statistic_change c GROUP BY c.project_id
 ), used AS (
-    SELECT l.id, sum(f.logical_bytes)::bigint AS logical_bytes, sum(f.physical_bytes)::bigint AS physical_bytes
-      FROM places l CROSS JOIN LATERAL (
-        SELECT s.logical_bytes, s.physical_bytes FROM package_statistic s WHERE s.project_id = l.project_id
-         UNION ALL
-        SELECT c.logical_bytes, c.physical_bytes FROM package_statistic_change c WHERE c.project_id = l.project_id) f
-     GROUP BY l.id
+    SELECT f.id, sum(f.logical_bytes)::bigint AS logical_bytes, sum(f.physical_bytes)::bigint AS physical_bytes
+      FROM (SELECT l.id, s.logical_bytes, s.physical_bytes
+              FROM places l JOIN package_statistic s ON s.project_id = l.project_id
+             UNION ALL
+            SELECT l.id, c.logical_bytes, c.physical_bytes
+              FROM places l JOIN changes c ON c.project_id = l.project_id) f
+     GROUP BY f.id
 )
 SELECT w.id, w.group_id, w.project_id, coalesce(p.path, g.path) AS path,
        (coalesce(g.ancestry, pg.ancestry))[1] AS root_group_id, w.bytes, w.enforce, w.level,
