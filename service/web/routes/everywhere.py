@@ -11,6 +11,7 @@ from schemas.searching import Sort
 from service.access import access
 from service.catalogue import json_reading, packages, statistics
 from service.catalogue.packages import PackagePage
+from service.errors import DatabaseAwayError
 from service.http.keys import READS
 from service.refusals import SearchesBusyError
 from service.web.deletions import MOST_PROJECTS
@@ -33,7 +34,7 @@ class FoundPackages:
     packages: Sequence[PackageView]
     has_more: bool = False
     is_late: bool = False
-    """Whether other searches took so long that this one was not made."""
+    """Whether the search took too long, or could not be made since others did."""
 
 
 @routes.page(_ADDRESS)
@@ -59,7 +60,8 @@ async def find_packages(request: web.Request, project_ids: Sequence[int], words:
     )
     try:
         listed = await _listed(request, project_ids, listing)
-    except SearchesBusyError:
+    except (SearchesBusyError, DatabaseAwayError):
+        # The server ends a search that takes too long. The rest of the page has been read already.
         return FoundPackages((), is_late=True)
     return FoundPackages(_views(listed), has_more=listed.slice.has_more)
 

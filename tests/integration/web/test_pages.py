@@ -247,7 +247,7 @@ async def test_searches_of_pages_take_the_turns_that_those_of_the_api_have(fille
             assert "That was refused other searches are under way" in search.words
             assert (await browser.get(path)).status == 200
         home = await browser.get("/?search=app")
-        assert (home.status, "packages were not searched" in home.words) == (200, True)
+        assert (home.status, "search of packages takes too long" in home.words) == (200, True)
 
 
 async def test_a_search_from_home_finds_the_packages_that_its_reader_may_read(
@@ -267,6 +267,23 @@ async def test_a_search_from_home_finds_the_packages_that_its_reader_may_read(
     assert 'href="/-/packages?package_name=plum">All that match' in many.text
     assert "No package has such a name." in none.words
     assert "All that match" not in none.words
+
+
+@pytest.mark.usefixtures("database_of_its_own")
+async def test_a_search_that_takes_too_long_leaves_the_rest_of_home(filled: Context, stranger: Browser) -> None:
+    await publish(filled, name="open")
+    await query(filled, "ALTER TABLE package_name RENAME TO package_name_away")
+    await query(
+        filled,
+        """CREATE FUNCTION refuse() RETURNS boolean LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'canceling statement due to statement timeout' USING ERRCODE = '57014'; END $$""",
+    )
+    await query(filled, "CREATE VIEW package_name AS SELECT * FROM package_name_away WHERE refuse()")
+    page = await stranger.get("/?search=open")
+
+    assert page.status == 200
+    assert "The search of packages takes too long now." in page.words
+    assert "acme/open" in page.words
 
 
 async def test_the_packages_of_all_projects_are_paged_by_cursor(filled: Context, stranger: Browser) -> None:
