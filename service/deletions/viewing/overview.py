@@ -71,20 +71,22 @@ async def least_level_to_delete(connection: Connection, *, package_id: int) -> A
     return None if row["level"] is None else AccessLevel(row["level"])
 
 
-async def least_grace(
+async def range_of_graces(
     connection: Connection, kinds: Collection[tuple[int, PackageType]], *, default: timedelta
-) -> timedelta:
-    """Return the shortest grace of packages of these kinds, each a project and a type; *default* for no kind at all."""
+) -> tuple[timedelta, timedelta]:
+    """Return the shortest and the longest grace of these kinds of packages, each a project and a type.
+
+    Both are *default* for no kind at all.
+    """
     pairs = sorted(kinds)
     row = await fetch_row(
         connection,
-        "least_grace",
+        "range_of_graces",
         project_ids=[project_id for project_id, _ in pairs],
         package_types=[package_type.value for _, package_type in pairs],
         grace=default,
     )
-    found: timedelta | None = row["grace"] if row else None
-    return default if found is None else found
+    return (default, default) if row is None or row["least"] is None else (row["least"], row["most"])
 
 
 async def grace_for(

@@ -18,9 +18,10 @@ SELECT id FROM deletion
 SELECT id FROM deletion
  WHERE package_file_id = :package_file_id AND project_id = :project_id AND finished_at IS NULL;
 
--- name: least_grace
-SELECT min(grace_of(k.project_id, k.package_type, :grace::interval)) AS grace
-  FROM unnest(:project_ids::bigint[], :package_types::text[]) AS k (project_id, package_type);
+-- name: range_of_graces
+SELECT min(g.grace) AS least, max(g.grace) AS most
+  FROM unnest(:project_ids::bigint[], :package_types::text[]) AS k (project_id, package_type)
+ CROSS JOIN LATERAL (SELECT grace_of(k.project_id, k.package_type, :grace::interval) AS grace) g;
 
 -- name: grace_of_package_type
 SELECT grace_of(:project_id::bigint, :package_type::text, :grace::interval) AS grace;

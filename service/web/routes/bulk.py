@@ -37,6 +37,7 @@ routes = PageRoutes()
 
 _NAMED: Final = 50
 _REASONS: Final = 10
+_NO_GRACE: Final = (timedelta(0), timedelta(0))
 _PATH: Final = "/-/bulk_delete"
 
 
@@ -70,18 +71,20 @@ async def ask_to_delete_many(request: web.Request) -> web.Response:
     async with scope_visit(request) as (connection, scope):
         levels = scope.require_own()
         conditions = given_conditions(request.query)
-        found = read_filter(conditions) if conditions else set[str]()
-        plan, grace = None, timedelta(0)
+        # A form without a condition was sent, too; a link to the page has no field at all.
+        is_sent = any(name in request.query for name in FIELDS)
+        found = read_filter(conditions) if is_sent else set[str]()
+        plan, graces = None, _NO_GRACE
         if isinstance(found, PackageFilter):
             deletions = request.app[CONTEXT].deletions.within(Within(connection))
             plan = await bulk.plan_deletion(deletions, Wanted(found, levels))
-            grace = await deletion_overview.least_grace(
+            graces = await deletion_overview.range_of_graces(
                 connection,
                 {(package.project_id, package.package_type) for package in plan.accepted},
                 default=deletions.grace,
             )
     wrong = set[str]() if isinstance(found, PackageFilter) else found
-    return _page(request, scope, conditions, plan=plan, wrong=wrong, grace=grace)
+    return _page(request, scope, conditions, plan=plan, wrong=wrong, graces=graces)
 
 
 @routes.form(PROJECT + _PATH)
@@ -126,7 +129,7 @@ def _page(
     *,
     plan: BulkPlan | None,
     wrong: Collection[str] = (),
-    grace: timedelta = timedelta(0),
+    graces: tuple[timedelta, timedelta] = _NO_GRACE,
     notice: str = "",
     status: int = 200,
 ) -> web.Response:
@@ -140,7 +143,7 @@ def _page(
         wrong=wrong,
         notice=notice,
         plan=view,
-        grace_s=grace.total_seconds(),
+        graces=[grace.total_seconds() for grace in graces],
         signature=sign(request.get(FORM_TOKEN, ""), str(view.batch_id)) if view else "",
         types=list(PackageType),
         statuses=sorted(DISPLAYABLE),

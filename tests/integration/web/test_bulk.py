@@ -29,6 +29,8 @@ async def test_what_was_shown_goes_and_can_be_undone_together(filled: Context, m
     before = await query(filled, "SELECT count(*) AS n FROM deletion WHERE package_name LIKE 'bulk-%'")
     answer = await maintainer.post(_BULK, {**_fields(shown), "reason": "spring"})
     batch = await maintainer.get(answer.headers["Location"])
+    listed = await maintainer.get("/acme/open/-/deletions")
+    one = await maintainer.get(re.findall(r'class="name" href="([^"]+)"', batch.text)[0])
     led = await maintainer.submit(answer.headers["Location"], f"{answer.headers['Location']}/restore")
     undone = await maintainer.get(led.headers["Location"])
     rows = await query(filled, "SELECT state, cause, reason FROM deletion WHERE package_name LIKE 'bulk-%'")
@@ -39,6 +41,9 @@ async def test_what_was_shown_goes_and_can_be_undone_together(filled: Context, m
     assert answer.status == 303
     assert "Deletion of 2 packages" in batch.words
     assert "queued 2" in batch.words
+    assert f'<a href="{answer.headers["Location"]}">one of a batch' in listed.text
+    assert f'href="{answer.headers["Location"]}">Undo all of the batch' in one.text
+    assert "one of a batch" not in batch.words
     assert (led.status, undone.status, "2 deletions were undone." in undone.words) == (303, 200, True)
     forged = led.headers["Location"].replace("restore", "retry")
     assert "2 deletions" not in (await maintainer.get(forged)).words
@@ -82,7 +87,9 @@ async def test_what_would_be_refused_is_said_with_its_reason(filled: Context, ma
         ("keep_latest_per_name=many", "This cannot be read: keep latest per name."),
         ("created_before=yesterday", "This cannot be read: created before."),
         ("status=hidden&package_type=nonsense", "This cannot be read: package type, status."),
-        ("package_name=%20", "Say which."),
+        ("package_name=%20", "Fill in at least one condition."),
+        ("package_name=&status=", "Fill in at least one condition."),
+        ("", "Say which. Before anything is deleted, you see what would go. Filter"),
     ],
 )
 async def test_a_condition_that_cannot_be_read_is_named(maintainer: Browser, text: str, words: str) -> None:
@@ -180,6 +187,9 @@ async def test_a_dry_run_says_whether_it_could_be_undone(
     without = await maintainer.get(f"{_BULK}?package_name=brief")
     await query(filled, "UPDATE project SET grace_period = '3 hours' WHERE id = 100")
     with_grace = await maintainer.get(f"{_BULK}?package_name=brief")
+    await publish(filled, name="brief", project_id=102)
+    some = await maintainer.get("/groups/acme/-/bulk_delete?package_name=brief")
 
-    assert "At least one has no grace" in without.words
+    assert "They have no grace" in without.words
+    assert "At least one has no grace" in some.words
     assert "Each could be undone for 3 hours or longer." in with_grace.words

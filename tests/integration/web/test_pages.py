@@ -265,8 +265,10 @@ async def test_a_search_from_home_finds_the_packages_that_its_reader_may_read(
         assert "pear-press acme/open" in words
     assert ["pear-vault" in words for words in (*found, *listed)] == [False, True, False, True]
     assert 'href="/-/packages?package_name=plum">All that match' in many.text
+    assert "These are the newest 5; there are more." in many.words
     assert "No package has such a name." in none.words
     assert "All that match" not in none.words
+    assert "there are more" not in found[0]
 
 
 @pytest.mark.usefixtures("database_of_its_own")
