@@ -16,7 +16,7 @@ from service.retention.reports import forget_kept
 from service.retention.rules import StoredRule, note_seen, rules_around
 from service.retention.runs import PATIENCE, RetentionRun, RunState, find_run, read_run
 
-_FEW: Final = 100
+MOST_UNAPPROVED: Final = 100
 """So many packages of a project go without approval, whatever share they are."""
 
 log = structlog.get_logger()
@@ -88,7 +88,7 @@ async def _state_after(connection: Connection, run: RetentionRun, totals: Sequen
     sums: dict[int, int] = {}
     for one in totals:
         sums[one.project_id] = sums.get(one.project_id, 0) + one.packages
-    going = {each: packages for each, packages in sums.items() if packages > _FEW}
+    going = {each: packages for each, packages in sums.items() if packages > MOST_UNAPPROVED}
     listed = await listed_packages(connection, going) if going else {}
     share = run.rule.approve_above
     if any(packages * 100 > listed.get(each, 0) * share for each, packages in going.items()):

@@ -62,13 +62,18 @@ async def test_a_rule_is_written_shown_before_it_is_saved_changed_paused_and_del
     twice = await maintainer.submit(unsaved.headers["Location"], f"{_PAGE}/new", rule=whole)
     (row,) = await query(filled, "SELECT id FROM retention_rule")
     page = f"{_PAGE}/rules/{row['id']}"
-    assert saved.headers["Location"] == twice.headers["Location"] == page
-    first = await maintainer.get(page)
-    assert "first only reports" in first.words
-    assert "Nobody has seen yet" in first.words
+    assert saved.headers["Location"] == twice.headers["Location"] == f"{_PAGE}/preview?rule_id={row['id']}"
+    assert "first only reports" in (await maintainer.get(page)).words
+    counted = await _follow(maintainer, saved)
+    for words in ("The rule is saved", "its next run may delete", "2 packages would go", "Run it now"):
+        assert words in counted.words, words
+    assert "it only reports" not in counted.words
+    assert "Nobody has seen yet" not in (await maintainer.get(page)).words
 
     changed = await maintainer.submit(page, page, **{**_OLD, "keep_latest": "6", "act": "save"})
-    assert "the last 6 of each name" in (await _follow(maintainer, changed)).words
+    first = await _follow(maintainer, changed)
+    for words in ("the last 6 of each name", "Nobody has seen yet", "Preview this version", "now; it only reports"):
+        assert words in first.words, words
     for act, words in (("pause", "Mary"), ("pause", "paused"), ("resume", "first only reports")):
         assert (
             words.lower() in (await _follow(maintainer, await maintainer.submit(page, f"{page}/{act}"))).words.lower()
@@ -82,9 +87,9 @@ async def test_a_rule_is_written_shown_before_it_is_saved_changed_paused_and_del
 
 async def test_a_wrong_rule_is_shown_again_as_it_was_typed(filled: Context, maintainer: Browser) -> None:
     for field, value, words in (
-        ("younger_than", "a month", "younger_than"),
+        ("younger_than", "a month", "Younger than: should be"),
         ("schedule", "every night", "five words of cron"),
-        ("keep_latest", "many", "keep_latest"),
+        ("keep_latest", "many", "Among the latest of each name: should be"),
     ):
         answer = await maintainer.submit(f"{_PAGE}/new", f"{_PAGE}/new", **{**_OLD, field: value, "act": "save"})
         assert (answer.status, words in answer.words, value in answer.text) == (422, True, True), field

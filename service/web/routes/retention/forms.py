@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from schemas.base import Json
-from schemas.problems import problems_of
+from schemas.problems import Problem, problems_of
 from schemas.retention import DEFAULT_SHARE, RetentionKind, RetentionRule
 
 _TEXTS: Final = ("name", "kind", "release", "younger_than", "downloaded_within", "schedule", "time_zone")
@@ -44,6 +44,11 @@ def typed_rule(fields: MultiMapping[str]) -> Json:
     return {name: value for name, value in given.items() if value not in ("", [])} | marks
 
 
+def is_from_preview(fields: MultiMapping[str]) -> bool:
+    """Return whether a form saves the rule that a preview has shown."""
+    return _WHOLE in fields
+
+
 def read_text(text: str) -> Json:
     """Return the rule that a field or an address holds; nothing where it holds none."""
     try:
@@ -53,12 +58,12 @@ def read_text(text: str) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def read_rule(given: Json) -> RetentionRule | Sequence[str]:
-    """Return the rule, or what is wrong with it, in sentences."""
+def read_rule(given: Json) -> RetentionRule | Sequence[Problem]:
+    """Return the rule, or what is wrong with it, by its fields."""
     try:
         return RetentionRule.model_validate(given)
     except ValidationError as error:
-        return [problem.sentence() for problem in problems_of(error)]
+        return problems_of(error)
 
 
 def written_rule(rule: RetentionRule) -> Json:

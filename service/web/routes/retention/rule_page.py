@@ -7,11 +7,13 @@ from typing import Final
 from aiohttp import web
 
 from schemas.names import PackageType
+from schemas.problems import Problem
 from schemas.retention import RetentionKind
 from schemas.statuses import DISPLAYABLE
 from service.infra.postgres.database import Connection
 from service.retention import runs
 from service.retention.rules import StoredRule
+from service.retention.run_planning import MOST_UNAPPROVED
 from service.retention.sentences import sentence_of
 from service.web.frame.rendering import render
 from service.web.routes.retention.forms import form_values
@@ -34,7 +36,7 @@ class RuleForm:
     """The form of a rule: the values that were filled in, and their problems."""
 
     given: Mapping[str, object]
-    problems: Sequence[str] = ()
+    problems: Sequence[Problem] = ()
     status: int = 200
 
 
@@ -67,6 +69,7 @@ def _page(
         rule=rule,
         given=form_values(form.given),
         problems=form.problems,
+        most_unapproved=MOST_UNAPPROVED,
         runs=found,
         kinds=list(RetentionKind),
         types=list(PackageType),

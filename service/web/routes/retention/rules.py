@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
+from multidict import MultiMapping
 from yarl import URL
 
-from schemas.retention import RetentionRule
+from schemas.problems import Problem
+from schemas.retention import RetentionKind, RetentionRule
 from service.http.keys import CONTEXT
 from service.infra.postgres.database import Connection
 from service.refusals import ConflictError, NotFoundError
@@ -18,6 +20,7 @@ from service.web.frame.routing import PageRoutes
 from service.web.parameters import read_number
 from service.web.routes.retention.forms import (
     fits_in_address,
+    is_from_preview,
     read_rule,
     read_text,
     rule_text,
@@ -34,7 +37,9 @@ _pages: Final = RulePages(routes)
 _RULE: Final = "/rules/{rule_id:[0-9]+}"
 _MOST_ABOVE: Final = 200
 _NOTHING: Final[Mapping[str, object]] = {}
-_TOO_LONG: Final = "the rule is too long to be shown before it is saved: save it, and open its preview then"
+_TOO_LONG: Final = Problem(
+    (), "the rule is too long to be shown before it is saved: save it, and open its preview then"
+)
 
 
 @_pages.page("")
@@ -80,9 +85,9 @@ async def add_rule(request: web.Request) -> web.Response:
     except ConflictError as error:
         same = await _same(request, place, rule)
         if same is None:
-            return new_rule_page(request, place, RuleForm(given, [_words(error)], error.status))
+            return new_rule_page(request, place, RuleForm(given, [_problem(error)], error.status))
         added = same
-    return see_other(request, place.rule_address(added.id))
+    return _saved(request, place, fields, added)
 
 
 @_pages.page(_RULE)
@@ -111,10 +116,10 @@ async def change_rule(request: web.Request) -> web.Response:
     try:
         async with request.app[CONTEXT].database.transaction() as connection:
             stored = await rules.find_rule(connection, place.key, rule_id, lock=True)
-            await rules.change_rule(connection, stored, rule)
+            changed = await rules.change_rule(connection, stored, rule)
     except ConflictError as error:
-        return await _again(request, place, rule_id, RuleForm(given, [_words(error)], error.status))
-    return see_other(request, place.rule_address(rule_id))
+        return await _again(request, place, rule_id, RuleForm(given, [_problem(error)], error.status))
+    return _saved(request, place, fields, changed)
 
 
 @_pages.form(_RULE + "/pause")
@@ -166,7 +171,7 @@ async def ask_for_run(request: web.Request) -> web.Response:
                 connection, stored, requested_by=place.caller.user_id, dry_run="dry_run" in fields
             )
     except ConflictError as error:
-        return await _again(request, place, rule_id, RuleForm(_NOTHING, [_words(error)], error.status))
+        return await _again(request, place, rule_id, RuleForm(_NOTHING, [_problem(error)], error.status))
     return see_other(request, f"{place.address}/runs/{run.id}")
 
 
@@ -179,6 +184,13 @@ async def _act(
     async with request.app[CONTEXT].database.transaction() as connection:
         await act(connection, place, await rules.find_rule(connection, place.key, rule_id, lock=True))
     return see_other(request, place.rule_address(rule_id))
+
+
+def _saved(request: web.Request, place: RuledPlace, fields: MultiMapping[str], stored: StoredRule) -> web.Response:
+    """Show a saved rule. One saved from its preview is previewed as it is now, which counts as its dry run."""
+    if is_from_preview(fields) and stored.rule.kind is RetentionKind.DELETE:
+        return see_other(request, f"{place.address}/preview?rule_id={stored.id}")
+    return see_other(request, place.rule_address(stored.id))
 
 
 async def _same(request: web.Request, place: RuledPlace, rule: RetentionRule) -> StoredRule | None:
@@ -204,5 +216,5 @@ def _to_preview(
     return see_other(request, str(URL.build(path=f"{place.address}/preview", query=query)))
 
 
-def _words(error: ConflictError) -> str:
-    return next(iter(error.body().values()))
+def _problem(error: ConflictError) -> Problem:
+    return Problem((), next(iter(error.body().values())))
