@@ -22,6 +22,7 @@ from service.refusals import (
     PageNotFoundError,
     RefusedError,
 )
+from service.web.frame.places import ALL_READERS, PLACE
 from service.web.frame.rendering import FORM_TOKEN, VIEWER
 from service.web.sessions import forms
 from service.web.sessions import rows as session_rows
@@ -77,6 +78,7 @@ async def group_visit(request: web.Request) -> AsyncGenerator[tuple[Connection, 
             # Over the API a group can be named by its number; in the address of a page, a number is a name.
             raise GroupNotFoundError
         access.require_group_read(caller, group)
+        _note_place(request, caller, group, f"/groups/{group.path}")
         yield connection, caller, group
 
 
@@ -177,7 +179,16 @@ async def _visit_of(request: web.Request, connection: Connection, caller: Caller
     if project.is_moved:
         raise PlaceMovedError(_moved_to(request, path, project.path))
     access.require_read(caller, project)
+    _note_place(request, caller, project, f"/{project.path}")
     return Visit(caller, project)
+
+
+def _note_place(request: web.Request, caller: Caller, place: Project | Group, address: str) -> None:
+    rooms = list(ALL_READERS)
+    rooms += ["hooks"] if may_manage_hooks(caller, place) else []
+    rooms += ["retention"] if may_write_rules(caller, place) else []
+    rooms += ["directory"] if may_see_directory(caller, place) else []
+    request[PLACE] = (address, rooms)
 
 
 def _moved_to(request: web.Request, old: str, new: str) -> str:

@@ -15,6 +15,7 @@ from service.access.callers import ANONYMOUS, WRITING_SCOPES, Caller
 from service.http.addresses import external_url, path_prefix
 from service.web.frame.assets import asset_path
 from service.web.frame.formats import Formats
+from service.web.frame.places import place_links
 
 VIEWER: Final = web.RequestKey("viewer", Caller)
 """The caller that a page is for, once it is known."""
@@ -91,4 +92,5 @@ def _frame(request: web.Request) -> Mapping[str, object]:
         "form_token": request.get(FORM_TOKEN, ""),
         "external": external_url(request),
         "here": request.rel_url.raw_path_qs,
+        "place_links": place_links(request),
     }

@@ -30,7 +30,7 @@ from service.web.frame.rendering import render
 from service.web.frame.routing import GROUP, PageRoutes
 from service.web.listings import first_if_lost, package_list, read_packages
 from service.web.views import group_place, package_view
-from service.web.visits import group_visit, may_know_quotas, may_manage_hooks, may_see_directory, may_write_rules
+from service.web.visits import group_visit, may_know_quotas
 
 routes = PageRoutes()
 
@@ -72,9 +72,6 @@ async def show_group(request: web.Request) -> web.Response:
         quotas=used,
         states=states,
         under_way=sum(states[state] for state in states if state not in ENDED),
-        may_see_directory=may_see_directory(caller, group),
-        may_manage_hooks=may_manage_hooks(caller, group),
-        may_write_rules=may_write_rules(caller, group),
         may_delete=hold is None
         and may_write
         and any(level >= AccessLevel.MAINTAINER for level in inside.levels.values()),

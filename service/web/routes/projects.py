@@ -14,7 +14,7 @@ from service.web.frame.rendering import render
 from service.web.frame.routing import PROJECT, PageRoutes
 from service.web.listings import first_if_lost, package_list, read_packages
 from service.web.views import package_view, project_place
-from service.web.visits import may_know_quotas, may_manage_hooks, may_see_directory, may_write_rules, project_visit
+from service.web.visits import may_know_quotas, project_visit
 
 routes = PageRoutes()
 
@@ -40,8 +40,5 @@ async def show_project(request: web.Request) -> web.Response:
         quotas=used,
         states=states,
         under_way=sum(states[state] for state in states if state not in ENDED),
-        may_see_directory=may_see_directory(found.caller, found.project),
-        may_manage_hooks=may_manage_hooks(found.caller, found.project),
-        may_write_rules=may_write_rules(found.caller, found.project),
         may_delete=hold is None and rights_of(found.caller, found.level) >= Rights.CHANGE,
     )

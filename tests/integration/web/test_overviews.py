@@ -1,5 +1,6 @@
 """Storage, operations and the directory as pages: their figures, and their readers."""
 
+import re
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 
@@ -154,6 +155,29 @@ async def test_protection_rules_name_the_role_that_they_take(maintainer: Browser
 
     assert "Protection rules Type Names Least role to publish Least role to delete" in page.words
     assert "owner" in page.words.partition("Least role to delete")[2]
+
+
+@pytest.mark.parametrize("place", ["/acme/open", "/groups/acme"])
+async def test_the_pages_of_a_place_lead_to_each_other_as_far_as_their_reader_may(
+    filled: Context, stranger: Browser, root: Browser, place: str
+) -> None:
+    package_id = await publish(filled, name="placed")
+    for_all = ["", "/-/deletions", "/-/events", "/-/storage"]
+    all_rooms = [*for_all, "/-/hooks", "/-/retention", "/-/directory"]
+    for browser, rooms in ((stranger, for_all), (root, all_rooms)):
+        for room in rooms:
+            links = _links((await browser.get(place + room)).text)
+            assert list(links) == [place + each for each in rooms]
+            assert {address: current for address, current in links.items() if current} == {place + room: "page"}
+    inner = _links((await root.get(f"/acme/open/-/packages/{package_id}")).text)
+    assert {address: current for address, current in inner.items() if current} == {"/acme/open": "true"}
+    assert _links((await root.get("/-/deletions")).text) == {}
+
+
+def _links(text: str) -> dict[str, str]:
+    """Return the addresses of the row of a place, each with its `aria-current`."""
+    row = text.partition('<nav class="places"')[2].partition("</nav>")[0]
+    return dict(re.findall(r'<a href="([^"]+)"(?: aria-current="(\w+)")?>', row))
 
 
 async def test_administrators_read_all_users_and_their_tokens_by_name(root: Browser) -> None:
