@@ -1,11 +1,12 @@
 """Reports of runs: what became of each package that its rule is about, and what its deletions have freed."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from schemas.names import PackageType
+from schemas.statuses import DeletionState
 from service.infra.postgres.composing import Values, literal
 from service.infra.postgres.database import Connection, execute, fetch, fetch_composed, stream_composed
 from service.infra.postgres.records import row_reader
@@ -43,6 +44,11 @@ class RunOutcome:
     has_all: bool
     """Whether the report lists the packages that stayed, too, if there are any; only the newest runs of a rule do."""
 
+    @property
+    def is_undone(self) -> bool:
+        """Whether all that the run deleted was restored."""
+        return {one.state for one in self.progress} == {DeletionState.RESTORED}
+
 
 MOST_LISTING: Final = 10
 """How many of the newest runs of a rule list the packages that stayed; older ones have only their totals."""
@@ -61,6 +67,13 @@ async def outcome_of(connection: Connection, run: RetentionRun) -> RunOutcome:
         await progress_of(connection, run.id),
         has_all=not some_stay or await _lists_kept(connection, run.id),
     )
+
+
+async def undone_among(connection: Connection, runs: Collection[RetentionRun]) -> frozenset[UUID]:
+    """Return the numbers of those runs whose deletions were all undone."""
+    ids = [run.id for run in runs if not run.dry_run and run.packages]
+    rows = await fetch(connection, "undone_retention_runs", ids=ids, restored=DeletionState.RESTORED) if ids else []
+    return frozenset(row["id"] for row in rows)
 
 
 async def stream_items(connection: Connection, run_id: UUID) -> AsyncIterator[ReportedItem]:

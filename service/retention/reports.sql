@@ -24,6 +24,12 @@ SELECT i.package_id, i.project_id, i.package_type, i.name, i.version, i.files, i
       LEFT JOIN package p ON p.id = k.package_id) i
  ORDER BY i.project_id, i.package_id LIMIT {limit};
 
+-- name: undone_retention_runs
+-- Those of some runs whose deletions were all undone. The first deletion of a batch settles it for most runs.
+SELECT n.id FROM unnest(:ids::uuid[]) n (id)
+ WHERE CASE WHEN (SELECT d.state FROM deletion d WHERE d.batch_id = n.id ORDER BY d.id LIMIT 1) = :restored
+            THEN NOT EXISTS (SELECT FROM deletion d WHERE d.batch_id = n.id AND d.state <> :restored) END;
+
 -- name: retention_lists_kept
 SELECT EXISTS (SELECT FROM retention_kept k WHERE k.run_id = :run_id) AS lists_kept;
 

@@ -113,6 +113,8 @@ class DeletionProgress:
     state: str
     deletions: int
     bytes_done: int
+    first_due: datetime
+    """When a worker may take the first of them; in grace, the end of the grace."""
 
 
 _outcome: Final = row_reader(OutcomeTotals)

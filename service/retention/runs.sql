@@ -41,7 +41,9 @@ SELECT i.project_id, i.outcome, i.reason, count(*) AS packages, sum(i.files)::bi
 
 -- name: retention_progress
 -- How far the deletions of a run are, by state.
-SELECT d.state, count(*) AS deletions, sum(d.bytes_done)::bigint AS bytes_done FROM deletion d
+SELECT d.state, count(*) AS deletions, sum(d.bytes_done)::bigint AS bytes_done,
+       min(d.not_before) AS first_due
+  FROM deletion d
  WHERE d.batch_id = :run_id GROUP BY 1 ORDER BY 1;
 
 -- name: prune_retention_items!

@@ -40,6 +40,9 @@ async def test_a_rule_is_shown_previewed_run_and_reported(filled: Context, packy
         "retention", "run", rule.id, "--yes", status=1, line="packyard: the rule is paused: the command line paused it"
     )
     assert (await packyard.done("retention", "resume", rule.id)).out == "rule old runs again\n"
+    await packyard.done("deletions", "restore", "--batch", run_id)
+    assert cells_in((await packyard.done("retention", "runs")).out)[1][3] == "finished, undone"
+    assert "finished, undone; deletions: 2 restored" in (await packyard.done("retention", "runs", run_id)).out
 
 
 async def test_a_run_that_waits_is_approved(filled: Context, packyard: Commands) -> None:

@@ -50,7 +50,14 @@ async def test_a_rule_is_written_shown_before_it_is_saved_changed_paused_and_del
     await fill(filled, 7)
     unsaved = await maintainer.submit(f"{_PAGE}/new", f"{_PAGE}/new", **_OLD, act="preview")
     shown = await _follow(maintainer, unsaved)
-    for words in ("2 packages would go", "2 files; 20 B would be free", _SENTENCE, "old <b>ones</b>", "not saved"):
+    for words in (
+        "2 packages would go",
+        "2 files; 20 B would be free",
+        _SENTENCE,
+        "old <b>ones</b>",
+        "not saved",
+        "would be deleted",
+    ):
         assert words in shown.words, words
     assert "5 stay by an exception" in shown.words
     assert await query(filled, "SELECT FROM retention_rule") == []
@@ -151,7 +158,15 @@ async def test_a_run_is_asked_for_reported_and_undone_and_the_next_leaves_all_al
     await settle(filled)
 
     report = await maintainer.get(address)
-    for words in ("finished", "2 packages, 20 B", "Really freed 0 B", "2 queued", "Undo the run", "by Mary Maintainer"):
+    for words in (
+        "finished",
+        "2 packages, 20 B",
+        "Really freed 0 B",
+        "2 queued",
+        "Undo the run",
+        "in 1 week",
+        "by Mary Maintainer",
+    ):
         assert words in report.words, words
     lines = list(csv.DictReader(io.StringIO((await maintainer.get(f"{address}/packages.csv")).text)))
     assert [(int(line["id"]), line["outcome"], line["reason"]) for line in lines] == [
@@ -164,7 +179,13 @@ async def test_a_run_is_asked_for_reported_and_undone_and_the_next_leaves_all_al
 
     undone = await _follow(maintainer, await maintainer.submit(address, f"{address}/undo"))
     assert "2 deletions were undone" in undone.words
-    assert "The rule is paused" in undone.words
+    for words in ("The rule is paused, because this run was undone", "finished, undone", "1.1.0 restored old"):
+        assert words in undone.words, words
+    assert "All of it can be undone until" not in undone.words
+    for path in (page, _PAGE, f"{_PAGE}/runs"):
+        assert "finished, undone" in (await maintainer.get(path)).words, path
+    assert "because one of its runs was undone" in (paused := await maintainer.get(page)).words
+    assert f'href="{address}"' in paused.text
     assert (await maintainer.submit(page, f"{page}/run")).status == 409
     await maintainer.submit(page, f"{page}/resume")
     await maintainer.submit(page, f"{page}/run")

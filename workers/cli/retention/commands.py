@@ -120,7 +120,8 @@ def show_runs(run_id: UUID | None, *, rule_id: int | None, output: Output) -> No
     async def show(context: Context) -> None:
         async with context.database.transaction() as connection:
             if run_id is None:
-                print_runs(await runs.newest_runs(connection, rule_id=rule_id, limit=_MOST_RUNS), output)
+                listed = await runs.newest_runs(connection, rule_id=rule_id, limit=_MOST_RUNS)
+                print_runs(listed, await reports.undone_among(connection, listed), output)
             else:
                 found = await runs.find_run(connection, None, run_id)
                 outcome = await reports.outcome_of(connection, found)

@@ -2,8 +2,9 @@
 
 import csv
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import click
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from service.retention.entities import fate_entity, item_entity, report_entity, 
 from service.retention.preview import Preview
 from service.retention.reports import ReportedItem, RunOutcome
 from service.retention.rules import StoredRule
-from service.retention.runs import RetentionRun
+from service.retention.runs import RetentionRun, RunState
 from service.retention.sentences import sentence_of
 from workers.cli.outputs import Output, print_json
 from workers.cli.tables import Column, Size, counted, print_table
@@ -87,11 +88,19 @@ async def print_preview(found: Preview, output: Output, *, err: bool = False) ->
     await _print_list({"totals": totals}, rows, output, list(PackageFate.model_fields))
 
 
-def print_runs(found: Sequence[RetentionRun], output: Output) -> None:
-    """Print runs: a table, or JSON, one object a line."""
+def print_runs(found: Sequence[RetentionRun], undone: Collection[UUID], output: Output) -> None:
+    """Print runs: a table that says which were *undone*, or JSON, one object a line."""
     if output.is_for_people:
         rows = [
-            (run.id, run.rule_name, run.requested_at, _run_state(run), run.packages, Size(run.bytes)) for run in found
+            (
+                run.id,
+                run.rule_name,
+                run.requested_at,
+                _run_state(run, is_undone=run.id in undone),
+                run.packages,
+                Size(run.bytes),
+            )
+            for run in found
         ]
         print_table(_RUNS, rows, nothing="no runs", is_wide=output is Output.WIDE)
         return
@@ -106,8 +115,9 @@ async def print_report(
     report = report_entity(run, outcome)
     if output.is_for_people:
         print_totals(run.verdicts, is_wide=output is Output.WIDE)
+        state = _run_state(run, is_undone=outcome.is_undone)
         deletions = ", ".join(f"{count:,} {state}" for state, count in report.deletions.items()) or "none"
-        click.echo(f"{_run_state(run)}; deletions: {deletions}; {counted(report.bytes_freed, 'byte')} freed")
+        click.echo(f"{state}; deletions: {deletions}; {counted(report.bytes_freed, 'byte')} freed")
         return
     rows = (item_entity(each) async for each in items)
     await _print_list(report.model_dump(mode="json"), rows, output, list(ReportedPackage.model_fields))
@@ -147,6 +157,8 @@ def _state(stored: StoredRule) -> str:
     return "on" if stored.is_seen or stored.rule.kind == "keep" else "first runs dry"
 
 
-def _run_state(run: RetentionRun) -> str:
+def _run_state(run: RetentionRun, *, is_undone: bool) -> str:
     state = run.state.value.replace("_", " ")
+    if is_undone and run.state is RunState.FINISHED:
+        state = f"{state}, undone"
     return f"{state} (dry run)" if run.dry_run else state

@@ -1,8 +1,10 @@
 """The page of one rule, saved or not: its sentence, its form, and its runs."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from aiohttp import web
 
@@ -11,7 +13,7 @@ from schemas.problems import Problem
 from schemas.retention import RetentionKind
 from schemas.statuses import DISPLAYABLE
 from service.infra.postgres.database import Connection
-from service.retention import runs
+from service.retention import reports, runs
 from service.retention.rules import StoredRule
 from service.retention.run_planning import MOST_UNAPPROVED
 from service.retention.sentences import sentence_of
@@ -20,6 +22,8 @@ from service.web.routes.retention.forms import form_values
 from service.web.routes.retention.places import RuledPlace
 
 SHOWN_RUNS: Final = 10
+_UNDONE: Final = re.compile(r"its run ([0-9a-f-]{36}) was undone")
+"""The reason of a pause that an undone run has caused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,12 @@ class SpokenRule:
     stored: StoredRule
     sentence: str
     source: str | None = None
+
+    @property
+    def undone_run(self) -> str | None:
+        """The number of the run whose undoing has paused the rule."""
+        found = _UNDONE.fullmatch(self.stored.pause_reason or "")
+        return found and found[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +55,13 @@ async def rule_page(
 ) -> web.Response:
     """Show a rule with its form and its newest runs."""
     found = await runs.newest_runs(connection, rule_id=stored.id, limit=SHOWN_RUNS)
-    return _page(request, place, form, SpokenRule(stored, sentence_of(stored.rule)), found)
+    undone = await reports.undone_among(connection, found)
+    return _page(request, place, form, SpokenRule(stored, sentence_of(stored.rule)), found, undone)
 
 
 def new_rule_page(request: web.Request, place: RuledPlace, form: RuleForm) -> web.Response:
     """Show the form of a new rule."""
-    return _page(request, place, form, None, [])
+    return _page(request, place, form, None)
 
 
 def _page(
@@ -58,7 +69,8 @@ def _page(
     place: RuledPlace,
     form: RuleForm,
     rule: SpokenRule | None,
-    found: Sequence[runs.RetentionRun],
+    found: Sequence[runs.RetentionRun] = (),
+    undone: Collection[UUID] = (),
 ) -> web.Response:
     return render(
         request,
@@ -71,6 +83,7 @@ def _page(
         problems=form.problems,
         most_unapproved=MOST_UNAPPROVED,
         runs=found,
+        undone=undone,
         kinds=list(RetentionKind),
         types=list(PackageType),
         statuses=sorted(DISPLAYABLE),

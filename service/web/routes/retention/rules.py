@@ -12,7 +12,7 @@ from schemas.retention import RetentionKind, RetentionRule
 from service.http.keys import CONTEXT
 from service.infra.postgres.database import Connection
 from service.refusals import ConflictError, NotFoundError
-from service.retention import rules, runs
+from service.retention import reports, rules, runs
 from service.retention.rules import StoredRule
 from service.retention.sentences import sentence_of
 from service.web.frame.rendering import render, see_other
@@ -49,6 +49,7 @@ async def show_rules(request: web.Request) -> web.Response:
         own = await rules.list_rules(connection, place.key)
         above = [] if place.view is None else await rules.rules_above(connection, place.key, limit=_MOST_ABOVE)
         found = await runs.list_runs(connection, place.key, limit=SHOWN_RUNS)
+        undone = await reports.undone_among(connection, found)
     return render(
         request,
         "retention/rules.html",
@@ -57,6 +58,7 @@ async def show_rules(request: web.Request) -> web.Response:
         own=[SpokenRule(each, sentence_of(each.rule)) for each in own],
         above=[SpokenRule(each.stored, sentence_of(each.stored.rule), each.source) for each in above],
         runs=found,
+        undone=undone,
     )
 
 

@@ -2,29 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 
 from schemas.http.retention import FateTotals
-from schemas.statuses import RESTORABLE
+from schemas.statuses import RESTORABLE, DeletionState
 from service.catalogue import overview
 from service.catalogue.overview import Person
-from service.http.keys import READS
+from service.http.keys import CONTEXT, READS
 from service.infra.postgres.database import Connection
 from service.infra.postgres.expensive_reads import Cost
 from service.refusals import NotFoundError
 from service.retention import reports, rules, runs
 from service.retention.planning import project_paths
 from service.retention.reports import ReportedItem, RunOutcome
-from service.retention.rules import StoredRule
 from service.retention.runs import RetentionRun, RunState
 from service.retention.sentences import sentence_of
 from service.web.frame.rendering import render
 from service.web.outcomes import shown_outcome
 from service.web.routes.retention.lists import fate_tabs, first_address, next_address, read_wish
 from service.web.routes.retention.places import RuledPlace
+from service.web.routes.retention.rule_page import SpokenRule
 from service.web.views import package_address
 
 _MOST_TOTALS: Final = 200
@@ -42,6 +43,8 @@ class RunView:
     outcome: RunOutcome
     people: Mapping[int, Person]
     paths: Mapping[int, str]
+    grace: timedelta
+    """For how long its deletions wait at least, once a worker has taken them."""
 
     @property
     def sentence(self) -> str:
@@ -63,6 +66,13 @@ class RunView:
         """Whether a deletion of it can still be undone."""
         return any(one.state in RESTORABLE for one in self.outcome.progress)
 
+    @property
+    def undo_until(self) -> datetime | None:
+        """Until when all of it can be undone; None if nothing waits for that."""
+        waits: Mapping[str, timedelta] = {DeletionState.QUEUED: self.grace, DeletionState.GRACE: timedelta(0)}
+        ends = [one.first_due + waits[one.state] for one in self.outcome.progress if one.state in waits]
+        return min(ends, default=None)
+
 
 async def run_page(
     request: web.Request, place: RuledPlace, run_id: UUID, *, notice: str = "", status: int = 200
@@ -70,7 +80,7 @@ async def run_page(
     """Show a run with its report."""
     async with request.app[READS].connection(Cost.PLANNED) as connection:
         run = await runs.find_run(connection, place.key, run_id)
-        view = await _view(connection, run)
+        view = await _view(connection, run, request.app[CONTEXT].settings.retention_grace)
         items = await reports.list_items(connection, run_id, read_wish(request, _FATES))
         paths = {**view.paths, **await project_paths(connection, (one.project_id for one in items))}
         rule = await _rule_of(connection, place, run)
@@ -96,20 +106,21 @@ async def run_page(
     )
 
 
-async def _view(connection: Connection, run: RetentionRun) -> RunView:
+async def _view(connection: Connection, run: RetentionRun, grace: timedelta) -> RunView:
     outcome = await reports.outcome_of(connection, run)
     people = await overview.people(connection, [each for each in (run.requested_by, run.approved_by) if each])
     found = [FateTotals.model_validate(one) for one in run.verdicts]
     totals = sorted(found, key=lambda one: (-one.packages, one.project_id))
     paths = await project_paths(connection, (one.project_id for one in totals[:_MOST_TOTALS]))
-    return RunView(run, totals, outcome, people, paths)
+    return RunView(run, totals, outcome, people, paths, grace)
 
 
-async def _rule_of(connection: Connection, place: RuledPlace, run: RetentionRun) -> StoredRule | None:
+async def _rule_of(connection: Connection, place: RuledPlace, run: RetentionRun) -> SpokenRule | None:
     try:
-        return await rules.find_rule(connection, place.key, run.rule_id)
+        stored = await rules.find_rule(connection, place.key, run.rule_id)
     except NotFoundError:
         return None
+    return SpokenRule(stored, sentence_of(stored.rule))
 
 
 def _package_address(item: ReportedItem, paths: Mapping[int, str]) -> str | None:

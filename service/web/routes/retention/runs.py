@@ -44,12 +44,14 @@ async def show_runs(request: web.Request) -> web.Response:
     page = min(read_id(request.query.get("page", "")) or 1, _MOST_PAGES)
     async with ruled_visit(request) as (connection, place):
         found = await runs.list_runs(connection, place.key, limit=_ON_A_PAGE + 1, offset=(page - 1) * _ON_A_PAGE)
+        undone = await reports.undone_among(connection, found)
     return render(
         request,
         "retention/runs.html",
         place=place.view,
         address=place.address,
         runs=found[:_ON_A_PAGE],
+        undone=undone,
         first_address=with_parameters(request, page=None) if page > 1 else None,
         next_address=with_parameters(request, page=page + 1) if len(found) > _ON_A_PAGE else None,
     )
