@@ -110,6 +110,8 @@ class BatchPart:
     finished_at: datetime | None
     """The latest of them."""
     reason: str | None
+    not_before: datetime | None
+    """The earliest end of a grace, for those in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ SELECT DISTINCT deletion_hold_on(w.project_id) AS hold
 SELECT d.state, count(*) AS deletions, sum(d.files_total)::bigint AS files_total, sum(d.files_done)::bigint AS files_done,
        sum(d.bytes_total)::bigint AS bytes_total, sum(d.bytes_done)::bigint AS bytes_done,
        min(d.requested_at) AS requested_at, max(d.finished_at) AS finished_at,
-       min(d.reason) AS reason
+       min(d.reason) AS reason, min(d.not_before) AS not_before
   FROM deletion d
  WHERE d.batch_id = :batch_id AND (:project_ids::bigint[] IS NULL OR d.project_id = ANY(:project_ids))
  GROUP BY d.state;

@@ -180,4 +180,4 @@ async def _show_refusal(
 
 
 def _to_deletion(request: web.Request, project: Project, deletion_id: UUID) -> web.Response:
-    return see_other(request, f"/{project.path}/-/deletions/{deletion_id}")
+    return see_other(request, f"/{project.path}/-/deletions/{deletion_id}#now")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from aiohttp import web
 
 from schemas.http.deletion_parameters import DeletionListing
 from schemas.http.deletion_resources import Batch
-from schemas.statuses import RESTORABLE, DeletionState
+from schemas.statuses import IN_OR_BEFORE_GRACE, RESTORABLE, DeletionState
 from service.deletions.undoing.restore import restore_batch
 from service.deletions.viewing import views
 from service.deletions.viewing.entities import batch_entity
@@ -50,6 +51,37 @@ class Bar:
     width: float
 
 
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch, and how long all of it can still be undone."""
+
+    resource: Batch
+    grace_ends: datetime | None
+    """The earliest end of a grace in it."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no byte of it can be gone yet."""
+        return self.resource.states.keys() <= IN_OR_BEFORE_GRACE | {DeletionState.RESTORED}
+
+    @property
+    def grace_left_s(self) -> float:
+        """How many seconds are left until the first grace ends."""
+        return 0.0 if self.grace_ends is None else max(0.0, (self.grace_ends - datetime.now(UTC)).total_seconds())
+
+    @property
+    def bars(self) -> Sequence[Bar]:
+        """Its states as parts of one bar, the ended ones first."""
+        bars: list[Bar] = []
+        start = 0.0
+        for state in _ORDER:
+            width = _WIDTH * self.resource.states.get(state, 0) / max(1, self.resource.deletions)
+            if width:
+                bars.append(Bar(state, self.resource.states[state], start, width))
+            start += width
+        return bars
+
+
 @routes.page(PROJECT + _BATCH)
 @routes.page(GROUP + _BATCH)
 async def show_batch(request: web.Request) -> web.Response:
@@ -61,7 +93,10 @@ async def show_batch(request: web.Request) -> web.Response:
         listed = await views.list_newest(connection, scope.levels, listing)
         failures = await failures_of(connection, scope.levels, batch_id=batch_id)
     batch = batch_entity(parts, batch_id=batch_id, base="", place=scope.place.address)
-    return _page(request, scope, batch, views_in(listed.deletions, scope.levels, scope.caller), failures)
+    ends = next((part.not_before for part in parts if part.state is DeletionState.GRACE), None)
+    return _page(
+        request, scope, BatchView(batch, ends), views_in(listed.deletions, scope.levels, scope.caller), failures
+    )
 
 
 @routes.form(PROJECT + _BATCH + "/restore")
@@ -96,7 +131,7 @@ async def retry_failed(request: web.Request) -> web.Response:
 def _page(
     request: web.Request,
     scope: PlaceScope,
-    batch: Batch,
+    view: BatchView,
     deletions: Sequence[DeletionView],
     failures: Sequence[FailureGroup],
 ) -> web.Response:
@@ -104,26 +139,15 @@ def _page(
         request,
         "batch.html",
         place=scope.place,
-        batch=batch,
-        bars=_bars(batch),
+        view=view,
+        batch=view.resource,
         deletions=deletions,
         failures=failures,
-        outcome=shown_outcome(request, _address(scope, batch.id)),
+        outcome=shown_outcome(request, _address(scope, view.resource.id)),
         may_change=bool(scope.own),
-        can_restore=any(batch.states.get(state) for state in RESTORABLE),
+        can_restore=any(view.resource.states.get(state) for state in RESTORABLE),
     )
 
 
 def _address(scope: PlaceScope, batch_id: UUID) -> str:
     return f"{scope.place.address}/-/deletion_batches/{batch_id}"
-
-
-def _bars(batch: Batch) -> Sequence[Bar]:
-    bars: list[Bar] = []
-    start = 0.0
-    for state in _ORDER:
-        width = _WIDTH * batch.states.get(state, 0) / max(1, batch.deletions)
-        if width:
-            bars.append(Bar(state, batch.states[state], start, width))
-        start += width
-    return bars

@@ -110,7 +110,7 @@ async def delete_many(request: web.Request) -> web.Response:
         if not await _is_there(request, scope, batch_id):
             words = next(iter(error.body().values()))
             return _page(request, scope, conditions, plan=None, notice=words, status=error.status)
-    return see_other(request, f"{scope.place.address}/-/deletion_batches/{batch_id}")
+    return see_other(request, f"{scope.place.address}/-/deletion_batches/{batch_id}#progress-title")
 
 
 async def _is_there(request: web.Request, scope: PlaceScope, batch_id: UUID) -> bool:

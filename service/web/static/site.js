@@ -15,6 +15,14 @@ for (const button of document.querySelectorAll("dialog [data-close]")) {
   });
 }
 
+// Escape closes the menu of the user, and leaves the focus where it was opened.
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && document.querySelector(".who details[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
 // A form is sent once, however often its button is pressed; going back in the history makes it new.
 document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) event.preventDefault();

@@ -36,7 +36,7 @@ async def test_the_form_says_what_goes_and_a_deletion_follows(filled: Context, m
 
     for words in ("old-tool 1.0", "2 files, 3.0 kB", "can be undone until", "47 minutes"):
         assert words in asked.words
-    assert (answer.status, answer.headers["Location"]) == (303, f"/acme/open/-/deletions/{row['id']}")
+    assert (answer.status, answer.headers["Location"]) == (303, f"/acme/open/-/deletions/{row['id']}#now")
     assert (row["requested_by"], row["credential"], row["cause"]) == (3, "personal_access_token", "user")
     assert row["reason"] == _REASON
     for words in ("Deletion of old-tool 1.0", "Queued", "Mary Maintainer asked for it", _REASON, "Undo"):
@@ -51,14 +51,14 @@ async def test_a_form_that_is_sent_twice_does_one_thing(filled: Context, maintai
     asked = await maintainer.get(file)
     of_file = [await maintainer.post(file, {"form_token": page.form_token}) for _ in range(2)]
     of_package = [await maintainer.post(f"{path}/delete", {"form_token": page.form_token}) for _ in range(2)]
-    location = of_package[0].headers["Location"]
+    location = of_package[0].headers["Location"].removesuffix("#now")
     undone = [await maintainer.post(f"{location}/restore", {"form_token": page.form_token}) for _ in range(2)]
 
     assert asked.status == 200
     assert "Delete the file a.bin? What goes 1 file" in asked.words
     assert {answer.status for answer in of_file + of_package} == {303}
-    assert of_file[0].headers["Location"] == of_file[1].headers["Location"] != location
-    assert of_package[1].headers["Location"] == location
+    assert of_file[0].headers["Location"] == of_file[1].headers["Location"] != of_package[0].headers["Location"]
+    assert of_package[1].headers["Location"] == f"{location}#now"
     assert [answer.status for answer in undone] == [303, 409]
     assert "restored and cannot be restored any more" in undone[1].words
     assert await _acts(filled, UUID(location.rpartition("/")[2])) == ["restore"]
@@ -93,7 +93,11 @@ async def test_a_failed_deletion_is_explained_to_maintainers_and_tried_again(
     for_maintainers, for_others = await maintainer.get(path), await stranger.get(path)
     home = await stranger.get("/")
     answer = await maintainer.submit(path, f"{path}/retry")
+    await query(filled, "UPDATE deletion SET state = 'failed', finished_at = now(), attempts = 1, files_done = 1")
+    again = await maintainer.get(path)
 
+    assert "Given up after 6 attempts. No file is gone; the package is in status error." in for_others.words
+    assert "Given up again: 1 attempt since it was last tried anew. What is left of the package" in again.words
     assert "StorageRefusedError: bucket crates, key 7f3a" in for_maintainers.words
     assert "StorageRefusedError" in for_others.words
     assert "crates" not in for_others.words
@@ -184,6 +188,9 @@ async def test_the_list_of_deletions_counts_states_and_leads_to_each(filled: Con
     for name in ("one", "two"):
         await delete(filled, await publish(filled, name=name, project_id=200), project_id=200)
     (first,) = await query(filled, "SELECT id FROM deletion WHERE package_name = 'one'")
+    for place in ("/secret/vault", "/groups/secret"):
+        empty = await maintainer.get(place)
+        assert f'href="{place}/-/deletions?state=queued">2 deletions can be undone' in empty.text
     await maintainer.submit("/", f"/secret/vault/-/deletions/{first['id']}/restore")
 
     for path in ("/-/deletions", "/groups/secret/-/deletions", "/secret/vault/-/deletions"):

@@ -11,11 +11,17 @@ from tests.support.catalogue import delete, protect, publish, query
 
 _HIDDEN = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
 _BULK = "/acme/open/-/bulk_delete"
+_FOCUS = "#progress-title"
 
 
 def _fields(page: Page) -> dict[str, str]:
     """Return what the form on the page sends by itself."""
     return dict(_HIDDEN.findall(page.text))
+
+
+def _batch(answer: Page) -> str:
+    """Return the address of the page that a confirmation leads to, without the part that takes the focus."""
+    return answer.headers["Location"].removesuffix(_FOCUS)
 
 
 async def _publish(context: Context, *names: str) -> None:
@@ -28,10 +34,16 @@ async def test_what_was_shown_goes_and_can_be_undone_together(filled: Context, m
     shown = await maintainer.get(f"{_BULK}?package_name=bulk-")
     before = await query(filled, "SELECT count(*) AS n FROM deletion WHERE package_name LIKE 'bulk-%'")
     answer = await maintainer.post(_BULK, {**_fields(shown), "reason": "spring"})
-    batch = await maintainer.get(answer.headers["Location"])
+    address = _batch(answer)
+    batch = await maintainer.get(address)
     listed = await maintainer.get("/acme/open/-/deletions")
     one = await maintainer.get(re.findall(r'class="name" href="([^"]+)"', batch.text)[0])
-    led = await maintainer.submit(answer.headers["Location"], f"{answer.headers['Location']}/restore")
+    await query(
+        filled,
+        "UPDATE deletion SET state = 'grace', not_before = now() + interval '2 hours' WHERE package_name LIKE 'bulk-%'",
+    )
+    waiting = await maintainer.get(address)
+    led = await maintainer.submit(address, f"{address}/restore")
     undone = await maintainer.get(led.headers["Location"])
     rows = await query(filled, "SELECT state, cause, reason FROM deletion WHERE package_name LIKE 'bulk-%'")
 
@@ -41,8 +53,12 @@ async def test_what_was_shown_goes_and_can_be_undone_together(filled: Context, m
     assert answer.status == 303
     assert "Deletion of 2 packages" in batch.words
     assert "queued 2" in batch.words
-    assert f'<a href="{answer.headers["Location"]}">one of a batch' in listed.text
-    assert f'href="{answer.headers["Location"]}">Undo all of the batch' in one.text
+    assert re.search(r"requested \S.* by Mary Maintainer Waiting", batch.words)
+    assert "2 hours left to undo all of it in grace 2 waiting, can be undone until" in waiting.words
+    assert answer.headers["Location"] == f"{address}{_FOCUS}"
+    assert 'role="status" tabindex="-1" autofocus' in undone.text
+    assert f'<a href="{address}">one of a batch' in listed.text
+    assert f'href="{address}">Undo all of the batch' in one.text
     assert "one of a batch" not in batch.words
     assert (led.status, undone.status, "2 deletions were undone." in undone.words) == (303, 200, True)
     forged = led.headers["Location"].replace("restore", "retry")
@@ -58,7 +74,7 @@ async def test_a_confirmation_that_is_sent_twice_makes_one_batch(filled: Context
 
     assert [answer.status for answer in answers] == [303, 303]
     assert answers[0].headers["Location"] == answers[1].headers["Location"]
-    assert [str(row["batch_id"]) for row in rows] == [answers[0].headers["Location"].rpartition("/")[2]]
+    assert [str(row["batch_id"]) for row in rows] == [_batch(answers[0]).rpartition("/")[2]]
 
 
 async def test_what_has_changed_since_it_was_shown_is_asked_for_again(filled: Context, maintainer: Browser) -> None:
@@ -110,7 +126,7 @@ async def test_nobody_adds_to_a_batch_of_others(filled: Context, maintainer: Bro
 async def test_those_who_may_not_delete_see_no_bulk_page_and_no_buttons(filled: Context, maintainer: Browser) -> None:
     await _publish(filled, "seen")
     fields = _fields(await maintainer.get(f"{_BULK}?package_name=seen"))
-    batch = (await maintainer.post(_BULK, fields)).headers["Location"]
+    batch = _batch(await maintainer.post(_BULK, fields))
     async with browsing(filled, external_url=None) as browser:
         await browser.sign_in("developer-token")
         pages = [await browser.get(_BULK), await browser.get(batch)]
@@ -128,7 +144,7 @@ async def test_failed_ones_are_counted_by_their_error_and_tried_again_together(
 ) -> None:
     await _publish(filled, "fail-one", "fail-two")
     fields = _fields(await maintainer.get(f"{_BULK}?package_name=fail-"))
-    batch = (await maintainer.post(_BULK, fields)).headers["Location"]
+    batch = _batch(await maintainer.post(_BULK, fields))
     await query(
         filled,
         "UPDATE deletion SET state = 'failed', finished_at = now(), attempts = 6,"
