@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -68,10 +68,11 @@ class RunView:
 
     @property
     def undo_until(self) -> datetime | None:
-        """Until when all of it can be undone; None if nothing waits for that."""
+        """Until when all of it can be undone; None if that is over, or nothing waits."""
         waits: Mapping[str, timedelta] = {DeletionState.QUEUED: self.grace, DeletionState.GRACE: timedelta(0)}
         ends = [one.first_due + waits[one.state] for one in self.outcome.progress if one.state in waits]
-        return min(ends, default=None)
+        first = min(ends, default=None)
+        return first if first is not None and first > datetime.now(UTC) else None
 
 
 async def run_page(
