@@ -87,6 +87,7 @@ async def test_a_person_finds_a_package_deletes_it_and_takes_that_back(yard: Yar
         await dialog.get_by_label("Reason").fill("a walk")
         await dialog.get_by_role("button", name="Delete").click()
         live = page.locator("#live")
+        await expect(page.locator("#now")).to_be_focused()
         # The worker marks the package while the page is open: nobody loads it again.
         await expect(live).to_contain_text("left to undo it", timeout=_SOON_MS)
         await expect(live).to_contain_text("a walk")
@@ -96,6 +97,11 @@ async def test_a_person_finds_a_package_deletes_it_and_takes_that_back(yard: Yar
         await expect(requested).to_have_text("3 hours ago")
         await page.get_by_role("button", name="Undo").click()
         await expect(live).to_contain_text("The package is back as it was")
+        await expect(page.locator("#now")).to_be_focused()
+        await page.locator(".who summary").click()
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".who summary")).to_be_focused()
+        await expect(page.get_by_role("button", name="Sign out", exact=True)).to_be_hidden()
         await page.get_by_role("link", name="Open the package").click()
         await expect(page.get_by_role("heading", level=1)).to_contain_text("pulp")
 
@@ -270,6 +276,7 @@ async def test_all_of_it_works_without_scripts(yard: Yard, browser: Browser) -> 
         await expect(page.get_by_role("heading", level=1)).to_contain_text("Deletion of press")
         await page.get_by_role("button", name="Undo").click()
         await expect(page.locator("#live")).to_contain_text("The package is back as it was")
+        await expect(page.locator("#now")).to_be_focused()
         await opened.open("/-/deletions")
         await page.get_by_role("link", name=re.compile("restored")).first.click()
         await expect(page.get_by_role("table")).to_contain_text("press")
