@@ -1,5 +1,6 @@
 """Reports of runs: what became of each package that its rule is about, and what its deletions have freed."""
 
+import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -50,6 +51,9 @@ class RunOutcome:
         return {one.state for one in self.progress} == {DeletionState.RESTORED}
 
 
+_OF_UNDONE: Final = re.compile(r"its run ([0-9a-f-]{36}) was undone")
+"""The reason that `pause_undone_rule` gives to a pause."""
+
 MOST_LISTING: Final = 10
 """How many of the newest runs of a rule list the packages that stayed; older ones have only their totals."""
 _MOST_FORGOTTEN: Final = 10_000
@@ -74,6 +78,12 @@ async def undone_among(connection: Connection, runs: Collection[RetentionRun]) -
     ids = [run.id for run in runs if not run.dry_run and run.packages]
     rows = await fetch(connection, "undone_retention_runs", ids=ids, restored=DeletionState.RESTORED) if ids else []
     return frozenset(row["id"] for row in rows)
+
+
+def undone_run_in(pause_reason: str | None) -> str | None:
+    """Return the number of the run whose undoing has paused a rule; None if the pause has another reason."""
+    found = _OF_UNDONE.fullmatch(pause_reason or "")
+    return found and found[1]
 
 
 async def stream_items(connection: Connection, run_id: UUID) -> AsyncIterator[ReportedItem]:

@@ -1,6 +1,5 @@
 """The page of one rule, saved or not: its sentence, its form, and its runs."""
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,8 +21,6 @@ from service.web.routes.retention.forms import form_values
 from service.web.routes.retention.places import RuledPlace
 
 SHOWN_RUNS: Final = 10
-_UNDONE: Final = re.compile(r"its run ([0-9a-f-]{36}) was undone")
-"""The reason of a pause that an undone run has caused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +34,7 @@ class SpokenRule:
     @property
     def undone_run(self) -> str | None:
         """The number of the run whose undoing has paused the rule."""
-        found = _UNDONE.fullmatch(self.stored.pause_reason or "")
-        return found and found[1]
+        return reports.undone_run_in(self.stored.pause_reason)
 
 
 @dataclass(frozen=True, slots=True)
