@@ -33,7 +33,7 @@ class RunningLoad:
 
     def __init__(self, plan: Plan, place: Place) -> None:
         filer = Addresses.read(plan.folder / "servers").filer
-        program = [sys.executable, "-m", "tests.cluster.checks.load", yard.address(plan, place), filer, place.prefix]
+        program = [sys.executable, "-m", "tests.cluster.checks.clients", yard.address(plan, place), filer, place.prefix]
         self._log = (plan.logs / f"load-{place.namespace}.log").open("wb")
         self._process = subprocess.Popen(
             command_in(BESIDE, "env", f"--chdir={ROOT}", *program),

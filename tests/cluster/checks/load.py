@@ -1,15 +1,15 @@
-"""Clients beside the cluster that upload and delete until their input ends; they print their counts as JSON.
+"""Clients that upload and delete until their input ends; they print their counts as JSON.
 
-`python -m tests.cluster.checks.load ADDRESS FILER PREFIX` keeps one half of its clients connected. The others
-connect anew for each request. At the end it waits for the events and the bucket to show what became of the deletions.
+One half of them stays connected. The others connect anew for each request. At the end they wait for the events and the
+store to show what became of the deletions. This also runs in a pod of Packyard's image, so it imports nothing that is
+for tests alone.
 """
 
-import argparse
 import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Final
@@ -18,8 +18,6 @@ from uuid import uuid4
 import aiohttp
 
 from tests.cluster.checks.report import Counts
-from tests.support.buckets import BucketWatcher
-from tests.support.seaweed import BUCKET
 
 BEGUN: Final = "begun"
 """The line that is printed once the first deletion was accepted."""
@@ -35,10 +33,10 @@ _MOST_FAILURES: Final = 5
 class Load:
     """Clients at one address; what they asked and got."""
 
-    def __init__(self, address: str, filer: str, prefix: str, *, pause: float) -> None:
+    def __init__(self, address: str, keys: Callable[[], Awaitable[set[str]]], *, pause: float = 0.05) -> None:
         self._address = address
+        self._keys = keys
         self._pause = pause
-        self._bucket = BucketWatcher(filer, f"s3://{BUCKET}/{prefix}")
         self._accepted: set[int] = set()
         self._requests = self._failed = 0
         self._failures: list[str] = []
@@ -48,7 +46,7 @@ class Load:
 
     async def run(self, clients: int) -> Counts:
         """Ask until stopped, wait for the effects, and return the counts."""
-        before = await self._bucket.keys()
+        before = await self._keys()
         after = await self._last_event()
         self._last_good = time.monotonic()
         async with asyncio.TaskGroup() as group:
@@ -154,7 +152,7 @@ class Load:
                     after = int(answer.headers["X-Next-After"])
                 told |= {int(event["subject"].rpartition("/")[2]) for event in found}
                 if not found:
-                    left = max(0, len(await self._bucket.keys() - before) - self._failed)
+                    left = max(0, len(await self._keys() - before) - self._failed)
                     await asyncio.sleep(0.5)
         return told, left
 
@@ -171,19 +169,7 @@ async def _run(load: Load, clients: int) -> Counts:
     return counting.result()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run until the input ends, and print the counts."""
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster.checks.load")
-    parser.add_argument("address", help="where the API is, such as http://198.18.0.2:30080")
-    parser.add_argument("filer", help="where the objects of the bucket can be listed")
-    parser.add_argument("prefix", help="where in the bucket they are")
-    parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--pause", type=float, default=0.05, help="seconds between two packages of a client")
-    options = parser.parse_args(arguments)
-    load = Load(options.address, options.filer, options.prefix, pause=options.pause)
-    counts = asyncio.run(_run(load, options.clients))
+def play(load: Load, clients: int = 4) -> None:
+    """Let clients ask until the input ends, and print the counts."""
+    counts = asyncio.run(_run(load, clients))
     sys.stdout.write(json.dumps(asdict(counts)) + "\n")
-
-
-if __name__ == "__main__":
-    main()
