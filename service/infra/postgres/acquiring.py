@@ -4,18 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import Final, cast
 
 import asyncpg
 
-from service.errors import DatabaseReadOnlyError
+from service.errors import DatabaseAwayError, DatabaseReadOnlyError
+from service.infra.postgres.refused_places import Pooled, RefusedPlaces
 from service.infra.postgres.sessions.connecting import Session
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, named, raise_named
-
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-Pooled: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 
 CLEAN_UP_TIMEOUT_S: Final = 2
 """How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
@@ -29,13 +25,19 @@ class Acquired:
     Each request pays for it: 25 microseconds, where generators and the driver's own timeout took 36.
     """
 
-    __slots__ = ("_connection", "_pool", "_renew")
+    __slots__ = ("_connection", "_pool", "_refused", "_renew")
 
     _connection: Pooled
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", renew: Callable[[Pooled], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        refused: RefusedPlaces,
+        renew: Callable[[Pooled], Awaitable[None]],
+    ) -> None:
         """Take it from *pool*; *renew* is called with a connection to a server that takes no writes."""
         self._pool = pool
+        self._refused = refused
         self._renew = renew
 
     async def __aenter__(self) -> Pooled:
@@ -49,7 +51,10 @@ class Acquired:
         try:
             # The driver would wait in a task of its own for a timeout that is an argument.
             async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
-                self._connection = await self._pool.acquire()
+                try:
+                    self._connection = await self._pool.acquire()
+                except DatabaseAwayError as error:
+                    self._connection = await self._refused.take_another(error)
         except (*DRIVER_ERRORS, OSError) as error:
             # We raise an error of our own, since to the API an OSError is a client that went away.
             raise_named(error)

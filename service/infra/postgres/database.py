@@ -11,8 +11,9 @@ from pydantic import SecretStr
 
 from service.errors import DatabaseAwayError, TransactionLostError
 from service.infra.postgres import records
-from service.infra.postgres.acquiring import CLEAN_UP_TIMEOUT_S, Acquired, Pooled
+from service.infra.postgres.acquiring import CLEAN_UP_TIMEOUT_S, Acquired
 from service.infra.postgres.queries import named_query
+from service.infra.postgres.refused_places import Pooled, RefusedPlaces
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
 from service.infra.postgres.sessions.connecting import connect
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named
@@ -123,6 +124,7 @@ class Database:
         self._pool = pool
         self._url = url
         self._pulse = pulse
+        self._refused = RefusedPlaces(pool)
         self._renewed_at = -math.inf
 
     def usage(self) -> dict[str, int]:
@@ -132,7 +134,7 @@ class Database:
 
     def connection(self) -> Acquired:
         """Give a connection on which each statement is its own transaction."""
-        return Acquired(self._pool, self._renew)
+        return Acquired(self._pool, self._refused, self._renew)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
@@ -195,6 +197,10 @@ class Database:
         taken = AdvisoryLock(await connect(self._url, Purpose.LOCK, settings=settings), self._pulse, lock)
         async with taken.kept():
             yield taken
+
+    async def end(self) -> None:
+        """Connect no more; connections that are in use stay."""
+        await self._refused.end()
 
     async def _renew(self, connection: Pooled) -> None:
         """Let new connections take the place of all, in case another server has begun to take writes."""

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from service.errors import StartError, first_line
 from service.infra.postgres.database import Database, DatabaseUnavailableError
+from service.infra.postgres.refused_places import connect_patiently
 from service.infra.postgres.sessions.connecting import Session, connect
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS
 from service.infra.postgres.sessions.kept import USUAL_PULSE, Pulse
@@ -49,9 +50,11 @@ async def open_database(
     except (*DatabaseUnavailableError, *DRIVER_ERRORS, ValueError) as error:
         reason = first_line(error)  # without details and hints
         raise StartError(f"PACKYARD_DATABASE_URL: cannot connect to the database: {reason}") from error
+    database = Database(pool, url, pulse)
     try:
-        yield Database(pool, url, pulse)
+        yield database
     finally:
+        await database.end()
         await _close(pool)
 
 
@@ -66,7 +69,7 @@ def _connecting(url: str | SecretStr) -> Callable[..., Coroutine[Any, Any, Sessi
         is_suitable = True
 
     async def connect_again(*_address: object, **options: Any) -> Session:
-        return await connect(url, Purpose.POOL, prove=prove, **options)
+        return await connect_patiently(lambda: connect(url, Purpose.POOL, prove=prove, **options))
 
     return connect_again
 
