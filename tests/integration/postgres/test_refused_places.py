@@ -64,10 +64,9 @@ async def rotation(database_url: str, servers: Servers, tmp_path: Path) -> Async
 async def test_requests_share_the_connections_that_are_open_until_the_server_takes_new_ones(
     rotation: _Rotation,
 ) -> None:
-    async with asyncio.TaskGroup() as group:
-        async with rotation.database.connection():  # all others meet the refusal
-            asked = [group.create_task(rotation.ask()) for _ in range(_REQUESTS)]
-            await asyncio.sleep(0.2)
+    async with asyncio.TaskGroup() as group, rotation.database.connection():  # all others meet the refusal
+        asked = [group.create_task(rotation.ask()) for _ in range(_REQUESTS)]
+        await asyncio.sleep(0.2)
     assert [one.result() for one in asked] == [1] * _REQUESTS
     assert await rotation.has_connections(1)
 
