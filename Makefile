@@ -8,6 +8,7 @@ ONLY ?=
 AGAINST ?=
 BENCH_DATA ?= .packyard-bench
 OBJECTS ?= 20000
+PACKAGES ?= 5000000
 MINUTES ?= 15
 STORE ?= disk
 NODES ?= 2
@@ -23,7 +24,7 @@ TREE_TESTS := $(patsubst %,tests/unit/tree/test_%.py,migrations names records re
 	tests/unit/schemas/test_event_compatibility.py tests/acceptance/test_contract_table.py
 DEMO := .demo/downloaded
 
-.PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check release publish release-check bench removal requirements clean clients checkers chart cluster cluster-check cluster-down asyncapi docs docs-reference screenshots system-of-tests system-of-cluster
+.PHONY: help run test test-clients setup system check faults scaling soak soak-registries image-check release publish release-check bench churn removal requirements clean clients checkers chart cluster cluster-check cluster-down asyncapi docs docs-reference screenshots system-of-tests system-of-cluster
 
 # The tests of test-clients: each takes half a minute or more.
 LONG := clients or faults or scaling or soak
@@ -104,6 +105,9 @@ chart: setup checkers ## Write anew what follows from deploy/chart: the table of
 asyncapi: setup ## Write schemas/messages/asyncapi.json anew, the document of the events, from their classes
 	$(BIN)/packyard events document >.venv/asyncapi.json
 	mv .venv/asyncapi.json schemas/messages/asyncapi.json
+
+churn: setup system-of-tests ## Delete millions in rounds, and show rate, costs and sizes of tables: make churn PACKAGES=5000000
+	$(BIN)/python -m tests.system.benchmarks.churn --folder '$(BENCH_DATA)' --packages '$(PACKAGES)'
 
 removal: setup ## Measure the removal of objects from a disk and from S3 beside a bare loop: make removal OBJECTS=100000
 	$(BIN)/python -m tests.system.benchmarks.removal --objects '$(OBJECTS)'

@@ -77,7 +77,7 @@ class _Seen:
 
 async def _delete(run: Running, prefix: str, seen: _Seen) -> Round:
     groups = run.groups()
-    log_begin = await _log_position(run)
+    log_begin = await log_position(run)
     before = cpu_by_group(groups)
     began = time.perf_counter()
     async with run.client() as client, asyncio.timeout(_PATIENCE_S):
@@ -90,12 +90,13 @@ async def _delete(run: Running, prefix: str, seen: _Seen) -> Round:
         await until_gone(run)
     seconds = time.perf_counter() - began
     cpu_ms = cpu_spent(groups, before, _COUNT)
-    seen.log_bytes.append(await _log_position(run) - log_begin)
+    seen.log_bytes.append(await log_position(run) - log_begin)
     assert objects_left(run.objects) == 0
     return Round(_COUNT / seconds, cpu_ms=cpu_ms)
 
 
-async def _log_position(run: Running) -> float:
+async def log_position(run: Running) -> float:
+    """Return how many bytes of write-ahead log there were until now."""
     (row,) = await run.query("SELECT pg_current_wal_lsn() - '0/0' AS position")
     return float(row["position"])
 
