@@ -4,11 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.cluster.checks.check import run_checks
+from tests.cluster.checks.check import CASES, run_checks
+from tests.cluster.foreign.check import check_foreign
+from tests.cluster.foreign.target import SERVERS, Target, open_target
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import BuildError
 from tests.cluster.plan import OPTIONAL, Plan
 from tests.cluster.up import describe, end_cluster, start_cluster
+from tests.support.chart import CHART
 
 
 def main() -> int:
@@ -20,6 +23,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--without", default="", help="optional parts to leave out: keda, metrics-server, kube-router")
     parser.add_argument("--only", default="", help="quick, or names of cases with commas between them")
+    _add_foreign(parser)
     options = parser.parse_args()
     folder = options.folder.resolve()
     without = frozenset(filter(None, options.without.split(",")))
@@ -27,10 +31,34 @@ def main() -> int:
         parser.error(f"a cluster cannot do without {', '.join(sorted(unknown))}")
     plan = Plan(folder, (options.build or folder / "build").resolve(), options.nodes, without)
     try:
+        if options.kubeconfig is not None:
+            return check_foreign(_target(plan, options), folder / "foreign.json", options.only, CASES)
         return _run(options.command, plan, options.only)
     except (ClusterError, BuildError) as error:
         sys.stderr.write(f"packyard: {error}\n")
         return 1
+
+
+def _add_foreign(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a check in a foreign cluster")
+    group.add_argument("--kubeconfig", type=Path, help="how to reach it; its current context is used")
+    group.add_argument("--may-drain", default="", choices=["", "yes"], help="yes allows to cordon and drain its nodes")
+    group.add_argument(
+        "--image", default="", help="the image of Packyard with its tag or digest; that of the chart if empty"
+    )
+    group.add_argument("--chart", default=str(CHART), help="a folder, or oci://…")
+    group.add_argument("--servers", type=Path, default=SERVERS, help="manifests of the servers to try")
+
+
+def _target(plan: Plan, options: argparse.Namespace) -> Target:
+    return open_target(
+        options.kubeconfig,
+        plan.logs,
+        may_drain=options.may_drain == "yes",
+        image=options.image,
+        chart=options.chart or str(CHART),
+        servers=options.servers,
+    )
 
 
 def _run(command: str, plan: Plan, only: str) -> int:

@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from tests.cluster import yard
@@ -27,20 +28,15 @@ _ENDING_S: Final = 120
 
 
 class RunningLoad:
-    """Clients beside the cluster; *counts* are there after the block."""
+    """Clients that a command starts; *counts* are there after the block."""
 
     counts: Counts
 
-    def __init__(self, plan: Plan, place: Place) -> None:
-        filer = Addresses.read(plan.folder / "servers").filer
-        program = [sys.executable, "-m", "tests.cluster.checks.clients", yard.address(plan, place), filer, place.prefix]
-        self._log = (plan.logs / f"load-{place.namespace}.log").open("wb")
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log.open("wb")
         self._process = subprocess.Popen(
-            command_in(BESIDE, "env", f"--chdir={ROOT}", *program),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         if self._process.stdout is None or self._process.stdout.readline().strip() != BEGUN:
             raise ClusterError(f"the load did not begin, see {self._log.name}")
@@ -59,8 +55,18 @@ class RunningLoad:
 
 @contextmanager
 def load(plan: Plan, place: Place = HOME) -> Iterator[RunningLoad]:
-    """Let clients upload and delete while the block runs, and for some seconds before and after."""
-    running = RunningLoad(plan, place)
+    """Let clients beside the cluster upload and delete while the block runs, and for some seconds before and after."""
+    filer = Addresses.read(plan.folder / "servers").filer
+    program = [sys.executable, "-m", "tests.cluster.checks.load_beside", yard.address(plan, place), filer, place.prefix]
+    command = command_in(BESIDE, "env", f"--chdir={ROOT}", *program)
+    with playing(command, plan.logs / f"load-{place.namespace}.log") as running:
+        yield running
+
+
+@contextmanager
+def playing(command: Sequence[str], log: Path) -> Iterator[RunningLoad]:
+    """Let the clients of *command* ask while the block runs, and for some seconds before and after."""
+    running = RunningLoad(command, log)
     time.sleep(_WARM_S)
     try:
         yield running

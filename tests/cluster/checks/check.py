@@ -21,7 +21,7 @@ from tests.cluster.machines import ClusterError
 from tests.cluster.parts import BuildError
 from tests.cluster.plan import Plan
 
-_CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
+CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "install": cases.install,
     "delete": cases.delete,
     "rollout": cases.roll_out,
@@ -56,7 +56,7 @@ def run_checks(plan: Plan, only: str) -> int:
     report = plan.folder / "report.json"
     earlier = from_json(report.read_text(encoding="utf-8"))[0] if report.exists() else []
     known = {outcome.case: outcome for outcome in [*earlier, *outcomes]}
-    everything = [known.get(name, Outcome(name, 0, problems=[UNTESTED])) for name in _CASES]
+    everything = [known.get(name, Outcome(name, 0, problems=[UNTESTED])) for name in CASES]
     report.write_text(as_json(everything, found), encoding="utf-8")
     sys.stdout.write(f"\n{as_table(outcomes)}\nThe report, with the cases of earlier runs: {report}\n")
     return int(not all(outcome.is_good or outcome.problems == [UNTESTED] for outcome in outcomes))
@@ -65,18 +65,18 @@ def run_checks(plan: Plan, only: str) -> int:
 def chosen(only: str) -> list[str]:
     """Return the names of the cases that *only* asks for, in the order in which they run."""
     if not only:
-        return list(_CASES)
+        return list(CASES)
     wanted = set(_QUICK) if only == "quick" else set(only.split(","))
-    if unknown := wanted - _CASES.keys():
+    if unknown := wanted - CASES.keys():
         raise ClusterError(
-            f"no case is called {', '.join(sorted(unknown))}: ONLY is quick, or some of {', '.join(_CASES)}"
+            f"no case is called {', '.join(sorted(unknown))}: ONLY is quick, or some of {', '.join(CASES)}"
         )
-    return [name for name in _CASES if name in wanted]
+    return [name for name in CASES if name in wanted]
 
 
 def _run(name: str, plan: Plan) -> Outcome:
     began = time.monotonic()
     try:
-        return _CASES[name](plan)
+        return CASES[name](plan)
     except (ClusterError, BuildError) as error:
         return Outcome(name, time.monotonic() - began, problems=[str(error)])

@@ -1,7 +1,7 @@
 """The load beside the cluster, whose objects lie in the bucket beside it.
 
-`python -m tests.cluster.checks.clients ADDRESS FILER PREFIX` names the API, such as http://198.18.0.2:30080, the place
-where objects of the bucket can be listed, and their place in it.
+`python -m tests.cluster.checks.load_beside ADDRESS FILER PREFIX` names the API, such as http://198.18.0.2:30080, where
+objects of the bucket can be listed, and their place in it.
 """
 
 import sys
