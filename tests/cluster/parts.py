@@ -50,6 +50,10 @@ TRAEFIK: Final = ProgramImage("library/traefik:v3.7.13", "traefik", "traefik", "
 """The controller for callers from outside; it is built by the case that needs it, since that takes long."""
 
 
+HELM_3: Final = "helm"
+"""The part that `HELM=3` takes in place of the Helm of `make checkers`."""
+
+
 class BuildError(Exception):
     """A part cannot be built; the text says why, in one line."""
 
@@ -58,7 +62,7 @@ def part_names() -> list[str]:
     """Return the parts of a start, those that the others wait for first."""
     first = ("kubernetes", "etcd", "coredns")
     others = sorted(folder.name for folder in PARTS.iterdir() if (folder / "go.mod").exists())
-    return [*first, *(name for name in others if name not in {*first, TRAEFIK.part})]
+    return [*first, *(name for name in others if name not in {*first, TRAEFIK.part, HELM_3})]
 
 
 def built_folder(part: str, build: Path) -> Path:
@@ -152,6 +156,8 @@ def _config(image: ProgramImage, layer: bytes) -> Mapping[str, Any]:
 
 
 def _flags(part: str) -> str:
+    if part == HELM_3:
+        return "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0"
     if part != "kubernetes":
         return "-s -w"
     minor = KUBERNETES.split(".")[1]
