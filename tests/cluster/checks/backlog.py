@@ -1,16 +1,18 @@
 """A backlog from beside the cluster: packages are imported, deleted in bulk, and counted until none is left.
 
-`python -m tests.cluster.checks.backlog ADDRESS FOLDER COUNT` prints a number a line: the deletions that are not over.
+`python -m tests.cluster.checks.backlog ADDRESS FOLDER NAME COUNT` prints a number a line: the deletions of packages of
+that name that are not over. With `--project` they are of another project.
 """
 
+import argparse
 import asyncio
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 import aiohttp
 import asyncpg
@@ -20,16 +22,17 @@ from tests.cluster.servers import Addresses
 from tests.support.seaweed import BUCKET
 from workers.stack.state import LOOPBACK
 
+_LEFT: Final = "SELECT count(*) FROM deletion WHERE package_name = $1 AND finished_at IS NULL"
 _AT_MOST: Final = 10_000
 """Packages of one call of bulk_delete."""
 
 
-def _import(folder: Path, found: Addresses, name: str, count: int) -> None:
+def _import(folder: Path, found: Addresses, project: str, name: str, count: int) -> None:
     file = folder / "backlog.ndjson"
     with file.open("w", encoding="utf-8") as lines:
         for number in range(count):
             content = [{"file_name": "app.bin", "content": f"{name} {number}"}]
-            package = {"project": "acme/open", "package_type": "generic", "name": name, "version": str(number)}
+            package = {"project": project, "package_type": "generic", "name": name, "version": str(number)}
             lines.write(json.dumps({**package, "files": content}) + "\n")
     settings = {
         "PACKYARD_DATABASE_URL": _local(found.database),
@@ -44,18 +47,18 @@ def _import(folder: Path, found: Addresses, name: str, count: int) -> None:
     subprocess.run([program, "import", file], env=environment, stdout=sys.stderr, check=True)
 
 
-async def _run(address: str, folder: Path, count: int) -> None:
-    found = Addresses.read(folder)
-    name = f"backlog-{uuid4().hex}"
-    await asyncio.to_thread(_import, folder, found, name, count)
+async def _run(options: argparse.Namespace) -> None:
+    found = Addresses.read(options.folder)
+    await asyncio.to_thread(_import, options.folder, found, options.project, options.name, options.count)
     database = await asyncpg.connect(_local(found.database))
-    ids = [row["id"] for row in await database.fetch("SELECT id FROM package WHERE name = $1 ORDER BY id", name)]
-    async with aiohttp.ClientSession(address, headers={"PRIVATE-TOKEN": "maintainer-token"}) as session:
-        for start in range(0, count, _AT_MOST):
-            body = {"ids": ids[start : start + _AT_MOST], "reason": "a backlog"}
-            async with session.post("/api/v4/projects/100/packages/bulk_delete", json=body) as answer:
+    rows = await database.fetch("SELECT id, project_id FROM package WHERE name = $1 ORDER BY id", options.name)
+    path = f"/api/v4/projects/{rows[0]['project_id']}/packages/bulk_delete"
+    async with aiohttp.ClientSession(options.address, headers={"PRIVATE-TOKEN": "maintainer-token"}) as session:
+        for start in range(0, options.count, _AT_MOST):
+            ids = [row["id"] for row in rows[start : start + _AT_MOST]]
+            async with session.post(path, json={"ids": ids, "reason": "a backlog"}) as answer:
                 answer.raise_for_status()
-    while left := await database.fetchval("SELECT count(*) FROM deletion WHERE finished_at IS NULL"):
+    while left := await database.fetchval(_LEFT, options.name):
         sys.stdout.write(f"{left}\n")
         sys.stdout.flush()
         await asyncio.sleep(1)
@@ -66,5 +69,16 @@ def _local(address: str) -> str:
     return address.replace(BESIDE_ADDRESS, LOOPBACK)
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run until no deletion is left."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster.checks.backlog")
+    parser.add_argument("address", help="where the API is, such as http://198.18.0.2:30080")
+    parser.add_argument("folder", type=Path, help="the folder of the servers")
+    parser.add_argument("name", help="the name of the packages")
+    parser.add_argument("count", type=int, help="how many")
+    parser.add_argument("--project", default="acme/open")
+    asyncio.run(_run(parser.parse_args(arguments)))
+
+
 if __name__ == "__main__":
-    asyncio.run(_run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])))
+    main()

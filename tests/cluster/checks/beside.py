@@ -2,12 +2,13 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from tests.cluster import yard
 from tests.cluster.machines import ClusterError, command_in
-from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, Plan
+from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, SERVER_PORTS, Plan
 from tests.cluster.servers import Addresses
 from tests.cluster.yard import Place
 from workers.stack.state import LOOPBACK
@@ -24,8 +25,14 @@ def prepare_place(plan: Plan, place: Place) -> None:
 
 def run_statements(plan: Plan, statements: str) -> None:
     """Run statements as the administrator of PostgreSQL."""
+    ask_database(plan, statements)
+
+
+def ask_database(plan: Plan, query: str) -> list[str]:
+    """Run a query as the administrator of PostgreSQL; return its rows, with `|` between values."""
     database = Addresses.read(plan.folder / "servers").database.replace(BESIDE_ADDRESS, LOOPBACK)
-    _run("psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", database, text=statements)
+    options = ("--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--tuples-only", "--no-align")
+    return _run("psql", *options, database, text=query).split()
 
 
 def call_management(plan: Plan, method: str, path: str, content: Mapping[str, str] | None = None) -> None:
@@ -33,6 +40,18 @@ def call_management(plan: Plan, method: str, path: str, content: Mapping[str, st
     management = Addresses.read(plan.folder / "servers").management.replace(BESIDE_ADDRESS, LOOPBACK)
     options = ("--silent", "--fail", "--show-error", "--request", method, "--header", "Content-Type: application/json")
     _run("curl", *options, "--data", "@-", f"{management}{path}", text=json.dumps(content or {}))
+
+
+@contextmanager
+def management_away(plan: Plan) -> Iterator[None]:
+    """Refuse connections to RabbitMQ's management API from the nodes while the block runs."""
+    port = str(SERVER_PORTS["rabbitmq_management"])
+    rule = ("INPUT", "!", "-i", "lo", "-p", "tcp", "--dport", port, "-j", "REJECT", "--reject-with", "tcp-reset")
+    _run("iptables", "-I", *rule)
+    try:
+        yield
+    finally:
+        _run("iptables", "-D", *rule)
 
 
 def call_api(plan: Plan, method: str, path: str, content: str = "") -> str:

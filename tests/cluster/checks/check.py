@@ -9,7 +9,9 @@ from tests.cluster.checks import cases
 from tests.cluster.checks.losing import fill_disk, kill_pods, lose_node
 from tests.cluster.checks.modes import change_modes
 from tests.cluster.checks.operating import helm_test, run_commands
+from tests.cluster.checks.out_of_memory import kill_for_memory
 from tests.cluster.checks.outside import call_from_outside
+from tests.cluster.checks.processor import scale_by_use
 from tests.cluster.checks.reach import reach
 from tests.cluster.checks.report import UNTESTED, Outcome, as_json, as_table, from_json
 from tests.cluster.checks.rotating import rotate
@@ -17,6 +19,7 @@ from tests.cluster.checks.scaling import scale
 from tests.cluster.checks.setting_up import set_up_failures
 from tests.cluster.checks.upgrading import upgrade
 from tests.cluster.checks.versions import versions
+from tests.cluster.checks.waking import wake
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import BuildError
 from tests.cluster.plan import Plan
@@ -31,8 +34,11 @@ CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "reach": reach,
     "lose-node": lose_node,
     "kill-pods": kill_pods,
+    "kill-memory": kill_for_memory,
     "fill-disk": fill_disk,
     "modes": change_modes,
+    "hpa": scale_by_use,
+    "wake": wake,
     "set-up": set_up_failures,
     "rotate": rotate,
     "commands": run_commands,

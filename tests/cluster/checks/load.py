@@ -20,7 +20,7 @@ import aiohttp
 from tests.cluster.checks.report import Counts
 
 BEGUN: Final = "begun"
-"""The line that is printed once the first deletion was accepted."""
+"""The line that a program prints once it is under way: here, once the first deletion was accepted."""
 
 _PROJECT: Final = "/api/v4/projects/100"
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}

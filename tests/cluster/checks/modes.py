@@ -1,14 +1,12 @@
 """Each mode of scaling after each other, under load: replicas never drop, and in the end one autoscaler acts."""
 
 import itertools
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from tests.cluster import yard
 from tests.cluster.checks.cases import load, outcome, own_values
+from tests.cluster.checks.following import followed
 from tests.cluster.checks.report import Outcome
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, wait_for
@@ -27,24 +25,26 @@ def change_modes(plan: Plan) -> Outcome:
     values = own_values(plan)
     began = time.monotonic()
     problems: list[str] = []
+    # The set-up changes nothing here, and each change would wait for it.
+    values["setUp"] = {"enabled": False}
     yard.install(plan, _in_mode(values, _WAY[0]))
     kubectl(plan, "-n", NAMESPACE, "scale", "deployment", _WORKERS, f"--replicas={_REPLICAS}")
     with load(plan) as running:
         for earlier, mode in itertools.pairwise(_WAY):
             problems += _change(plan, values, earlier, mode)
-    yard.install(plan, values)
+    yard.install(plan, {**values, "setUp": {}})
     return outcome("modes", began, running.counts, {"changes": len(_WAY) - 1}, problems)
 
 
 def _change(plan: Plan, values: dict[str, Any], earlier: str, mode: str) -> list[str]:
     name = f"{earlier} to {mode}"
-    with _least_replicas(plan) as seen:
+    with followed(plan, "worker-bulk") as workers:
         try:
             yard.install(plan, _in_mode(values, mode))
             wait_for(lambda: _acts_alone(plan, mode), f"not just the autoscaler of {mode} acts", _SETTLING_S)
         except ClusterError as error:
             return [f"{name}: {error}"]
-    return [f"{name}: replicas fell to {min(seen)}"] * (min(seen) < _REPLICAS)
+    return [f"{name}: replicas fell to {workers.fewest}"] * (workers.fewest < _REPLICAS)
 
 
 def _in_mode(values: dict[str, Any], mode: str) -> dict[str, Any]:
@@ -65,27 +65,3 @@ def _acts_alone(plan: Plan, mode: str) -> bool:
     ]
     wanted = {"none": [], "hpa": [_WORKERS], "keda": [f"keda-hpa-{_WORKERS}"]}
     return autoscalers == wanted[mode]
-
-
-@contextmanager
-def _least_replicas(plan: Plan) -> Iterator[list[int]]:
-    """Note the replicas that are asked for, several times a second."""
-    seen: list[int] = [_replicas(plan)]
-    ended = threading.Event()
-
-    def note() -> None:
-        while not ended.wait(0.3):
-            seen.append(_replicas(plan))
-
-    noting = threading.Thread(target=note)
-    noting.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        noting.join()
-
-
-def _replicas(plan: Plan) -> int:
-    replicas: int = get(plan, "-n", NAMESPACE, "deployment", _WORKERS)["spec"]["replicas"]
-    return replicas

@@ -1,19 +1,17 @@
 """Workers that follow a backlog, up and down, as KEDA and Kubernetes scale them."""
 
-import subprocess
-import sys
 import time
 from dataclasses import astuple
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
-from tests.cluster import yard
 from tests.cluster.checks.plot import Sample
 from tests.cluster.checks.report import Outcome
+from tests.cluster.checks.running import follow_backlog
 from tests.cluster.control import get
-from tests.cluster.machines import ClusterError, command_in
-from tests.cluster.plan import BESIDE, NAMESPACE, RELEASE, Plan
-from tests.support.paths import ROOT
+from tests.cluster.machines import ClusterError
+from tests.cluster.plan import NAMESPACE, RELEASE, Plan
 
 _COUNT: Final = 30_000
 _WORKERS: Final = f"{RELEASE}-packyard-worker-bulk"
@@ -44,26 +42,13 @@ def scale(plan: Plan) -> Outcome:
 
 
 def _followed(plan: Plan) -> list[Sample]:
-    program = [
-        sys.executable,
-        "-m",
-        "tests.cluster.checks.backlog",
-        yard.address(plan),
-        str(plan.folder / "servers"),
-        str(_COUNT),
-    ]
     samples: list[Sample] = []
-    with (plan.logs / "backlog.log").open("wb") as log:
-        running = subprocess.Popen(
-            command_in(BESIDE, "env", f"--chdir={ROOT}", *program), stdout=subprocess.PIPE, stderr=log, text=True
-        )
-        assert running.stdout is not None
-        began = 0.0
-        for line in running.stdout:
-            began = began or time.monotonic()
-            samples.append(Sample(time.monotonic() - began, int(line), _ready(plan)))
-        if running.wait() or not samples:
-            raise ClusterError(f"the backlog ended with {running.returncode}, see {log.name}")
+    began = 0.0
+    for left in follow_backlog(plan, f"backlog-{uuid4().hex}", _COUNT):
+        began = began or time.monotonic()
+        samples.append(Sample(time.monotonic() - began, left, _ready(plan)))
+    if not samples:
+        raise ClusterError("the backlog was over before it was seen")
     return samples
 
 

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from tests.cluster import yard
 from tests.cluster.checks.beside import prepare_place
 from tests.cluster.checks.cases import load
 from tests.cluster.checks.report import UNTESTED, Outcome
+from tests.cluster.checks.running import transfers
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
 from tests.cluster.plan import RELEASE, Plan
@@ -21,6 +23,9 @@ EARLIER: Final = "ec4419960c22"
 """The newest commit whose schema is older than this one's; a new migration takes a new one."""
 
 MIGRATIONS: Final = "service/infra/postgres/migrations/versions"
+
+_LANES: Final = "60,60,30,10"
+"""How long clients take for an upload, and for a download, of 50 MB."""
 
 _PLACE: Final = Place("upgrade", 30081, "upgrade", "upgrade", "upgrade")
 
@@ -44,7 +49,7 @@ def _upgrade_and_back(plan: Plan, tree: Path, earlier: str, current: str) -> Out
     yard.install(plan, yard.several_values(plan, earlier, _PLACE), place=_PLACE, chart=tree / "deploy" / "chart")
     yard.expose(plan, _PLACE)
     began = time.monotonic()
-    with load(plan, _PLACE) as running:
+    with load(plan, _PLACE) as running, transfers(plan, _PLACE, "--lanes", _LANES, "--stream") as slow:
         started = time.monotonic()
         yard.install(plan, yard.several_values(plan, current, _PLACE), place=_PLACE)
         upgraded = time.monotonic()
@@ -54,8 +59,20 @@ def _upgrade_and_back(plan: Plan, tree: Path, earlier: str, current: str) -> Out
         "from": tree.name.removeprefix("earlier-"),
         "upgrade s": round(upgraded - started),
         "rollback s": round(back - upgraded),
+        "transfers of 50 MB": slow.transfers,
+        "longest s": slow.longest_s,
+        "streams ended and taken up": slow.streams_ended,
+        "events streamed": slow.streamed,
+        "events missed": slow.missed,
     }
-    return Outcome("upgrade", round(time.monotonic() - began, 1), running.counts, figures, running.counts.problems)
+    problems = [*running.counts.problems, *slow.problems]
+    problems += ["no stream was ended by a pod that was replaced"] * (not slow.streams_ended)
+    counts = replace(
+        running.counts,
+        requests=running.counts.requests + slow.requests,
+        failed=running.counts.failed + slow.failed,
+    )
+    return Outcome("upgrade", round(time.monotonic() - began, 1), counts, figures, problems)
 
 
 def has_earlier() -> bool:

@@ -1,0 +1,131 @@
+"""Bulk workers from none to some and back: by the queue, by graces that end together, and without the management API.
+
+The API scales meanwhile, by requests under way, and no request may fail while it does.
+"""
+
+import time
+from typing import Any, Final
+from uuid import uuid4
+
+from tests.cluster import yard
+from tests.cluster.checks.beside import ask_database, management_away
+from tests.cluster.checks.cases import load, outcome, own_values
+from tests.cluster.checks.following import Followed, followed
+from tests.cluster.checks.report import Outcome
+from tests.cluster.checks.running import follow_backlog, transfers
+from tests.cluster.control import kubectl
+from tests.cluster.machines import ClusterError
+from tests.cluster.plan import NAMESPACE, RELEASE, Plan
+from tests.cluster.yard import DIRECTORY, HOME
+
+_PATIENCE_S: Final = 180
+_FEW: Final = 20
+_MANY: Final = 3_000
+_GRACE_S: Final = 60
+_INSIDE: Final = "acme/inside"
+_FEWEST_APIS: Final = 2
+_MOST: Final = 4
+_HOLDERS: Final = 25
+"""Requests under way, beside those of the load: they call for three pods."""
+
+_PER_API: Final = 10
+_TIMES: Final = """
+SELECT round(extract(epoch FROM min(finished_at) - min(not_before)), 1) FROM deletion WHERE package_name = '{name}'
+"""
+
+Figures = dict[str, float | str]
+
+
+def wake(plan: Plan) -> Outcome:
+    """Let the bulk workers go, and wake them in three ways, while the API gets and loses pods."""
+    values = own_values(plan)
+    yard.install(plan, _scaling(values))
+    began = time.monotonic()
+    figures: Figures = {}
+    try:
+        with (
+            followed(plan, "worker-bulk") as workers,
+            followed(plan, "api") as api,
+            load(plan) as running,
+            transfers(plan, HOME, "--lanes", "20,10") as slow,
+        ):
+            with transfers(plan, HOME, "--holders", str(_HOLDERS)) as held:
+                workers.wait(0, seconds=_PATIENCE_S)
+                figures |= _wake_by_queue(plan, workers)
+                api.wait_for_more(_FEWEST_APIS + 1, seconds=_PATIENCE_S)
+                figures["API pods for readers"] = api.now.ready
+            figures |= _wake_by_graces(plan, workers)
+            figures |= _wake_without_management(plan, workers)
+            api.wait(_FEWEST_APIS, seconds=_PATIENCE_S)
+    finally:
+        _set_grace(plan)
+        kubectl(plan, "-n", NAMESPACE, "delete", "events", "--field-selector=type=Warning")
+    yard.install(plan, values)
+    return outcome("wake", began, running.counts, figures, [*slow.problems, *held.problems])
+
+
+def _scaling(values: dict[str, Any]) -> dict[str, Any]:
+    scaler = {"enabled": True, "by": "requests", "requestsPerReplica": _PER_API}
+    return {
+        **values,
+        "api": {"autoscaling": {**scaler, "minReplicas": _FEWEST_APIS, "maxReplicas": _MOST}},
+        "workers": {**values["workers"], "bulk": {"minReplicas": 0, "maxReplicas": _MOST}},
+        "autoscaling": {"mode": "keda", "pollingInterval": 5, "scaleDownAfterSeconds": 5},
+    }
+
+
+def _wake_by_queue(plan: Plan, workers: Followed) -> Figures:
+    name = _delete(plan, _FEW)
+    seconds = _first_removal(plan, name)
+    workers.wait(0, seconds=_PATIENCE_S)
+    return {"first removal by queue s": seconds}
+
+
+def _wake_by_graces(plan: Plan, workers: Followed) -> Figures:
+    """Delete packages with a grace; workers come to mark them, go, and come again when the graces end."""
+    _set_grace(plan, f"{_GRACE_S}s")
+    began = time.monotonic()
+    name = _delete(plan, _MANY, "--project", _INSIDE)
+    seconds = _first_removal(plan, name)
+    gone = next((one.at for one in workers.moments if one.at > began + 1 and one.replicas == 0), None)
+    figures: Figures = {
+        "first removal by graces s": seconds,
+        "workers at graces": workers.most_since(gone or time.monotonic()),
+    }
+    _set_grace(plan)
+    workers.wait(0, seconds=_PATIENCE_S)
+    return figures
+
+
+def _wake_without_management(plan: Plan, workers: Followed) -> Figures:
+    """Delete while nobody can count the queue: due deletions wake a worker, and it stays with another one."""
+    with management_away(plan):
+        seconds = _first_removal(plan, _delete(plan, _FEW))
+        workers.wait_for_more(1, seconds=_PATIENCE_S)
+    began = time.monotonic()
+    workers.wait(0, seconds=_PATIENCE_S)
+    return {"first removal without management API s": seconds, "back to 0 after it s": round(time.monotonic() - began)}
+
+
+def _delete(plan: Plan, count: int, *options: str) -> str:
+    """Delete packages in bulk and return their name once all are gone."""
+    name = f"woken-{uuid4().hex}"
+    for _ in follow_backlog(plan, name, count, *options):
+        pass
+    return name
+
+
+def _first_removal(plan: Plan, name: str) -> float:
+    """Return the time from the moment from which the first of them could go to the first that was gone."""
+    return float(ask_database(plan, _TIMES.format(name=name))[0])
+
+
+def _set_grace(plan: Plan, grace: str = "null") -> None:
+    """Give the project a grace period, or none."""
+    directory = DIRECTORY.read_text(encoding="utf-8")
+    place = f"  - path: {_INSIDE}\n"
+    if place not in directory:
+        raise ClusterError(f"the directory has no {_INSIDE}")
+    wanted = directory.replace(place, f"{place}    grace_period: {grace}\n")
+    in_pod = ("-n", NAMESPACE, "exec", "--stdin", f"deploy/{RELEASE}-packyard-operator", "--", "packyard")
+    kubectl(plan, *in_pod, "directory", "apply", "--yes", "-", text=wanted)
