@@ -16,7 +16,7 @@ from tests.cluster.plan import NAMESPACE, Plan
 from tests.support.chart import CHECKERS
 
 _KILLED: Final = ("worker-bulk", "worker-interactive", "api")
-_COUNT: Final = 3_000
+_COUNT: Final = 2_000
 _KILLED_WITHIN_S: Final = 60
 _MOST_ATTEMPTS: Final = 2
 """The one that was cut, and the one that took over."""

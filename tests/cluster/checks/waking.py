@@ -20,7 +20,7 @@ from tests.cluster.yard import DIRECTORY, HOME
 
 _PATIENCE_S: Final = 180
 _FEW: Final = 20
-_MANY: Final = 3_000
+_MANY: Final = 1_500
 _GRACE_S: Final = 60
 _INSIDE: Final = "acme/inside"
 _FEWEST_APIS: Final = 2
