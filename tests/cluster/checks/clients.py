@@ -19,7 +19,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(slots=True)
 class Summary:
-    """Requests and failures of all clients, and the sights of transfers and of the stream."""
+    """Requests and failures of all clients, and figures of transfers and of the stream."""
 
     requests: int = 0
     failed: int = 0

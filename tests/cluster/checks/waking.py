@@ -1,6 +1,6 @@
 """Bulk workers from none to some and back: by the queue, by graces that end together, and without the management API.
 
-The API scales meanwhile, by requests under way, and no request may fail while it does.
+The API scales at the same time, by requests under way, and no request may fail while it does.
 """
 
 import time
