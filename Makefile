@@ -14,6 +14,7 @@ STORE ?= disk
 NODES ?= 2
 BUILD ?= .cluster/build
 WITHOUT ?=
+HELM := 4
 
 BIN := .venv/bin
 CLIENTS := .clients
@@ -85,9 +86,9 @@ cluster: setup checkers system-of-cluster ## Start a real Kubernetes on this mac
 # A setting of the command line alone: a variable of the shell may be about another cluster.
 given = $(if $(filter command,$(firstword $(origin $(1)))),$(2) '$($(1))')
 
-cluster-check: setup checkers ## Test Packyard in the cluster that runs: make cluster-check ONLY=quick (or names of cases)
+cluster-check: setup checkers ## Test Packyard in the cluster that runs: make cluster-check ONLY=quick (or names of cases) HELM=3
 	@$(BIN)/python -m tests.cluster check --folder .cluster --build '$(BUILD)' --nodes '$(NODES)' --without '$(WITHOUT)' \
-		--only '$(ONLY)' $(call given,CHECK_KUBECONFIG,--kubeconfig) $(call given,MAY_DRAIN,--may-drain) \
+		--only '$(ONLY)' --helm '$(HELM)' $(call given,CHECK_KUBECONFIG,--kubeconfig) $(call given,MAY_DRAIN,--may-drain) \
 		$(call given,CHECK_IMAGE,--image) $(call given,CHECK_CHART,--chart) $(call given,CHECK_SERVERS,--servers)
 
 cluster-down: ## End that cluster; nothing of it stays but what was built

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,13 @@ def build_part(part: str, build: Path) -> Path:
     return target
 
 
+def pinned_version(part: str, module: str) -> str:
+    """Return the version of a module that a part pins."""
+    text = (PARTS / part / "go.mod").read_text(encoding="utf-8")
+    found = re.search(rf"^(?:require )?\s*{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
 @contextmanager
 def _modules(part: str) -> Iterator[Sequence[str]]:
     """Give the options that build *part* with our file in place of a package and of the folders below it."""
@@ -157,7 +165,7 @@ def _config(image: ProgramImage, layer: bytes) -> Mapping[str, Any]:
 
 def _flags(part: str) -> str:
     if part == HELM_3:
-        return "-s -w -X helm.sh/helm/v3/internal/version.version=v3.22.0"
+        return f"-s -w -X helm.sh/helm/v3/internal/version.version={pinned_version(part, 'helm.sh/helm/v3')}"
     if part != "kubernetes":
         return "-s -w"
     minor = KUBERNETES.split(".")[1]

@@ -75,6 +75,9 @@ class Plan:
     without: frozenset[str] = frozenset()
     """Parts that are neither built nor started, out of OPTIONAL."""
 
+    helm: int = 4
+    """The major version of the Helm that the checks use."""
+
     @property
     def nodes(self) -> list[Node]:
         """Its nodes, the one with the control plane first."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.checks.check import chosen
+from tests.cluster.checks.check import CASES, VARIANTS, chosen, merged
 from tests.cluster.checks.plot import Sample, draw
 from tests.cluster.checks.report import UNTESTED, Counts, Outcome, as_json, as_table, from_json
 from tests.cluster.checks.upgrading import EARLIER, MIGRATIONS, git, has_earlier
@@ -53,6 +53,14 @@ def test_cases_are_chosen_by_name_and_run_in_one_order() -> None:
     assert set(chosen("quick")) < set(chosen(""))
     with pytest.raises(ClusterError, match="no case is called upgrading"):
         chosen("upgrading")
+
+
+def test_runs_with_another_helm_have_rows_of_their_own() -> None:
+    assert chosen("", VARIANTS["Helm 3"]) == ["install", "rollout", "modes"]
+    ran = [Outcome("install", 9), Outcome("install, Helm 3", 8), Outcome("delete, Helm 3", 7), Outcome("earlier", 6)]
+    rows = {outcome.case: outcome for outcome in merged(ran[:1], ran[1:])}
+    assert [*rows] == [*CASES, *(f"{name}, Helm 3" for name in VARIANTS["Helm 3"]), "delete, Helm 3"]
+    assert [rows[name].seconds for name in ("install", "install, Helm 3", "rollout, Helm 3")] == [9, 8, 0]
 
 
 @pytest.mark.skipif(not has_earlier(), reason="a shallow clone has no earlier commit")

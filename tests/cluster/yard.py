@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
+from tests.cluster.parts import HELM_3, built_folder
 from tests.cluster.plan import BESIDE_ADDRESS, IMAGE, NAMESPACE, RELEASE, SERVER_PORTS, Plan
 from tests.cluster.servers import Addresses
 from tests.support.chart import CHART, CHECKERS
@@ -113,11 +114,16 @@ def helm(plan: Plan, *arguments: str | Path, place: Place = HOME) -> str:
     Raises:
         ClusterError: it failed; the text has all that it printed, also the logs of hooks.
     """
-    command = [CHECKERS / "helm", *arguments, "--kubeconfig", plan.kubeconfig, "--namespace", place.namespace]
+    command = [helm_program(plan), *arguments, "--kubeconfig", plan.kubeconfig, "--namespace", place.namespace]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise ClusterError(f"helm {arguments[0]} failed: {done.stdout.strip()} {done.stderr.strip()}")
     return done.stdout
+
+
+def helm_program(plan: Plan) -> Path:
+    """Return the Helm that the checks use: that of `make checkers`, or the older one, which is built."""
+    return built_folder(HELM_3, plan.build) / "helm" if plan.helm == 3 else CHECKERS / "helm"
 
 
 def expose(plan: Plan, place: Place = HOME) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from tests.cluster.checks import cases
@@ -45,34 +46,50 @@ CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "helm-test": helm_test,
     "outside": call_from_outside,
 }
+VARIANTS: Final[Mapping[str, Sequence[str]]] = {"Helm 3": ("install", "rollout", "modes")}
+"""Runs of their own, with the cases that belong to them; those have rows of their own in the report."""
+
 _QUICK: Final = ("install", "delete", "rollout", "drain")
 
 
 def run_checks(plan: Plan, only: str) -> int:
     """Run the cases that *only* names, all without a name; return 1 if one of them failed."""
-    names = chosen(only)
+    variant = variant_of(plan)
+    names = chosen(only, VARIANTS.get(variant, CASES))
     found = versions(plan)
     outcomes = []
     for name in names:
-        sys.stdout.write(f"{name}: ")
+        row = f"{name}, {variant}" if variant else name
+        sys.stdout.write(f"{row}: ")
         sys.stdout.flush()
-        outcomes.append(_run(name, plan))
+        outcomes.append(replace(_run(name, plan), case=row))
         sys.stdout.write(f"{'; '.join(outcomes[-1].problems) or 'passed'}\n")
         sys.stdout.flush()
     report = plan.folder / "report.json"
-    earlier = from_json(report.read_text(encoding="utf-8"))[0] if report.exists() else []
-    known = {outcome.case: outcome for outcome in [*earlier, *outcomes]}
-    everything = [known.get(name, Outcome(name, 0, problems=[UNTESTED])) for name in CASES]
-    report.write_text(as_json(everything, found), encoding="utf-8")
+    earlier = from_json(report.read_text(encoding="utf-8")) if report.exists() else ([], {})
+    report.write_text(as_json(merged(earlier[0], outcomes), {**earlier[1], **found}), encoding="utf-8")
     sys.stdout.write(f"\n{as_table(outcomes)}\nThe report, with the cases of earlier runs: {report}\n")
     return int(not all(outcome.is_good or outcome.problems == [UNTESTED] for outcome in outcomes))
 
 
-def chosen(only: str) -> list[str]:
-    """Return the names of the cases that *only* asks for, in the order in which they run."""
-    if not only:
-        return list(CASES)
-    wanted = set(_QUICK) if only == "quick" else set(only.split(","))
+def variant_of(plan: Plan) -> str:
+    """Return the name of a run with another Helm; an empty text for the usual run."""
+    return "Helm 3" if plan.helm == 3 else ""
+
+
+def merged(earlier: Sequence[Outcome], outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the last outcome of each case and variant, "untested" for those that never ran."""
+    known = {outcome.case: outcome for outcome in [*earlier, *outcomes]}
+    listed = [*CASES, *(f"{name}, {variant}" for variant, names in VARIANTS.items() for name in names)]
+    others = [row for row in known if row.partition(", ")[0] in CASES]
+    return [known.get(row, Outcome(row, 0, problems=[UNTESTED])) for row in dict.fromkeys([*listed, *others])]
+
+
+def chosen(only: str, usual: Iterable[str] = CASES) -> list[str]:
+    """Return the names of the cases that *only* asks for, else the usual ones, in the order in which they run."""
+    wanted = set(only.split(","))
+    if only in {"", "quick"}:
+        wanted = set(_QUICK if only else usual)
     if unknown := wanted - CASES.keys():
         raise ClusterError(
             f"no case is called {', '.join(sorted(unknown))}: ONLY is quick, or some of {', '.join(CASES)}"

@@ -13,7 +13,6 @@ from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
 from tests.cluster.plan import NAMESPACE, RELEASE, Plan
 from tests.cluster.yard import DIRECTORY
-from tests.support.chart import CHECKERS
 
 _OPERATOR: Final = f"deploy/{RELEASE}-packyard-operator"
 _TOKEN_SECRET: Final = "test-token"
@@ -63,7 +62,7 @@ def helm_test(plan: Plan) -> Outcome:
 
 def _helm_test(plan: Plan) -> tuple[bool, str]:
     """Return whether it failed, and all that it printed."""
-    command: list[str | Path] = [CHECKERS / "helm", "test", RELEASE, "--namespace", NAMESPACE]
+    command: list[str | Path] = [yard.helm_program(plan), "test", RELEASE, "--namespace", NAMESPACE]
     command += ["--kubeconfig", plan.kubeconfig]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE_S)

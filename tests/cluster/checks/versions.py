@@ -1,7 +1,6 @@
 """The versions of all that takes part, asked of the programs themselves where they run here."""
 
 import json
-import re
 import subprocess
 from typing import Final
 
@@ -9,7 +8,7 @@ from tests.cluster import yard
 from tests.cluster.checks.report import UNTESTED
 from tests.cluster.control import kubectl
 from tests.cluster.machines import command_in
-from tests.cluster.parts import PARTS
+from tests.cluster.parts import pinned_version
 from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, Plan
 from tests.cluster.servers import Addresses
 from workers.stack.postgres import find_programs
@@ -23,6 +22,9 @@ _PINNED: Final = {
 }
 
 
+_HELM: Final = {3: "Helm 3", 4: "Helm"}
+
+
 def versions(plan: Plan) -> dict[str, str]:
     """Return what runs in the cluster and beside it, by name."""
     server = json.loads(kubectl(plan, "version", "-o", "json"))["serverVersion"]["gitVersion"]
@@ -31,20 +33,13 @@ def versions(plan: Plan) -> dict[str, str]:
     postgres = _printed(str(find_programs() / "postgres"), "--version").split()[-1]
     found = {
         "Kubernetes": server,
-        "Helm": yard.helm(plan, "version", "--template={{.Version}}").strip(),
+        _HELM[plan.helm]: yard.helm(plan, "version", "--template={{.Version}}").strip(),
         "PostgreSQL": postgres,
         "RabbitMQ": overview["rabbitmq_version"],
         "containerd": _printed("containerd", "--version").split()[2],
     }
     pinned = {name: pinned_version(*place) for name, place in _PINNED.items() if place[0] not in plan.without}
     return {**found, **pinned, **dict.fromkeys(_PINNED.keys() - pinned.keys(), UNTESTED)}
-
-
-def pinned_version(part: str, module: str) -> str:
-    """Return the version of a module that a part pins."""
-    text = (PARTS / part / "go.mod").read_text(encoding="utf-8")
-    found = re.search(rf"^(?:require )?\s*{re.escape(module)} (v\S+)", text, re.MULTILINE)
-    return found[1] if found else "unknown"
 
 
 def _printed(*command: str) -> str:
