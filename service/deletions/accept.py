@@ -71,11 +71,13 @@ async def delete_package(
         DeletionHeldError, DeletionProtectedError: nothing there may be deleted now, or not this by the caller.
         PreconditionFailedError: it was changed after *unmodified_since*.
     """
-    async with deletions.database.transaction() as connection:
-        package = await _lock_package(connection, origin, project_id, package_id)
-        _check_unmodified(package.updated_at, unmodified_since)
-        to_delete = PackageToDelete(package.id, package.status, origin.requested_level)
-        (deletion,) = await accept_packages(connection, deletions, origin, [to_delete])
+    deletion = await _accept_undisturbed(deletions, origin, project_id, package_id, unmodified_since)
+    if deletion is None:
+        async with deletions.database.transaction() as connection:
+            package = await _lock_package(connection, origin, project_id, package_id)
+            _check_unmodified(package.updated_at, unmodified_since)
+            to_delete = PackageToDelete(package.id, package.status, origin.requested_level)
+            (deletion,) = await accept_packages(connection, deletions, origin, [to_delete])
     counters.requested([deletion])
     return deletion
 
@@ -138,6 +140,39 @@ async def accept_packages(
         commands=[command.body.model_dump_json() for command in commands],
     )
     return [_read_accepted(row) for row in rows]
+
+
+async def _accept_undisturbed(
+    deletions: Deletions, origin: Origin, project_id: int, package_id: int, unmodified_since: datetime | None
+) -> AcceptedDeletion | None:
+    """Accept in one statement; None if something is against it, or somebody else is changing the package."""
+    deletion_id = new_id()
+    (command,) = deletion_events.commands(origin.lane, [deletion_id])
+    async with deletions.database.connection() as connection:
+        row = await fetch_row(
+            connection,
+            "accept_package",
+            project_id=project_id,
+            package_id=package_id,
+            unmodified_since=unmodified_since,
+            level=origin.requested_level,
+            deletion_id=deletion_id,
+            event_id=new_id(),
+            resend=deletions.resend,
+            requested_by=origin.requested_by,
+            credential=origin.credential,
+            cause=origin.cause,
+            lane=origin.lane,
+            reason=origin.reason,
+            request_id=origin.request_id,
+            batch_id=origin.batch_id,
+            topic=PackageDeletionRequested.topic(),
+            moment=deletion_events.moment(),
+            command_key=origin.lane.routing_key,
+            command_id=command.id,
+            command=command.body.model_dump_json(),
+        )
+    return None if row is None else _read_accepted(row)
 
 
 async def _insert_for_file(

@@ -52,7 +52,7 @@ class _RolledBackError(Exception):
 
 
 class _PausingDatabase(Database):
-    """The same pool; the first transaction stops before its end until the test says how to end."""
+    """The same pool; the first transaction, or statement that writes, stops before its end until the test ends it."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database._pool, database._url)
@@ -62,14 +62,25 @@ class _PausingDatabase(Database):
 
     @override
     @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        async with super().connection() as connection, connection.transaction():
+            yield connection
+            if await connection.fetchval("SELECT pg_current_xact_id_if_assigned() IS NOT NULL"):
+                await self._pause()
+
+    @override
+    @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
         async with super().transaction() as connection:
             yield connection
-            if not self.paused.is_set():
-                self.paused.set()
-                await self.told.wait()
-                if not self.commits:
-                    raise _RolledBackError
+            await self._pause()
+
+    async def _pause(self) -> None:
+        if not self.paused.is_set():
+            self.paused.set()
+            await self.told.wait()
+            if not self.commits:
+                raise _RolledBackError
 
 
 class OpenSide(Generic[_T]):

@@ -132,7 +132,7 @@ class Database:
         size, idle = self._pool.get_size(), self._pool.get_idle_size()
         return {"used": size - idle, "idle": idle, "most": self._pool.get_max_size()}
 
-    def connection(self) -> Acquired:
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Give a connection on which each statement is its own transaction."""
         return Acquired(self._pool, self._refused, self._renew)
 

@@ -78,6 +78,21 @@ _OF_PACKAGES: Final[Mapping[str, tuple[str, Any]]] = {
             "event_ids": [uuid4()],
         },
     ),
+    "accept_package": (
+        "processing",
+        lambda d: {
+            **_REQUEST,
+            "project_id": d.project_id,
+            "package_id": d.package_id,
+            "unmodified_since": None,
+            "level": AccessLevel.OWNER,
+            "deletion_id": uuid4(),
+            "event_id": uuid4(),
+            "batch_id": None,
+            "command_id": uuid4(),
+            "command": "{}",
+        },
+    ),
     "mark_for_destruction": ("pending_destruction", _one),
     "show_in_error": ("error", _one),
     "reopen_package": ("processing", lambda d: {"package_id": d.package_id}),
@@ -121,7 +136,7 @@ async def _moved(connection: Connection, table: str, row_id: int | UUID, name: s
 
 async def _make_room(connection: Connection, deletion: Deletion, name: str) -> None:
     """Remove the deletions, where the query inserts one: there may be only one of a package or file."""
-    if name.startswith("insert_"):
+    if name.startswith(("insert_", "accept_")):
         await connection.execute("DELETE FROM deletion WHERE package_id = $1", deletion.package_id)
 
 
