@@ -24,7 +24,7 @@ import pytest_asyncio
 from tests.support.demo import demo_yard
 from tests.support.paths import ROOT
 from tests.support.servers import Servers
-from tests.support.shown_outputs import FENCED, is_like, shown_outputs
+from tests.support.shown_outputs import FENCED, IN_CLUSTER, is_like, shown_outputs
 from tests.support.yard import Yard
 from workers.stack.postgres import find_programs
 from workers.stack.processes import inherited
@@ -179,6 +179,8 @@ def test_an_output_that_differs_from_the_page_is_noticed(block: str, output: str
 def _examples(page: Path) -> Iterator[Example]:
     text = page.read_text(encoding="utf-8")
     for block in FENCED.finditer(text):
+        if block[3] == IN_CLUSTER:
+            continue
         number = text.count("\n", 0, block.start(4)) + 1
         for line in _LINE.findall(textwrap.dedent(block[4])):
             example = Example(number, line.rstrip("\n"))
@@ -190,7 +192,7 @@ def _examples(page: Path) -> Iterator[Example]:
 
 def _files(page: Path) -> Iterator[tuple[str, str]]:
     for block in FENCED.finditer(page.read_text(encoding="utf-8")):
-        if block[3]:
+        if block[3] and block[3] != IN_CLUSTER:
             yield block[3], block[4]
 
 

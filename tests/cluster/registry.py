@@ -13,7 +13,9 @@ from tests.cluster.plan import BESIDE, Plan
 from tests.support.paths import ROOT
 
 _PORT: Final = 5000
-_LOCAL: Final = f"127.0.0.1:{_PORT}"
+LOCAL: Final = f"127.0.0.1:{_PORT}"
+"""The registry, as programs beside the nodes reach it."""
+
 _PATIENCE_S: Final = 30
 _DRIVER: Final = "overlay"
 """The nodes need it, too."""
@@ -42,13 +44,17 @@ def push_packyard(plan: Plan, tree: Path = ROOT) -> str:
     if _has(plan, "packyard", tag):
         return tag
     sys.stdout.write("Building the image of Packyard\n")
-    folder = plan.build / "layers"
     driver = ("env", f"STORAGE_DRIVER={_DRIVER}", f"SOURCE={tree}")
-    _check([*driver, ROOT / "deploy/local/build-image.sh", folder, "--layers"])
-    store = ("--storage-driver", _DRIVER, "--root", folder / "storage", "--runroot", folder / "run")
-    target = f"docker://{_LOCAL}/packyard:{tag}"
-    _check(command_in(BESIDE, "buildah", *store, "push", "--quiet", "--tls-verify=false", "localhost/packyard", target))
+    check([*driver, ROOT / "deploy/local/build-image.sh", plan.build / "layers", "--layers"])
+    target = f"docker://{LOCAL}/packyard:{tag}"
+    check(command_in(BESIDE, *in_store(plan), "push", "--quiet", "--tls-verify=false", "localhost/packyard", target))
     return tag
+
+
+def in_store(plan: Plan) -> Sequence[str | Path]:
+    """Return the beginning of a command of buildah about the images that were built for this cluster."""
+    folder = plan.build / "layers"
+    return ("buildah", "--storage-driver", _DRIVER, "--root", folder / "storage", "--runroot", folder / "run")
 
 
 def content_tag(tree: Path) -> str:
@@ -72,8 +78,8 @@ def push_part(plan: Plan, image: ProgramImage) -> None:
     pushed.parent.mkdir(exist_ok=True)
     draft = plan.build / f"{image.program}.tar"
     archive(image, program, draft)
-    source, target = f"docker-archive:{draft}", f"docker://{_LOCAL}/{image.name}"
-    _check(
+    source, target = f"docker-archive:{draft}", f"docker://{LOCAL}/{image.name}"
+    check(
         command_in(BESIDE, "skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false", source, target)
     )
     draft.unlink()
@@ -86,11 +92,16 @@ def _has(plan: Plan, name: str, tag: str) -> bool:
 
 
 def _serves() -> bool:
-    command = command_in(BESIDE, "curl", "-sf", f"http://{_LOCAL}/v2/")
+    command = command_in(BESIDE, "curl", "-sf", f"http://{LOCAL}/v2/")
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _check(command: Sequence[str | Path]) -> None:
+def check(command: Sequence[str | Path]) -> None:
+    """Run a command.
+
+    Raises:
+        ClusterError: it failed; the text has the end of its errors.
+    """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"{' '.join(map(str, command))} failed: {done.stderr.strip()[-2000:]}")

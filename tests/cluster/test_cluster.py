@@ -6,14 +6,17 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.cluster.checks.check import CASES, VARIANTS, chosen, merged
+from tests.cluster.checks.guide import first_deletion
 from tests.cluster.checks.plot import Sample, draw
-from tests.cluster.checks.report import UNTESTED, Counts, Outcome, as_json, as_table, from_json
+from tests.cluster.checks.report import PAGE, UNTESTED, Counts, Outcome, as_json, as_table, from_json
 from tests.cluster.checks.upgrading import EARLIER, MIGRATIONS, git, has_earlier
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import PARTS, ProgramImage, archive, part_names
 from tests.cluster.plan import KUBERNETES, NETWORK, Plan
+from tests.support.chart import CHART
 from tests.support.paths import ROOT
 
 
@@ -70,6 +73,15 @@ def test_an_upgrade_begins_at_an_older_schema() -> None:
     current = {file.name[:4] for file in (ROOT / MIGRATIONS).glob("[0-9]*.py")}
     assert len(set(earlier)) == len(earlier), "two migrations of one number cannot be applied"
     assert max(earlier) < max(current)
+
+
+def test_the_guide_has_ten_lines_from_an_empty_cluster_to_the_first_deletion() -> None:
+    lines = first_deletion(PAGE.read_text(encoding="utf-8"))
+    assert len(lines) == 10
+    assert lines[0].startswith("kind create cluster")
+    version = YAML(typ="safe").load(CHART / "Chart.yaml")["appVersion"]
+    assert all(f"packyard:{version}" in line for line in lines[1:3])
+    assert any("--request DELETE" in line for line in lines)
 
 
 def test_counts_that_differ_are_problems() -> None:

@@ -123,7 +123,8 @@ def test_a_test_of_the_release_needs_a_token_and_a_project() -> None:
 
 def test_the_servers_to_try_are_those_of_the_small_example() -> None:
     made = read_manifests((CHART / "examples" / "servers-to-try.yaml").read_text(encoding="utf-8"))
-    (secret,) = (found["stringData"] for found in made if found["kind"] == "Secret")
+    secrets = {found["metadata"]["name"]: found["stringData"] for found in made if found["kind"] == "Secret"}
+    secret = secrets["servers-to-try"]
     services = {
         found["metadata"]["name"]: {port["port"] for port in found["spec"]["ports"]}
         for found in made

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 FENCED: Final = re.compile(r"^( *)```(\w*)(?: ([\w.-]+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+IN_CLUSTER: Final = "in-a-cluster"
+"""The name of a block whose lines take a cluster: `make cluster-check ONLY=guide` pastes them."""
+
 _MASKS: Final = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
     (r"[0-9a-f]{8}-…", "ID"),

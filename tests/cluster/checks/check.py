@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.cluster.checks import cases
+from tests.cluster.checks.guide import follow_guide
 from tests.cluster.checks.losing import fill_disk, kill_pods, lose_node
 from tests.cluster.checks.modes import change_modes
 from tests.cluster.checks.operating import helm_test, run_commands
@@ -45,6 +46,7 @@ CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "commands": run_commands,
     "helm-test": helm_test,
     "outside": call_from_outside,
+    "guide": follow_guide,
 }
 VARIANTS: Final[Mapping[str, Sequence[str]]] = {"Helm 3": ("install", "rollout", "modes")}
 """Runs of their own, with the cases that belong to them; those have rows of their own in the report."""

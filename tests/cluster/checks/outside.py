@@ -37,8 +37,8 @@ def call_from_outside(plan: Plan) -> Outcome:
     push_part(plan, TRAEFIK)
     began = time.monotonic()
     values = own_values(plan)
-    crds = module_folder("traefik", "sigs.k8s.io/gateway-api") / "config" / "crd"
-    kubectl(plan, "apply", "--server-side", "-k", str(crds))
+    crds = str(module_folder("traefik", "sigs.k8s.io/gateway-api") / "config" / "crd")
+    kubectl(plan, "apply", "--server-side", "-k", crds)
     yard.apply(plan, _controller(plan))
     only_from_it = {"apiFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": _NAMESPACE}}}]}
     policies = {"networkPolicy": {**values["networkPolicy"], **only_from_it}}
@@ -59,6 +59,8 @@ def call_from_outside(plan: Plan) -> Outcome:
     finally:
         yard.install(plan, values)
         kubectl(plan, "delete", "namespace", _NAMESPACE, "--timeout=150s")
+        kubectl(plan, "delete", "clusterrole/traefik", "clusterrolebinding/traefik", "ingressclass/traefik")
+        kubectl(plan, "delete", "--ignore-not-found", "-k", crds)
     return Outcome("outside", round(time.monotonic() - began, 1), figures=figures, problems=problems)
 
 

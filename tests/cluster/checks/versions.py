@@ -8,7 +8,7 @@ from tests.cluster import yard
 from tests.cluster.checks.report import UNTESTED
 from tests.cluster.control import kubectl
 from tests.cluster.machines import command_in
-from tests.cluster.parts import pinned_version
+from tests.cluster.parts import built_folder, pinned_version
 from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, Plan
 from tests.cluster.servers import Addresses
 from workers.stack.postgres import find_programs
@@ -19,6 +19,8 @@ _PINNED: Final = {
     "metrics-server": ("metrics-server", "sigs.k8s.io/metrics-server"),
     "kube-router": ("kube-router", "github.com/cloudnativelabs/kube-router/v2"),
     "CoreDNS": ("coredns", "github.com/coredns/coredns"),
+    "Traefik": ("traefik", "github.com/traefik/traefik/v3"),
+    "Gateway API": ("traefik", "sigs.k8s.io/gateway-api"),
 }
 
 
@@ -38,8 +40,12 @@ def versions(plan: Plan) -> dict[str, str]:
         "RabbitMQ": overview["rabbitmq_version"],
         "containerd": _printed("containerd", "--version").split()[2],
     }
-    pinned = {name: pinned_version(*place) for name, place in _PINNED.items() if place[0] not in plan.without}
+    pinned = {name: pinned_version(*place) for name, place in _PINNED.items() if _is_there(plan, place[0])}
     return {**found, **pinned, **dict.fromkeys(_PINNED.keys() - pinned.keys(), UNTESTED)}
+
+
+def _is_there(plan: Plan, part: str) -> bool:
+    return part not in plan.without and built_folder(part, plan.build).exists()
 
 
 def _printed(*command: str) -> str:
