@@ -16,8 +16,8 @@ _PATIENCE_S: Final = 240
 _READERS: Final = 3
 _APIS: Final = (2, 3)
 _WORKERS: Final = (1, 2)
-_WORKER_PERCENT: Final = 20
-"""Of the requested processor; the deletions of the load take more, and an idle worker less."""
+_PERCENT: Final = 20
+"""Of the requested processor: readers and deletions take more, also on a busy machine, and idle pods take less."""
 
 
 def scale_by_use(plan: Plan) -> Outcome:
@@ -42,13 +42,13 @@ def scale_by_use(plan: Plan) -> Outcome:
 
 
 def _scaling(values: dict[str, Any]) -> dict[str, Any]:
-    fewest, most = _APIS
+    scaler = {"enabled": True, "by": "cpu", "cpuUtilization": _PERCENT}
     lane = {"minReplicas": _WORKERS[0], "maxReplicas": _WORKERS[1]}
     return {
         **values,
-        "api": {"autoscaling": {"enabled": True, "by": "cpu", "minReplicas": fewest, "maxReplicas": most}},
+        "api": {"autoscaling": {**scaler, "minReplicas": _APIS[0], "maxReplicas": _APIS[1]}},
         "workers": {"interactive": lane, "bulk": lane},
-        "autoscaling": {"mode": "hpa", "cpuUtilization": _WORKER_PERCENT, "scaleDownAfterSeconds": 15},
+        "autoscaling": {"mode": "hpa", "cpuUtilization": _PERCENT, "scaleDownAfterSeconds": 15},
     }
 
 
