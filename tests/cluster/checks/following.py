@@ -3,18 +3,19 @@
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from tests.cluster.machines import wait_for
 from tests.cluster.plan import NAMESPACE, RELEASE, Plan
 from tests.support.chart import CHECKERS
 
 _COLUMNS: Final = "jsonpath={.spec.replicas},{.status.readyReplicas}{'\\n'}"
-_FIRST_S: Final = 30
+_FIRST_S: Final = 60
+_AGAIN_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Followed:
     def __init__(self, name: str) -> None:
         self._name = name
         self.moments: list[Moment] = []
+        self._ended = threading.Event()
+        self._watching: subprocess.Popen[str] | None = None
 
     @property
     def now(self) -> Moment:
@@ -60,10 +63,27 @@ class Followed:
         wait_for(lambda: holds(self.now), f"{self._name} {failure} after {seconds:.0f} s", seconds)
         return round(time.monotonic() - began, 1)
 
-    def read(self, lines: IO[str]) -> None:
-        """Note changes until the lines end."""
-        for line in lines:
-            replicas, _, ready = line.strip().partition(",")
+    def follow(self, command: Sequence[str | Path]) -> None:
+        """Note changes until ended; a watch that the API server ends, or loses, begins anew."""
+        while not self._ended.is_set():
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as watching:
+                self._watching = watching
+                assert watching.stdout is not None
+                for line in watching.stdout:
+                    self._note(line)
+            self._ended.wait(_AGAIN_S)
+
+    def end(self, following: threading.Thread) -> None:
+        """Return once the thread that follows has ended."""
+        self._ended.set()
+        while following.is_alive():
+            if self._watching:
+                self._watching.terminate()
+            following.join(_AGAIN_S)
+
+    def _note(self, line: str) -> None:
+        replicas, _, ready = line.strip().partition(",")
+        if replicas:
             self.moments.append(Moment(time.monotonic(), int(replicas), int(ready or 0)))
 
 
@@ -72,15 +92,13 @@ def followed(plan: Plan, component: str) -> Iterator[Followed]:
     """Follow the Deployment of a component while the block runs."""
     name = f"{RELEASE}-packyard-{component}"
     command: list[str | Path] = [CHECKERS / "kubectl", f"--kubeconfig={plan.kubeconfig}", "--namespace", NAMESPACE]
-    command += ["get", "deployment", name, "--watch", f"--output={_COLUMNS}"]
+    # A watch may go silent on an API server that is short of time, so that each one ends after a while.
+    command += ["get", "deployment", name, "--watch", "--request-timeout=30s", f"--output={_COLUMNS}"]
     found = Followed(name)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
-        assert watching.stdout is not None
-        reading = threading.Thread(target=found.read, args=(watching.stdout,))
-        reading.start()
-        try:
-            wait_for(lambda: bool(found.moments), f"{name} cannot be followed", _FIRST_S)
-            yield found
-        finally:
-            watching.terminate()
-            reading.join()
+    following = threading.Thread(target=found.follow, args=(command,))
+    following.start()
+    try:
+        wait_for(lambda: bool(found.moments), f"{name} cannot be followed", _FIRST_S)
+        yield found
+    finally:
+        found.end(following)

@@ -12,7 +12,7 @@ from tests.cluster.control import get
 from tests.cluster.plan import NAMESPACE, RELEASE, Plan
 from tests.cluster.yard import HOME
 
-_PATIENCE_S: Final = 240
+_PATIENCE_S: Final = 300
 _READERS: Final = 3
 _APIS: Final = (2, 3)
 _WORKERS: Final = (1, 2)

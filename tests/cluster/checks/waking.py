@@ -18,7 +18,7 @@ from tests.cluster.machines import ClusterError
 from tests.cluster.plan import NAMESPACE, RELEASE, Plan
 from tests.cluster.yard import DIRECTORY, HOME
 
-_PATIENCE_S: Final = 180
+_PATIENCE_S: Final = 300
 _FEW: Final = 20
 _MANY: Final = 1_500
 _GRACE_S: Final = 60
