@@ -46,6 +46,10 @@ class Followed:
         """The smallest number of replicas that was asked for."""
         return min(moment.replicas for moment in self.moments)
 
+    def ready_at(self, moment: float) -> int:
+        """Return how many pods were ready then."""
+        return [self.moments[0], *(one for one in self.moments if one.at <= moment)][-1].ready
+
     def most_since(self, began: float) -> int:
         """Return the largest number of ready pods since then."""
         return max((moment.ready for moment in self.moments if moment.at >= began), default=self.now.ready)

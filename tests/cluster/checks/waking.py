@@ -30,7 +30,8 @@ _HOLDERS: Final = 25
 
 _PER_API: Final = 10
 _TIMES: Final = """
-SELECT round(extract(epoch FROM min(finished_at) - min(not_before)), 1) FROM deletion WHERE package_name = '{name}'
+SELECT round(extract(epoch FROM min(finished_at) - min(not_before)), 1), extract(epoch FROM now() - min(not_before))
+FROM deletion WHERE package_name = '{name}'
 """
 
 Figures = dict[str, float | str]
@@ -76,7 +77,7 @@ def _scaling(values: dict[str, Any]) -> dict[str, Any]:
 
 def _wake_by_queue(plan: Plan, workers: Followed) -> Figures:
     name = _delete(plan, _FEW)
-    seconds = _first_removal(plan, name)
+    seconds, _ = _first_removal(plan, name)
     workers.wait(0, seconds=_PATIENCE_S)
     return {"first removal by queue s": seconds}
 
@@ -84,13 +85,12 @@ def _wake_by_queue(plan: Plan, workers: Followed) -> Figures:
 def _wake_by_graces(plan: Plan, workers: Followed) -> Figures:
     """Delete packages with a grace; workers come to mark them, go, and come again when the graces end."""
     _set_grace(plan, f"{_GRACE_S}s")
-    began = time.monotonic()
     name = _delete(plan, _MANY, "--project", _INSIDE)
-    seconds = _first_removal(plan, name)
-    gone = next((one.at for one in workers.moments if one.at > began + 1 and one.replicas == 0), None)
+    seconds, ended = _first_removal(plan, name)
     figures: Figures = {
+        "workers as graces end": workers.ready_at(ended),
         "first removal by graces s": seconds,
-        "workers at graces": workers.most_since(gone or time.monotonic()),
+        "most workers then": workers.most_since(ended),
     }
     _set_grace(plan)
     workers.wait(0, seconds=_PATIENCE_S)
@@ -98,13 +98,18 @@ def _wake_by_graces(plan: Plan, workers: Followed) -> Figures:
 
 
 def _wake_without_management(plan: Plan, workers: Followed) -> Figures:
-    """Delete while nobody can count the queue: due deletions wake a worker, and it stays with another one."""
-    with management_away(plan):
-        seconds = _first_removal(plan, _delete(plan, _FEW))
-        workers.wait_for_more(1, seconds=_PATIENCE_S)
+    """Delete while nobody can count the queue: due deletions wake a worker."""
     began = time.monotonic()
+    with management_away(plan):
+        seconds, _ = _first_removal(plan, _delete(plan, _FEW))
+        workers.wait_for_more(1, seconds=_PATIENCE_S)
+    back = time.monotonic()
     workers.wait(0, seconds=_PATIENCE_S)
-    return {"first removal without management API s": seconds, "back to 0 after it s": round(time.monotonic() - began)}
+    return {
+        "first removal without management API s": seconds,
+        "most workers without it": workers.most_since(began),
+        "back to 0 with it s": round(time.monotonic() - back),
+    }
 
 
 def _delete(plan: Plan, count: int, *options: str) -> str:
@@ -115,9 +120,10 @@ def _delete(plan: Plan, count: int, *options: str) -> str:
     return name
 
 
-def _first_removal(plan: Plan, name: str) -> float:
-    """Return the time from the moment from which the first of them could go to the first that was gone."""
-    return float(ask_database(plan, _TIMES.format(name=name))[0])
+def _first_removal(plan: Plan, name: str) -> tuple[float, float]:
+    """Return the seconds from the moment at which the first of them could go to the first one gone, and that moment."""
+    seconds, ago = map(float, ask_database(plan, _TIMES.format(name=name))[0].split("|"))
+    return seconds, time.monotonic() - ago
 
 
 def _set_grace(plan: Plan, grace: str = "null") -> None:
