@@ -14,6 +14,7 @@ SELECT p.id, p.status, p.updated_at, deletion_hold_on(p.project_id) AS hold,
 -- No row, and no change, if anything is against it or the package has just changed. `lock_package` then says why. If this
 -- waited for an upload, it does not see the new file. The package then has another xmin than at the beginning.
 -- There are no arrays, so PostgreSQL keeps the plan: planning would take twice as long as the rest.
+-- Workers that have time hear of it immediately; see workers/deleter/announced.py.
 WITH locked AS (
     SELECT p.id, p.xmin AS seen, p.status AS prior_status FROM package p
      WHERE p.project_id = :project_id AND p.id = :package_id AND p.status IN statuses(DISPLAYABLE)
@@ -50,7 +51,7 @@ WITH locked AS (
     SELECT :command_id::uuid, 'command', :command_key, :command::jsonb FROM accepted
 )
 SELECT (a.d).id, (a.d).project_id, (a.d).package_id, (a.d).package_type, (a.d).cause, (a.d).files_total,
-       (a.d).bytes_total
+       (a.d).bytes_total, pg_notify('packyard_deletions', (a.d).id::text)
   FROM accepted a;
 
 -- name: lock_file
@@ -122,5 +123,5 @@ WITH moved AS (
     SELECT c.id, 'command', :command_key, c.body FROM unnest(:command_ids::uuid[], :commands::jsonb[]) AS c (id, body)
 )
 SELECT (a.d).id, (a.d).project_id, (a.d).package_id, (a.d).package_type, (a.d).cause, (a.d).files_total,
-       (a.d).bytes_total
+       (a.d).bytes_total, pg_notify('packyard_deletions', (a.d).id::text)
   FROM accepted a;

@@ -20,6 +20,7 @@ from service.errors import StorageRefusedError, StorageUnavailableError
 from service.infra.postgres.database import DatabaseUnavailableError
 from service.infra.rabbitmq.consuming import Consumer, Delivery
 from service.observing import metrics
+from workers.deleter.announced import take_announced
 from workers.deleter.batch import carry_out
 from workers.runtime.broker_wait import use_broker, wait_for_broker
 from workers.runtime.loops import reopen_until, together, wait_for_any
@@ -69,6 +70,7 @@ async def run_deleter(context: Context, lanes: Sequence[Lane], stop: asyncio.Eve
     await together(
         _take_commands(context, lanes, stop),
         reopen_until(stop, lambda: _take_neglected(context, lanes, stop)),
+        *([reopen_until(stop, lambda: _take_announced(context, stop))] if Lane.INTERACTIVE in lanes else []),
         _warn_of_kept_bytes(context),
     )
 
@@ -90,6 +92,10 @@ async def _warn_of_kept_bytes(context: Context) -> None:
             storage_url=context.settings.storage_url,
             reason="the bucket keeps versions: what is removed stays as an older one until a lifecycle rule expires it",
         )
+
+
+async def _take_announced(context: Context, stop: asyncio.Event) -> None:
+    await take_announced(context.database, lambda ids: _work_on(context, ids, stop), stop)
 
 
 async def _take_neglected(context: Context, lanes: Sequence[Lane], stop: asyncio.Event) -> None:

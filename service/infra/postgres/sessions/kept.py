@@ -1,6 +1,7 @@
 """Sessions of PostgreSQL that are kept for long, and pinged all the time: one that listens, one that holds a lock."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from service.infra.postgres.sessions.connecting import Session
 from service.infra.postgres.sessions.silence import SILENCE_S
 
 _CLOSE_TIMEOUT_S: Final = 2
+_WORDS: Final = 8
+"""How many texts of notifications are kept for who listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,23 @@ class Listening(KeptSession):
         super().__init__(session, pulse)
         self.heard = asyncio.Event()
         """Set at each notification; who waits for the next one clears it."""
+        self._words: deque[str] = deque(maxlen=_WORDS)
 
     async def begin(self, channel: str) -> None:
         """Hear each NOTIFY on *channel* from now on."""
         async with self._turn:
-            await self._session.add_listener(channel, lambda *_notification: self.heard.set())
+            await self._session.add_listener(channel, self._hear)
+
+    def take_words(self) -> list[str]:
+        """Return the texts of the latest notifications, each once; if many come together, older ones are forgotten."""
+        words = [*self._words]
+        self._words.clear()
+        return words
+
+    def _hear(self, _session: object, _sender: int, _channel: str, word: object) -> None:
+        if isinstance(word, str) and word:
+            self._words.append(word)
+        self.heard.set()
 
 
 class AdvisoryLock(KeptSession):
