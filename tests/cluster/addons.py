@@ -11,11 +11,14 @@ from tests.cluster.control import kubectl
 from tests.cluster.kubeadm import install_dns
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import module_folder
-from tests.cluster.plan import Plan
+from tests.cluster.plan import AUTHORITIES, BESIDE_ADDRESS, Plan
+from tests.support.certificates import make_authority
 from tests.support.chart import CHECKERS
 
 _KEDA: Final = "github.com/kedacore/keda/v2"
 _METRICS: Final = "sigs.k8s.io/metrics-server"
+_TRUSTED: Final = "company-ca"
+_TRUST_FOLDER: Final = "/custom/ca"
 
 Manifest = dict[str, Any]
 
@@ -32,6 +35,17 @@ def install_addons(plan: Plan) -> None:
         _apply(plan, "metrics-server", _METRICS, "manifests/base")
     if "keda" not in plan.without:
         _apply(plan, "keda", _KEDA, "config/default")
+        trust_authorities(plan)
+
+
+def trust_authorities(plan: Plan) -> None:
+    """Make the authorities of the servers beside the cluster, and let KEDA trust all of them."""
+    for name in AUTHORITIES:
+        make_authority(plan.authorities / name, f"IP:{BESIDE_ADDRESS}")
+    bundle = "".join((plan.authorities / name / "ca.crt").read_text(encoding="utf-8") for name in AUTHORITIES)
+    metadata = {"name": _TRUSTED, "namespace": "keda"}
+    trusted = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": bundle}}
+    kubectl(plan, "apply", "-f", "-", text=json.dumps(trusted))
 
 
 def await_addons(plan: Plan) -> None:
@@ -60,6 +74,11 @@ def _placed(plan: Plan, manifest: Manifest) -> Manifest:
         if manifest["metadata"]["name"] == "metrics-server":
             # The kubelets sign their own certificates here.
             container["args"].append("--kubelet-insecure-tls")
+        if manifest["metadata"]["name"] == "keda-operator":
+            # Its HTTP clients read the folder by themselves; its driver of PostgreSQL reads what the system trusts.
+            container.setdefault("volumeMounts", []).append({"name": _TRUSTED, "mountPath": _TRUST_FOLDER})
+            container.setdefault("env", []).append({"name": "SSL_CERT_DIR", "value": _TRUST_FOLDER})
+            pod.setdefault("volumes", []).append({"name": _TRUSTED, "configMap": {"name": _TRUSTED}})
     return manifest
 
 

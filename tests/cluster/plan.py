@@ -38,6 +38,9 @@ OPTIONAL: Final = frozenset({"keda", "metrics-server", "kube-router"})
 NODE_BYTES: Final = 8 * 2**30
 """The size of a node's file system; the file behind it has holes."""
 
+AUTHORITIES: Final = ("first", "second")
+"""The authorities that sign certificates of the servers, one after the other."""
+
 IMAGE: Final = "registry.test/packyard"
 RELEASE: Final = "yard"
 NAMESPACE: Final = "packyard"
@@ -92,6 +95,11 @@ class Plan:
     def certificates(self) -> Path:
         """The authorities, certificates and keys that kubeadm makes."""
         return self.folder / "certificates"
+
+    @property
+    def authorities(self) -> Path:
+        """The authorities of the servers' certificates, a folder each."""
+        return self.folder / "authorities"
 
     @property
     def logs(self) -> Path:

@@ -36,7 +36,7 @@ from tests.support.paths import ROOT
 _LOCK: Final = Path("/run/packyard-cluster.lock")
 _RUNNING: Final = Path("/run/packyard-cluster.json")
 _PATIENCE_S: Final = 90
-_MADE: Final = ("nodes", "certificates", "logs", "servers", "kubeconfig", "registry.yaml")
+_MADE: Final = ("nodes", "certificates", "authorities", "logs", "servers", "kubeconfig", "registry.yaml")
 _PROGRAMS: Final = (
     *("containerd", "runc", "docker-registry", "skopeo", "buildah", "mmdebstrap"),
     *("ip", "iptables", "ipset", "nft", "conntrack", "nsenter", "unshare", "mkfs.ext4", "gcc"),

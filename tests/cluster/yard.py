@@ -90,9 +90,11 @@ def several_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
     }
 
 
-def install(plan: Plan, values: Mapping[str, Any], *, place: Place = HOME, chart: Path = CHART) -> None:
-    """Install or upgrade the release and wait until it is ready."""
-    chosen = (*_chosen(plan, values, chart, place), "--wait", "--timeout", "5m")
+def install(
+    plan: Plan, values: Mapping[str, Any], *, place: Place = HOME, chart: Path = CHART, example: str = "small"
+) -> None:
+    """Install or upgrade the release by an example and *values*, and wait until it is ready."""
+    chosen = (*_chosen(plan, values, chart, place, example), "--wait", "--timeout", "5m")
     helm(plan, "upgrade", "--install", RELEASE, chart, *chosen, place=place)
 
 
@@ -102,10 +104,12 @@ def rendered(plan: Plan, values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [manifest for manifest in YAML(typ="safe").load_all(text) if manifest]
 
 
-def _chosen(plan: Plan, values: Mapping[str, Any], chart: Path, place: Place) -> tuple[str | Path, ...]:
+def _chosen(
+    plan: Plan, values: Mapping[str, Any], chart: Path, place: Place, example: str = "small"
+) -> tuple[str | Path, ...]:
     file = plan.logs / f"values-{place.namespace}.json"
     file.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    return ("--values", chart / "examples" / "small.yaml", "--values", file)
+    return ("--values", chart / "examples" / f"{example}.yaml", "--values", file)
 
 
 def helm(plan: Plan, *arguments: str | Path, place: Place = HOME) -> str:

@@ -384,6 +384,23 @@ def test_each_process_is_given_its_own_addresses_alone(manifests: Callable[[str]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
+def test_a_process_reads_each_address_at_a_path_of_its_secret_and_key(
+    manifests: Callable[[str], list[Manifest]], example: str
+) -> None:
+    for component, spec in pod_specs(manifests(example)):
+        sources = [
+            source["secret"] for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", [])
+        ]
+        paths = {f"/run/addresses/{source['name']}/{item['key']}" for source in sources for item in source["items"]}
+        mounted = {f"/run/addresses/{item['path']}" for source in sources for item in source["items"]}
+        for container in [*spec.get("initContainers", []), *spec["containers"]]:
+            read = {one["value"] for one in container.get("env", []) if one["name"].endswith("_FILE")}
+            assert {path for path in read if path.startswith("/run/addresses/")} == paths == mounted, component
+        # The kubelet would wait for a key that is missing, and no log would say so.
+        assert all(source["optional"] for source in sources), component
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
 def test_all_that_is_not_allowed_is_denied(manifests: Callable[[str], list[Manifest]], example: str) -> None:
     policies = {
         manifest["metadata"]["name"].removeprefix("packyard-"): manifest["spec"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 _KEY: Final = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc")
-_EXTENSIONS: Final = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"
+_LOCAL: Final = "DNS:localhost,IP:127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,11 @@ class Authority:
     server: ssl.SSLContext
 
 
-def make_authority(folder: Path) -> Authority:
-    """Make both in *folder*, which is made and gives it its name; they are good for a day."""
-    folder.mkdir()
-    (folder / "extensions").write_text(_EXTENSIONS, encoding="utf-8")
+def make_authority(folder: Path, names: str = _LOCAL) -> Authority:
+    """Make both in *folder*, which gives the authority its name; the server is good for *names*, both for a day."""
+    folder.mkdir(parents=True)
+    extensions = f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n"
+    (folder / "extensions").write_text(extensions, encoding="utf-8")
     own = ("-keyout", "ca.key", "-out", "ca.crt", "-subj", f"/CN={folder.name}")
     _openssl(folder, "req", "-x509", "-days", "1", *_KEY, *own, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     _openssl(folder, "req", *_KEY, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")

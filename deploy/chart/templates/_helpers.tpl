@@ -147,48 +147,58 @@ envFrom:
 {{- if $server.existingSecret }}{{ index $server.keys .key }}{{ else if eq .key "management" }}management{{ else }}{{ .server }}{{ end }}
 {{- end }}
 
-{{/* Its own addresses and no others, as files: a rotated password is read again, and no environment variable shows it. */}}
+{{/* Where an address is, as Secret and key: takes root, server, key and made. */}}
+{{- define "packyard.addressPath" -}}
+{{ include "packyard.secretName" . }}/{{ include "packyard.secretKey" . }}
+{{- end }}
+
+{{/*
+  Its own addresses and no others, as files: a rotated password is read again, and no environment variable shows it.
+  Without its Secret or key a process begins and ends with a line that names both, where the kubelet would only wait.
+*/}}
 {{- define "packyard.addresses" -}}
 {{- $root := .root -}}
 {{- $made := .made -}}
-{{- $isOptional := .isIdle -}}
-{{- $files := list (dict "server" "database" "key" .database "path" "database") -}}
-{{- if .broker }}{{ $files = append $files (dict "server" "broker" "key" .broker "path" "broker") }}{{ end -}}
-{{- if .management }}{{ $files = append $files (dict "server" "broker" "key" "management" "path" "management") }}{{ end -}}
+{{- $files := list (dict "root" $root "made" $made "server" "database" "key" .database) -}}
+{{- if .broker }}{{ $files = append $files (dict "root" $root "made" $made "server" "broker" "key" .broker) }}{{ end -}}
+{{- if .management }}{{ $files = append $files (dict "root" $root "made" $made "server" "broker" "key" "management") }}{{ end -}}
 - name: addresses
   projected:
     defaultMode: 0440
     sources:
       {{- range $files }}
       - secret:
-          name: {{ include "packyard.secretName" (dict "root" $root "server" .server "made" $made) }}
-          {{- if $isOptional }}
+          name: {{ include "packyard.secretName" . }}
           optional: true
-          {{- end }}
           items:
-            - key: {{ include "packyard.secretKey" (dict "root" $root "server" .server "key" .key) }}
-              path: {{ .path }}
+            - key: {{ include "packyard.secretKey" . }}
+              path: {{ include "packyard.addressPath" . }}
       {{- end }}
       {{- if and .secretKeys $root.Values.webhooks.existingSecret }}
       - secret:
           name: {{ $root.Values.webhooks.existingSecret }}
+          optional: true
           items:
             - key: {{ $root.Values.webhooks.key }}
-              path: secret-keys
+              path: {{ $root.Values.webhooks.existingSecret }}/{{ $root.Values.webhooks.key }}
       {{- end }}
 {{- end }}
 
 {{/* The settings of one process: where its own addresses are, and what all share. */}}
 {{- define "packyard.settings" -}}
 - name: PACKYARD_DATABASE_URL_FILE
-  value: /run/addresses/database
+  value: /run/addresses/{{ include "packyard.addressPath" (dict "root" .root "made" .made "server" "database" "key" .database) }}
 {{- if .broker }}
 - name: PACKYARD_BROKER_URL_FILE
-  value: /run/addresses/broker
+  value: /run/addresses/{{ include "packyard.addressPath" (dict "root" .root "made" .made "server" "broker" "key" .broker) }}
+{{- end }}
+{{- if .management }}
+- name: PACKYARD_MANAGEMENT_URL_FILE
+  value: /run/addresses/{{ include "packyard.addressPath" (dict "root" .root "made" .made "server" "broker" "key" "management") }}
 {{- end }}
 {{- if and .secretKeys .root.Values.webhooks.existingSecret }}
 - name: PACKYARD_SECRET_KEYS_FILE
-  value: /run/addresses/secret-keys
+  value: /run/addresses/{{ .root.Values.webhooks.existingSecret }}/{{ .root.Values.webhooks.key }}
 {{- end }}
 - name: PACKYARD_STORAGE_URL
   value: {{ include "packyard.storageUrl" .root | quote }}

@@ -10,7 +10,7 @@ from tests.cluster import yard
 from tests.cluster.machines import ClusterError, command_in
 from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, SERVER_PORTS, Plan
 from tests.cluster.servers import Addresses
-from tests.cluster.yard import Place
+from tests.cluster.yard import HOME, Place
 from workers.stack.state import LOOPBACK
 
 _STATEMENTS: Final = "DROP DATABASE IF EXISTS {name} WITH (FORCE);\nCREATE DATABASE {name};\n"
@@ -54,11 +54,11 @@ def management_away(plan: Plan) -> Iterator[None]:
         _run("iptables", "-D", *rule)
 
 
-def call_api(plan: Plan, method: str, path: str, content: str = "") -> str:
-    """Call the API of the installation that the cluster starts with, as a maintainer; return the answer's body."""
+def call_api(plan: Plan, method: str, path: str, content: str = "", place: Place = HOME) -> str:
+    """Call the API of an installation as a maintainer; return the answer's body."""
     options = ("--silent", "--fail", "--show-error", "--request", method, "--header", "PRIVATE-TOKEN: maintainer-token")
     body = ("--data-binary", "@-") if content else ()
-    return _run("curl", *options, *body, f"{yard.address(plan)}/api/v4{path}", text=content)
+    return _run("curl", *options, *body, f"{yard.address(plan, place)}/api/v4{path}", text=content)
 
 
 def _run(*command: str, text: str = "") -> str:

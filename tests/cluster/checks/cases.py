@@ -15,7 +15,7 @@ from tests.cluster.checks.load import BEGUN
 from tests.cluster.checks.report import Counts, Outcome
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in, wait_for
-from tests.cluster.plan import BESIDE, NAMESPACE, RELEASE, Node, Plan
+from tests.cluster.plan import BESIDE, RELEASE, Node, Plan
 from tests.cluster.registry import push_packyard
 from tests.cluster.servers import Addresses
 from tests.cluster.yard import HOME, Place
@@ -81,7 +81,7 @@ def install(plan: Plan) -> Outcome:
     path, content = f"/projects/100/packages/generic/kept/{time.time_ns()}/file.txt", f"kept since {time.time_ns()}"
     call_api(plan, "PUT", path, content)
     yard.helm(plan, "uninstall", RELEASE, "--wait", "--ignore-not-found")
-    left = _left(plan)
+    left = left_objects(plan)
     began = time.monotonic()
     yard.install(plan, values)
     seconds = time.monotonic() - began
@@ -90,11 +90,15 @@ def install(plan: Plan) -> Outcome:
     return Outcome("install", seconds, figures={"pods": len(own_pods(plan))}, problems=problems)
 
 
-def _left(plan: Plan) -> list[str]:
-    """Return the objects of the release that are still there when its pods had time to end."""
-    kinds = "all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers"
+def left_objects(plan: Plan, place: Place = HOME) -> list[str]:
+    """Return the objects of a release that are still there when its pods had time to end."""
+    kinds = (
+        "all,secrets,configmaps,serviceaccounts,networkpolicies,poddisruptionbudgets,horizontalpodautoscalers,ingresses"
+    )
+    if "keda" not in plan.without:
+        kinds += ",scaledobjects.keda.sh,triggerauthentications.keda.sh"
     deadline = time.monotonic() + _ENDING_S
-    while left := kubectl(plan, "-n", NAMESPACE, "get", kinds, "-l", _OWN, "-o", "name").split():
+    while left := kubectl(plan, "-n", place.namespace, "get", kinds, "-l", _OWN, "-o", "name").split():
         if time.monotonic() > deadline:
             break
         time.sleep(1)
@@ -147,11 +151,11 @@ def _drain(plan: Plan, node: Node) -> None:
         kubectl(plan, "uncordon", node.name)
 
 
-def await_ready(plan: Plan, seconds: float = 180) -> None:
+def await_ready(plan: Plan, seconds: float = 180, place: Place = HOME) -> None:
     """Return when every Deployment has all its pods ready and no other pods."""
 
     def are_ready() -> bool:
-        return all(map(_is_complete, get(plan, "-n", NAMESPACE, "deployments", "-l", _OWN)["items"]))
+        return all(map(_is_complete, get(plan, "-n", place.namespace, "deployments", "-l", _OWN)["items"]))
 
     wait_for(are_ready, "the Deployments are not ready", seconds)
 
@@ -162,9 +166,9 @@ def _is_complete(deployment: dict[str, Any]) -> bool:
     return bool(seen) and status.get("readyReplicas", 0) == status.get("replicas", 0) == wanted
 
 
-def own_pods(plan: Plan, also: str = "") -> list[dict[str, Any]]:
-    """Return the pods of the release that are not about to end, with *also* only those with that label."""
-    found = get(plan, "-n", NAMESPACE, "pods", "-l", ",".join(filter(None, (_OWN, also))))["items"]
+def own_pods(plan: Plan, also: str = "", place: Place = HOME) -> list[dict[str, Any]]:
+    """Return the pods of a release that are not about to end, with *also* only those with that label."""
+    found = get(plan, "-n", place.namespace, "pods", "-l", ",".join(filter(None, (_OWN, also))))["items"]
     return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
 

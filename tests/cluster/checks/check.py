@@ -14,9 +14,10 @@ from tests.cluster.checks.operating import helm_test, run_commands
 from tests.cluster.checks.out_of_memory import kill_for_memory
 from tests.cluster.checks.outside import call_from_outside
 from tests.cluster.checks.processor import scale_by_use
+from tests.cluster.checks.production import production
 from tests.cluster.checks.reach import reach
 from tests.cluster.checks.report import UNTESTED, Outcome, as_json, as_table, from_json
-from tests.cluster.checks.rotating import rotate
+from tests.cluster.checks.rotating import rotate, rotate_authorities
 from tests.cluster.checks.scaling import scale
 from tests.cluster.checks.setting_up import set_up_failures
 from tests.cluster.checks.upgrading import upgrade
@@ -42,7 +43,9 @@ CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "hpa": scale_by_use,
     "wake": wake,
     "set-up": set_up_failures,
+    "production": production,
     "rotate": rotate,
+    "rotate-ca": rotate_authorities,
     "commands": run_commands,
     "helm-test": helm_test,
     "outside": call_from_outside,

@@ -48,6 +48,16 @@ class Counts:
     failures: Sequence[str] = ()
     """The first failures, a line each."""
 
+    def __add__(self, other: "Counts") -> "Counts":
+        """Return the counts of both loads."""
+        summed = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
+        return Counts(
+            **summed,
+            longest_gap_s=max(self.longest_gap_s, other.longest_gap_s),
+            longest_event_gap_s=max(self.longest_event_gap_s, other.longest_event_gap_s),
+            failures=[*self.failures, *other.failures],
+        )
+
     @property
     def problems(self) -> list[str]:
         """The promises that these counts break."""

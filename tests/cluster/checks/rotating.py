@@ -1,135 +1,121 @@
-"""A production-like installation: a role and a user for each process, made by the set-up, whose passwords rotate."""
+"""Passwords, and authorities of certificates, that change under load without a restart."""
 
-import secrets
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from tests.cluster import yard
-from tests.cluster.checks.beside import call_management, prepare_place, run_statements
-from tests.cluster.checks.cases import load
+from tests.cluster.checks.beside import call_management, run_statements
+from tests.cluster.checks.cases import await_ready, load, outcome, own_pods
+from tests.cluster.checks.certified import BROKER, BUCKET, DATABASE, show, trust
+from tests.cluster.checks.production import (
+    PLACE,
+    ROLES,
+    USERS,
+    address_secrets,
+    drawn,
+    install,
+    installed,
+)
 from tests.cluster.checks.report import Outcome
-from tests.cluster.control import get, kubectl
-from tests.cluster.plan import Plan
-from tests.cluster.registry import push_packyard
-from tests.cluster.servers import Addresses
-from tests.cluster.yard import Place
+from tests.cluster.control import kubectl
+from tests.cluster.machines import wait_for
+from tests.cluster.plan import AUTHORITIES, Plan
 
-_PLACE: Final = Place("production", 30082, "production", "production", "production")
-_ROLES: Final = ("api", "relay", "worker", "scheduler", "deliverer", "operator", "scaler")
-_USERS: Final = ("relay", "worker", "scaler")
 _ENDING: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
- WHERE datname = 'production' AND usename LIKE 'packyard\\_%' AND state = 'idle';
+ WHERE datname = 'production' AND usename LIKE 'packyard\\_%' AND usename {condition};
 """
-_SEEN_S: Final = 100
-"""The kubelet brings a changed Secret to its pods within its sync period, a minute, and a jitter."""
+_SEEN_S: Final = 150
+"""The kubelet brings a changed Secret or ConfigMap to its pods within its sync period, a minute, and a jitter."""
+_REPLACED_S: Final = 240
 
 
 def rotate(plan: Plan) -> Outcome:
-    """Install with Secrets, rotate all passwords under load without a restart, and upgrade afterwards."""
-    prepare_place(plan, _PLACE)
-    try:
-        return _rotate(plan)
-    finally:
-        kubectl(plan, "delete", "namespace", _PLACE.namespace, "--timeout=150s")
-
-
-def _rotate(plan: Plan) -> Outcome:
-    began = time.monotonic()
-    yard.apply(plan, [_quota(), _defaults(), *_secrets(plan, first := _drawn())])
-    yard.apply(plan, [_secret("passwords", first)])
-    values = _values(plan)
-    yard.install(plan, values, place=_PLACE)
-    yard.expose(plan, _PLACE)
-    installed = time.monotonic() - began
-    with load(plan, _PLACE) as running:
+    """Rotate all passwords under load, end all sessions, and upgrade with the Secret of the first passwords."""
+    with installed(plan) as made:
+        began = time.monotonic()
         before = _starts(plan)
-        _set_passwords(plan, second := _drawn())
-        yard.apply(plan, _secrets(plan, second))
-        time.sleep(_SEEN_S)
+        with load(plan, PLACE) as rotating:
+            _set_passwords(plan, passwords := drawn())
+            yard.apply(plan, address_secrets(plan, passwords))
+            seen = _await_file(plan, "/run/addresses/packyard-database/{role}", lambda name: passwords[name])
         _end_sessions(plan)
-        time.sleep(10)
-        problems = ["a pod was started anew by the rotation"] * (_starts(plan) != before)
-        changed = {**values, "settings": {**values["settings"], "STORAGE_RETRIES": "3"}}
-        yard.install(plan, changed, place=_PLACE)
-    counts = running.counts
-    # Between the new password on the server and the new Secret in the pods, new connections fail, as the runbook says.
-    problems += [f"not only 503: {failure}" for failure in counts.failures if ": 503 " not in failure]
-    problems += [problem for problem in counts.problems if "requests failed" not in problem]
-    figures: dict[str, float | str] = {"install s": round(installed), "503 in between": counts.failed}
-    return Outcome("rotate", round(time.monotonic() - began, 1), counts, figures, problems)
+        with load(plan, PLACE) as upgrading:
+            problems = ["a pod was started anew by the rotation"] * (_starts(plan) != before)
+            started = time.monotonic()
+            install(plan, {**made.values, "settings": {**made.values["settings"], "STORAGE_RETRIES": "3"}})
+            upgraded = time.monotonic() - started
+        figures: dict[str, float | str] = {"Secrets in all pods s": round(seen), "upgrade s": round(upgraded)}
+        return outcome("rotate", began, rotating.counts + upgrading.counts, figures, problems)
 
 
-def _values(plan: Plan) -> dict[str, Any]:
-    values = yard.several_values(plan, push_packyard(plan), _PLACE)
-    return {
-        **values,
-        "database": {"url": "", "existingSecret": "database"},
-        "broker": {"url": "", "managementUrl": "", "existingSecret": "broker"},
-        "setUp": {
-            "grantRights": True,
-            "broker": True,
-            "databasePasswordsSecret": "passwords",
-            "brokerPasswordsSecret": "passwords",
-        },
-    }
+def rotate_authorities(plan: Plan) -> Outcome:
+    """Replace the authority of database and broker without a restart, and that of the bucket by a rollout."""
+    first, second = AUTHORITIES
+    with installed(plan):
+        began = time.monotonic()
+        before = _starts(plan)
+        with load(plan, PLACE) as running:
+            bundle = trust(plan, PLACE, (first, second))
+            seen = _await_file(plan, "/run/trust/ca.crt", lambda _: bundle.strip())
+            show(plan, second, (DATABASE, *BROKER))
+            _end_sessions(plan, "<> 'packyard_api'")
+            time.sleep(5)
+            problems = ["a pod was started anew by the authority of database and broker"] * (_starts(plan) != before)
+            started = time.monotonic()
+            kubectl(plan, "-n", PLACE.namespace, "rollout", "restart", "deployment")
+            await_ready(plan, _REPLACED_S, PLACE)
+            show(plan, second, (BUCKET,))
+            replaced = time.monotonic() - started
+        trust(plan, PLACE, (second,))
+        figures: dict[str, float | str] = {"authorities in all pods s": round(seen), "rollout s": round(replaced)}
+        return outcome("rotate-ca", began, running.counts, figures, problems)
 
 
-def _drawn() -> dict[str, str]:
-    return {name: secrets.token_hex(16) for name in _ROLES}
-
-
-def _set_passwords(plan: Plan, passwords: dict[str, str]) -> None:
-    run_statements(plan, "".join(f"ALTER ROLE packyard_{name} PASSWORD '{passwords[name]}';\n" for name in _ROLES))
-    for name in _USERS:
-        tags = "management" if name == "scaler" else ""
-        content = {"password": passwords[name], "tags": tags}
+def _set_passwords(plan: Plan, passwords: Mapping[str, str]) -> None:
+    run_statements(plan, "".join(f"ALTER ROLE packyard_{name} PASSWORD '{passwords[name]}';\n" for name in ROLES))
+    for name in USERS:
+        content = {"password": passwords[name], "tags": "management" if name == "scaler" else ""}
         call_management(plan, "PUT", f"/api/users/packyard-{name}", content)
 
 
-def _end_sessions(plan: Plan) -> None:
-    """End the idle sessions of the processes, so that they connect anew with their new passwords."""
-    run_statements(plan, _ENDING)
+def _end_sessions(plan: Plan, condition: str = "IS NOT NULL") -> None:
+    """End the sessions of the processes, so that they connect anew."""
+    run_statements(plan, _ENDING.format(condition=condition))
+
+
+def _await_file(plan: Plan, path: str, expected: Callable[[str], str]) -> float:
+    """Return after how many seconds *path*, with {role} for that of the pod, has the text that is expected of it."""
+    began = time.monotonic()
+    left = [(pod["metadata"]["name"], _role(pod)) for pod in _pods(plan)]
+
+    def are_there() -> bool:
+        found = [(name, role) for name, role in left if expected(role) not in _read(plan, name, path.format(role=role))]
+        left[:] = found
+        return not found
+
+    wait_for(are_there, f"{path} did not change in all pods", _SEEN_S)
+    return time.monotonic() - began
+
+
+def _read(plan: Plan, pod: str, path: str) -> str:
+    return kubectl(plan, "-n", PLACE.namespace, "exec", pod, "--", "cat", path)
+
+
+def _role(pod: Mapping[str, Any]) -> str:
+    component: str = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+    return component.partition("-")[0]
+
+
+def _pods(plan: Plan) -> list[dict[str, Any]]:
+    return own_pods(plan, "app.kubernetes.io/component!=set-up", PLACE)
 
 
 def _starts(plan: Plan) -> dict[str, int]:
-    """Return the pods, and how often each was started."""
+    """Return the pods that do not scale, and how often each was started."""
     return {
         pod["metadata"]["name"]: sum(status["restartCount"] for status in pod["status"]["containerStatuses"])
-        for pod in get(plan, "-n", _PLACE.namespace, "pods", "-l", "app.kubernetes.io/component!=set-up")["items"]
+        for pod in _pods(plan)
+        if _role(pod) not in {"worker", "deliverer"}
     }
-
-
-def _secrets(plan: Plan, passwords: dict[str, str]) -> list[dict[str, Any]]:
-    found = Addresses.read(plan.folder / "servers")
-
-    def address(url: str, name: str, path: str) -> str:
-        parts = urlsplit(url)
-        joint = "_" if parts.scheme == "postgresql" else "-"
-        netloc = f"packyard{joint}{name}:{passwords[name]}@{parts.hostname}:{parts.port}"
-        return parts._replace(netloc=netloc, path=f"/{path}").geturl()
-
-    owner = urlsplit(found.database)._replace(path=f"/{_PLACE.database}").geturl()
-    database = {"owner": owner, **{name: address(found.database, name, _PLACE.database) for name in _ROLES}}
-    broker = {name: address(found.broker, name, _PLACE.vhost) for name in ("relay", "worker")}
-    broker["management"] = f"{found.management}/{_PLACE.vhost}"
-    broker["scaler"] = address(found.management, "scaler", _PLACE.vhost)
-    return [_secret("database", database), _secret("broker", broker)]
-
-
-def _secret(name: str, values: dict[str, str]) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": _PLACE.namespace}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values}
-
-
-def _quota() -> dict[str, Any]:
-    metadata = {"name": "quota", "namespace": _PLACE.namespace}
-    hard = {"pods": "40", "requests.cpu": "8", "requests.memory": "12Gi", "limits.memory": "16Gi"}
-    return {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
-
-
-def _defaults() -> dict[str, Any]:
-    metadata = {"name": "defaults", "namespace": _PLACE.namespace}
-    limits = {"type": "Container", "default": {"memory": "512Mi"}, "defaultRequest": {"cpu": "10m", "memory": "64Mi"}}
-    return {"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": {"limits": [limits]}}

@@ -47,7 +47,7 @@ def _wrong(plan: Plan, values: Mapping[str, Any]) -> dict[str, tuple[dict[str, A
     return {
         "wrong password": ({"database": {"url": wrong_password.geturl()}}, "password authentication failed"),
         "server away": ({"database": {"url": away.geturl()}, "networkPolicy": opened, **soon}, str(_CLOSED_PORT)),
-        "key missing": ({"directory": {"existingSecret": "directory", "key": "missing"}, **soon}, "set-up"),
+        "key missing": ({"directory": {"existingSecret": "directory", "key": "missing"}, **soon}, "directory/missing"),
     }
 
 
