@@ -1,6 +1,5 @@
 """Servers beside the cluster that speak TLS, with certificates of authorities of our own."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.cluster import yard
-from tests.cluster.checks.beside import run_statements
 from tests.cluster.checks.fronts import BEGUN, FRONTS
 from tests.cluster.machines import ClusterError, command_in
 from tests.cluster.plan import AUTHORITIES, BESIDE, BESIDE_ADDRESS, Plan
@@ -23,14 +21,6 @@ DATABASE: Final = "database"
 BROKER: Final = ("broker", "management")
 BUCKET: Final = "bucket"
 SERVERS: Final = (DATABASE, *BROKER, BUCKET)
-
-_ON: Final = """
-ALTER SYSTEM SET ssl_cert_file = '{folder}/server.crt';
-ALTER SYSTEM SET ssl_key_file = '{folder}/server.key';
-ALTER SYSTEM SET ssl = on;
-SELECT pg_reload_conf();
-"""
-_OFF: Final = "ALTER SYSTEM RESET ssl;\nSELECT pg_reload_conf();\n"
 
 
 @contextmanager
@@ -52,21 +42,12 @@ def certified_servers(plan: Plan) -> Iterator[None]:
             yield
         finally:
             fronts.communicate("", timeout=20)
-            run_statements(plan, _OFF)
 
 
 def show(plan: Plan, authority: str, servers: Sequence[str]) -> None:
     """Let *servers* show the certificates that this authority has signed."""
     for name in servers:
         _put(plan.authorities / authority, _folder(plan) / name)
-    if DATABASE in servers:
-        folder = _folder(plan) / DATABASE
-        data = (plan.folder / "servers" / "postgres" / "data").stat()
-        own = plan.folder / "servers" / "postgres" / "shown"
-        shutil.copytree(folder, own, dirs_exist_ok=True)
-        for path in (own, *own.iterdir()):
-            os.chown(path, data.st_uid, data.st_gid)
-        run_statements(plan, _ON.format(folder=own))
 
 
 def trust(plan: Plan, place: yard.Place, authorities: Sequence[str]) -> str:
@@ -84,6 +65,7 @@ def certified_values(plan: Plan) -> dict[str, Any]:
         "trust": {"configMap": TRUST},
         "settings": {"STORAGE_ENDPOINT": f"https://{BESIDE_ADDRESS}:{port}", "STORAGE_REGION": "us-east-1"},
         "networkPolicy": {
+            "database": {"ports": [FRONTS[DATABASE][0]]},
             "broker": {"ports": [FRONTS["broker"][0]]},
             "management": {"ports": [FRONTS["management"][0]]},
             "storage": {"ports": [port]},

@@ -1,4 +1,4 @@
-"""TLS in front of the broker, its management API and the bucket: `python -m tests.cluster.checks.fronts FOLDER`.
+"""TLS in front of the servers beside the cluster: `python -m tests.cluster.checks.fronts FOLDER`.
 
 Each front has a folder with server.crt and server.key. When they change, later connections get the new certificate, and
 those that are open are closed, as by a proxy that starts anew. It ends with its input.
@@ -16,12 +16,17 @@ from workers.stack.state import LOOPBACK
 
 BEGUN: Final = "begun"
 FRONTS: Final = {
+    "database": (5433, SERVER_PORTS["postgres"]),
     "broker": (5671, SERVER_PORTS["rabbitmq_amqp"]),
     "management": (15671, SERVER_PORTS["rabbitmq_management"]),
     "bucket": (8443, SERVER_PORTS["seaweedfs_s3.port"]),
 }
 """The port of each front, and that of its server. Each has a folder of its own, with its name."""
 
+_ASKING: Final = "database"
+"""Clients of PostgreSQL ask for TLS by a message of eight bytes (SSLRequest), and begin after the answer S."""
+_QUESTION_BYTES: Final = 8
+_YES: Final = b"S"
 _POLL_S: Final = 0.2
 _PIECE: Final = 64 * 1024
 
@@ -35,11 +40,13 @@ class _Front:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._open: set[asyncio.Task[None]] = set()
         self._shown = b""
+        self._asks_first = folder.name == _ASKING
         self.show()
 
     async def listen(self, port: int) -> asyncio.Server:
         """Take connections at *port*."""
-        return await asyncio.start_server(self._take, LOOPBACK, port, ssl=self._context)
+        context = None if self._asks_first else self._context
+        return await asyncio.start_server(self._take, LOOPBACK, port, ssl=context)
 
     def show(self) -> None:
         """Show the certificate that is there now."""
@@ -56,6 +63,10 @@ class _Front:
         self._open.add(task)
         try:
             with suppress(OSError, ssl.SSLError, asyncio.CancelledError):
+                if self._asks_first:
+                    await reader.readexactly(_QUESTION_BYTES)
+                    writer.write(_YES)
+                    await writer.start_tls(self._context)
                 server_reader, server_writer = await asyncio.open_connection(LOOPBACK, self._target)
                 try:
                     await _pass_both_ways((reader, writer), (server_reader, server_writer))

@@ -91,9 +91,7 @@ def address_secrets(plan: Plan, passwords: Mapping[str, str]) -> list[dict[str, 
     found = Addresses.read(plan.folder / "servers")
 
     def database(user: str) -> str:
-        return (
-            f"postgresql://{user}@{BESIDE_ADDRESS}:{urlsplit(found.database).port}/{PLACE.database}?sslmode=verify-full"
-        )
+        return f"postgresql://{user}@{BESIDE_ADDRESS}:{FRONTS['database'][0]}/{PLACE.database}?sslmode=verify-full"
 
     def broker(scheme: str, user: str) -> str:
         port = FRONTS["broker" if scheme == "amqps" else "management"][0]
@@ -135,7 +133,7 @@ def _values(plan: Plan) -> dict[str, Any]:
         "networkPolicy": {
             # The nodes pass on the packets of their own ports.
             "apiFrom": [{"ipBlock": {"cidr": str(NETWORK)}}],
-            "database": {"to": beside},
+            "database": {**policies["database"], "to": beside},
             "broker": {**policies["broker"], "to": beside},
             "management": {**policies["management"], "to": beside},
             "storage": policies["storage"],
