@@ -13,11 +13,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
 
-from tests.cluster.plan import BESIDE_ADDRESS, RELEASE
+from tests.cluster.plan import BESIDE_ADDRESS
 from tests.cluster.servers import Addresses
 from tests.support.seaweed import BUCKET
 from workers.stack.state import LOOPBACK
@@ -27,17 +28,22 @@ _AT_MOST: Final = 10_000
 """Packages of one call of bulk_delete."""
 
 
-def _import(folder: Path, found: Addresses, project: str, name: str, count: int) -> None:
-    file = folder / "backlog.ndjson"
+def _import(options: argparse.Namespace, found: Addresses) -> None:
+    file = options.folder / f"{options.name}.ndjson"
     with file.open("w", encoding="utf-8") as lines:
-        for number in range(count):
-            content = [{"file_name": "app.bin", "content": f"{name} {number}"}]
-            package = {"project": project, "package_type": "generic", "name": name, "version": str(number)}
+        for number in range(options.count):
+            content = [{"file_name": "app.bin", "content": f"{options.name} {number}"}]
+            package = {
+                "project": options.project,
+                "package_type": "generic",
+                "name": options.name,
+                "version": str(number),
+            }
             lines.write(json.dumps({**package, "files": content}) + "\n")
     settings = {
-        "PACKYARD_DATABASE_URL": _local(found.database),
+        "PACKYARD_DATABASE_URL": _database(options, found),
         "PACKYARD_BROKER_URL": _local(found.broker),
-        "PACKYARD_STORAGE_URL": f"s3://{BUCKET}/{RELEASE}",
+        "PACKYARD_STORAGE_URL": f"s3://{BUCKET}/{options.prefix}",
         "PACKYARD_STORAGE_ENDPOINT": _local(found.s3),
         "AWS_ACCESS_KEY_ID": found.s3_key,
         "AWS_SECRET_ACCESS_KEY": found.s3_secret,
@@ -49,8 +55,8 @@ def _import(folder: Path, found: Addresses, project: str, name: str, count: int)
 
 async def _run(options: argparse.Namespace) -> None:
     found = Addresses.read(options.folder)
-    await asyncio.to_thread(_import, options.folder, found, options.project, options.name, options.count)
-    database = await asyncpg.connect(_local(found.database))
+    await asyncio.to_thread(_import, options, found)
+    database = await asyncpg.connect(_database(options, found))
     rows = await database.fetch("SELECT id, project_id FROM package WHERE name = $1 ORDER BY id", options.name)
     path = f"/api/v4/projects/{rows[0]['project_id']}/packages/bulk_delete"
     async with aiohttp.ClientSession(options.address, headers={"PRIVATE-TOKEN": "maintainer-token"}) as session:
@@ -65,6 +71,10 @@ async def _run(options: argparse.Namespace) -> None:
     await database.close()
 
 
+def _database(options: argparse.Namespace, found: Addresses) -> str:
+    return urlsplit(_local(found.database))._replace(path=f"/{options.database}").geturl()
+
+
 def _local(address: str) -> str:
     return address.replace(BESIDE_ADDRESS, LOOPBACK)
 
@@ -76,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="the folder of the servers")
     parser.add_argument("name", help="the name of the packages")
     parser.add_argument("count", type=int, help="how many")
+    parser.add_argument("--database", required=True)
+    parser.add_argument("--prefix", required=True, help="where in the bucket the objects are")
     parser.add_argument("--project", default="acme/open")
     asyncio.run(_run(parser.parse_args(arguments)))
 

@@ -5,8 +5,10 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from tests.cluster import yard
+from tests.cluster.control import get
 from tests.cluster.machines import ClusterError, command_in
 from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, SERVER_PORTS, Plan
 from tests.cluster.servers import Addresses
@@ -28,9 +30,10 @@ def run_statements(plan: Plan, statements: str) -> None:
     ask_database(plan, statements)
 
 
-def ask_database(plan: Plan, query: str) -> list[str]:
+def ask_database(plan: Plan, query: str, place: Place = HOME) -> list[str]:
     """Run a query as the administrator of PostgreSQL; return its rows, with `|` between values."""
-    database = Addresses.read(plan.folder / "servers").database.replace(BESIDE_ADDRESS, LOOPBACK)
+    address = Addresses.read(plan.folder / "servers").database.replace(BESIDE_ADDRESS, LOOPBACK)
+    database = urlsplit(address)._replace(path=f"/{place.database}").geturl()
     options = ("--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--tuples-only", "--no-align")
     return _run("psql", *options, database, text=query).split()
 
@@ -44,9 +47,10 @@ def call_management(plan: Plan, method: str, path: str, content: Mapping[str, st
 
 @contextmanager
 def management_away(plan: Plan) -> Iterator[None]:
-    """Refuse connections to RabbitMQ's management API from the nodes while the block runs."""
+    """Refuse KEDA's connections to RabbitMQ's management API while the block runs."""
     port = str(SERVER_PORTS["rabbitmq_management"])
-    rule = ("INPUT", "!", "-i", "lo", "-p", "tcp", "--dport", port, "-j", "REJECT", "--reject-with", "tcp-reset")
+    pods = ",".join(pod["status"]["podIP"] for pod in get(plan, "-n", "keda", "pods")["items"])
+    rule = ("INPUT", "-s", pods, "-p", "tcp", "--dport", port, "-j", "REJECT", "--reject-with", "tcp-reset")
     _run("iptables", "-I", *rule)
     try:
         yield

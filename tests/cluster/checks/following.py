@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.cluster.machines import wait_for
-from tests.cluster.plan import NAMESPACE, RELEASE, Plan
+from tests.cluster.plan import RELEASE, Plan
+from tests.cluster.yard import HOME, Place
 from tests.support.chart import CHECKERS
 
 _COLUMNS: Final = "jsonpath={.spec.replicas},{.status.readyReplicas}{'\\n'}"
@@ -92,10 +93,15 @@ class Followed:
 
 
 @contextmanager
-def followed(plan: Plan, component: str) -> Iterator[Followed]:
+def followed(plan: Plan, component: str, place: Place = HOME) -> Iterator[Followed]:
     """Follow the Deployment of a component while the block runs."""
     name = f"{RELEASE}-packyard-{component}"
-    command: list[str | Path] = [CHECKERS / "kubectl", f"--kubeconfig={plan.kubeconfig}", "--namespace", NAMESPACE]
+    command: list[str | Path] = [
+        CHECKERS / "kubectl",
+        f"--kubeconfig={plan.kubeconfig}",
+        "--namespace",
+        place.namespace,
+    ]
     # A watch may go silent on an API server that is short of time, so that each one ends after a while.
     command += ["get", "deployment", name, "--watch", "--request-timeout=30s", f"--output={_COLUMNS}"]
     found = Followed(name)

@@ -26,13 +26,13 @@ def change_modes(plan: Plan) -> Outcome:
     began = time.monotonic()
     problems: list[str] = []
     # The set-up changes nothing here, and each change would wait for it.
-    values["setUp"] = {"enabled": False}
-    yard.install(plan, _in_mode(values, _WAY[0]))
+    quick = {**values, "setUp": {"enabled": False}, "directory": {}}
+    yard.install(plan, _in_mode(quick, _WAY[0]))
     kubectl(plan, "-n", NAMESPACE, "scale", "deployment", _WORKERS, f"--replicas={_REPLICAS}")
     with load(plan) as running:
         for earlier, mode in itertools.pairwise(_WAY):
-            problems += _change(plan, values, earlier, mode)
-    yard.install(plan, {**values, "setUp": {}})
+            problems += _change(plan, quick, earlier, mode)
+    yard.install(plan, values)
     return outcome("modes", began, running.counts, {"changes": len(_WAY) - 1}, problems)
 
 

@@ -12,7 +12,7 @@ from tests.cluster.checks.clients import Summary
 from tests.cluster.checks.load import BEGUN
 from tests.cluster.machines import ClusterError, command_in
 from tests.cluster.plan import BESIDE, Plan
-from tests.cluster.yard import Place
+from tests.cluster.yard import HOME, Place
 from tests.support.paths import ROOT
 
 _PATIENCE_S: Final = 420
@@ -59,13 +59,22 @@ def transfers(plan: Plan, place: Place, *options: str) -> Iterator[Summary]:
             setattr(summary, name, value)
 
 
-def follow_backlog(plan: Plan, name: str, count: int, *options: str) -> Iterator[int]:
+def follow_backlog(plan: Plan, name: str, count: int, *options: str, place: Place = HOME) -> Iterator[int]:
     """Import packages of that name and delete them in bulk; yield how many are left, each second until none is."""
     folder = str(plan.folder / "servers")
-    program = [sys.executable, "-m", "tests.cluster.checks.backlog", yard.address(plan), folder, name, str(count)]
+    program = [
+        sys.executable,
+        "-m",
+        "tests.cluster.checks.backlog",
+        yard.address(plan, place),
+        folder,
+        name,
+        str(count),
+    ]
+    program += ["--database", place.database, "--prefix", place.prefix, *options]
     with (plan.logs / "backlog.log").open("wb") as log:
         running = subprocess.Popen(
-            command_in(BESIDE, "env", f"--chdir={ROOT}", *program, *options),
+            command_in(BESIDE, "env", f"--chdir={ROOT}", *program),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -9,14 +9,15 @@ from uuid import uuid4
 
 from tests.cluster import yard
 from tests.cluster.checks.beside import ask_database, management_away
-from tests.cluster.checks.cases import load, outcome, own_values
+from tests.cluster.checks.cases import load, outcome
 from tests.cluster.checks.following import Followed, followed
 from tests.cluster.checks.report import Outcome
 from tests.cluster.checks.running import follow_backlog, transfers
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
-from tests.cluster.plan import NAMESPACE, RELEASE, Plan
-from tests.cluster.yard import DIRECTORY, HOME
+from tests.cluster.plan import RELEASE, Plan
+from tests.cluster.registry import push_packyard
+from tests.cluster.yard import DIRECTORY, HOME, Place
 
 _PATIENCE_S: Final = 300
 _FEW: Final = 20
@@ -37,31 +38,31 @@ FROM deletion WHERE package_name = '{name}'
 Figures = dict[str, float | str]
 
 
-def wake(plan: Plan) -> Outcome:
+def wake(plan: Plan, place: Place = HOME) -> Outcome:
     """Let the bulk workers go, and wake them in three ways, while the API gets and loses pods."""
-    values = own_values(plan)
-    yard.install(plan, _scaling(values))
+    values = yard.several_values(plan, push_packyard(plan), place)
+    yard.install(plan, _scaling(values), place=place)
     began = time.monotonic()
     figures: Figures = {}
     try:
         with (
-            followed(plan, "worker-bulk") as workers,
-            followed(plan, "api") as api,
-            load(plan) as running,
-            transfers(plan, HOME, "--lanes", "20,10") as slow,
+            followed(plan, "worker-bulk", place) as workers,
+            followed(plan, "api", place) as api,
+            load(plan, place) as running,
+            transfers(plan, place, "--lanes", "20,10") as slow,
         ):
-            with transfers(plan, HOME, "--holders", str(_HOLDERS)) as held:
+            with transfers(plan, place, "--holders", str(_HOLDERS)) as held:
                 workers.wait(0, seconds=_PATIENCE_S)
-                figures |= _wake_by_queue(plan, workers)
+                figures |= _wake_by_queue(plan, place, workers)
                 api.wait_for_more(_FEWEST_APIS + 1, seconds=_PATIENCE_S)
                 figures["API pods for readers"] = api.now.ready
-            figures |= _wake_by_graces(plan, workers)
-            figures |= _wake_without_management(plan, workers)
+            figures |= _wake_by_graces(plan, place, workers)
+            figures |= _wake_without_management(plan, place, workers)
             api.wait(_FEWEST_APIS, seconds=_PATIENCE_S)
     finally:
-        _set_grace(plan)
-        kubectl(plan, "-n", NAMESPACE, "delete", "events", "--field-selector=type=Warning")
-    yard.install(plan, values)
+        _set_grace(plan, place)
+        kubectl(plan, "-n", place.namespace, "delete", "events", "--field-selector=type=Warning")
+    yard.install(plan, values, place=place)
     return outcome("wake", began, running.counts, figures, [*slow.problems, *held.problems])
 
 
@@ -75,33 +76,33 @@ def _scaling(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _wake_by_queue(plan: Plan, workers: Followed) -> Figures:
-    name = _delete(plan, _FEW)
-    seconds, _ = _first_removal(plan, name)
+def _wake_by_queue(plan: Plan, place: Place, workers: Followed) -> Figures:
+    name = _delete(plan, place, _FEW)
+    seconds, _ = _first_removal(plan, place, name)
     workers.wait(0, seconds=_PATIENCE_S)
     return {"first removal by queue s": seconds}
 
 
-def _wake_by_graces(plan: Plan, workers: Followed) -> Figures:
+def _wake_by_graces(plan: Plan, place: Place, workers: Followed) -> Figures:
     """Delete packages with a grace; workers come to mark them, go, and come again when the graces end."""
-    _set_grace(plan, f"{_GRACE_S}s")
-    name = _delete(plan, _MANY, "--project", _INSIDE)
-    seconds, ended = _first_removal(plan, name)
+    _set_grace(plan, place, f"{_GRACE_S}s")
+    name = _delete(plan, place, _MANY, "--project", _INSIDE)
+    seconds, ended = _first_removal(plan, place, name)
     figures: Figures = {
         "workers as graces end": workers.ready_at(ended),
         "first removal by graces s": seconds,
         "most workers then": workers.most_since(ended),
     }
-    _set_grace(plan)
+    _set_grace(plan, place)
     workers.wait(0, seconds=_PATIENCE_S)
     return figures
 
 
-def _wake_without_management(plan: Plan, workers: Followed) -> Figures:
+def _wake_without_management(plan: Plan, place: Place, workers: Followed) -> Figures:
     """Delete while nobody can count the queue: due deletions wake a worker."""
     began = time.monotonic()
     with management_away(plan):
-        seconds, _ = _first_removal(plan, _delete(plan, _FEW))
+        seconds, _ = _first_removal(plan, place, _delete(plan, place, _FEW))
         workers.wait_for_more(1, seconds=_PATIENCE_S)
     back = time.monotonic()
     workers.wait(0, seconds=_PATIENCE_S)
@@ -112,26 +113,26 @@ def _wake_without_management(plan: Plan, workers: Followed) -> Figures:
     }
 
 
-def _delete(plan: Plan, count: int, *options: str) -> str:
+def _delete(plan: Plan, place: Place, count: int, *options: str) -> str:
     """Delete packages in bulk and return their name once all are gone."""
     name = f"woken-{uuid4().hex}"
-    for _ in follow_backlog(plan, name, count, *options):
+    for _ in follow_backlog(plan, name, count, *options, place=place):
         pass
     return name
 
 
-def _first_removal(plan: Plan, name: str) -> tuple[float, float]:
+def _first_removal(plan: Plan, place: Place, name: str) -> tuple[float, float]:
     """Return the seconds from the moment at which the first of them could go to the first one gone, and that moment."""
-    seconds, ago = map(float, ask_database(plan, _TIMES.format(name=name))[0].split("|"))
+    seconds, ago = map(float, ask_database(plan, _TIMES.format(name=name), place)[0].split("|"))
     return seconds, time.monotonic() - ago
 
 
-def _set_grace(plan: Plan, grace: str = "null") -> None:
+def _set_grace(plan: Plan, place: Place, grace: str = "null") -> None:
     """Give the project a grace period, or none."""
     directory = DIRECTORY.read_text(encoding="utf-8")
-    place = f"  - path: {_INSIDE}\n"
-    if place not in directory:
+    inside = f"  - path: {_INSIDE}\n"
+    if inside not in directory:
         raise ClusterError(f"the directory has no {_INSIDE}")
-    wanted = directory.replace(place, f"{place}    grace_period: {grace}\n")
-    in_pod = ("-n", NAMESPACE, "exec", "--stdin", f"deploy/{RELEASE}-packyard-operator", "--", "packyard")
+    wanted = directory.replace(inside, f"{inside}    grace_period: {grace}\n")
+    in_pod = ("-n", place.namespace, "exec", "--stdin", f"deploy/{RELEASE}-packyard-operator", "--", "packyard")
     kubectl(plan, *in_pod, "directory", "apply", "--yes", "-", text=wanted)
