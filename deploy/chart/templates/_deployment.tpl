@@ -126,10 +126,11 @@ spec:
             periodSeconds: 10
             timeoutSeconds: 5
           # It asks no server: once ready, a pod stays ready through an outage, and answers 503 with Retry-After.
+          # A busy node answers late, and must not take away all pods of the Service.
           readinessProbe:
             httpGet: {path: /-/ready, port: health}
             periodSeconds: 5
-            timeoutSeconds: 2
+            timeoutSeconds: 5
             failureThreshold: 2
           {{- end }}
           resources:

@@ -60,6 +60,7 @@ def production(plan: Plan) -> Outcome:
 @contextmanager
 def installed(plan: Plan) -> Iterator[Production]:
     """Give an installation whose servers speak TLS, in a namespace with a quota; all of it goes at the end."""
+    kubectl(plan, "delete", "namespace", PLACE.namespace, "--ignore-not-found", "--timeout=150s")
     prepare_place(plan, PLACE)
     try:
         with certified_servers(plan):
@@ -72,7 +73,7 @@ def installed(plan: Plan) -> Iterator[Production]:
             yard.expose(plan, PLACE)
             yield Production(values, time.monotonic() - began)
     finally:
-        kubectl(plan, "delete", "namespace", PLACE.namespace, "--timeout=150s")
+        kubectl(plan, "delete", "namespace", PLACE.namespace, "--wait=false")
         kubectl(plan, "delete", "priorityclass", _FIRST, "--ignore-not-found")
 
 
@@ -124,7 +125,7 @@ def _values(plan: Plan) -> dict[str, Any]:
     return {
         "image": {"repository": IMAGE, "tag": push_packyard(plan), "digest": "", "pullSecrets": []},
         # The load counts what is gone, and asks more often than a person.
-        "settings": {**certified["settings"], "GRACE_PERIOD": None, "RATE_LIMIT": None},
+        "settings": {**certified["settings"], "GRACE_PERIOD": "0s", "RATE_LIMIT": 0},
         "trust": certified["trust"],
         "storage": {"url": f"s3://{BUCKET}/{PLACE.prefix}", "credentialsSecret": "storage"},
         "directory": {"existingSecret": "directory"},
