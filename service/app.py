@@ -91,7 +91,14 @@ def create_app(context: Context) -> web.Application:
     cors = CrossOrigin(settings.cors_origins)
     limit = RateLimit(settings.rate_limit, settings.rate_limit_period, proxies=settings.trusted_proxies)
     app = web.Application(
-        middlewares=[identify, cors.answer_preflight, limit.throttle, tag_answers, translate_errors, *PAGE_MIDDLEWARES],
+        # Each request pays for each of these, so two of them are there only if the settings need them.
+        middlewares=[
+            identify,
+            *([cors.answer_preflight] if settings.cors_origins else []),
+            *([limit.throttle] if settings.rate_limit else []),
+            *(tag_answers, translate_errors),
+            *PAGE_MIDDLEWARES,
+        ],
         client_max_size=_LARGEST_BODY,
     )
     app[CONTEXT] = context
@@ -107,7 +114,8 @@ def create_app(context: Context) -> web.Application:
         routes.add_to(app)
     add_pages(app)
     app.on_response_prepare.append(add_headers)
-    app.on_response_prepare.append(cors.add_headers)
+    if settings.cors_origins:
+        app.on_response_prepare.append(cors.add_headers)
     return app
 
 

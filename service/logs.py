@@ -1,4 +1,4 @@
-"""structlog, set up once a process: JSON or console, to standard error, with what contextvars bind."""
+"""structlog, set up once a process: JSON or console, to standard error."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ _LEFT_BEHIND: Final = "exception=ConnectionError('unexpected connection_lost() c
 def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> None:
     """Write every line of ours, and warnings of the libraries, to standard error; *process* is in each line."""
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _naming(process),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -37,12 +37,18 @@ def configure_logs(level: LogLevel, log_format: LogFormat, *, process: str) -> N
         logger_factory=_lines_to(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(process=process)
     for library in ("aiormq", "aio_pika"):
         # They raise the errors that they log of a lost connection, and we log these where we handle them.
         logging.getLogger(library).setLevel(logging.CRITICAL)
     logging.basicConfig(handlers=[ToStructlog()], level=logging.WARNING, force=True)
+
+
+def _naming(process: str) -> Processor:
+    def name(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("process", process)
+        return event
+
+    return name
 
 
 def _json(event: Mapping[str, object], **options: Any) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
 from aiohttp import web
@@ -47,21 +48,22 @@ async def presented_tokens(request: web.Request) -> Sequence[PresentedToken]:
 def _tokens_in(
     request: web.Request, carriers: frozenset[Carrier], parameters: MultiMapping[str]
 ) -> Iterator[PresentedToken]:
+    headers = request.headers
     places = (
         (Carrier.PRIVATE_TOKEN_PARAMETER, _PERSONAL, _last(parameters, "private_token")),
-        (Carrier.PRIVATE_TOKEN_HEADER, _PERSONAL, request.headers.get("PRIVATE-TOKEN")),
+        (Carrier.PRIVATE_TOKEN_HEADER, _PERSONAL, headers.get("PRIVATE-TOKEN")),
         (Carrier.BEARER, _kinds(carriers), _after(_BEARER, request)),
         (Carrier.ACCESS_TOKEN_PARAMETER, _PERSONAL, _last(parameters, "access_token")),
-        (Carrier.JOB_TOKEN_HEADER, _JOB, request.headers.get("JOB-TOKEN")),
+        (Carrier.JOB_TOKEN_HEADER, _JOB, headers.get("JOB-TOKEN")),
         (Carrier.JOB_TOKEN_PARAMETER, _JOB, _last(parameters, "job_token")),
     )
     for carrier, kinds, token in places:
         if token and carrier in carriers:
             yield PresentedToken(token, kinds)
     counts = request[OPERATION].refuses_unknown
-    if Carrier.DEPLOY_TOKEN_HEADER in carriers and (token := request.headers.get("Deploy-Token")):
+    if Carrier.DEPLOY_TOKEN_HEADER in carriers and (token := headers.get("Deploy-Token")):
         yield PresentedToken(token, _DEPLOY, counts_when_bad=counts)
-    key = request.headers.get("X-NuGet-ApiKey") if Carrier.NUGET_API_KEY in carriers else None
+    key = headers.get("X-NuGet-ApiKey") if Carrier.NUGET_API_KEY in carriers else None
     if Carrier.BASIC in carriers and (basic := _basic(request)):
         login, password = basic
         # NuGet sends both after a 401: one good credential is enough.
@@ -70,6 +72,7 @@ def _tokens_in(
         yield PresentedToken(key, _ANY)
 
 
+@cache
 def _kinds(carriers: frozenset[Carrier]) -> frozenset[Credential]:
     jobs = _JOB if Carrier.JOB_TOKEN_HEADER in carriers else frozenset()
     deploys = _DEPLOY if Carrier.DEPLOY_TOKEN_HEADER in carriers else frozenset()
@@ -94,4 +97,4 @@ def _basic(request: web.Request) -> tuple[str, str] | None:
 
 
 def _last(parameters: MultiMapping[str], name: str) -> str:
-    return parameters.getall(name, [""])[-1]
+    return parameters.getall(name)[-1] if name in parameters else ""

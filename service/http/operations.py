@@ -158,12 +158,12 @@ class Operation:
         """Whether the body is waited for: a file, JSON, or the form of a DELETE, which may hold a credential."""
         return self.takes_bytes or self.body is not None or self.method == "DELETE"
 
-    @property
+    @cached_property
     def gives_bytes(self) -> bool:
         """Whether it answers with a file, or a part of one."""
         return FILE_BYTES in self.answers
 
-    @property
+    @cached_property
     def is_tagged(self) -> bool:
         """Whether its answers carry an ETag."""
         return self.method == "GET" and self.path.startswith("/api/")

@@ -1,5 +1,6 @@
 """Routes besides packages: the instance, the caller, projects and groups. All of them are read only."""
 
+from functools import cache
 from importlib.metadata import version
 from typing import Final
 
@@ -41,6 +42,7 @@ from service.http import (
     reply_page,
     reply_part,
 )
+from service.http.replies import JsonText
 from service.http.visits import project_of
 from service.infra.postgres.pages import Slice
 from service.refusals import GroupNotFoundError, ProjectNotFoundError, UnauthorizedError
@@ -61,7 +63,7 @@ _GROUP: Final = _GROUPS + "/{id}"
 async def show_version(request: web.Request) -> web.Response:
     """Show the version of GitLab whose API this is."""
     await _require_user(request)
-    return reply(Version(version=_VERSION, revision=_REVISION))
+    return reply(_written_version())
 
 
 @routes.get("/api/v4/metadata", answers=one(Metadata), refusals=(UnauthorizedError,), reading_scopes=_OWN_SCOPES)
@@ -182,6 +184,11 @@ async def _list_below(request: web.Request, depth: Depth) -> web.Response:
         query = _read_groups_query(request)
         page = await browsing.list_groups(connection, caller, query, group=group, depth=depth)
     return _reply_groups(request, page, query)
+
+
+@cache
+def _written_version() -> JsonText:
+    return JsonText(Version(version=_VERSION, revision=_REVISION).model_dump_json())
 
 
 async def _require_user(request: web.Request) -> Caller:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
-from aiohttp import ETag, web
+from aiohttp import hdrs, web
 from aiohttp.helpers import ETAG_ANY
 
 from service.http.operations import OPERATION, Handler
@@ -46,10 +46,10 @@ async def tag_answers(request: web.Request, handler: Handler) -> web.StreamRespo
     operation = request.get(OPERATION)
     if operation is None or not operation.is_tagged or response.status != _OK:
         return response
-    if response.etag is None and isinstance(response, web.Response) and isinstance(response.body, bytes):
+    if hdrs.ETAG not in response.headers and isinstance(response, web.Response) and isinstance(response.body, bytes):
         tag = hashlib.sha256(response.body).hexdigest()[:_TAG_LENGTH]
         # uv compares an index anew only by a strong tag; all other answers have a weak one, as GitLab's.
-        response.etag = ETag(tag, is_weak=not operation.is_index)
+        response.headers[hdrs.ETAG] = f'"{tag}"' if operation.is_index else f'W/"{tag}"'
         if is_known(request, tag):
             del response.headers["Content-Type"]
             return web.Response(status=304, headers=response.headers)
@@ -63,6 +63,8 @@ def is_known(request: web.Request, tag: str) -> bool:
 
 def known_tags(request: web.Request) -> Sequence[str]:
     """Return the tags that the client names in If-None-Match, at most 32; a star is one that fits all."""
+    if hdrs.IF_NONE_MATCH not in request.headers:
+        return ()
     try:
         known = request.if_none_match or ()
     except ValueError:

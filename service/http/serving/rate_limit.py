@@ -57,7 +57,7 @@ class RateLimit:
     """
 
     def __init__(self, limit: int, period: timedelta, *, proxies: Sequence[Network] = ()) -> None:
-        """Allow *limit* requests in each *period*, or any number if it is 0; *proxies* name the client."""
+        """Allow *limit* requests in each *period*; *proxies* name the client."""
         self._limit = limit
         self._period_s = period.total_seconds()
         self._proxies = proxies
@@ -70,7 +70,7 @@ class RateLimit:
 
         @web.middleware
         async def throttle(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if not self._limit or not request.path.startswith(_SERVED):
+            if not request.path.startswith(_SERVED):
                 return await handler(request)
             now = time.time()
             if now >= self._window.ends:
