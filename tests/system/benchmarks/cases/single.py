@@ -9,7 +9,7 @@ from typing import Final
 from tests.system.benchmarks.bench import TOKEN, Bench, Running, child, listening, running
 from tests.system.benchmarks.cases.bulk import PROCESSES, accept_bulk
 from tests.system.benchmarks.deletable import add_deletable, objects_left
-from tests.system.benchmarks.figures import ROUNDS, Result, Round, Side, in_turn, load, percentile, ratios
+from tests.system.benchmarks.figures import ROUNDS, Result, Round, Side, Spread, in_turn, load, percentile, ratios
 from tests.system.benchmarks.load import REQUESTS, Target, requests_per_second
 from tests.system.benchmarks.places import DELETABLE
 from tests.system.benchmarks.processes import Group
@@ -52,7 +52,7 @@ async def _measure_accepting(bench: Bench, database: str) -> Result:
     async with running(bench, "serve", database=database) as run:
         ids = await add_deletable(run.database_url, run.objects, count * ROUNDS, prefix="single")
         module = "tests.system.benchmarks.bare_accept"
-        arguments = (str(port), run.database_url, str(count * ROUNDS))
+        arguments = (str(port), run.database_url, str(2 * count * ROUNDS))
         async with child(run.yard.folder, "bare-accept", module, *arguments) as pid:
             await listening(port)
 
@@ -64,10 +64,15 @@ async def _measure_accepting(bench: Bench, database: str) -> Result:
                 paths = [f"{_PACKAGES}/{each}" for each in ids[number * count : (number + 1) * count]]
                 return asyncio.create_task(accepted(run.url, paths, run.groups()))
 
-            def reference(number: int) -> asyncio.Task[Round]:
-                paths = [f"/{each}" for each in range(number * count + 1, (number + 1) * count + 1)]
-                groups = [Group("bare", pid), *bench.servers.groups()]
-                return asyncio.create_task(accepted(f"http://{LOOPBACK}:{port}", paths, groups))
+            groups = [Group("bare", pid), *bench.servers.groups()]
+            checked: list[Round] = []
+
+            async def reference(number: int) -> Round:
+                first = 2 * number * count + 1
+                url = f"http://{LOOPBACK}:{port}"
+                paths = [f"/checked/{each}" for each in range(first + count, first + 2 * count)]
+                checked.append(await accepted(url, paths, groups))
+                return await accepted(url, [f"/{each}" for each in range(first, first + count)], groups)
 
             ours, theirs = await in_turn(product, reference)
     return Result(
@@ -79,6 +84,11 @@ async def _measure_accepting(bench: Bench, database: str) -> Result:
         reference=Side.of("bare transaction", theirs),
         ratio=ratios(ours, theirs, REQUESTS),
         reach=0.60,
+        details={
+            "bare with token, rules and whole record": Spread.of([each.figure for each in checked]).median,
+            "ratio to that": ratios(ours, checked, REQUESTS).median,
+            "CPU of that, ms": Side.of("checked", checked).cpu,
+        },
         load=(before, load()),
     )
 
