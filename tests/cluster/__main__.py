@@ -9,7 +9,7 @@ from tests.cluster.foreign.check import check_foreign
 from tests.cluster.foreign.target import SERVERS, Target, open_target
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import HELM_3, BuildError, build_part
-from tests.cluster.plan import OPTIONAL, Plan
+from tests.cluster.plan import FAMILIES, OPTIONAL, Plan
 from tests.cluster.up import describe, end_cluster, start_cluster
 from tests.cluster.yard import helm_program
 from tests.support.chart import CHART
@@ -25,13 +25,16 @@ def main() -> int:
     parser.add_argument("--without", default="", help="optional parts to leave out: keda, metrics-server, kube-router")
     parser.add_argument("--only", default="", help="quick, or names of cases with commas between them")
     parser.add_argument("--helm", type=int, default=4, choices=[3, 4], help="the major version that the checks use")
+    parser.add_argument("--family", default="ipv4", choices=FAMILIES, help="the addresses of nodes, pods and Services")
     _add_foreign(parser)
     options = parser.parse_args()
     folder = options.folder.resolve()
     without = frozenset(filter(None, options.without.split(",")))
     if unknown := without - OPTIONAL:
         parser.error(f"a cluster cannot do without {', '.join(sorted(unknown))}")
-    plan = Plan(folder, (options.build or folder / "build").resolve(), options.nodes, without, options.helm)
+    plan = Plan(
+        folder, (options.build or folder / "build").resolve(), options.nodes, without, options.helm, options.family
+    )
     try:
         if options.command == "check" and options.helm == 3:
             build_part(HELM_3, plan.build)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tests.cluster.machines import ClusterError, wait_for
 from tests.cluster.nodes import run_on
 from tests.cluster.parts import built_folder
-from tests.cluster.plan import API_PORT, PODS, SERVICES, Plan
+from tests.cluster.plan import API_PORT, Plan
 from tests.support.chart import CHECKERS
 
 _PATIENCE_S: Final = 90
@@ -25,7 +25,7 @@ def start_control_plane(plan: Plan) -> None:
     run_on(plan, first, kubernetes / "kube-apiserver", *_api_server(plan))
     wait_for(lambda: _answers(plan), "the API server is not ready", _PATIENCE_S)
     own = [f"--{name}={keys / 'controller-manager.conf'}" for name in _ACCESSES]
-    run_on(plan, first, kubernetes / "kube-controller-manager", *own, *_controllers(keys))
+    run_on(plan, first, kubernetes / "kube-controller-manager", *own, *_controllers(plan))
     own = [f"--{name}={keys / 'scheduler.conf'}" for name in _ACCESSES]
     run_on(plan, first, kubernetes / "kube-scheduler", *own, "--leader-elect=false")
 
@@ -55,7 +55,7 @@ def _api_server(plan: Plan) -> Sequence[str]:
         f"--service-account-issuer={_ISSUER}",
         f"--service-account-key-file={keys}/sa.pub",
         f"--service-account-signing-key-file={keys}/sa.key",
-        f"--service-cluster-ip-range={SERVICES}",
+        f"--service-cluster-ip-range={plan.service_ranges}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
         "--enable-aggregator-routing=true",
@@ -63,9 +63,10 @@ def _api_server(plan: Plan) -> Sequence[str]:
     ]
 
 
-def _controllers(keys: Path) -> Sequence[str]:
+def _controllers(plan: Plan) -> Sequence[str]:
+    keys = plan.certificates
     return [
-        f"--cluster-cidr={PODS}",
+        f"--cluster-cidr={plan.pod_ranges}",
         "--allocate-node-cidrs=false",
         f"--root-ca-file={keys}/ca.crt",
         f"--client-ca-file={keys}/ca.crt",

@@ -1,7 +1,7 @@
-"""Passes on what arrives at a port of this machine's loopback to an address in a network namespace.
+"""Passes on what arrives at a port of one address to another address, in a network namespace.
 
-`python -m tests.cluster.forward PORT NAMESPACE ADDRESS PORT` listens first and enters the namespace then. So kubectl
-reaches the API server, and the namespace has no way out.
+`python -m tests.cluster.forward HOST PORT NAMESPACE ADDRESS PORT` listens first and enters the namespace then. So
+kubectl reaches the API server, and the namespace has no way out.
 """
 
 import asyncio
@@ -39,9 +39,10 @@ async def _serve(listener: socket.socket, address: str, port: int) -> None:
     await server.serve_forever()
 
 
-def main(local_port: int, namespace: str, address: str, port: int) -> None:
+def main(host: str, local_port: int, namespace: str, address: str, port: int) -> None:
     """Listen, enter the namespace, and pass on until killed."""
-    listener = socket.create_server(("127.0.0.1", local_port), backlog=128)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, local_port), family=family, backlog=128)
     with open(namespace, "rb") as target:  # noqa: PTH123 - a file of the kernel's
         if ctypes.CDLL(None, use_errno=True).setns(target.fileno(), _CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
@@ -49,4 +50,4 @@ def main(local_port: int, namespace: str, address: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))

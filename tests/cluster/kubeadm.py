@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import built_folder
-from tests.cluster.plan import API_PORT, KUBERNETES, LOCAL_API_PORT, PODS, SERVICES, Node, Plan
+from tests.cluster.plan import API_PORT, KUBERNETES, LOCAL_API_PORT, Node, Plan, in_url
 
 
 def make_certificates(plan: Plan) -> None:
@@ -16,7 +16,7 @@ def make_certificates(plan: Plan) -> None:
     _phase(plan, first, "certs", "all")
     _phase(plan, first, "kubeconfig", "all", f"--kubeconfig-dir={plan.certificates}")
     text = (plan.certificates / "super-admin.conf").read_text(encoding="utf-8")
-    local = text.replace(f"https://{first.address}:{API_PORT}", f"https://127.0.0.1:{LOCAL_API_PORT}")
+    local = text.replace(f"https://{in_url(first.address)}:{API_PORT}", f"https://127.0.0.1:{LOCAL_API_PORT}")
     plan.kubeconfig.write_text(local, encoding="utf-8")
     plan.kubeconfig.chmod(0o600)
 
@@ -70,8 +70,12 @@ def _cluster(plan: Plan) -> dict[str, object]:
         "kind": "ClusterConfiguration",
         "kubernetesVersion": KUBERNETES,
         "certificatesDir": str(plan.certificates),
-        "controlPlaneEndpoint": f"{plan.nodes[0].address}:{API_PORT}",
-        "networking": {"podSubnet": str(PODS), "serviceSubnet": str(SERVICES), "dnsDomain": "cluster.local"},
+        "controlPlaneEndpoint": f"{in_url(plan.nodes[0].address)}:{API_PORT}",
+        "networking": {
+            "podSubnet": plan.pod_ranges,
+            "serviceSubnet": plan.service_ranges,
+            "dnsDomain": "cluster.local",
+        },
         "apiServer": {"certSANs": ["127.0.0.1", "localhost"]},
         "dns": {"imageTag": "v1.13.1"},
     }

@@ -9,7 +9,7 @@ from typing import Final
 
 from service.environment import process_environment
 from tests.cluster.cgroups import kill, remove_cgroups
-from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, NETWORK, Node
+from tests.cluster.plan import BESIDE, Family, Node
 
 _BRIDGE: Final = "bridge"
 _NAMES: Final = Path("/run/netns")
@@ -43,32 +43,51 @@ class ClusterError(Exception):
 
 def lay_network(nodes: Sequence[Node]) -> None:
     """Make the network namespaces and the bridge between them; no packet has a way out."""
+    families = nodes[0].families
     _ip("netns", "add", BESIDE)
     _inside(BESIDE, "link", "add", _BRIDGE, "type", "bridge")
-    _inside(BESIDE, "address", "add", f"{BESIDE_ADDRESS}/{NETWORK.prefixlen}", "dev", _BRIDGE)
     for link in ("lo", _BRIDGE):
         _inside(BESIDE, "link", "set", link, "up")
-    _set(BESIDE, "net.bridge.bridge-nf-call-iptables=0", f"net.ipv4.conf.{_BRIDGE}.route_localnet=1")
-    # The servers listen on the loopback of their namespace, where they see every client as their own machine.
-    nat = ("iptables", "-w", "-t", "nat", "-A")
-    arriving = ("PREROUTING", "-i", _BRIDGE, "-d", BESIDE_ADDRESS, "-p", "tcp", "-j", "DNAT", "--to", "127.0.0.1")
-    _in_network(BESIDE, *nat, *arriving)
-    _in_network(BESIDE, *nat, "INPUT", "-d", "127.0.0.1", "-p", "tcp", "-j", "SNAT", "--to", "127.0.0.1")
+    for family in families:
+        _give(BESIDE, _BRIDGE, family, family.beside)
+        _lead_to_loopback(family)
+    _set(BESIDE, "net.bridge.bridge-nf-call-iptables=0", "net.bridge.bridge-nf-call-ip6tables=0")
     for node in nodes:
         _plug_in(node)
     for node in nodes:
         for other in (BESIDE, *(one.name for one in nodes if one != node)):
-            _inside(other, "route", "add", node.pods, "via", node.address)
+            for pods, address in zip(node.pods, node.addresses, strict=True):
+                _inside(other, "route", "add", pods, "via", address)
+
+
+def _give(name: str, link: str, family: Family, address: str) -> None:
+    # Nobody else has the address, so that no time is lost for asking.
+    at_once = ("nodad",) if family.network.version == 6 else ()
+    _inside(name, "address", "add", f"{address}/{family.network.prefixlen}", "dev", link, *at_once)
+
+
+def _lead_to_loopback(family: Family) -> None:
+    """Lead callers to the loopback of the namespace, where servers see every client as their own machine.
+
+    The loopback of IPv6 takes no packets of others, so programs pass those on.
+    """
+    if family.network.version == 4:
+        _set(BESIDE, f"net.ipv4.conf.{_BRIDGE}.route_localnet=1")
+        nat = ("iptables", "-w", "-t", "nat", "-A")
+        arriving = ("PREROUTING", "-i", _BRIDGE, "-d", family.beside, "-p", "tcp", "-j", "DNAT", "--to", "127.0.0.1")
+        _in_network(BESIDE, *nat, *arriving)
+        _in_network(BESIDE, *nat, "INPUT", "-d", "127.0.0.1", "-p", "tcp", "-j", "SNAT", "--to", "127.0.0.1")
 
 
 def _plug_in(node: Node) -> None:
     _ip("netns", "add", node.name)
     _inside(node.name, "link", "add", "eth0", "type", "veth", "peer", "name", node.name, "netns", BESIDE)
     _inside(BESIDE, "link", "set", node.name, "master", _BRIDGE, "up")
-    _inside(node.name, "address", "add", f"{node.address}/{NETWORK.prefixlen}", "dev", "eth0")
     for link in ("lo", "eth0"):
         _inside(node.name, "link", "set", link, "up")
-    _set(node.name, "net.ipv4.ip_forward=1")
+    for family, address in zip(node.families, node.addresses, strict=True):
+        _give(node.name, "eth0", family, address)
+    _set(node.name, "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
 
 def cut_off(node: Node) -> None:

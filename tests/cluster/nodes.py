@@ -9,7 +9,7 @@ from tests.cluster.cgroups import make_cgroups
 from tests.cluster.kubeadm import node_kubeconfig, proxy_kubeconfig
 from tests.cluster.machines import boot, command_in, start, wait_for
 from tests.cluster.parts import built_folder
-from tests.cluster.plan import BESIDE_ADDRESS, DNS_ADDRESS, NODE_BYTES, PODS, REGISTRY, Node, Plan
+from tests.cluster.plan import NODE_BYTES, REGISTRY_PORT, Node, Plan
 
 _PATIENCE_S: Final = 60
 
@@ -31,11 +31,11 @@ root = "/run/node/containerd"
       SystemdCgroup = false
 """
 # Every name leads to the one registry there is.
-_REGISTRIES: Final = f"""
-[host."http://{REGISTRY}"]
+_REGISTRIES: Final = """
+[host."http://{beside}:{port}"]
   capabilities = ["pull", "resolve"]
 """
-_RESOLVERS: Final = f"nameserver {BESIDE_ADDRESS}\n"
+_RESOLVERS: Final = "nameserver {beside}\n"
 """Nothing listens there, so a name of the outside is unknown. An address of loopback would be CoreDNS itself."""
 
 
@@ -45,9 +45,10 @@ def start_node(plan: Plan, node: Node) -> None:
     (folder / "cni").mkdir(parents=True, exist_ok=True)
     (folder / "registries" / "_default").mkdir(parents=True, exist_ok=True)
     (folder / "cni" / "pods.conflist").write_text(json.dumps(_pod_network(node)), encoding="utf-8")
-    (folder / "registries" / "_default" / "hosts.toml").write_text(_REGISTRIES, encoding="utf-8")
+    registries = _REGISTRIES.format(beside=plan.beside, port=REGISTRY_PORT)
+    (folder / "registries" / "_default" / "hosts.toml").write_text(registries, encoding="utf-8")
     (folder / "containerd.toml").write_text(_CONTAINERD.format(folder=folder), encoding="utf-8")
-    (folder / "resolv.conf").write_text(_RESOLVERS, encoding="utf-8")
+    (folder / "resolv.conf").write_text(_RESOLVERS.format(beside=plan.families[0].beside), encoding="utf-8")
     boot(node.name, disk=folder / "disk", size=NODE_BYTES)
     run_on(plan, node, "containerd", "--config", folder / "containerd.toml")
 
@@ -57,7 +58,7 @@ def join_node(plan: Plan, node: Node) -> None:
     folder, kubernetes = plan.inside(node), built_folder("kubernetes", plan.build)
     kubelet_access, proxy_access = node_kubeconfig(plan, node), proxy_kubeconfig(plan)
     (folder / "kubelet.yaml").write_text(json.dumps(_kubelet(plan, node)), encoding="utf-8")
-    (folder / "proxy.yaml").write_text(json.dumps(_proxy(node, proxy_access)), encoding="utf-8")
+    (folder / "proxy.yaml").write_text(json.dumps(_proxy(plan, node, proxy_access)), encoding="utf-8")
     run_on(
         plan,
         node,
@@ -65,7 +66,7 @@ def join_node(plan: Plan, node: Node) -> None:
         f"--config={folder / 'kubelet.yaml'}",
         f"--kubeconfig={kubelet_access}",
         "--root-dir=/run/node/kubelet",
-        f"--node-ip={node.address}",
+        f"--node-ip={','.join(node.addresses)}",
         f"--hostname-override={node.name}",
     )
     run_on(
@@ -81,6 +82,7 @@ def enforce_policies(plan: Plan, node: Node) -> None:
         node,
         program,
         f"--kubeconfig={plan.certificates / 'super-admin.conf'}",
+        *_families(plan),
         *("--run-firewall=true", "--run-router=false", "--run-service-proxy=false"),
         f"--hostname-override={node.name}",
         *("--metrics-port=0", "--health-port=0"),
@@ -88,9 +90,16 @@ def enforce_policies(plan: Plan, node: Node) -> None:
     wait_for(lambda: _has_firewall(node), f"policies are not enforced on {node.name}", _PATIENCE_S)
 
 
+def _families(plan: Plan) -> list[str]:
+    versions = {family.network.version for family in plan.families}
+    own = [f"--enable-ipv{version}={str(version in versions).lower()}" for version in (4, 6)]
+    return [*own, f"--service-cluster-ip-range={plan.service_ranges}"]
+
+
 def _has_firewall(node: Node) -> bool:
-    command = command_in(node.name, "iptables", "-w", "-n", "-L", "KUBE-ROUTER-FORWARD")
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    programs = ["ip6tables" if family.network.version == 6 else "iptables" for family in node.families]
+    commands = [command_in(node.name, program, "-w", "-n", "-L", "KUBE-ROUTER-FORWARD") for program in programs]
+    return all(subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in commands)
 
 
 def run_on(plan: Plan, node: Node, program: str | Path, *arguments: str | Path) -> None:
@@ -111,8 +120,8 @@ def _has_socket(node: Node) -> bool:
 def _pod_network(node: Node) -> dict[str, object]:
     addresses = {
         "type": "host-local",
-        "ranges": [[{"subnet": node.pods}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
+        "ranges": [[{"subnet": pods}] for pods in node.pods],
+        "routes": [{"dst": family.everything} for family in node.families],
         "dataDir": "/run/node/cni",
     }
     # Pairs of links and no bridge, so that packets between pods of one node pass the firewall as well.
@@ -137,7 +146,7 @@ def _kubelet(plan: Plan, node: Node) -> dict[str, object]:
         "failCgroupV1": False,
         "failSwapOn": False,
         "oomScoreAdj": 0,
-        "clusterDNS": [DNS_ADDRESS],
+        "clusterDNS": [plan.dns],
         "clusterDomain": "cluster.local",
         "resolvConf": str(plan.inside(node) / "resolv.conf"),
         "podLogsDir": "/run/node/log/pods",
@@ -148,12 +157,12 @@ def _kubelet(plan: Plan, node: Node) -> dict[str, object]:
     }
 
 
-def _proxy(node: Node, access: Path) -> dict[str, object]:
+def _proxy(plan: Plan, node: Node, access: Path) -> dict[str, object]:
     return {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
-        "clusterCIDR": str(PODS),
+        "clusterCIDR": plan.pod_ranges,
         "hostnameOverride": node.name,
         "clientConnection": {"kubeconfig": str(access)},
         # The table of connections belongs to the whole machine, which keeps its limits.

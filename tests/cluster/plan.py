@@ -1,7 +1,7 @@
 """Names, addresses and folders of the cluster; nothing here touches the machine."""
 
-import ipaddress
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
@@ -11,15 +11,49 @@ KUBERNETES: Final = "v1.36.3"
 BESIDE: Final = "beside"
 """The machine beside the nodes: their bridge, the registry, the servers that Packyard uses, and the load."""
 
-NETWORK: Final = ipaddress.ip_network("198.18.0.0/16")
-"""The range for tests of network devices (RFC 2544); nothing outside this machine has such an address."""
 
-PODS: Final = ipaddress.ip_network("10.244.0.0/16")
-SERVICES: Final = ipaddress.ip_network("10.96.0.0/16")
-BESIDE_ADDRESS: Final = str(NETWORK[1])
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The addresses of one family: of the machines, of pods and of Services."""
+
+    network: IPv4Network | IPv6Network
+    pods: IPv4Network | IPv6Network
+    pods_of_node: int
+    """The length of the prefix of one node's pods."""
+
+    services: IPv4Network | IPv6Network
+
+    @property
+    def beside(self) -> str:
+        """The address of the machine beside the nodes."""
+        return str(self.network[1])
+
+    @property
+    def everything(self) -> str:
+        """The range of all addresses there are."""
+        return "::/0" if self.network.version == 6 else "0.0.0.0/0"
+
+
+IPV4: Final = Family(
+    # The range for tests of network devices (RFC 2544); nothing outside this machine has such an address.
+    IPv4Network("198.18.0.0/16"),
+    IPv4Network("10.244.0.0/16"),
+    24,
+    IPv4Network("10.96.0.0/16"),
+)
+IPV6: Final = Family(IPv6Network("fd98:18::/64"), IPv6Network("fd98:244::/56"), 64, IPv6Network("fd98:96::/112"))
+"""Ranges for use inside one site (RFC 4193)."""
+
+FAMILIES: Final = {"ipv4": (IPV4,), "ipv6": (IPV6,), "dual": (IPV4, IPV6)}
+"""The families of a cluster by its `FAMILY`, the first one first."""
+
+NETWORK: Final = IPV4.network
+SERVICES: Final = IPV4.services
+BESIDE_ADDRESS: Final = IPV4.beside
 DNS_ADDRESS: Final = str(SERVICES[10])
+"""Addresses for the cases that only a cluster of IPv4 runs."""
 
-REGISTRY: Final = f"{BESIDE_ADDRESS}:5000"
+REGISTRY_PORT: Final = 5000
 API_PORT: Final = 6443
 LOCAL_API_PORT: Final = 16443
 """The port of this machine's loopback that leads to the API server, for kubectl and Helm."""
@@ -46,11 +80,22 @@ RELEASE: Final = "yard"
 NAMESPACE: Final = "packyard"
 
 
+def in_url(address: str) -> str:
+    """Return an address in the form that URLs have."""
+    return f"[{address}]" if ":" in address else address
+
+
+def _subnet(network: IPv4Network | IPv6Network, length: int, number: int) -> IPv4Network | IPv6Network:
+    start = int(network.network_address) + (number << network.max_prefixlen - length)
+    return type(network)((start, length))
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One node; the first has the control plane, too."""
 
     number: int
+    families: tuple[Family, ...] = (IPV4,)
 
     @property
     def name(self) -> str:
@@ -59,13 +104,18 @@ class Node:
 
     @property
     def address(self) -> str:
-        """Its address at the bridge."""
-        return str(NETWORK[self.number + 1])
+        """Its address at the bridge, of the first family."""
+        return self.addresses[0]
 
     @property
-    def pods(self) -> str:
-        """The addresses of its pods."""
-        return str(list(PODS.subnets(new_prefix=24))[self.number])
+    def addresses(self) -> list[str]:
+        """Its addresses at the bridge, one of each family."""
+        return [str(family.network[self.number + 1]) for family in self.families]
+
+    @property
+    def pods(self) -> list[str]:
+        """The ranges of its pods, one of each family."""
+        return [str(_subnet(family.pods, family.pods_of_node, self.number)) for family in self.families]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +131,38 @@ class Plan:
     helm: int = 4
     """The major version of the Helm that the checks use."""
 
+    family: str = "ipv4"
+    """One of FAMILIES."""
+
     @property
     def nodes(self) -> list[Node]:
         """Its nodes, the one with the control plane first."""
-        return [Node(number) for number in range(1, self.count + 1)]
+        return [Node(number, self.families) for number in range(1, self.count + 1)]
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families of its addresses, the first one first."""
+        return FAMILIES[self.family]
+
+    @property
+    def beside(self) -> str:
+        """The address of the machine beside the nodes, in the form that URLs have."""
+        return in_url(self.families[0].beside)
+
+    @property
+    def pod_ranges(self) -> str:
+        """The addresses of all pods, with commas between the families."""
+        return ",".join(str(family.pods) for family in self.families)
+
+    @property
+    def service_ranges(self) -> str:
+        """The addresses of all Services, with commas between the families."""
+        return ",".join(str(family.services) for family in self.families)
+
+    @property
+    def dns(self) -> str:
+        """The address of the Service that resolves names."""
+        return str(self.families[0].services[10])
 
     @property
     def kubeconfig(self) -> Path:

@@ -9,11 +9,10 @@ from typing import Final
 
 from tests.cluster.machines import ClusterError, command_in, start, wait_for
 from tests.cluster.parts import IMAGES, ProgramImage, archive, build_pause, built_folder
-from tests.cluster.plan import BESIDE, Plan
+from tests.cluster.plan import BESIDE, REGISTRY_PORT, Plan
 from tests.support.paths import ROOT
 
-_PORT: Final = 5000
-LOCAL: Final = f"127.0.0.1:{_PORT}"
+LOCAL: Final = f"127.0.0.1:{REGISTRY_PORT}"
 """The registry, as programs beside the nodes reach it."""
 
 _PATIENCE_S: Final = 30
@@ -27,7 +26,7 @@ def start_registry(plan: Plan) -> None:
     """Start the registry beside the nodes, and push the images of the parts that it lacks."""
     settings = plan.folder / "registry.yaml"
     storage = f"storage: {{filesystem: {{rootdirectory: {plan.build / 'registry'}}}, delete: {{enabled: true}}}}"
-    settings.write_text(f'version: 0.1\n{storage}\nhttp: {{addr: ":{_PORT}"}}\n', encoding="utf-8")
+    settings.write_text(f'version: 0.1\n{storage}\nhttp: {{addr: ":{REGISTRY_PORT}"}}\n', encoding="utf-8")
     start(command_in(BESIDE, "docker-registry", "serve", settings), plan.logs / "registry.log")
     wait_for(_serves, "the registry does not answer", _PATIENCE_S)
     for image in IMAGES:

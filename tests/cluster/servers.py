@@ -1,6 +1,7 @@
-"""PostgreSQL, RabbitMQ and an S3 beside the cluster; `python -m tests.cluster.servers FOLDER` runs until it is killed.
+"""PostgreSQL, RabbitMQ and an S3 beside the cluster.
 
-Their data lies in FOLDER. servers.json has their addresses as pods reach them.
+`python -m tests.cluster.servers FOLDER HOST` runs until it is killed. Their data lies in FOLDER. servers.json has their
+addresses as pods reach them, at HOST.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from service import event_loop
-from tests.cluster.plan import BESIDE_ADDRESS, SERVER_PORTS
+from tests.cluster.plan import FAMILIES, SERVER_PORTS, in_url
 from tests.support.seaweed import ADMIN, SeaweedFS
 from workers.stack.files import write_private
 from workers.stack.postgres import Postgres
@@ -44,7 +45,7 @@ def prepare(folder: Path) -> None:
     write_private(folder / "stack.json", json.dumps({"ports": SERVER_PORTS, "secrets": {}}))
 
 
-async def _run(folder: Path) -> None:
+async def _run(folder: Path, host: str) -> None:
     state = StackState(folder / "stack.json")
     postgres, rabbitmq, seaweed = (
         Postgres(folder, state, durable=False),
@@ -55,10 +56,10 @@ async def _run(folder: Path) -> None:
         for server in (postgres, rabbitmq, seaweed):
             group.create_task(server.start())
     addresses = Addresses(
-        database=_seen(postgres.url()),
-        broker=_seen(rabbitmq.url()),
-        management=_seen(rabbitmq.management_url),
-        s3=_seen(seaweed.endpoint),
+        database=_seen(postgres.url(), host),
+        broker=_seen(rabbitmq.url(), host),
+        management=_seen(rabbitmq.management_url, host),
+        s3=_seen(seaweed.endpoint, host),
         s3_key=ADMIN,
         s3_secret=seaweed.secret(ADMIN),
         filer=seaweed.filer_url,
@@ -67,9 +68,16 @@ async def _run(folder: Path) -> None:
     await asyncio.Event().wait()
 
 
-def _seen(address: str) -> str:
-    return address.replace(LOOPBACK, BESIDE_ADDRESS, 1)
+def _seen(address: str, host: str) -> str:
+    return address.replace(LOOPBACK, host, 1)
+
+
+def local(address: str) -> str:
+    """Return the address of a server as programs beside the cluster reach it."""
+    for families in FAMILIES.values():
+        address = address.replace(in_url(families[0].beside), LOOPBACK)
+    return address
 
 
 if __name__ == "__main__":
-    event_loop.run(_run(Path(sys.argv[1])))
+    event_loop.run(_run(Path(sys.argv[1]), sys.argv[2]))

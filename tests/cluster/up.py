@@ -28,7 +28,7 @@ from tests.cluster.machines import (
 )
 from tests.cluster.nodes import await_containerd, enforce_policies, join_node, start_node
 from tests.cluster.parts import build_part, build_pause, part_names
-from tests.cluster.plan import API_PORT, BESIDE, LOCAL_API_PORT, Plan
+from tests.cluster.plan import API_PORT, BESIDE, LOCAL_API_PORT, SERVER_PORTS, Plan
 from tests.cluster.registry import push_packyard, start_registry
 from tests.cluster.servers import prepare
 from tests.support.paths import ROOT
@@ -36,6 +36,7 @@ from tests.support.paths import ROOT
 _LOCK: Final = Path("/run/packyard-cluster.lock")
 _RUNNING: Final = Path("/run/packyard-cluster.json")
 _PATIENCE_S: Final = 90
+_FORWARD: Final = ("env", f"--chdir={ROOT}", sys.executable, "-m", "tests.cluster.forward")
 _MADE: Final = ("nodes", "certificates", "authorities", "logs", "servers", "kubeconfig", "registry.yaml")
 _PROGRAMS: Final = (
     *("containerd", "runc", "docker-registry", "skopeo", "buildah", "mmdebstrap"),
@@ -95,15 +96,16 @@ def _start_machines(plan: Plan) -> None:
     prepare(plan.folder / "servers")
     lay_network(plan.nodes)
     boot(BESIDE)
-    servers: list[str | Path] = [sys.executable, "-m", "tests.cluster.servers", plan.folder / "servers"]
+    servers: list[str | Path] = [sys.executable, "-m", "tests.cluster.servers", plan.folder / "servers", plan.beside]
     start(command_in(BESIDE, "env", f"--chdir={ROOT}", *servers), plan.logs / "servers.log")
+    _pass_on_to_servers(plan)
     start_registry(plan)
     make_certificates(plan)
     for node in plan.nodes:
         start_node(plan, node)
     first = plan.nodes[0]
-    port, target = str(LOCAL_API_PORT), (f"/run/netns/{first.name}", first.address, str(API_PORT))
-    forward = ["env", f"--chdir={ROOT}", sys.executable, "-m", "tests.cluster.forward", port, *target]
+    target = (f"/run/netns/{first.name}", first.address, str(API_PORT))
+    forward = (*_FORWARD, "127.0.0.1", str(LOCAL_API_PORT), *target)
     start(command_beside_network(first.name, *forward), plan.logs / "forward.log")
     start_control_plane(plan)
     for node in plan.nodes:
@@ -115,6 +117,15 @@ def _start_machines(plan: Plan) -> None:
         for node in plan.nodes:
             enforce_policies(plan, node)
     wait_for((plan.folder / "servers" / "servers.json").exists, "the servers do not answer", _PATIENCE_S)
+
+
+def _pass_on_to_servers(plan: Plan) -> None:
+    """Pass on from the address of IPv6 beside the nodes to the servers, which listen on the loopback of IPv4."""
+    host = plan.families[0].beside
+    if ":" in host:
+        for port in map(str, SERVER_PORTS.values()):
+            forward = (*_FORWARD, host, port, "/proc/self/ns/net", "127.0.0.1", port)
+            start(command_in(BESIDE, *forward), plan.logs / f"forward-{port}.log")
 
 
 def _end(plan: Plan) -> None:

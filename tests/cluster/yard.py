@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from tests.cluster.control import kubectl
 from tests.cluster.machines import ClusterError
 from tests.cluster.parts import HELM_3, built_folder
-from tests.cluster.plan import BESIDE_ADDRESS, IMAGE, NAMESPACE, RELEASE, SERVER_PORTS, Plan
+from tests.cluster.plan import IMAGE, NAMESPACE, RELEASE, SERVER_PORTS, Plan, in_url
 from tests.cluster.servers import Addresses
 from tests.support.chart import CHART, CHECKERS
 from tests.support.paths import ROOT
@@ -66,7 +66,7 @@ def small_values(plan: Plan, tag: str, place: Place = HOME) -> dict[str, Any]:
         "database": {"url": database},
         "broker": {"url": broker, "managementUrl": f"{found.management}/{place.vhost}"},
         "storage": {"url": f"s3://{BUCKET}/{place.prefix}", "existingClaim": "", "credentialsSecret": "storage"},
-        "settings": {"STORAGE_ENDPOINT": f"http://{BESIDE_ADDRESS}:{s3_port}", "STORAGE_REGION": "us-east-1"},
+        "settings": {"STORAGE_ENDPOINT": f"http://{plan.beside}:{s3_port}", "STORAGE_REGION": "us-east-1"},
         "directory": {"existingSecret": "directory"},
         "networkPolicy": {"storage": {"ports": [s3_port]}},
     }
@@ -134,14 +134,19 @@ def expose(plan: Plan, place: Place = HOME) -> None:
     """Open a port of every node to the API, as a load balancer would use it."""
     labels = {"app.kubernetes.io/instance": RELEASE, "app.kubernetes.io/component": "api"}
     ports = [{"port": 80, "targetPort": "http", "nodePort": place.port}]
-    spec = {"type": "NodePort", "selector": labels, "ports": ports}
+    spec = {"type": "NodePort", "selector": labels, "ports": ports, "ipFamilyPolicy": "PreferDualStack"}
     metadata = {"name": "from-beside", "namespace": place.namespace}
     apply(plan, [{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}])
 
 
 def address(plan: Plan, place: Place = HOME) -> str:
-    """Return where clients beside the cluster reach the API: a port of the first node."""
-    return f"http://{plan.nodes[0].address}:{place.port}"
+    """Return where clients beside the cluster reach the API: a port of the first node, by its first family."""
+    return addresses(plan, place)[0]
+
+
+def addresses(plan: Plan, place: Place = HOME) -> list[str]:
+    """Return the same for each family."""
+    return [f"http://{in_url(found)}:{place.port}" for found in plan.nodes[0].addresses]
 
 
 def _secret(namespace: str, name: str, values: Mapping[str, str]) -> dict[str, Any]:

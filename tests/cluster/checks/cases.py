@@ -12,7 +12,7 @@ from typing import Any, Final
 from tests.cluster import yard
 from tests.cluster.checks.beside import call_api
 from tests.cluster.checks.load import BEGUN
-from tests.cluster.checks.report import Counts, Outcome
+from tests.cluster.checks.report import Counts, Outcome, total
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in, wait_for
 from tests.cluster.plan import BESIDE, RELEASE, Node, Plan
@@ -54,10 +54,11 @@ class RunningLoad:
 
 
 @contextmanager
-def load(plan: Plan, place: Place = HOME) -> Iterator[RunningLoad]:
+def load(plan: Plan, place: Place = HOME, *, address: str = "") -> Iterator[RunningLoad]:
     """Let clients beside the cluster upload and delete while the block runs, and for some seconds before and after."""
     filer = Addresses.read(plan.folder / "servers").filer
-    program = [sys.executable, "-m", "tests.cluster.checks.load_beside", yard.address(plan, place), filer, place.prefix]
+    where = (address or yard.address(plan, place), filer, place.prefix)
+    program = [sys.executable, "-m", "tests.cluster.checks.load_beside", *where]
     command = command_in(BESIDE, "env", f"--chdir={ROOT}", *program)
     with playing(command, plan.logs / f"load-{place.namespace}.log") as running:
         yield running
@@ -106,11 +107,16 @@ def left_objects(plan: Plan, place: Place = HOME) -> list[str]:
 
 
 def delete(plan: Plan) -> Outcome:
-    """Upload and delete for some seconds."""
+    """Upload and delete for some seconds, by an address of each family that the cluster has."""
     began = time.monotonic()
-    with load(plan) as running:
-        time.sleep(_WARM_S)
-    return outcome("delete", began, running.counts)
+    counts = []
+    for address in yard.addresses(plan):
+        with load(plan, address=address) as running:
+            time.sleep(_WARM_S)
+        counts.append(running.counts)
+    found = len(get(plan, "-n", HOME.namespace, "service", f"{RELEASE}-packyard-api")["spec"]["clusterIPs"])
+    problems = [f"the Service has {found} families, the cluster {len(counts)}"] * (found != len(counts))
+    return outcome("delete", began, total(counts), problems=problems)
 
 
 def roll_out(plan: Plan) -> Outcome:

@@ -51,7 +51,11 @@ CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "outside": call_from_outside,
     "guide": follow_guide,
 }
-VARIANTS: Final[Mapping[str, Sequence[str]]] = {"Helm 3": ("install", "rollout", "modes")}
+VARIANTS: Final[Mapping[str, Sequence[str]]] = {
+    "Helm 3": ("install", "rollout", "modes"),
+    "IPv6": ("install", "delete"),
+    "dual-stack": ("install", "delete"),
+}
 """Runs of their own, with the cases that belong to them; those have rows of their own in the report."""
 
 _QUICK: Final = ("install", "delete", "rollout", "drain")
@@ -78,8 +82,9 @@ def run_checks(plan: Plan, only: str) -> int:
 
 
 def variant_of(plan: Plan) -> str:
-    """Return the name of a run with another Helm; an empty text for the usual run."""
-    return "Helm 3" if plan.helm == 3 else ""
+    """Return the name of a run with another Helm or other addresses; an empty text for the usual run."""
+    names = {"ipv6": "IPv6", "dual": "dual-stack"}
+    return "Helm 3" if plan.helm == 3 else names.get(plan.family, "")
 
 
 def merged(earlier: Sequence[Outcome], outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -67,6 +67,16 @@ class Counts:
         return broken + ["no deletion was accepted"] * (not self.accepted)
 
 
+def total(counts: Sequence[Counts]) -> Counts:
+    """Return the counts of loads that ran one after the other."""
+    return Counts(
+        **{name: sum(getattr(one, name) for one in counts) for name in _COUNTS},
+        longest_gap_s=max(one.longest_gap_s for one in counts),
+        longest_event_gap_s=max(one.longest_event_gap_s for one in counts),
+        failures=[failure for one in counts for failure in one.failures],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A case: its seconds, the counts of its load if it had one, and what was wrong."""

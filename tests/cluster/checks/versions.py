@@ -9,10 +9,9 @@ from tests.cluster.checks.report import UNTESTED
 from tests.cluster.control import kubectl
 from tests.cluster.machines import command_in
 from tests.cluster.parts import built_folder, pinned_version
-from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, Plan
-from tests.cluster.servers import Addresses
+from tests.cluster.plan import BESIDE, Plan
+from tests.cluster.servers import Addresses, local
 from workers.stack.postgres import find_programs
-from workers.stack.state import LOOPBACK
 
 _PINNED: Final = {
     "KEDA": ("keda", "github.com/kedacore/keda/v2"),
@@ -30,7 +29,7 @@ _HELM: Final = {3: "Helm 3", 4: "Helm"}
 def versions(plan: Plan) -> dict[str, str]:
     """Return what runs in the cluster and beside it, by name."""
     server = json.loads(kubectl(plan, "version", "-o", "json"))["serverVersion"]["gitVersion"]
-    management = Addresses.read(plan.folder / "servers").management.replace(BESIDE_ADDRESS, LOOPBACK)
+    management = local(Addresses.read(plan.folder / "servers").management)
     overview = json.loads(_printed(*command_in(BESIDE, "curl", "-sf", f"{management}/api/overview")))
     postgres = _printed(str(find_programs() / "postgres"), "--version").split()[-1]
     found = {

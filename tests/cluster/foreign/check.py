@@ -88,10 +88,25 @@ def _run(target: Target, name: str) -> Outcome:
     try:
         found = _CASES[name](target)
     except ClusterError as error:
-        found = Outcome(name, round(time.monotonic() - began, 1), problems=[str(error)])
+        seen = _keep_sight(target, name)
+        found = Outcome(name, round(time.monotonic() - began, 1), problems=[f"{error}; see {seen}"])
     sys.stdout.write(f"{'; '.join(found.problems) or 'passed'}\n")
     sys.stdout.flush()
     return found
+
+
+def _keep_sight(target: Target, name: str) -> Path:
+    """Write down the pods and events of the namespace, which goes at the end."""
+    file = target.logs / f"{target.namespace}-{name}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    asked = (("get", "pods", "-o", "wide"), ("get", "events", "--sort-by=.lastTimestamp"), ("describe", "pods"))
+    with file.open("w", encoding="utf-8") as written:
+        for arguments in asked:
+            try:
+                written.write(f"{target.kubectl(*arguments)}\n")
+            except ClusterError as error:
+                written.write(f"{error}\n")
+    return file
 
 
 def _versions(target: Target) -> dict[str, str]:
