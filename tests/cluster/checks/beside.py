@@ -65,6 +65,27 @@ def call_api(plan: Plan, method: str, path: str, content: str = "", place: Place
     return _run("curl", *options, *body, f"{yard.address(plan, place)}/api/v4{path}", text=content)
 
 
+def unreadable_files(plan: Plan) -> list[str]:
+    """Return the files of the load that are listed, and whose bytes are not all there."""
+    listed = call_api(
+        plan, "GET", "/projects/100/packages?package_name=load&per_page=100&order_by=created_at&sort=desc"
+    )
+    found = []
+    for package in json.loads(listed):
+        for file in json.loads(call_api(plan, "GET", f"/projects/100/packages/{package['id']}/package_files")):
+            path = f"/projects/100/packages/generic/{package['name']}/{package['version']}/{file['file_name']}"
+            size = _downloaded_bytes(plan, path)
+            found += [f"{path}: {size} of {file['size']} bytes"] * (size != file["size"])
+    return found
+
+
+def _downloaded_bytes(plan: Plan, path: str) -> int:
+    options = ("--silent", "--location", "--header", "PRIVATE-TOKEN: maintainer-token", "--output", "/dev/null")
+    shown = ("--write-out", "%{http_code} %{size_download}")
+    status, size = _run("curl", *options, *shown, f"{yard.address(plan)}/api/v4{path}").split()
+    return int(size) if status == "200" else -int(status)
+
+
 def _run(*command: str, text: str = "") -> str:
     done = subprocess.run(command_in(BESIDE, *command), input=text, capture_output=True, text=True, check=False)
     if done.returncode:

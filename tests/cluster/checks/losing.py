@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tests.cluster.cgroups import kill, pids_of_container
+from tests.cluster.checks.beside import unreadable_files
 from tests.cluster.checks.cases import await_ready, load, own_pods
-from tests.cluster.checks.report import Outcome
+from tests.cluster.checks.report import Counts, Outcome
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in, cut_off, join_again, wait_for
 from tests.cluster.plan import NAMESPACE, Node, Plan
@@ -42,7 +43,7 @@ def lose_node(plan: Plan) -> Outcome:
         wait_for(lambda: _is_ready(plan, lost), f"{lost.name} is not Ready again", _NOTICED_S)
         await_ready(plan)
     counts = running.counts
-    problems = [problem for problem in counts.problems if "requests failed" not in problem]
+    problems = _problems(plan, counts)
     if counts.longest_event_gap_s > _TAKEOVER_S:
         problems.append(f"no event for {counts.longest_event_gap_s:.0f} s, over {_TAKEOVER_S} s")
     figures: dict[str, float | str] = {
@@ -65,7 +66,7 @@ def kill_pods(plan: Plan) -> Outcome:
                 time.sleep(_BETWEEN_S)
         await_ready(plan)
     counts = running.counts
-    problems = [problem for problem in counts.problems if "requests failed" not in problem]
+    problems = _problems(plan, counts)
     figures: dict[str, float | str] = {"containers killed": killed, "requests cut": counts.failed}
     return Outcome("kill-pods", round(time.monotonic() - began, 1), counts, figures, problems)
 
@@ -89,9 +90,15 @@ def fill_disk(plan: Plan) -> Outcome:
         evicted = len(kubectl(plan, "-n", NAMESPACE, "get", "pods", *chosen).split())
         kubectl(plan, "-n", NAMESPACE, "delete", "pods", "--field-selector=status.phase=Failed")
     counts = running.counts
-    problems = [problem for problem in counts.problems if "requests failed" not in problem]
+    problems = _problems(plan, counts)
     figures: dict[str, float | str] = {"moved after s": round(moved), "evicted": evicted, "requests cut": counts.failed}
     return Outcome("fill-disk", round(time.monotonic() - began, 1), counts, figures, problems)
+
+
+def _problems(plan: Plan, counts: Counts) -> list[str]:
+    """Return what was lost; a request that was cut is none, but may leave no file that is listed in part."""
+    lost = [problem for problem in counts.problems if "requests failed" not in problem]
+    return lost + [f"a file is listed without its bytes: {file}" for file in unreadable_files(plan)]
 
 
 def _running_on(plan: Plan, node: Node) -> list[str]:
