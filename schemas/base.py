@@ -21,3 +21,6 @@ class Query(BaseModel):
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset()
     """Parameters that GitLab does not know here, and therefore does not read."""
+
+    names_rules: ClassVar[bool] = False
+    """Whether a refusal also gives the rule of a wrong parameter; GitLab's own sentences have none."""

@@ -105,6 +105,12 @@ class UnauthorizedError(RefusedError):
     text = "401 Unauthorized"
 
 
+class WaitingNeedsTokenError(UnauthorizedError):
+    """An anonymous caller wants to wait for events, or to stream them."""
+
+    text = "401 Unauthorized: to wait for events or to stream them takes a token"
+
+
 class TokenExpiredError(RefusedError):
     """The token was good once."""
 

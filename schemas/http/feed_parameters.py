@@ -20,6 +20,7 @@ _LARGEST: Final = 2**63 - 1
 
 _TOPICS: Final = {name: event.topic() for event in EVENTS for name in (event.topic(), event.type_name())}
 """Both names of each type: `package.destroyed` and the one of its CloudEvents."""
+_KNOWN: Final = ", ".join(sorted(event.topic() for event in EVENTS))
 
 
 def _read_types(value: object) -> object:
@@ -29,7 +30,7 @@ def _read_types(value: object) -> object:
     if not names:
         return None
     if any(name not in _TOPICS for name in names):
-        raise PydanticCustomError("outside_list", "should be types of events")
+        raise PydanticCustomError("outside_list", "{names}, with commas between them", {"names": _KNOWN})
     return frozenset(_TOPICS[name] for name in names)
 
 
@@ -72,6 +73,7 @@ class FeedReading(Query):
     """Parameters of a feed of events."""
 
     beyond_gitlab: ClassVar[frozenset[str]] = frozenset({"after", "wait", "types", "package_type", "limit"})
+    names_rules: ClassVar[bool] = True
 
     after: Annotated[
         Annotated[Integer, Field(ge=0, le=_LARGEST)] | None,

@@ -15,7 +15,7 @@ from service.feed.log import FeedEvent, WantedEvents
 from service.feed.tail import FeedTail
 from service.http.keys import CONTEXT
 from service.infra.postgres.database import Database
-from service.refusals import RefusedError, TooManyRequestsError
+from service.refusals import BadParametersError, RefusedError, TooManyRequestsError
 
 TAIL: Final = web.AppKey("tail", FeedTail)
 """The end of the feed, which all requests that wait share."""
@@ -67,9 +67,17 @@ def one_more_waits(request: web.Request, owner: str) -> Iterator[None]:
 
 
 def last_event_id(request: web.Request) -> int | None:
-    """Return the number of the last event that a client has which connects again."""
+    """Return the number of the last event that a client has which connects again.
+
+    Raises:
+        BadParametersError: the header field is no number; a stream from now would hide that events are missing.
+    """
     last = request.headers.get("Last-Event-ID", "")
-    return int(last) if last.isascii() and last.isdigit() and len(last) <= SEQUENCE_DIGITS else None
+    if not last:
+        return None
+    if not (last.isascii() and last.isdigit() and len(last) <= SEQUENCE_DIGITS):
+        raise BadParametersError(f"Last-Event-ID is invalid: it should be a number of at most {SEQUENCE_DIGITS} digits")
+    return int(last)
 
 
 class EventStream:

@@ -62,7 +62,7 @@ def read_request(
     try:
         query = kind.model_validate(values)
     except ValidationError as error:
-        wrong = _wrong_keys(error)
+        wrong = _wrong_keys(error, names_rules=kind.names_rules)
     fields = kind.model_fields if request.query else {}
     unreadable = [name for name in fields if _is_unreadable(request, kind, name, values.get(name, ""))]
     wrong |= dict.fromkeys(unreadable, _UNREADABLE)
@@ -123,9 +123,13 @@ def read_unmodified_since(request: web.Request) -> datetime | None:
     return None
 
 
-def _wrong_keys(error: ValidationError) -> dict[str, str]:
+def _wrong_keys(error: ValidationError, *, names_rules: bool = False) -> dict[str, str]:
     problems = [problem for problem in error.errors() if problem["loc"]]
-    return {str(problem["loc"][0]): _SENTENCES.get(problem["type"], _UNREADABLE) for problem in problems}
+    wrong = {str(problem["loc"][0]): _SENTENCES.get(problem["type"], _UNREADABLE) for problem in problems}
+    if names_rules:
+        rules = {str(problem["loc"][0]): problem["msg"].removeprefix("Input should be ") for problem in problems}
+        wrong = {name: f"{sentence}: it should be {rules[name]}" for name, sentence in wrong.items()}
+    return wrong
 
 
 def _values(request: web.Request, kind: type[Query]) -> dict[str, str]:

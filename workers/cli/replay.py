@@ -46,11 +46,14 @@ def replay(*, queue: str, since: datetime | None, after: int | None, patterns: t
     if (since is None) == (after is None):
         raise click.UsageError("give either --since or --after")
     settings = command_settings({"database_url", "broker_url"})
+    if since is not None and since < datetime.now(UTC) - settings.event_retention:
+        click.echo("older events than PACKYARD_EVENT_RETENTION says may be gone, and are left out then", err=True)
     sent = _Sent()
     try:
         run_process(lambda stop: until_stopped(stop, _replay(settings, _Replay(queue, since, after, patterns), sent)))
     finally:
-        click.echo(sent.summary(queue))
+        if sent.last or sent.is_whole:
+            click.echo(sent.summary(queue))
 
 
 class _Replay:
@@ -84,6 +87,7 @@ class _Sent:
     def __init__(self) -> None:
         self.count = 0
         self.last = 0
+        self.is_whole = False
 
     def summary(self, queue: str) -> str:
         """Return the line that a user gets in the end."""
@@ -105,6 +109,7 @@ async def _replay(settings: Settings, wanted: _Replay, sent: _Sent) -> None:
                         chosen = [e for e in batch if any(matches(pattern, e.routing_key) for pattern in patterns)]
                         await publisher.publish(chosen)
                         sent.count, sent.last = sent.count + len(chosen), batch[-1].sequence
+                sent.is_whole = True
     except FeedMovedOnError as error:
         raise StartError(error.text.format(*error.args)) from None
     except BrokerUnavailableError as error:

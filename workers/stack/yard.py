@@ -20,7 +20,8 @@ from workers.stack.reporter import Reporter
 
 PROCESSES: Final = ("serve", "relay", "work", "schedule", "deliver")
 
-_READY_S: Final = 30
+_READY_S: Final = 120
+"""A start takes two seconds on an idle machine, and over thirty on one that compiles."""
 _PAUSES_S: Final = (1, 1, 2, 3, 5)
 _SETTLED_S: Final = 60
 

@@ -22,7 +22,7 @@ from service.http.parameters import read_query
 from service.http.places import PlaceRoutes, RoutePlace, of_group, of_project
 from service.http.visits import caller_visit, group_visit, project_visit
 from service.infra.postgres.database import Connection
-from service.refusals import FeedMovedOnError, UnauthorizedError
+from service.refusals import FeedMovedOnError, WaitingNeedsTokenError
 
 routes = Routes("Events", carriers=PERSONAL)
 
@@ -73,7 +73,7 @@ async def list_place_events(request: web.Request, visit: _Visit) -> web.StreamRe
         query = read_query(request, FeedReading)
         wanted = WantedEvents(query.types, query.package_type)
         if caller.credential is None and (streams or query.wait):
-            raise UnauthorizedError
+            raise WaitingNeedsTokenError
         after = await _begin(request, connection, query, streams=streams)
         part = await _read(connection, audience, after, wanted, limit=0 if streams else query.limit)
     if streams:

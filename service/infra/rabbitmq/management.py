@@ -74,7 +74,7 @@ async def bound_patterns(management: Management, queue: str) -> list[str]:
     async with opened(management) as session:
         found = [binding["routing_key"] for binding in await (await session.get(place)).json()]
     if not found:
-        raise StartError(f"queue {queue}: is not bound to the events; give --pattern")
+        raise StartError(f"queue {queue}: does not exist, or is not bound to the events; give --pattern")
     return found
 
 

@@ -99,7 +99,10 @@ class Subscribers:
         patterns = scope.patterns(topics)
         async with opened(self._management) as session:
             if await _found(session, f"/api/users/{quoted(user)}"):
-                raise StartError(f"subscriber {name}: is there already; remove it first")
+                removal = f"`packyard subscribers remove {name} --yes`"
+                raise StartError(
+                    f"subscriber {name}: is there already; {removal} removes it, with the events that wait"
+                )
             await session.put(f"/api/policies/{vhost}/{_POLICY}", json=dict(POLICIES[_POLICY]))
             await session.put(f"/api/queues/{vhost}/{queue}", json=_QUORUM)
             for pattern in patterns:

@@ -140,8 +140,23 @@ async def test_a_number_that_the_feed_does_not_have_is_gone(filled: Context, cli
     assert _numbers((await _read(client, _PUBLIC))[0]) == _numbers((await _read(client, _PUBLIC, after=2))[0]) == [3]
 
 
+async def test_a_wrong_parameter_is_refused_with_its_rule(filled: Context, client: Client) -> None:
+    async def error(header: str = "", **parameters: str) -> str:
+        headers = {**_STREAM, **_by("guest"), "Last-Event-ID": header} if header else {}
+        answer = await client.get(_PUBLIC, params=parameters, headers=headers)
+        assert answer.status == 400
+        return str((await answer.json())["error"])
+
+    assert await error(after="-1") == "after is invalid: it should be greater than or equal to 0"
+    assert await error(limit="5000") == "limit is invalid: it should be less than or equal to 1000"
+    assert "package.destroyed, " in await error(types="package.exploded")
+    assert "it should be 'maven', " in await error(package_type="cobol")
+    assert await error("banana") == "Last-Event-ID is invalid: it should be a number of at most 20 digits"
+
+
 async def test_only_a_known_caller_waits_and_a_waiting_one_holds_no_connection(filled: Context, client: Client) -> None:
-    assert (await client.get(_PUBLIC, params={"wait": "1"})).status == 401
+    refused = await client.get(_PUBLIC, params={"wait": "1"})
+    assert (refused.status, (await refused.json())["message"].endswith("takes a token")) == (401, True)
     assert (await client.get(_PUBLIC, headers=_STREAM)).status == 401
     assert await _read(client, _PUBLIC, "guest", wait=1) == ([], 0)
 
