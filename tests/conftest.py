@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Final
 
+import hypothesis
 import pytest
 
 from service.context import Context, open_context
@@ -19,6 +20,10 @@ from tests.support.servers import (
     postgres_log,
     servers_of_run,
 )
+
+# A busy machine is no failure: no example of hypothesis has a limit of time.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 _MARKED_FOLDERS: Final = (
     "integration",
