@@ -42,7 +42,7 @@ def upgrade(plan: Plan) -> Outcome:
     try:
         return _upgrade_and_back(plan, tree, earlier, current)
     finally:
-        kubectl(plan, "delete", "namespace", _PLACE.namespace, "--timeout=150s")
+        kubectl(plan, "delete", "namespace", _PLACE.namespace, "--wait=false")
 
 
 def _upgrade_and_back(plan: Plan, tree: Path, earlier: str, current: str) -> Outcome:
