@@ -98,7 +98,7 @@ def _problems(answer: str) -> list[str]:
         kind, subject = event["type"], event["subject"]
     except (ValueError, KeyError, TypeError):
         return [f"the last line does not answer with one event: {answer.strip()[:200]}"]
-    return [f"the event is {kind} of {subject}"] * (not kind.endswith("package.destroyed"))
+    return [f"the event is {kind} of {subject}"] * ("package.destroyed" not in kind)
 
 
 def _offer_volumes(plan: Plan) -> None:

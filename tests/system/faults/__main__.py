@@ -7,6 +7,7 @@ import sys
 from rich.console import Console
 
 from service import event_loop
+from tests.system.faults.failover.left_out import LeftOut
 from tests.system.faults.failover.run import run_failovers
 from tests.system.faults.network import enter, why_not
 from tests.system.faults.run import Plan, Verdict, run
@@ -24,7 +25,9 @@ def main() -> int:
     parser.add_argument("--silence", type=float, default=80, help="seconds for which each server falls silent; 0: none")
     parser.add_argument("--servers", choices=("single", "cluster"), default="single", help="cluster: they fail over")
     parser.add_argument(
-        "--without", default="", help="settings of a cluster to leave out: synchronous_standby_names,pause_minority"
+        "--without",
+        default="",
+        help=f"settings of a cluster to leave out, with commas between them: {', '.join(LeftOut)}",
     )
     options = parser.parse_args()
     enter("tests.system.faults", sys.argv[1:])
@@ -37,7 +40,8 @@ def main() -> int:
         settling_seconds=300,
     )
     if options.servers == "cluster":
-        verdict = event_loop.run(run_failovers(plan, frozenset(filter(None, options.without.split(",")))))
+        without = frozenset(map(LeftOut, filter(None, options.without.split(","))))
+        verdict = event_loop.run(run_failovers(plan, without))
         return int(any(verdict.breaches.values()) or bool(verdict.surprises))
     verdict = event_loop.run(run(plan)) if plan.deletions else Verdict(0, {}, [])
     silent = _silences(options.silence)

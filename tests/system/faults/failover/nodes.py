@@ -10,20 +10,23 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from schemas.messages.topology import QUEUES
-from workers.stack.rabbitmq import RabbitMQ
+from tests.system.faults.failover.left_out import LeftOut
+from workers.stack.rabbitmq import RabbitMQ, find_server
 from workers.stack.state import StackState
 
 _COUNT: Final = 3
 _PATIENCE_S: Final = 120
 _GLANCE_S: Final = 0.5
 _ANSWER_S: Final = aiohttp.ClientTimeout(total=10)
+_CUT_OFF: Final = "net_kernel:allow([node()]), [erlang:disconnect_node(Node) || Node <- nodes()]."
 
 
 class Nodes:
     """The nodes; each is killed and started by itself."""
 
-    def __init__(self, folder: Path, *, pauses_minority: bool) -> None:
-        """Keep all below *folder*; without *pauses_minority* a node that sees no other one continues."""
+    def __init__(self, folder: Path, left_out: frozenset[LeftOut] = frozenset()) -> None:
+        """Keep all below *folder*."""
+        self._copies = 1 if LeftOut.QUORUM_SIZE in left_out else _COUNT
         state, settings = StackState(folder / "nodes.json"), dict[str, str]()
         self.all: Final = [
             RabbitMQ(folder, state, name=f"rabbitmq-{number}", settings=settings) for number in range(1, _COUNT + 1)
@@ -34,7 +37,7 @@ class Nodes:
                 f"cluster_formation.classic_config.nodes.{number}": node.node
                 for number, node in enumerate(self.all, start=1)
             },
-            "cluster_partition_handling": "pause_minority" if pauses_minority else "ignore",
+            "cluster_partition_handling": "ignore" if LeftOut.PAUSE in left_out else "pause_minority",
         }
         for node in self.all[1:]:
             node.epmd = self.all[0].epmd
@@ -59,8 +62,18 @@ class Nodes:
         """Kill one with -9; the port mapper of all lives on."""
         await node.child.kill()
 
+    async def cut_off(self, node: RabbitMQ) -> None:
+        """Let a node see no other one until it is killed; clients still reach it."""
+        await _command(node, "rabbitmqctl", "eval", _CUT_OFF)
+
+    async def drop_copies(self) -> None:
+        """Leave each queue the copies that it shall have: all, or one on the first node."""
+        for node in self.all[1:] if self._copies == 1 else ():
+            await _command(self.all[0], "rabbitmq-queues", "shrink", node.node)
+        await self.until_whole()
+
     async def until_whole(self) -> None:
-        """Wait until each of our queues has a member on every node."""
+        """Wait until each of our queues has all the copies that it shall have."""
         async with asyncio.timeout(_PATIENCE_S):
             while not await self._is_whole():
                 await asyncio.sleep(_GLANCE_S)
@@ -91,7 +104,9 @@ class Nodes:
 
     async def _is_whole(self) -> bool:
         queues = {queue["name"]: queue for queue in await self._get("/api/queues")}
-        return all(queue.name in queues and len(queues[queue.name].get("online", ())) == _COUNT for queue in QUEUES)
+        return all(
+            queue.name in queues and len(queues[queue.name].get("online", ())) == self._copies for queue in QUEUES
+        )
 
     async def _get(self, path: str) -> list[dict[str, Any]]:
         for node in self.all:
@@ -105,3 +120,17 @@ class Nodes:
                     found: list[dict[str, Any]] = await answer.json()
                     return found
         return []
+
+
+async def _command(node: RabbitMQ, program: str, *arguments: str) -> None:
+    file = find_server().with_name(program)
+    environment = {**node.child.program.environment, "PATH": f"{file.parent}:/usr/sbin:/usr/bin:/sbin:/bin"}
+    process = await asyncio.create_subprocess_exec(
+        file,
+        *("--quiet", *arguments),
+        env=environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert not process.returncode, f"{program} {arguments[0]}: {errors.decode(errors='replace').strip()}"

@@ -4,13 +4,16 @@ import asyncio
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import asyncpg
+import psutil
 
 from service.infra.postgres.migrations.run import migrate
+from tests.system.faults.failover.left_out import LeftOut
 from workers.stack.postgres import Postgres, find_programs
 from workers.stack.processes import inherited
 from workers.stack.state import StackState
@@ -30,14 +33,16 @@ _CONTENTS: Final = (
 class Pair:
     """Two servers with the same data; `primary` is the one that was promoted last."""
 
-    def __init__(self, folder: Path, *, is_synchronous: bool) -> None:
-        """Keep both below *folder*; without *is_synchronous* a commit does not wait for the standby."""
+    def __init__(self, folder: Path, left_out: frozenset[LeftOut] = frozenset()) -> None:
+        """Keep both below *folder*."""
         state = StackState(folder / "pair.json")
         self.primary, self.standby = (
             Postgres(folder, state, durable=False, name=f"postgres-{number}") for number in (1, 2)
         )
         self._folder = folder
-        self._is_synchronous = is_synchronous
+        self._is_synchronous = LeftOut.STANDBY_NAMES not in left_out
+        self._commits = "local" if LeftOut.COMMIT in left_out else "on"
+        self._receivers: list[psutil.Process] = []
         hosts = ",".join(urlsplit(server.url()).netloc.rpartition("@")[2] for server in (self.primary, self.standby))
         parts = urlsplit(self.primary.url())
         account = parts.netloc.rpartition("@")[0]
@@ -54,15 +59,37 @@ class Pair:
         """Make the standby anew as a copy of the primary, which waits for it from then on at each commit."""
         await asyncio.to_thread(self._copy)
         await self.standby.start()
-        if self._is_synchronous:
-            await _execute(self.primary, "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()")
+        names = "*" if self._is_synchronous else ""
+        await _execute(
+            self.primary,
+            f"ALTER SYSTEM SET synchronous_standby_names = '{names}'",
+            f"ALTER SYSTEM SET synchronous_commit = '{self._commits}'",
+            "SELECT pg_reload_conf()",
+        )
         wanted = "sync" if self._is_synchronous else "async"
         async with asyncio.timeout(_PATIENCE_S):
             while await _value(self.primary, "SELECT max(sync_state) FROM pg_stat_replication") != wanted:
                 await asyncio.sleep(_GLANCE_S)
 
+    async def lag(self) -> None:
+        """Let the standby receive nothing from now on, until it is promoted."""
+        assert self.standby.child.pid is not None
+        children = psutil.Process(self.standby.child.pid).children()
+        self._receivers = list(filter(_receives, children))
+        assert self._receivers, "the standby receives nothing anyway"
+        for receiver in self._receivers:
+            receiver.suspend()
+
     async def promote(self) -> None:
         """Let the standby of a dead primary take its part; return when it takes writes."""
+        if self._receivers:
+            # Resumed, it would read the bytes that arrived while it was suspended.
+            for receiver in self._receivers:
+                with suppress(psutil.NoSuchProcess):
+                    receiver.kill()
+            self._receivers = []
+            await self.standby.kill()
+            await self.standby.start()
         assert await _value(self.standby, "SELECT pg_promote(true, 30)")
         self.primary, self.standby = self.standby, self.primary
 
@@ -113,6 +140,13 @@ class Pair:
             group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
+
+
+def _receives(process: psutil.Process) -> bool:
+    """Return whether it is the process that receives for a standby; one that has ended does not."""
+    with suppress(psutil.NoSuchProcess):
+        return "walreceiver" in " ".join(process.cmdline())
+    return False
 
 
 async def _contents(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> tuple[int, int]:

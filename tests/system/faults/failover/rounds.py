@@ -12,6 +12,7 @@ import aiohttp
 from schemas.names import Lane
 from tests.support.yard import Yard
 from tests.system.faults.client import Client
+from tests.system.faults.failover.left_out import BY_DATABASE, LeftOut
 from tests.system.faults.failover.nodes import Nodes
 from tests.system.faults.failover.pair import Pair
 from tests.system.faults.fleet import NAMES, Fleet
@@ -21,6 +22,9 @@ from workers.stack.rabbitmq import RabbitMQ
 
 _UNNOTICED_S: Final = 2
 """How long a cluster manager takes to notice that a primary is dead: here a fixed time."""
+
+_LAG_S: Final = 1.5
+"""How far the standby is behind when the primary is killed."""
 
 _OBSERVED_S: Final = 32
 """How long load runs after each change before the next one: a little more than the longest stall that is allowed."""
@@ -76,10 +80,12 @@ class Reads:
 
 
 class Rounds:
-    """A failover of the database, the return of its old primary, and the loss of two nodes of the broker; again."""
+    """A failover of the database, the return of its old primary, and the loss of three nodes of the broker; again."""
 
-    def __init__(self, pair: Pair, nodes: Nodes, fleet: Fleet, journal: Journal, reads: Reads) -> None:
-        """Begin with all servers well."""
+    def __init__(
+        self, pair: Pair, nodes: Nodes, fleet: Fleet, journal: Journal, reads: Reads, left_out: frozenset[LeftOut]
+    ) -> None:
+        """Begin with all servers well; only the changes come about that show the cost of what is left out."""
         self.rounds = 0
         self.observed: list[Observed] = []
         self.breaches: list[str] = []
@@ -90,6 +96,7 @@ class Rounds:
         self._fleet = fleet
         self._journal = journal
         self._reads = reads
+        self._left_out = left_out
         self._ended = asyncio.Event()
 
     def deals(self) -> Sequence[Callable[[asyncio.Event], Coroutine[Any, Any, None]]]:
@@ -99,13 +106,20 @@ class Rounds:
     async def _deal(self, stop: asyncio.Event) -> None:
         try:
             await asyncio.sleep(_AROUND_S)
+            await self._nodes.drop_copies()
             while not stop.is_set():
-                await self._fail_over()
-                await self._lose_node("node that we are connected to", await self._nodes.connected())
-                await self._lose_node("leader", await self._nodes.leader_of(Lane.INTERACTIVE.queue))
+                for change in self._changes():
+                    await change()
                 self.rounds += 1
         finally:
             self._ended.set()
+
+    def _changes(self) -> Sequence[Callable[[], Coroutine[Any, Any, None]]]:
+        without = self._left_out
+        database = [self._fail_over] if not without or without & BY_DATABASE else []
+        nodes = [self._lose_connected, self._lose_leader] if not without or LeftOut.QUORUM_SIZE in without else []
+        partition = [self._cut_off] if not without or LeftOut.PAUSE in without else []
+        return [*database, *nodes, *partition]
 
     async def _read(self, _stop: asyncio.Event) -> None:
         # The round that is under way is observed to its end.
@@ -114,6 +128,8 @@ class Rounds:
     async def _fail_over(self) -> None:
         self._count("primary killed")
         async with self._journal.window("no primary"):
+            await self._pair.lag()
+            await asyncio.sleep(_LAG_S)
             await self._pair.primary.kill()
             await asyncio.sleep(_UNNOTICED_S)
             await self._pair.promote()
@@ -142,6 +158,25 @@ class Rounds:
             if (rows, total) != before[table]
         ]
         await self._pair.standby.kill()
+
+    async def _lose_connected(self) -> None:
+        await self._lose_node("node that we are connected to", await self._nodes.connected())
+
+    async def _lose_leader(self) -> None:
+        await self._lose_node("leader", await self._nodes.leader_of(Lane.INTERACTIVE.queue))
+
+    async def _cut_off(self) -> None:
+        """Let the node that we are connected to see no other one."""
+        node = await self._nodes.connected()
+        self._count("node cut off from the others")
+        began = time.time()
+        async with self._journal.window("node cut off"):
+            await self._nodes.cut_off(node)
+            await self._observe("node cut off", began)
+            await self._nodes.kill_node(node)
+            await node.start()
+        await self._nodes.until_whole()
+        self._journal.say(f"{node.name} is back, and all queues are whole")
 
     async def _lose_node(self, what: str, node: RabbitMQ) -> None:
         leads = [lane.queue for lane in Lane if await self._nodes.leader_of(lane.queue) is node]

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from service.configuration.several_hosts import one_host_each
 from tests.system.faults.evidence import Evidence
+from tests.system.faults.failover.left_out import LeftOut
 from tests.system.faults.failover.nodes import Nodes
 from tests.system.faults.failover.pair import Pair
 from tests.system.faults.failover.rounds import Observed, Reads, Rounds
@@ -24,16 +25,16 @@ from tests.system.faults.volume import open_volume
 _LONGEST_STALL_S: Final = 30.0
 
 
-async def run_failovers(plan: Plan, without: frozenset[str]) -> Verdict:
+async def run_failovers(plan: Plan, without: frozenset[LeftOut]) -> Verdict:
     """Carry out the plan with servers that lack the settings of *without*; print what came of it."""
     journal = Journal()
     journal.say(f"seed {plan.seed}, {plan.deletions} deletions, without {', '.join(sorted(without)) or 'nothing'}")
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packyard-failover-")))
         volume = stack.enter_context(open_volume(folder, chance(plan, "volume")))
-        pair = Pair(folder, is_synchronous="synchronous_standby_names" not in without)
+        pair = Pair(folder, without)
         stack.push_async_callback(pair.kill)
-        nodes = Nodes(folder, pauses_minority="pause_minority" not in without)
+        nodes = Nodes(folder, without)
         stack.push_async_callback(nodes.kill)
         await pair.start()
         await nodes.start()
@@ -43,7 +44,7 @@ async def run_failovers(plan: Plan, without: frozenset[str]) -> Verdict:
         made: list[Rounds] = []
 
         def rounds(fleet: Fleet) -> Rounds:
-            made.append(Rounds(pair, nodes, fleet, journal, reads))
+            made.append(Rounds(pair, nodes, fleet, journal, reads, without))
             return made[0]
 
         places = Places(pair.primary_url, one_host_each(nodes.url))
