@@ -1,85 +1,82 @@
-"""A connection of the pool for one block, in the way that costs a request least."""
+"""A session of the pool for one block, in the way that costs a request least."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from types import TracebackType
-from typing import Final, cast
+from typing import Final
 
-import asyncpg
-
-from service.errors import DatabaseAwayError, DatabaseReadOnlyError
-from service.infra.postgres.refused_places import Pooled, RefusedPlaces
+from service.errors import DatabaseReadOnlyError
 from service.infra.postgres.sessions.connecting import Session
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, named, raise_named
+from service.infra.postgres.sessions.lending import Lending
 
-CLEAN_UP_TIMEOUT_S: Final = 2
-"""How long a transaction that is over, or a statement that is not awaited, may keep a connection."""
+PLANS_LAST_S: Final = 5.0
+"""How long a session keeps the plans of its statements. To plan those of a busy process anew costs it about 1 %."""
 _ACQUIRE_TIMEOUT_S: Final = 8
 """How long it may take to get a connection, a new one if need be."""
+_MAY_BE_UNDER_WAY: Final = (asyncio.CancelledError, TimeoutError)
+"""Errors of a block whose statement the server may still run."""
 
 
 class Acquired:
-    """Takes a connection of the pool for a block, and gives it back; each block needs one of these.
+    """Takes a session of the pool for a block, and gives it back; each block needs one of these."""
 
-    Each request pays for it: 25 microseconds, where generators and the driver's own timeout took 36.
-    """
+    __slots__ = ("_pool", "_renew", "_session")
 
-    __slots__ = ("_connection", "_pool", "_refused", "_renew")
+    _session: Session
 
-    _connection: Pooled
-
-    def __init__(
-        self,
-        pool: "asyncpg.Pool[asyncpg.Record]",
-        refused: RefusedPlaces,
-        renew: Callable[[Pooled], Awaitable[None]],
-    ) -> None:
-        """Take it from *pool*; *renew* is called with a connection to a server that takes no writes."""
+    def __init__(self, pool: Lending, renew: Callable[[Session], Awaitable[None]]) -> None:
+        """Take it from *pool*; *renew* is called with a session of a server that takes no writes."""
         self._pool = pool
-        self._refused = refused
         self._renew = renew
 
-    async def __aenter__(self) -> Pooled:
-        """Wait for a connection.
+    async def __aenter__(self) -> Session:
+        """Wait for a session.
 
         Raises:
             DatabaseAwayError: none is to be had in time.
         """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            # The driver would wait in a task of its own for a timeout that is an argument.
-            async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
-                try:
-                    self._connection = await self._pool.acquire()
-                except DatabaseAwayError as error:
-                    self._connection = await self._refused.take_another(error)
-        except (*DRIVER_ERRORS, OSError) as error:
-            # We raise an error of our own, since to the API an OSError is a client that went away.
-            raise_named(error)
-        cast(Session, self._connection).count_wait(loop.time() - began)
-        return self._connection
+        session = self._pool.take()
+        if session is None:
+            session = await self._wait()
+        self._session = session
+        if time.monotonic() - session.planned_at >= PLANS_LAST_S:
+            try:
+                await session.plan_anew()
+            except BaseException:
+                session.terminate()
+                self._pool.give_back(session)
+                raise
+        return session
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Give the connection back, and raise an outage in place of an error of the driver."""
+        """Give the session back, and raise an outage in place of an error of the driver."""
         if error is None:
-            # Nothing is left to be sent, so this waits for no server.
-            await self._pool.release(self._connection, timeout=_ACQUIRE_TIMEOUT_S)
+            self._pool.give_back(self._session)
             return
         meant = named(error) if isinstance(error, DRIVER_ERRORS) else error
         try:
             if isinstance(meant, DatabaseReadOnlyError):
-                await self._renew(self._connection)
+                await self._renew(self._session)
         finally:
-            # The release continues if we are cancelled; otherwise nothing would notice that it ran out of time.
-            await asyncio.shield(self._release())
+            if isinstance(error, _MAY_BE_UNDER_WAY):
+                # This continues if we are cancelled; otherwise nothing would notice that it ran out of time.
+                await asyncio.shield(self._pool.recover(self._session))
+            else:
+                self._pool.give_back(self._session)
         if meant is not error:
             raise meant from error
 
-    async def _release(self) -> None:
-        # The pool gives up a connection that the server does not let go of in time.
-        with suppress(TimeoutError):
-            await self._pool.release(self._connection, timeout=CLEAN_UP_TIMEOUT_S)
+    async def _wait(self) -> Session:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(_ACQUIRE_TIMEOUT_S):
+                session = await self._pool.wait()
+        except (*DRIVER_ERRORS, OSError) as error:
+            # We raise an error of our own, since to the API an OSError is a client that went away.
+            raise_named(error)
+        session.count_wait(time.monotonic() - began)
+        return session

@@ -11,17 +11,17 @@ from pydantic import SecretStr
 
 from service.errors import DatabaseAwayError, TransactionLostError
 from service.infra.postgres import records
-from service.infra.postgres.acquiring import CLEAN_UP_TIMEOUT_S, Acquired
+from service.infra.postgres.acquiring import Acquired
 from service.infra.postgres.queries import named_query
-from service.infra.postgres.refused_places import Pooled, RefusedPlaces
 from service.infra.postgres.sessions.advisory_locks import ProcessLock
-from service.infra.postgres.sessions.connecting import connect
+from service.infra.postgres.sessions.connecting import Session, connect
 from service.infra.postgres.sessions.failures import DRIVER_ERRORS, outages_named
 from service.infra.postgres.sessions.kept import USUAL_PULSE, AdvisoryLock, Listening, Pulse
+from service.infra.postgres.sessions.lending import CLEAN_UP_TIMEOUT_S, Lending
 from service.infra.postgres.sessions.purposes import Purpose
 from service.infra.postgres.sessions.statement_limits import STATEMENT_LIMITS_S
 
-Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Record: TypeAlias = records.Record
 
 DatabaseUnavailableError: Final = (OSError, DatabaseAwayError)
@@ -120,21 +120,19 @@ class Within:
 class Database:
     """A pool of connections; each use takes one for as long as it needs it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", url: str | SecretStr, pulse: Pulse = USUAL_PULSE) -> None:
+    def __init__(self, pool: Lending, url: str | SecretStr, pulse: Pulse = USUAL_PULSE) -> None:
         self._pool = pool
         self._url = url
         self._pulse = pulse
-        self._refused = RefusedPlaces(pool)
         self._renewed_at = -math.inf
 
     def usage(self) -> dict[str, int]:
         """Return how many connections are `used` and `idle`, and how many there may be at `most`."""
-        size, idle = self._pool.get_size(), self._pool.get_idle_size()
-        return {"used": size - idle, "idle": idle, "most": self._pool.get_max_size()}
+        return {"used": self._pool.lent, "idle": self._pool.idle, "most": self._pool.size}
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Give a connection on which each statement is its own transaction."""
-        return Acquired(self._pool, self._refused, self._renew)
+        return Acquired(self._pool, self._renew)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:
@@ -198,17 +196,13 @@ class Database:
         async with taken.kept():
             yield taken
 
-    async def end(self) -> None:
-        """Connect no more; connections that are in use stay."""
-        await self._refused.end()
-
-    async def _renew(self, connection: Pooled) -> None:
+    async def _renew(self, connection: Session) -> None:
         """Let new connections take the place of all, in case another server has begun to take writes."""
         connection.terminate()
         now = asyncio.get_running_loop().time()
         if now - self._renewed_at >= _RENEW_EVERY_S:
             self._renewed_at = now
-            await self._pool.expire_connections()
+            self._pool.outdate()
 
 
 def conflicts() -> tuple[type[Exception], ...]:

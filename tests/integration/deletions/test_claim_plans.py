@@ -10,7 +10,7 @@ import pytest
 from pydantic_core import from_json
 
 from service.context import Context
-from service.infra.postgres import pool
+from service.infra.postgres import acquiring
 from service.infra.postgres.database import Connection, fetch
 from service.infra.postgres.queries import named_query
 from tests.support.catalogue import query
@@ -108,7 +108,7 @@ async def test_a_plan_from_a_time_of_empty_tables_is_forgotten(
     await query(filled, _ACCEPT)
     await query(filled, "UPDATE package SET status = 'pending_destruction' WHERE name LIKE 'bulk-%'")
     for after_s in (60, 0):
-        monkeypatch.setattr(pool, "PLANS_LAST_S", after_s)
+        monkeypatch.setattr(acquiring, "PLANS_LAST_S", after_s)
         async with filled.database.connection() as connection, _undone(connection):
             found.append(await _read(connection, "end_deletions"))
 

@@ -46,7 +46,10 @@ class Session(_Driven):
         _, transport, *_ = made
         notice_silence(transport)
         self._waited_s = 0.0
-        self._planned_at = time.monotonic()
+        self.made_at: Final = time.monotonic()
+        self.planned_at = self.made_at
+        """Since when it keeps the plans of its statements."""
+        self.idle_since = self.made_at
         self.address = ""
         """The one host that was chosen, with all else of the address."""
 
@@ -63,16 +66,14 @@ class Session(_Driven):
         if await self.fetchval("SELECT current_setting('transaction_read_only')") == "on":
             raise DatabaseReadOnlyError("the server takes no writes")
 
-    async def plan_anew(self, *, after_s: float) -> None:
-        """Let the server forget the plans of prepared statements that may be older than *after_s*.
+    async def plan_anew(self) -> None:
+        """Let the server forget the plans of prepared statements.
 
         It keeps the plan for all values until statistics change. A plan from a time of empty tables reads whole ones,
         and the first minute of a bulk then takes a hundred times as long. The next plan follows their present size.
         """
-        now = time.monotonic()
-        if now - self._planned_at >= after_s:
-            self._planned_at = now
-            await self.execute("DISCARD PLANS")
+        self.planned_at = time.monotonic()
+        await self.execute("DISCARD PLANS")
 
     async def note_timeline(self) -> None:
         """Note the server's timeline, and refuse an old primary.
