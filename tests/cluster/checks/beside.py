@@ -61,7 +61,7 @@ def management_away(plan: Plan) -> Iterator[None]:
 def call_api(plan: Plan, method: str, path: str, content: str = "", place: Place = HOME) -> str:
     """Call the API of an installation as a maintainer; return the answer's body."""
     options = ("--silent", "--fail", "--show-error", "--request", method, "--header", "PRIVATE-TOKEN: maintainer-token")
-    body = ("--data-binary", "@-") if content else ()
+    body = ("--retry", "5", "--retry-connrefused", *(("--data-binary", "@-") if content else ()))
     return _run("curl", *options, *body, f"{yard.address(plan, place)}/api/v4{path}", text=content)
 
 
