@@ -22,6 +22,9 @@ _PACKAGE: Final = "/api/v4/projects/100/packages"
 _LARGE: Final = 50 * 2**20
 _PATIENCE_S: Final = 90
 _STREAM_S: Final = 5
+_AS_BROWSER: Final = ("--header", "Accept: text/html")
+"""Pages are served to those alone that ask for HTML."""
+
 _RULES: Final = (
     ([""], ["services", "secrets", "nodes", "namespaces", "configmaps"], ["get", "list", "watch"]),
     (["discovery.k8s.io"], ["endpointslices"], ["list", "watch"]),
@@ -66,7 +69,9 @@ def call_from_outside(plan: Plan) -> Outcome:
 
 def _tried(plan: Plan) -> tuple[list[str], float]:
     """Return the problems of one way in, and the seconds of the large upload."""
-    wait_for(lambda: _status(plan, "/") == "200", "the controller does not lead to the pages", _PATIENCE_S)
+    wait_for(
+        lambda: _status(plan, "/", *_AS_BROWSER) == "200", "the controller does not lead to the pages", _PATIENCE_S
+    )
     wanted = {
         "/acme/open": "200",
         "/api/v4/projects/100/packages": "200",
@@ -77,7 +82,7 @@ def _tried(plan: Plan) -> tuple[list[str], float]:
     problems = [
         f"{path} answers {status}, not {right}"
         for path, right in wanted.items()
-        if (status := _status(plan, path)) != right
+        if (status := _status(plan, path, *(() if "/api/" in path else _AS_BROWSER))) != right
     ]
     started = time.monotonic()
     path = f"{_PACKAGE}/generic/outside/{time.time_ns()}/large.bin"
