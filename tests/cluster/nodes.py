@@ -30,10 +30,11 @@ root = "/run/node/containerd"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = false
 """
-# Every name leads to the one registry there is.
+# Every name leads to the one registry there is. containerd takes no brackets in the name of a table, and wants it.
 _REGISTRIES: Final = """
-[host."http://{beside}:{port}"]
-  capabilities = ["pull", "resolve"]
+server = "http://{beside}:{port}"
+capabilities = ["pull", "resolve"]
+[host]
 """
 _RESOLVERS: Final = "nameserver {beside}\n"
 """Nothing listens there, so a name of the outside is unknown. An address of loopback would be CoreDNS itself."""
