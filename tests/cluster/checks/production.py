@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tests.cluster import yard
-from tests.cluster.checks.beside import call_api, prepare_place
+from tests.cluster.checks.beside import call_api, call_management, prepare_place, run_statements
 from tests.cluster.checks.cases import left_objects, load, own_pods
 from tests.cluster.checks.certified import certified_servers, certified_values, trust
 from tests.cluster.checks.fronts import FRONTS
@@ -62,6 +62,7 @@ def installed(plan: Plan) -> Iterator[Production]:
     """Give an installation whose servers speak TLS, in a namespace with a quota; all of it goes at the end."""
     kubectl(plan, "delete", "namespace", PLACE.namespace, "--ignore-not-found", "--timeout=150s")
     prepare_place(plan, PLACE)
+    _forget_accounts(plan)
     try:
         with certified_servers(plan):
             began = time.monotonic()
@@ -75,6 +76,14 @@ def installed(plan: Plan) -> Iterator[Production]:
     finally:
         kubectl(plan, "delete", "namespace", PLACE.namespace, "--wait=false")
         kubectl(plan, "delete", "priorityclass", _FIRST, "--ignore-not-found")
+
+
+def _forget_accounts(plan: Plan) -> None:
+    """Drop the accounts of an earlier run, whose passwords the set-up would keep; they belong to the whole servers."""
+    run_statements(plan, "".join(f"DROP ROLE IF EXISTS packyard_{name};\n" for name in ROLES))
+    for name in USERS:
+        call_management(plan, "PUT", f"/api/users/packyard-{name}", {"password": "", "tags": ""})
+        call_management(plan, "DELETE", f"/api/users/packyard-{name}")
 
 
 def install(plan: Plan, values: Mapping[str, Any]) -> None:
