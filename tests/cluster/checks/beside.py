@@ -13,13 +13,16 @@ from tests.cluster.machines import ClusterError, command_in
 from tests.cluster.plan import BESIDE, BESIDE_ADDRESS, SERVER_PORTS, Plan
 from tests.cluster.servers import Addresses
 from tests.cluster.yard import HOME, Place
+from tests.support.seaweed import BUCKET
 from workers.stack.state import LOOPBACK
 
 _STATEMENTS: Final = "DROP DATABASE IF EXISTS {name} WITH (FORCE);\nCREATE DATABASE {name};\n"
 
 
 def prepare_place(plan: Plan, place: Place) -> None:
-    """Make a new database, a virtual host, and the namespace with its Secrets."""
+    """Make a new database, a virtual host, and the namespace with its Secrets; no object of an earlier run stays."""
+    objects = f"{Addresses.read(plan.folder / 'servers').filer}/buckets/{BUCKET}/{place.prefix}?recursive=true"
+    _run("curl", "--silent", "--show-error", "--request", "DELETE", objects)
     run_statements(plan, _STATEMENTS.format(name=place.database))
     call_management(plan, "PUT", f"/api/vhosts/{place.vhost}")
     yard.prepare_namespace(plan, place)
