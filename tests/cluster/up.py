@@ -98,7 +98,6 @@ def _start_machines(plan: Plan) -> None:
     boot(BESIDE)
     servers: list[str | Path] = [sys.executable, "-m", "tests.cluster.servers", plan.folder / "servers", plan.beside]
     start(command_in(BESIDE, "env", f"--chdir={ROOT}", *servers), plan.logs / "servers.log")
-    _pass_on_to_servers(plan)
     start_registry(plan)
     make_certificates(plan)
     for node in plan.nodes:
@@ -117,6 +116,8 @@ def _start_machines(plan: Plan) -> None:
         for node in plan.nodes:
             enforce_policies(plan, node)
     wait_for((plan.folder / "servers" / "servers.json").exists, "the servers do not answer", _PATIENCE_S)
+    # SeaweedFS does not start beside a program that listens on the same port of any address.
+    _pass_on_to_servers(plan)
 
 
 def _pass_on_to_servers(plan: Plan) -> None:
