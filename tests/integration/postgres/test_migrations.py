@@ -53,8 +53,10 @@ async def test_what_was_there_before_is_filled_in(first_release: str) -> None:
         " FROM package"
     )
     version = await connection.fetchval("SELECT version_num FROM schema_version")
+    names = await connection.fetchval("SELECT count(*) FROM package_name WHERE name LIKE 'part-%'")
     await connection.close()
 
+    assert names == 12_000
     assert (row["filled"], row["versions"], row["is_valid"]) == (10_800, 10_800, True)
     assert version == newest_version()
 

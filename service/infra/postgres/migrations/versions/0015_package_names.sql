@@ -38,16 +38,21 @@ CREATE OR REPLACE TRIGGER keep_changed_name AFTER UPDATE OF project_id, package_
     FOR EACH ROW WHEN ((OLD.project_id, OLD.package_type, OLD.name) IS DISTINCT FROM (NEW.project_id, NEW.package_type, NEW.name))
     EXECUTE FUNCTION keep_changed_name();
 
--- step: the names of the packages that were there before, a project at a time
+-- step: the names of the packages that were there before, by their ids.
+-- No index finds all packages of one project, so a project at a time would read the whole table for each project.
 DO $$
 DECLARE
-    place bigint;
+    done_to bigint := 0;
+    up_to bigint;
 BEGIN
-    FOR place IN SELECT id FROM project ORDER BY id LOOP
+    LOOP
+        SELECT max(id) INTO up_to FROM (SELECT id FROM package WHERE id > done_to ORDER BY id LIMIT 10000) batch;
+        EXIT WHEN up_to IS NULL;
         INSERT INTO package_name (project_id, package_type, name)
-        SELECT DISTINCT project_id, package_type, name FROM package WHERE project_id = place ORDER BY 1, 2, 3
+        SELECT DISTINCT project_id, package_type, name FROM package WHERE id > done_to AND id <= up_to ORDER BY 1, 2, 3
             ON CONFLICT DO NOTHING;
         COMMIT;
+        done_to := up_to;
     END LOOP;
 END
 $$;
