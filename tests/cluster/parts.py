@@ -165,7 +165,13 @@ def _config(image: ProgramImage, layer: bytes) -> Mapping[str, Any]:
 
 def _flags(part: str) -> str:
     if part == HELM_3:
-        return f"-s -w -X helm.sh/helm/v3/internal/version.version={pinned_version(part, 'helm.sh/helm/v3')}"
+        # Without a cluster, Helm renders for the Kubernetes of its client, as its own releases do.
+        minor = pinned_version(part, "k8s.io/client-go").split(".")[1]
+        named = {
+            "internal/version.version": pinned_version(part, "helm.sh/helm/v3"),
+            "pkg/chartutil.k8sVersionMinor": minor,
+        }
+        return " ".join(["-s -w", *(f"-X helm.sh/helm/v3/{name}={value}" for name, value in named.items())])
     if part != "kubernetes":
         return "-s -w"
     minor = KUBERNETES.split(".")[1]
