@@ -36,6 +36,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 CREATE OR REPLACE TRIGGER package_normal_form BEFORE INSERT OR UPDATE OF name, version ON package
     FOR EACH ROW WHEN (NEW.package_type IN ('helm', 'nuget', 'pypi')) EXECUTE FUNCTION set_normal_form();
 
+-- step: what an attempt that failed may have left
+DROP INDEX CONCURRENTLY IF EXISTS package_of_nuget;
+
+-- step: the way to the packages of a project. Without it, each project would read the whole table.
+CREATE INDEX CONCURRENTLY package_of_nuget ON package (project_id) WHERE package_type = 'nuget';
+
 -- step: the packages that are there, a project at a time.
 -- If two of them have the same normal form, the newer one gets no normal version: both stay. One that was published
 -- since the step before has its form already, and keeps it.
@@ -43,7 +49,7 @@ DO $$
 DECLARE
     place bigint;
 BEGIN
-    FOR place IN SELECT id FROM project ORDER BY id LOOP
+    FOR place IN SELECT DISTINCT project_id FROM package WHERE package_type = 'nuget' ORDER BY project_id LOOP
         UPDATE package p SET normal_name = n.normal_name,
                normal_version = CASE WHEN n.is_second THEN NULL ELSE n.normal_version END
           FROM (SELECT id, is_formed, normal_name, normal_version,
@@ -58,6 +64,9 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- step: the way is not needed any more
+DROP INDEX CONCURRENTLY IF EXISTS package_of_nuget;
 
 -- step: the rows of their names, whose normal form is computed
 UPDATE package_name SET name = name WHERE package_type = 'nuget' AND normal_name <> lower(name);
