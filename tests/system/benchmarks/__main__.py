@@ -39,8 +39,8 @@ async def _measure_size(
 ) -> None:
     bench = Bench(servers, size, SIZES[size], await make_catalogue(servers, SIZES[size]), folder)
     for family in FAMILIES:
-        named = only & set(family.cases)
-        wanted = named or (set() if only or not (is_first or family.is_of_every_size) else set(family.cases))
+        is_usual = not only and not family.is_named_only and (is_first or family.is_of_every_size)
+        wanted = set(family.cases) if is_usual else only & set(family.cases)
         if wanted:
             async for result in family.measure(bench, wanted):
                 print(f"{size} {in_short(result)}", flush=True)  # noqa: T201

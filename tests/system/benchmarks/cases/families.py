@@ -29,6 +29,8 @@ class Family:
     measure: Callable[[Bench, set[str]], AsyncGenerator[Result]]
     is_of_every_size: bool = True
     """Whether it is measured in catalogues of every size, or in the smallest one unless it is named."""
+    is_named_only: bool = False
+    """Whether it has to be named: these take minutes, and others take 20 in all."""
 
 
 FAMILIES: Final = (
@@ -42,8 +44,8 @@ FAMILIES: Final = (
     Family(GUARD, measure_guard, is_of_every_size=False),
     Family(EVENTS, measure_events, is_of_every_size=False),
     Family(IMPORTS, measure_imports, is_of_every_size=False),
-    Family(REGISTRIES, measure_registries, is_of_every_size=False),
-    Family(PAGES, measure_pages, is_of_every_size=False),
+    Family(REGISTRIES, measure_registries, is_of_every_size=False, is_named_only=True),
+    Family(PAGES, measure_pages, is_of_every_size=False, is_named_only=True),
     Family(API_PROCESS, measure_api_process, is_of_every_size=False),
 )
 CASES: Final = tuple(case for family in FAMILIES for case in family.cases)
