@@ -1,7 +1,5 @@
 """The quick cases: each function is one, and leaves the release as it found it."""
 
-import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,8 +9,8 @@ from typing import Any, Final
 
 from tests.cluster import yard
 from tests.cluster.checks.beside import call_api
-from tests.cluster.checks.load import BEGUN
 from tests.cluster.checks.report import Counts, Outcome, total
+from tests.cluster.checks.running import RunningProgram
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in, wait_for
 from tests.cluster.plan import BESIDE, RELEASE, Node, Plan
@@ -33,24 +31,11 @@ class RunningLoad:
     counts: Counts
 
     def __init__(self, command: Sequence[str], log: Path) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log.open("wb")
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
-        )
-        if self._process.stdout is None or self._process.stdout.readline().strip() != BEGUN:
-            raise ClusterError(f"the load did not begin, see {self._log.name}")
+        self._program = RunningProgram(command, log)
 
     def finish(self) -> None:
         """Let the clients end, and wait until the effects are seen."""
-        try:
-            printed, _ = self._process.communicate("", timeout=_PATIENCE_S)
-        finally:
-            self._process.kill()
-            self._log.close()
-        if not printed:
-            raise ClusterError(f"the load ended without counts, see {self._log.name}")
-        self.counts = Counts(**json.loads(printed))
+        self.counts = Counts(**self._program.finish())
 
 
 @contextmanager

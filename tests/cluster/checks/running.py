@@ -3,8 +3,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from tests.cluster import yard
@@ -19,21 +20,17 @@ _PATIENCE_S: Final = 420
 
 
 class RunningProgram:
-    """A module of the checks that runs until its input ends, and then prints one JSON value."""
+    """A program of the checks that runs until its input ends, and then prints one JSON value."""
 
-    def __init__(self, plan: Plan, module: str, *arguments: str, name: str) -> None:
-        """Start it, with *name* for its log, and return once it is under way."""
-        self._log = (plan.logs / f"{name}.log").open("wb")
-        program = [sys.executable, "-m", f"tests.cluster.checks.{module}", *arguments]
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        """Start it, and return once it is under way."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = log.open("wb")
         self._process = subprocess.Popen(
-            command_in(BESIDE, "env", f"--chdir={ROOT}", *program),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         if self._process.stdout is None or self._process.stdout.readline().strip() != BEGUN:
-            raise ClusterError(f"{module} did not begin, see {self._log.name}")
+            raise ClusterError(f"a program did not begin, see {self._log.name}")
 
     def finish(self) -> Any:
         """Let it end, and return the value that it printed."""
@@ -50,7 +47,9 @@ class RunningProgram:
 @contextmanager
 def transfers(plan: Plan, place: Place, *options: str) -> Iterator[Summary]:
     """Let clients transfer, read and stream while the block runs, by the module's options; fill the summary after."""
-    running = RunningProgram(plan, "transfers", yard.address(plan, place), *options, name=f"transfers{options[0]}")
+    program = [sys.executable, "-m", "tests.cluster.checks.transfers", yard.address(plan, place), *options]
+    command = command_in(BESIDE, "env", f"--chdir={ROOT}", *program)
+    running = RunningProgram(command, plan.logs / f"transfers{options[0]}.log")
     summary = Summary()
     try:
         yield summary
