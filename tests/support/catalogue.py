@@ -26,6 +26,7 @@ from service.directory_file.applying import apply_directory, read_directory
 DIRECTORY: Final = Path(__file__).parent / "directory.yaml"
 OPEN: Final = 100
 MARY: Final = 3
+_ARRANGING_S: Final = 50
 ACTOR: Final = Actor(MARY, Credential.PERSONAL_ACCESS_TOKEN)
 
 Selected: TypeAlias = PackageFilter | tuple[int, ...]
@@ -150,9 +151,9 @@ async def protect(context: Context) -> None:
 
 
 async def query(context: Context, sql: str, *values: object) -> list[Mapping[str, Any]]:
-    """Ask the database directly."""
+    """Ask the database directly; arranging many rows may take longer than a statement of the service."""
     async with context.database.connection() as connection:
-        rows: list[Any] = await connection.fetch(sql, *values)
+        rows: list[Any] = await connection.fetch(sql, *values, timeout=_ARRANGING_S)
     return rows
 
 
