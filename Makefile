@@ -16,6 +16,7 @@ BUILD ?= .cluster/build
 WITHOUT ?=
 HELM := 4
 FAMILY := ipv4
+KUBERNETES :=
 
 BIN := .venv/bin
 CLIENTS := .clients
@@ -81,16 +82,16 @@ image-check: setup ## Build the image without Docker (as root, with buildah), an
 	deploy/local/build-image.sh .image
 	IMAGE=.image $(BIN)/python -m pytest -n 0 tests/system/image
 
-cluster: setup checkers system-of-cluster ## Start a real Kubernetes on this machine, as root, with Packyard in it: make cluster NODES=3 FAMILY=ipv6 (or dual)
+cluster: setup checkers system-of-cluster ## Start a real Kubernetes on this machine, as root, with Packyard in it: make cluster NODES=3 FAMILY=ipv6 (or dual) KUBERNETES=v1.35
 	@$(BIN)/python -m tests.cluster up --folder .cluster --build '$(BUILD)' --nodes '$(NODES)' --without '$(WITHOUT)' \
-		--family '$(FAMILY)'
+		--family '$(FAMILY)' --kubernetes '$(KUBERNETES)'
 
 # A setting of the command line alone: a variable of the shell may be about another cluster.
 given = $(if $(filter command,$(firstword $(origin $(1)))),$(2) '$($(1))')
 
 cluster-check: setup checkers ## Test Packyard in the cluster that runs: make cluster-check ONLY=quick (or names of cases) HELM=3
 	@$(BIN)/python -m tests.cluster check --folder .cluster --build '$(BUILD)' --nodes '$(NODES)' --without '$(WITHOUT)' \
-		--only '$(ONLY)' --helm '$(HELM)' --family '$(FAMILY)' \
+		--only '$(ONLY)' --helm '$(HELM)' --family '$(FAMILY)' --kubernetes '$(KUBERNETES)' \
 		$(call given,CHECK_KUBECONFIG,--kubeconfig) $(call given,MAY_DRAIN,--may-drain) \
 		$(call given,CHECK_IMAGE,--image) $(call given,CHECK_CHART,--chart) $(call given,CHECK_SERVERS,--servers)
 

@@ -8,7 +8,7 @@ from tests.cluster.checks.check import CASES, run_checks
 from tests.cluster.foreign.check import check_foreign
 from tests.cluster.foreign.target import SERVERS, Target, open_target
 from tests.cluster.machines import ClusterError
-from tests.cluster.parts import HELM_3, BuildError, build_part
+from tests.cluster.parts import HELM_3, BuildError, build_part, kubernetes_part
 from tests.cluster.plan import FAMILIES, OPTIONAL, Plan
 from tests.cluster.up import describe, end_cluster, start_cluster
 from tests.cluster.yard import helm_program
@@ -26,16 +26,15 @@ def main() -> int:
     parser.add_argument("--only", default="", help="quick, or names of cases with commas between them")
     parser.add_argument("--helm", type=int, default=4, choices=[3, 4], help="the major version that the checks use")
     parser.add_argument("--family", default="ipv4", choices=FAMILIES, help="the addresses of nodes, pods and Services")
+    parser.add_argument("--kubernetes", default="", help="an older Kubernetes, such as v1.35")
     _add_foreign(parser)
     options = parser.parse_args()
     folder = options.folder.resolve()
     without = frozenset(filter(None, options.without.split(",")))
     if unknown := without - OPTIONAL:
         parser.error(f"a cluster cannot do without {', '.join(sorted(unknown))}")
-    plan = Plan(
-        folder, (options.build or folder / "build").resolve(), options.nodes, without, options.helm, options.family
-    )
     try:
+        plan = _plan(options, folder, without)
         if options.command == "check" and options.helm == 3:
             build_part(HELM_3, plan.build)
         if options.kubeconfig is not None:
@@ -44,6 +43,12 @@ def main() -> int:
     except (ClusterError, BuildError) as error:
         sys.stderr.write(f"packyard: {error}\n")
         return 1
+
+
+def _plan(options: argparse.Namespace, folder: Path, without: frozenset[str]) -> Plan:
+    build = (options.build or folder / "build").resolve()
+    kubernetes = kubernetes_part(options.kubernetes)
+    return Plan(folder, build, options.nodes, without, options.helm, options.family, kubernetes)
 
 
 def _add_foreign(parser: argparse.ArgumentParser) -> None:

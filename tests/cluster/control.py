@@ -19,7 +19,7 @@ _ISSUER: Final = "https://kubernetes.default.svc.cluster.local"
 def start_control_plane(plan: Plan) -> None:
     """Start the four programs; return when the API server is ready."""
     first, keys = plan.nodes[0], plan.certificates
-    kubernetes = built_folder("kubernetes", plan.build)
+    kubernetes = built_folder(plan.kubernetes, plan.build)
     etcd = built_folder("etcd", plan.build) / "server"
     run_on(plan, first, etcd, "--data-dir=/run/node/etcd", "--unsafe-no-fsync", "--logger=zap")
     run_on(plan, first, kubernetes / "kube-apiserver", *_api_server(plan))

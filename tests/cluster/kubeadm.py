@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 from tests.cluster.machines import ClusterError
-from tests.cluster.parts import built_folder
-from tests.cluster.plan import API_PORT, KUBERNETES, LOCAL_API_PORT, Node, Plan, in_url
+from tests.cluster.parts import built_folder, kubernetes_version
+from tests.cluster.plan import API_PORT, LOCAL_API_PORT, Node, Plan, in_url
 
 
 def make_certificates(plan: Plan) -> None:
@@ -68,7 +68,7 @@ def _cluster(plan: Plan) -> dict[str, object]:
     return {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
-        "kubernetesVersion": KUBERNETES,
+        "kubernetesVersion": kubernetes_version(plan.kubernetes),
         "certificatesDir": str(plan.certificates),
         "controlPlaneEndpoint": f"{in_url(plan.nodes[0].address)}:{API_PORT}",
         "networking": {
@@ -82,7 +82,7 @@ def _cluster(plan: Plan) -> dict[str, object]:
 
 
 def _kubeadm(plan: Plan, *arguments: str) -> str:
-    program = built_folder("kubernetes", plan.build) / "kubeadm"
+    program = built_folder(plan.kubernetes, plan.build) / "kubeadm"
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.split())

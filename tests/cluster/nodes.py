@@ -56,7 +56,7 @@ def start_node(plan: Plan, node: Node) -> None:
 
 def join_node(plan: Plan, node: Node) -> None:
     """Start the kubelet and the program for Services, once the API server is there."""
-    folder, kubernetes = plan.inside(node), built_folder("kubernetes", plan.build)
+    folder, kubernetes = plan.inside(node), built_folder(plan.kubernetes, plan.build)
     kubelet_access, proxy_access = node_kubeconfig(plan, node), proxy_kubeconfig(plan)
     (folder / "kubelet.yaml").write_text(json.dumps(_kubelet(plan, node)), encoding="utf-8")
     (folder / "proxy.yaml").write_text(json.dumps(_proxy(plan, node, proxy_access)), encoding="utf-8")

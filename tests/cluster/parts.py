@@ -59,11 +59,35 @@ class BuildError(Exception):
     """A part cannot be built; the text says why, in one line."""
 
 
-def part_names() -> list[str]:
+def part_names(kubernetes: str = KUBERNETES) -> list[str]:
     """Return the parts of a start, those that the others wait for first."""
-    first = ("kubernetes", "etcd", "coredns")
+    first = (kubernetes, "etcd", "coredns")
     others = sorted(folder.name for folder in PARTS.iterdir() if (folder / "go.mod").exists())
-    return [*first, *(name for name in others if name not in {*first, TRAEFIK.part, HELM_3})]
+    left_out = {*first, *kubernetes_parts().values(), TRAEFIK.part, HELM_3}
+    return [*first, *(name for name in others if name not in left_out)]
+
+
+def kubernetes_parts() -> dict[str, str]:
+    """Return the parts with a Kubernetes by their minor version, such as v1.36."""
+    names = sorted(folder.name for folder in PARTS.glob(f"{KUBERNETES}*"))
+    return {kubernetes_version(name).rpartition(".")[0]: name for name in names}
+
+
+def kubernetes_version(part: str) -> str:
+    """Return the Kubernetes that a part has, such as v1.36.3."""
+    return pinned_version(part, "k8s.io/kubernetes")
+
+
+def kubernetes_part(minor: str) -> str:
+    """Return the part with the Kubernetes of that minor version; without one, that with the newest.
+
+    Raises:
+        BuildError: there is none.
+    """
+    known = kubernetes_parts()
+    if minor and minor not in known:
+        raise BuildError(f"no Kubernetes {minor} can be built: KUBERNETES is one of {', '.join(sorted(known))}")
+    return known.get(minor, KUBERNETES)
 
 
 def built_folder(part: str, build: Path) -> Path:
@@ -123,7 +147,7 @@ def build_pause(build: Path) -> Path:
     target = build / "pause"
     if not (target / "pause").exists():
         target.mkdir(parents=True, exist_ok=True)
-        source = module_folder("kubernetes", "k8s.io/kubernetes") / "build" / "pause" / "linux" / "pause.c"
+        source = module_folder(KUBERNETES, "k8s.io/kubernetes") / "build" / "pause" / "linux" / "pause.c"
         command: list[str | Path] = ["gcc", "-Os", "-static", "-DVERSION=3.10.1", "-o", target / "draft", source]
         subprocess.run(command, check=True)
         (target / "draft").rename(target / "pause")
@@ -172,10 +196,10 @@ def _flags(part: str) -> str:
             "pkg/chartutil.k8sVersionMinor": minor,
         }
         return " ".join(["-s -w", *(f"-X helm.sh/helm/v3/{name}={value}" for name, value in named.items())])
-    if part != "kubernetes":
+    if not part.startswith(KUBERNETES):
         return "-s -w"
-    minor = KUBERNETES.split(".")[1]
-    version = {"gitVersion": KUBERNETES, "gitMajor": "1", "gitMinor": minor}
+    number = kubernetes_version(part)
+    version = {"gitVersion": number, "gitMajor": "1", "gitMinor": number.split(".")[1]}
     return " ".join(["-s -w", *(f"-X k8s.io/component-base/version.{name}={value}" for name, value in version.items())])
 
 

@@ -5,8 +5,8 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Final
 
-KUBERNETES: Final = "v1.36.3"
-"""The version that tests/cluster/parts/kubernetes/go.mod pins."""
+KUBERNETES: Final = "kubernetes"
+"""The part with the newest Kubernetes; `kubernetes-v1.NN` has an older one."""
 
 BESIDE: Final = "beside"
 """The machine beside the nodes: their bridge, the registry, the servers that Packyard uses, and the load."""
@@ -133,6 +133,9 @@ class Plan:
 
     family: str = "ipv4"
     """One of FAMILIES."""
+
+    kubernetes: str = KUBERNETES
+    """The part with its Kubernetes."""
 
     @property
     def nodes(self) -> list[Node]:

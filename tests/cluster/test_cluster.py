@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -9,14 +10,23 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.cluster import yard
-from tests.cluster.checks.check import CASES, VARIANTS, chosen, merged
+from tests.cluster.checks.check import CASES, VARIANTS, chosen, merged, variant_of
 from tests.cluster.checks.guide import first_deletion
 from tests.cluster.checks.plot import Sample, draw
 from tests.cluster.checks.report import PAGE, UNTESTED, Counts, Outcome, as_json, as_table, from_json
 from tests.cluster.checks.upgrading import EARLIER, MIGRATIONS, git, has_earlier
 from tests.cluster.machines import ClusterError
-from tests.cluster.parts import PARTS, ProgramImage, archive, part_names
-from tests.cluster.plan import IPV4, IPV6, KUBERNETES, Plan
+from tests.cluster.parts import (
+    PARTS,
+    BuildError,
+    ProgramImage,
+    archive,
+    kubernetes_part,
+    kubernetes_parts,
+    part_names,
+    pinned_version,
+)
+from tests.cluster.plan import IPV4, IPV6, Plan
 from tests.support.chart import CHART
 from tests.support.paths import ROOT
 
@@ -47,7 +57,22 @@ def test_each_part_is_pinned_and_kubernetes_is_the_version_that_is_reported() ->
     assert part_names()[:2] == ["kubernetes", "etcd"]
     for part in part_names():
         assert (PARTS / part / "go.sum").exists()
-    assert f"k8s.io/kubernetes {KUBERNETES}" in (PARTS / "kubernetes" / "go.mod").read_text(encoding="utf-8")
+        assert pinned_version(part, "k8s.io/kubernetes") == ("v1.36.3" if part == "kubernetes" else "unknown")
+
+
+def test_an_older_kubernetes_takes_the_place_of_the_newest() -> None:
+    assert kubernetes_part("") == kubernetes_part("v1.36") == "kubernetes"
+    older = kubernetes_part("v1.35")
+    assert part_names(older) == [older, *part_names()[1:]]
+    for minor, part in kubernetes_parts().items():
+        text = (PARTS / part / "go.mod").read_text(encoding="utf-8")
+        assert (PARTS / part / "go.sum").exists()
+        assert set(re.findall(r"=> k8s.io/\S+ v0(\.\d+)", text)) == {minor.removeprefix("v1")}
+    with pytest.raises(BuildError, match=r"no Kubernetes v1\.2 can be built: KUBERNETES is one of .*v1\.35, v1\.36"):
+        kubernetes_part("v1.2")
+    plan = Plan(Path("/folder"), Path("/build"), kubernetes=older)
+    assert variant_of(plan) == "Kubernetes v1.35"
+    assert chosen("", VARIANTS[variant_of(plan)]) == chosen("quick")
 
 
 def test_an_image_is_one_layer_with_one_program(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def start_cluster(plan: Plan) -> None:
         _end(plan)
         if foreign := existing(_names(plan)):
             raise ClusterError(f"other programs have network namespaces of these names: {' '.join(foreign)}")
-        for part in part_names():
+        for part in part_names(plan.kubernetes):
             if part not in plan.without:
                 build_part(part, plan.build)
         build_pause(plan.build)

@@ -24,8 +24,8 @@ from tests.cluster.checks.upgrading import upgrade
 from tests.cluster.checks.versions import versions
 from tests.cluster.checks.waking import wake
 from tests.cluster.machines import ClusterError
-from tests.cluster.parts import BuildError
-from tests.cluster.plan import Plan
+from tests.cluster.parts import BuildError, kubernetes_parts
+from tests.cluster.plan import KUBERNETES, Plan
 
 CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "install": cases.install,
@@ -51,20 +51,23 @@ CASES: Final[Mapping[str, Callable[[Plan], Outcome]]] = {
     "outside": call_from_outside,
     "guide": follow_guide,
 }
+_QUICK: Final = ("install", "delete", "rollout", "drain")
+OLDER: Final = {part: f"Kubernetes {minor}" for minor, part in kubernetes_parts().items() if part != KUBERNETES}
+"""The names of runs with an older Kubernetes, by its part."""
+
 VARIANTS: Final[Mapping[str, Sequence[str]]] = {
     "Helm 3": ("install", "rollout", "modes"),
     "IPv6": ("install", "delete"),
     "dual-stack": ("install", "delete"),
+    **dict.fromkeys(OLDER.values(), _QUICK),
 }
 """Runs of their own, with the cases that belong to them; those have rows of their own in the report."""
-
-_QUICK: Final = ("install", "delete", "rollout", "drain")
 
 
 def run_checks(plan: Plan, only: str) -> int:
     """Run the cases that *only* names, all without a name; return 1 if one of them failed."""
     variant = variant_of(plan)
-    names = chosen(only, VARIANTS.get(variant, CASES))
+    names = chosen(only, VARIANTS.get(variant, _QUICK if variant else CASES))
     found = versions(plan)
     outcomes = []
     for name in names:
@@ -82,9 +85,10 @@ def run_checks(plan: Plan, only: str) -> int:
 
 
 def variant_of(plan: Plan) -> str:
-    """Return the name of a run with another Helm or other addresses; an empty text for the usual run."""
-    names = {"ipv6": "IPv6", "dual": "dual-stack"}
-    return "Helm 3" if plan.helm == 3 else names.get(plan.family, "")
+    """Return the name of a run with another Helm, addresses or Kubernetes; an empty text for the usual run."""
+    families = {"ipv6": "IPv6", "dual": "dual-stack"}
+    names = ("Helm 3" if plan.helm == 3 else "", families.get(plan.family, ""), OLDER.get(plan.kubernetes, ""))
+    return ", ".join(filter(None, names))
 
 
 def merged(earlier: Sequence[Outcome], outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -9,7 +9,7 @@ from tests.cluster.checks.report import UNTESTED
 from tests.cluster.control import kubectl
 from tests.cluster.machines import command_in
 from tests.cluster.parts import built_folder, pinned_version
-from tests.cluster.plan import BESIDE, Plan
+from tests.cluster.plan import BESIDE, KUBERNETES, Plan
 from tests.cluster.servers import Addresses, local
 from workers.stack.postgres import find_programs
 
@@ -29,11 +29,12 @@ _HELM: Final = {3: "Helm 3", 4: "Helm"}
 def versions(plan: Plan) -> dict[str, str]:
     """Return what runs in the cluster and beside it, by name."""
     server = json.loads(kubectl(plan, "version", "-o", "json"))["serverVersion"]["gitVersion"]
+    minor = "" if plan.kubernetes == KUBERNETES else f" {server.rpartition('.')[0]}"
     management = local(Addresses.read(plan.folder / "servers").management)
     overview = json.loads(_printed(*command_in(BESIDE, "curl", "-sf", f"{management}/api/overview")))
     postgres = _printed(str(find_programs() / "postgres"), "--version").split()[-1]
     found = {
-        "Kubernetes": server,
+        f"Kubernetes{minor}": server,
         _HELM[plan.helm]: yard.helm(plan, "version", "--template={{.Version}}").strip(),
         "PostgreSQL": postgres,
         "RabbitMQ": overview["rabbitmq_version"],
