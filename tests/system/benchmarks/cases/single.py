@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 from tests.system.benchmarks.bench import TOKEN, Bench, Running, child, listening, running
 from tests.system.benchmarks.cases.bulk import PROCESSES, accept_bulk
@@ -28,7 +28,9 @@ _CLICKS: Final = 60
 _PAUSE_S: Final = 0.05
 _GLANCE_S: Final = 0.001
 _BULK: Final = 100_000
+_ALONE_S: Final = 6
 _A_CALL: Final = 10_000
+_Done = TypeVar("_Done")
 _PACKAGES: Final = f"/api/v4/projects/{DELETABLE}/packages"
 
 
@@ -101,9 +103,10 @@ async def _measure_gone(bench: Bench, run: Running) -> Result:
     asking = asyncio.create_task(_ask_for_all(run))
     while objects_left(run.objects) == _BULK:
         await asyncio.sleep(_GLANCE_S)
-    began, left = time.perf_counter(), objects_left(run.objects)
-    busy = await _clicks(run, "busy")
-    rate = (left - objects_left(run.objects)) / (time.perf_counter() - began)
+    # The bulk slows down while its calls are accepted, so it is compared with itself, just before and just after.
+    _, before_clicks = await _with_rate(run, asyncio.sleep(_ALONE_S))
+    busy, meanwhile = await _with_rate(run, _clicks(run, "busy"))
+    _, after_clicks = await _with_rate(run, asyncio.sleep(_ALONE_S))
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
@@ -120,10 +123,18 @@ async def _measure_gone(bench: Bench, run: Running) -> Result:
         details={
             **{f"idle, p{part}, ms": percentile(idle, part / 100) * 1_000 for part in (50, 95, 99)},
             **{f"beside, p{part}, ms": percentile(busy, part / 100) * 1_000 for part in (50, 95, 99)},
-            "bulk meanwhile, packages/s": rate,
+            "bulk meanwhile, packages/s": meanwhile,
+            "bulk before and after, packages/s": (before_clicks + after_clicks) / 2,
         },
         load=(before, load()),
     )
+
+
+async def _with_rate(run: Running, work: Awaitable[_Done]) -> tuple[_Done, float]:
+    """Return the result of *work*, and how many objects of the bulk went in each second of it."""
+    left, began = objects_left(run.objects), time.perf_counter()
+    done = await work
+    return done, (left - objects_left(run.objects)) / (time.perf_counter() - began)
 
 
 async def _clicks(run: Running, prefix: str) -> list[float]:
