@@ -36,7 +36,7 @@ routes = Routes("Webhooks", carriers=PERSONAL)
 _places: Final = PlaceRoutes[HookVisit](routes, *HOOK_PLACES)
 
 _WRITING: Final = (
-    WebhookUrlRefusedError("leads to an address that is not allowed"),
+    WebhookUrlRefusedError("leads outside the public internet, and to no network of PACKYARD_WEBHOOK_ALLOWED_NETWORKS"),
     ConflictError("another webhook has that name"),
     SecretsNotKeptError,
 )

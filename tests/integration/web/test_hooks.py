@@ -59,10 +59,13 @@ async def test_a_webhook_is_added_fails_is_tested_and_deleted_by_forms(hooked: C
 
 
 async def test_a_wrong_address_is_refused_on_the_page(hooked: Context, mary: Browser) -> None:
-    for url in ("https://169.254.169.254/", "http://1.1.1.1/", "ftp://example.com/"):
+    networks = "PACKYARD_WEBHOOK_ALLOWED_NETWORKS"
+    wrong = {"https://169.254.169.254/": networks, "http://1.1.1.1/": networks, "ftp://example.com/": "http"}
+    for url, rule in wrong.items():
         answer = await mary.submit(_HOOKS, _HOOKS, url=url)
         assert answer.status == 422, url
         assert url in answer.text
+        assert rule in answer.words
 
     assert await query(hooked, "SELECT 1 FROM webhook") == []
 
