@@ -58,14 +58,16 @@ IS TRUE keeps the set of projects from becoming a join, which would lose the ord
 """
 
 _SHARED: Final = """(
-    WITH share AS MATERIALIZED (
-        SELECT p.id, p.key, p.place FROM visit v CROSS JOIN LATERAL (
-            SELECT p.id, {key} AS key, row_number() OVER (ORDER BY {order_within}) AS place FROM package p
-             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT {share}) p
-    ), bound AS MATERIALIZED (
-        SELECT s.key, s.id FROM share s WHERE s.place = {share} ORDER BY s.key {direction}, s.id {direction} LIMIT 1
+    WITH bound AS MATERIALIZED (
+        SELECT s.key, s.id FROM visit v CROSS JOIN LATERAL (
+            SELECT p.id, {key} AS key FROM package p
+             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT 1 OFFSET {share} - 1) s
+         ORDER BY s.key {direction}, s.id {direction} LIMIT 1
     ), known AS MATERIALIZED (
-        SELECT s.id, s.key FROM share s LEFT JOIN bound b ON true
+        SELECT s.id, s.key FROM visit v CROSS JOIN LATERAL (
+            SELECT p.id, {key} AS key FROM package p
+             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT {share}) s
+          LEFT JOIN bound b ON true
          WHERE b.id IS NULL OR (s.key, s.id) {up_to} (b.key, b.id)
     ), way AS MATERIALIZED (
         SELECT NOT EXISTS (SELECT FROM bound) OR count(*) >= {limit} + {offset} AS is_known FROM known
@@ -79,6 +81,32 @@ _SHARED: Final = """(
 
 Up to the first of the last rows of these shares, all rows are known. If a page ends behind it, the projects are merged.
 """
+
+_NARROWED: Final = """(
+    WITH least AS MATERIALIZED (
+        SELECT s.key, s.id FROM visit v CROSS JOIN LATERAL (
+            SELECT p.id, {key} AS key FROM package p
+             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT 1 OFFSET {skipped}) s
+         ORDER BY s.key {direction}, s.id {direction} LIMIT 1
+    ), floor AS MATERIALIZED (
+        SELECT l.key, l.id, {offset} - (
+                   SELECT count(*) FROM visit v CROSS JOIN LATERAL (
+                       SELECT FROM package p
+                        WHERE p.project_id = v.id AND {conditions} AND ({key}, p.id) {before} (l.key, l.id) OFFSET 0) p
+               ) AS left_over
+          FROM least l
+    )
+    SELECT p.id, p.key FROM {rest}
+     ORDER BY p.key {direction}, p.id {direction} LIMIT {limit} OFFSET {left_over}) p"""
+"""Skips rows of a page far down without keeping or sorting them: counting a row costs a tenth of that.
+
+Each project skips its part of the offset. No project has more rows before the first of the rows that follow, so all of
+these are before the page. They are counted, and the page is read from there. If no row follows, the page is empty.
+"""
+_FLOOR: Final = "({key}, p.id) {from_there} ((SELECT f.key FROM floor f), (SELECT f.id FROM floor f))"
+_LEFT_OVER: Final = "(SELECT f.left_over FROM floor f)"
+_WORTH_NARROWING: Final = 16
+"""How many rows of each project a page has to skip: for fewer, the rows that are left over are almost as many."""
 
 
 MANY_PROJECTS: Final = 100
@@ -140,7 +168,7 @@ async def list_packages(
     }
     total = total_of(listing, parts["conditions"], of_many=of_many)
     parts["total"] = total if position is None else "NULL::bigint"
-    parts["source"] = _source(parts, values, projects, listing, position)
+    parts |= _source(parts, values, projects, listing, position)
     (record,) = await fetch_composed(connection, "group_page", parts, values.all)
     return page_of(record, listing)
 
@@ -151,17 +179,44 @@ def _source(
     projects: ListedProjects,
     listing: PackageListing,
     position: PackagePosition | None,
-) -> str:
+) -> dict[str, str]:
+    """Return where a page is read from, and from which row on."""
     has_figures = len(projects) > MANY_PROJECTS and listing.status is None
-    merged = _MERGED.format_map({**parts, "visited": _FILLED if has_figures else "visit"})
+    parts["visited"] = _FILLED if has_figures else "visit"
+    merged = _MERGED.format_map(parts)
     if has_figures and listing.order_by is OrderBy.CREATED_AT and listing.offset + listing.per_page < len(projects):
-        return _IN_ORDER.format_map({**parts, "merged": merged, **_passing(values, projects, listing, position)})
+        in_order = {**parts, "merged": merged, **_passing(values, projects, listing, position)}
+        return {"source": _IN_ORDER.format_map(in_order)}
     if not listing.offset or not projects.ids or package_orders.has_nulls(listing):
-        return merged
+        return {"source": merged}
+    skipped = listing.offset // len(projects)
+    if skipped >= _WORTH_NARROWING and package_orders.is_of_packages(listing):
+        return {"source": _narrowed(parts, values, projects, listing), "offset": literal(0)}
     rows = listing.offset + listing.per_page + 1
     share = values.place(2 * -(-rows // len(projects)), "bigint")
-    up_to = package_orders.up_to(listing)
-    return _SHARED.format_map({**parts, "merged": merged, "share": share, "up_to": up_to})
+    return {"source": _shared(parts, listing, share)}
+
+
+def _narrowed(parts: dict[str, str], values: Values, projects: ListedProjects, listing: PackageListing) -> str:
+    floor = _FLOOR.format(key=parts["key"], from_there=package_orders.from_there(listing))
+    rest = {**parts, "conditions": f"{parts['conditions']} AND {floor}", "offset": _LEFT_OVER}
+    number = values.place(len(projects), "bigint")
+    return _NARROWED.format_map(
+        {
+            **parts,
+            "skipped": values.place(listing.offset // len(projects), "bigint"),
+            "before": package_orders.before(listing),
+            "rest": _shared(rest, listing, f"2 * (({_LEFT_OVER} + {parts['limit']}) / {number} + 1)"),
+            "left_over": _LEFT_OVER,
+        }
+    )
+
+
+def _shared(parts: dict[str, str], listing: PackageListing, share: str) -> str:
+    merged = _MERGED.format_map(parts)
+    return _SHARED.format_map(
+        {**parts, "merged": merged, "share": share, "up_to": package_orders.up_to(listing)},
+    )
 
 
 def _passing(

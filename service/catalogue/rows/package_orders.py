@@ -113,6 +113,21 @@ def up_to(listing: PackageListing) -> str:
     return "<=" if listing.sort is Sort.ASC else ">="
 
 
+def before(listing: PackageListing) -> str:
+    """Return the operator by which a row is before another one."""
+    return "<" if listing.sort is Sort.ASC else ">"
+
+
+def from_there(listing: PackageListing) -> str:
+    """Return the operator by which a row is not before another one."""
+    return ">=" if listing.sort is Sort.ASC else "<="
+
+
+def is_of_packages(listing: PackageListing) -> bool:
+    """Return whether packages decide the order, and not their projects."""
+    return listing.order_by is not OrderBy.PROJECT_PATH
+
+
 def _read(order: _Order, position: PackagePosition) -> object:
     try:
         value = None if position.value is None else order.read(position.value)

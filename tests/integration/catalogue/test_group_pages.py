@@ -11,8 +11,10 @@ from tests.support.catalogue import publish, query
 from tests.support.packages import GROUP, MAINTAINER, PUBLIC, listed
 
 _PER_PAGE: Final = 7
-_PACKAGES: Final = 60
+_PACKAGES: Final = 90
 _EARLY: Final = 25
+_BEYOND: Final = 60
+"""A page that is far beyond the end."""
 _FILL: Final = """
 INSERT INTO package (project_id, package_type, name, version, created_at)
 SELECT CASE WHEN n <= $1 THEN 100 ELSE 100 + n % 3 END, (ARRAY['npm', 'pypi', 'maven'])[1 + n % 3],
@@ -59,7 +61,7 @@ async def test_pages_of_a_group_follow_one_another(filled: Context, client: Clie
         whole = await client.get(f"{GROUP}?{order}&per_page=100", headers=MAINTAINER)
         pages = [
             await client.get(f"{GROUP}?{order}&per_page={_PER_PAGE}&page={page}", headers=MAINTAINER)
-            for page in range(1, _PACKAGES // _PER_PAGE + 2)
+            for page in (*range(1, _PACKAGES // _PER_PAGE + 2), _BEYOND)
         ]
 
         ids = await listed(whole, "id")
