@@ -41,7 +41,7 @@ def ask_database(plan: Plan, query: str, place: Place = HOME) -> list[str]:
     return _run("psql", *options, database, text=query).split()
 
 
-def call_management(plan: Plan, method: str, path: str, content: Mapping[str, str] | None = None) -> None:
+def call_management(plan: Plan, method: str, path: str, content: Mapping[str, object] | None = None) -> None:
     """Call RabbitMQ's management API as its administrator."""
     management = Addresses.read(plan.folder / "servers").management.replace(BESIDE_ADDRESS, LOOPBACK)
     options = ("--silent", "--fail", "--show-error", "--request", method, "--header", "Content-Type: application/json")
@@ -52,7 +52,8 @@ def call_management(plan: Plan, method: str, path: str, content: Mapping[str, st
 def management_away(plan: Plan) -> Iterator[None]:
     """Refuse KEDA's connections to RabbitMQ's management API while the block runs."""
     port = str(SERVER_PORTS["rabbitmq_management"])
-    pods = ",".join(pod["status"]["podIP"] for pod in get(plan, "-n", "keda", "pods")["items"])
+    found = get(plan, "-n", "keda", "pods", "--field-selector=status.phase=Running")["items"]
+    pods = ",".join(pod["status"]["podIP"] for pod in found)
     rule = ("INPUT", "-s", pods, "-p", "tcp", "--dport", port, "-j", "REJECT", "--reject-with", "tcp-reset")
     _run("iptables", "-I", *rule)
     try:

@@ -3,12 +3,14 @@
 The API scales at the same time, by requests under way, and no request may fail while it does.
 """
 
+import json
 import time
 from typing import Any, Final
 from uuid import uuid4
 
+from schemas.names import Lane
 from tests.cluster import yard
-from tests.cluster.checks.beside import ask_database, management_away
+from tests.cluster.checks.beside import ask_database, call_management, management_away
 from tests.cluster.checks.cases import load, outcome
 from tests.cluster.checks.following import Followed, followed
 from tests.cluster.checks.report import Outcome
@@ -22,7 +24,8 @@ from tests.cluster.yard import DIRECTORY, HOME, Place
 _PATIENCE_S: Final = 300
 _FEW: Final = 20
 _MANY: Final = 1_500
-_GRACE_S: Final = 60
+_GRACE_S: Final = 45
+_EXCHANGE: Final = "/api/exchanges/{vhost}/amq.default/publish"
 _INSIDE: Final = "acme/inside"
 _FEWEST_APIS: Final = 2
 _MOST: Final = 4
@@ -39,7 +42,7 @@ Figures = dict[str, float | str]
 
 
 def wake(plan: Plan, place: Place = HOME) -> Outcome:
-    """Let the bulk workers go, and wake them in three ways, while the API gets and loses pods."""
+    """Let the bulk workers go, and wake them in four ways, while the API gets and loses pods."""
     values = yard.several_values(plan, push_packyard(plan), place)
     yard.install(plan, _scaling(values), place=place)
     began = time.monotonic()
@@ -77,10 +80,15 @@ def _scaling(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wake_by_queue(plan: Plan, place: Place, workers: Followed) -> Figures:
-    name = _delete(plan, place, _FEW)
-    seconds, _ = _first_removal(plan, place, name)
+    """Send a command of a deletion that is not there, which only the queue shows; then delete packages."""
+    command = json.dumps({"deletion_ids": [str(uuid4())]})
+    message = {"properties": {}, "routing_key": Lane.BULK.queue, "payload": command, "payload_encoding": "string"}
+    call_management(plan, "POST", _EXCHANGE.format(vhost=place.vhost), message)
+    woken = workers.wait_for_more(1, seconds=_PATIENCE_S)
     workers.wait(0, seconds=_PATIENCE_S)
-    return {"first removal by queue s": seconds}
+    seconds, _ = _first_removal(plan, place, _delete(plan, place, _FEW))
+    workers.wait(0, seconds=_PATIENCE_S)
+    return {"worker for a message alone s": woken, "first removal from no worker s": seconds}
 
 
 def _wake_by_graces(plan: Plan, place: Place, workers: Followed) -> Figures:
@@ -99,7 +107,7 @@ def _wake_by_graces(plan: Plan, place: Place, workers: Followed) -> Figures:
 
 
 def _wake_without_management(plan: Plan, place: Place, workers: Followed) -> Figures:
-    """Delete while nobody can count the queue: due deletions wake a worker."""
+    """Delete while nobody can count the queue: KEDA starts as many workers as for errors, and lets them go after."""
     began = time.monotonic()
     with management_away(plan):
         seconds, _ = _first_removal(plan, place, _delete(plan, place, _FEW))
