@@ -1,7 +1,8 @@
 """TLS in front of the servers beside the cluster: `python -m tests.cluster.checks.fronts FOLDER`.
 
-Each front has a folder with server.crt and server.key. When they change, later connections get the new certificate, and
-those that are open are closed, as by a proxy that starts anew. It ends with its input.
+Each front has a folder with server.crt and server.key. When they change, later connections get the new certificate.
+Those that are open are closed, as by a proxy that starts anew. The database keeps its own, as PostgreSQL does when it
+reads a new certificate. It ends with its input.
 """
 
 import asyncio
@@ -54,8 +55,9 @@ class _Front:
         if certificate != self._shown:
             self._context.load_cert_chain(self._folder / "server.crt", self._folder / "server.key")
             self._shown = certificate
-            for task in self._open:
-                task.cancel()
+            if not self._asks_first:
+                for task in self._open:
+                    task.cancel()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
