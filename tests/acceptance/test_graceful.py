@@ -4,6 +4,7 @@ import asyncio
 import io
 import itertools
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -264,11 +265,47 @@ async def test_a_transfer_that_is_not_over_in_time_is_reset(directory: Yard) -> 
     assert "api_requests_cut" in directory.log("serve")
 
 
-async def _begin(yard: Yard, line: str, fields: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Send the head of a request, and a part of its body if it has one; read nothing of the answer."""
+_SMALL: Final = 40 * 1024
+"""Fits in the buffers of the process and of its socket, so that the request is over for the process."""
+
+
+@pytest.mark.parametrize("fields", ["", "Connection: close\r\n"], ids=["kept", "closed"])
+async def test_the_process_stays_until_the_client_has_got_what_was_written(directory: Yard, fields: str) -> None:
+    await directory.start("serve")
+    async with aiohttp.ClientSession(directory.base_url, headers=_TOKEN) as session:
+        path = f"{_PACKAGES}/generic/small/1/f"
+        async with session.put(path, data=b"x" * _SMALL) as answer:
+            assert answer.ok
+    reader, writer = await _begin(directory, f"GET {path}", fields, unread=2_048)
+    await asyncio.sleep(0.5)
+    ending = asyncio.create_task(directory.terminate("serve"))
+    await asyncio.sleep(2)
+    # The network of a pod goes away with its last process, and all that its client has not got by then.
+    assert not ending.done()
+    received = b""
+    while not received.endswith(b"x" * _SMALL):
+        received += await reader.readexactly(1 if received else _SMALL)
+    async with asyncio.timeout(5):
+        await ending
+    writer.close()
+    assert "api_requests_cut" not in directory.log("serve")
+
+
+async def _begin(
+    yard: Yard, line: str, fields: str, *, unread: int = 65_536
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send the head of a request, and a part of its body if it has one; read nothing of the answer.
+
+    The client's machine takes about *unread* bytes of it.
+    """
     parts = urlsplit(yard.base_url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1)
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, unread)
+    await asyncio.to_thread(bound.connect, (parts.hostname, parts.port))
+    reader, writer = await asyncio.open_connection(sock=bound, limit=1)
     token = "".join(f"{name}: {value}\r\n" for name, value in _TOKEN.items())
-    writer.write(f"{line} HTTP/1.1\r\nHost: yard\r\n{token}{fields}\r\n{'y' * 1_000 if fields else ''}".encode())
+    writer.write(
+        f"{line} HTTP/1.1\r\nHost: yard\r\n{token}{fields}\r\n{'y' * 1_000 if 'Length' in fields else ''}".encode()
+    )
     await writer.drain()
     return reader, writer

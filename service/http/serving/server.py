@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from service.http.refusing import refuse
 from service.http.replies import COMMON_HEADERS
 from service.http.serving.caching import NOT_TO_BE_KEPT
 from service.http.serving.framing import MOST_WAITING, HeadTooLongError, Parser
+from service.http.serving.sending import closed_too_early, unacknowledged
 from service.refusals import InternalError, RefusedError, UnservedError
 from service.sockets import bind_sockets, reason_of, url_authority
 
@@ -59,8 +60,17 @@ class ClientConnection(web.RequestHandler):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request has come whose answer is not sent yet."""
-        return self._request_in_progress or bool(self._messages)
+        """Whether a request has come whose answer the client's machine has not got yet."""
+        return self._request_in_progress or bool(self._messages) or self._is_sending
+
+    @property
+    def _is_sending(self) -> bool:
+        if self.transport is None:
+            return False
+        if self.transport.get_write_buffer_size():
+            return True
+        bound = self.transport.get_extra_info("socket")
+        return bound is not None and unacknowledged(bound.fileno()) > 0
 
     def reset(self) -> None:
         """End the connection so that its client notices: a reset, in place of an end that a lost packet may hide."""
@@ -114,21 +124,25 @@ class Runner(web.AppRunner):
     """Serves an application over such connections."""
 
     async def finish(self, *, within: float) -> int:
-        """Take no more connections, and return when every request is answered, or after *within* seconds.
+        """Take no more connections, and return when every answer has arrived, or after *within* seconds.
 
         Connections whose requests are not answered by then are reset; the result is how many. The library's own way of
         ending drops what still comes of a body, so that uploads could not be finished.
         """
+        ports = {address[1] for address in self.addresses}
         for site in list(self.sites):
             await site.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while self._busy():  # noqa: ASYNC110 - the library notifies nobody
+                while await self._has_answers_under_way(ports):  # noqa: ASYNC110 - nobody notifies
                     await asyncio.sleep(_POLL_S)
         left = self._busy()
         for connection in left:
             connection.reset()
         return len(left)
+
+    async def _has_answers_under_way(self, ports: Collection[int]) -> bool:
+        return bool(self._busy()) or await asyncio.to_thread(closed_too_early, ports) > 0
 
     def _busy(self) -> Sequence[ClientConnection]:
         connections = self.server.connections if self.server else ()
