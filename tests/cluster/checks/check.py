@@ -1,5 +1,6 @@
 """The checks in the running cluster, one after the other, and their report."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -112,8 +113,10 @@ def chosen(only: str, usual: Iterable[str] = CASES) -> list[str]:
 
 
 def _run(name: str, plan: Plan) -> Outcome:
+    """Run a case; its outcome says how busy the machine was, since that decides about its seconds."""
     began = time.monotonic()
     try:
-        return CASES[name](plan)
+        outcome = CASES[name](plan)
     except (ClusterError, BuildError) as error:
-        return Outcome(name, time.monotonic() - began, problems=[str(error)])
+        outcome = Outcome(name, time.monotonic() - began, problems=[str(error)])
+    return replace(outcome, figures={**outcome.figures, "load average": round(os.getloadavg()[1], 1)})

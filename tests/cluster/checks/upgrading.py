@@ -19,7 +19,7 @@ from tests.cluster.registry import push_packyard
 from tests.cluster.yard import Place
 from tests.support.paths import ROOT
 
-EARLIER: Final = "ec4419960c22"
+EARLIER: Final = "425018aec450"
 """The newest commit whose schema is older than this one's; a new migration takes a new one."""
 
 MIGRATIONS: Final = "service/infra/postgres/migrations/versions"
