@@ -1,6 +1,7 @@
 """Reading something of a project in the round trip that finds the caller and the project."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import TypeAlias, TypeVar
 
@@ -33,6 +34,7 @@ _Parameters = TypeVar("_Parameters")
 _Listing = TypeVar("_Listing", bound=Subtree)
 _Found = TypeVar("_Found")
 _Read: TypeAlias = Callable[[Connection, VisitQuery, _Parameters], Awaitable[WithVisit[_Found | None]]]
+_ReadListed: TypeAlias = Callable[[Connection, ListedProjects, _Listing], Awaitable[_Found]]
 
 
 async def read_in_project(
@@ -69,25 +71,40 @@ async def read_in_project(
         return await _judged(request, connection, caller, seen.project), wanted, _required(seen.found)
 
 
-async def read_listed_projects(
-    request: web.Request, parameters: Callable[[], _Listing]
-) -> tuple[_Listing, ListedProjects]:
-    """Return the parameters of a list of a group, and its projects, after the checks of `group_visit`.
+async def read_in_group(
+    request: web.Request,
+    parameters: Callable[[], _Listing],
+    read: _ReadListed[_Listing, _Found],
+    *,
+    cost_of: Callable[[_Listing], Cost],
+    cost_in: Callable[[ListedProjects, _Listing], Cost],
+) -> tuple[_Listing, _Found]:
+    """Read something of the projects in the lists of a group, after the checks of `group_visit`.
 
-    Wrong *parameters* are refused only after these checks.
+    Wrong *parameters* are refused only after these checks. A read that is expensive by *cost_of* waits for its turn
+    before them. Else all connections would find thousands of projects at the same time.
 
     Raises:
-        RefusedError: as for `group_visit`; or parameters are wrong.
+        RefusedError: as for `group_visit`; or parameters are wrong, or it was not the turn of this read.
     """
     try:
         wanted = parameters()
     except BadParametersError:
         async with group_visit(request):
             raise
+    reads = request.app[READS]
+    has_turn = cost_of(wanted) is Cost.EXPENSIVE
+    async with reads.turn() if has_turn else nullcontext():
+        projects = await _listed_projects(request, wanted)
+        async with reads.connection(cost_in(projects, wanted), has_turn=has_turn) as connection:
+            return wanted, await read(connection, projects, wanted)
+
+
+async def _listed_projects(request: web.Request, wanted: Subtree) -> ListedProjects:
     presented = await presented_tokens(request)
     if not is_decided(presented):
         async with group_visit(request) as (connection, caller, group):
-            return wanted, await group_lists.listed_projects(
+            return await group_lists.listed_projects(
                 connection, caller, group, exclude_subgroups=wanted.exclude_subgroups
             )
     async with request.app[CONTEXT].database.connection() as connection:
@@ -104,7 +121,7 @@ async def read_listed_projects(
         admit(request, caller)
         require_packages(request)
         access.require_group_read(caller, access.require_visible_group(caller, seen.group))
-    return wanted, seen.projects
+    return seen.projects
 
 
 async def _read_after_visit(

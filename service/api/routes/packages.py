@@ -44,10 +44,9 @@ from service.http import (
     reply_page,
     reply_part,
 )
-from service.http.keys import READS
 from service.http.operations import ADDRESS, DELETION_ACCEPTED, FILE_BYTES, FILE_PART
 from service.http.parameters import prefers_async, read_unmodified_since
-from service.http.reading_visits import read_in_project, read_listed_projects
+from service.http.reading_visits import read_in_group, read_in_project
 from service.http.replies import JsonText, no_content
 from service.origins import headers_to, origin_of_visit
 from service.refusals import (
@@ -108,11 +107,13 @@ async def list_project_packages(request: web.Request) -> web.Response:
 )
 async def list_group_packages(request: web.Request) -> web.Response:
     """List the packages of a group's projects."""
-    query, projects = await read_listed_projects(
-        request, lambda: json_reading.checked(read_query(request, GroupPackageListing))
+    query, page = await read_in_group(
+        request,
+        lambda: json_reading.checked(read_query(request, GroupPackageListing)),
+        partial(json_reading.list_in_projects, base=external_url(request)),
+        cost_of=json_reading.cost_of,
+        cost_in=json_reading.cost_in,
     )
-    async with request.app[READS].connection(json_reading.cost_in(projects, query)) as connection:
-        page = await json_reading.list_in_projects(connection, projects, query, base=external_url(request))
     return _reply_listed(request, page, query)
 
 

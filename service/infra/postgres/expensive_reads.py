@@ -1,8 +1,9 @@
 """Reads whose cost depends on their values: planned for these, ended in time, and never on all connections."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Final
@@ -10,8 +11,11 @@ from typing import Final
 from service.infra.postgres.database import Connection, Database
 from service.refusals import SearchesBusyError
 
-MOST_EXPENSIVE: Final = 3
-"""How many of the connections of a process expensive reads may use at the same time."""
+MOST_EXPENSIVE: Final = min(os.cpu_count() or 1, 3)
+"""How many of the connections of a process expensive reads may use at the same time.
+
+More of them than processors are hardly faster, and keep others waiting where the database is on the same machine.
+"""
 PATIENCE_S: Final = 2
 """How long an expensive read waits for its turn."""
 
@@ -34,6 +38,9 @@ class Cost(Enum):
     """The time grows with the number of projects, and one plan is the best for all values."""
 
 
+_IN_TURN: Final = frozenset({Cost.EXPENSIVE, Cost.LONG})
+
+
 class Reads:
     """Gives connections to reads by their cost."""
 
@@ -44,36 +51,37 @@ class Reads:
         self._turns = asyncio.Semaphore(MOST_EXPENSIVE)
 
     @asynccontextmanager
-    async def connection(self, cost: Cost) -> AsyncGenerator[Connection]:
-        """Give a connection to a read of that cost.
+    async def connection(self, cost: Cost, *, has_turn: bool = False) -> AsyncGenerator[Connection]:
+        """Give a connection to a read of that cost, which waits for its turn unless it has one.
 
         Raises:
-            SearchesBusyError: others took too long, so that it was not the turn of this expensive read.
+            SearchesBusyError: as for `turn`.
         """
         giving: dict[Cost, Callable[[], AbstractAsyncContextManager[Connection]]] = {
             Cost.PLAIN: self._database.connection,
-            Cost.PLANNED: self._planned,
-            Cost.EXPENSIVE: lambda: self._in_turn(_FOR_VALUES),
-            Cost.LONG: lambda: self._in_turn(_FOR_ALL),
+            Cost.PLANNED: lambda: self._limited(_FOR_VALUES),
+            Cost.EXPENSIVE: lambda: self._limited(_FOR_VALUES),
+            Cost.LONG: lambda: self._limited(_FOR_ALL),
         }
-        async with giving[cost]() as connection:
+        async with nullcontext() if has_turn or cost not in _IN_TURN else self.turn(), giving[cost]() as connection:
             yield connection
 
-    def _planned(self) -> AbstractAsyncContextManager[Connection]:
-        return self._limited(_FOR_VALUES)
-
-    def _limited(self, plans: str) -> AbstractAsyncContextManager[Connection]:
-        return self._database.reading(f"SET LOCAL plan_cache_mode = {plans}; {self._limits}")
-
     @asynccontextmanager
-    async def _in_turn(self, plans: str) -> AsyncGenerator[Connection]:
+    async def turn(self) -> AsyncGenerator[None]:
+        """Wait for the turn of an expensive read, which lasts to the end of the block.
+
+        Raises:
+            SearchesBusyError: others took too long, so that it was not the turn of this one.
+        """
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._turns.acquire()
         except TimeoutError:
             raise SearchesBusyError from None
         try:
-            async with self._limited(plans) as connection:
-                yield connection
+            yield
         finally:
             self._turns.release()
+
+    def _limited(self, plans: str) -> AbstractAsyncContextManager[Connection]:
+        return self._database.reading(f"SET LOCAL plan_cache_mode = {plans}; {self._limits}")

@@ -134,12 +134,12 @@ def settings(settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def _slow_searches(database_url: str) -> AsyncGenerator[None]:
-    """Keep every search waiting, and nothing else."""
+async def _slow_searches(database_url: str, table: str = "package_name") -> AsyncGenerator[None]:
+    """Keep everything waiting that reads this table: as it is, every search, and nothing else."""
     holder = await asyncpg.connect(database_url)
     try:
         async with holder.transaction():
-            await holder.execute("LOCK TABLE package_name IN ACCESS EXCLUSIVE MODE")
+            await holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             yield
     finally:
         await holder.close()
@@ -160,6 +160,21 @@ async def test_searches_never_take_all_connections(client: Client, filled: Conte
     assert used <= MOST_EXPENSIVE
     assert {(one.status, one.headers["Retry-After"]) for one in refused} == {(503, "5")}
     assert SearchesBusyError.text in {(await one.json())["message"] for one in refused}
+
+
+async def test_searches_in_groups_find_their_projects_in_turn(
+    client: Client, filled: Context, database_url: str
+) -> None:
+    async with _slow_searches(database_url, "directory_group"):
+        searches = [asyncio.create_task(_answer(client, _GROUP, package_name="app")) for _ in range(_SEARCHES)]
+        await asyncio.sleep(0.2)
+
+        other = await _answer(client, "/api/v4/version")
+        used = filled.database.usage()["used"]
+    found = {(await search).status for search in searches}
+    assert other.status == 200
+    assert used == MOST_EXPENSIVE
+    assert 200 in found
 
 
 async def test_a_search_that_takes_too_long_is_ended(filled: Context, database_url: str) -> None:
