@@ -119,26 +119,32 @@ _SHOWN: Final = "(SELECT j.id, j.path, {may_delete} AS may_delete FROM project j
 def visit_of(projects: ListedProjects) -> VisitQuery:
     """Return the ids of the projects as a part of a query."""
     values = Values()
-    ids = values.place(projects.ids, "bigint[]")
+    ids = _numbers(values.place(projects.ids, "text"))
     return VisitQuery(f"SELECT v.id, true AS is_open FROM unnest({ids}) AS v (id)", values)
 
 
 def _visit_of_many(projects: ListedProjects) -> VisitQuery:
     """Return the same for a plan that serves all values.
 
-    The planner expects ten rows of an array that it does not know, but a thousand of a series. For ten, it would
-    compare each package with each project.
+    The planner expects ten rows of an array that it does not know, but a thousand of a text with commas. For ten, it
+    would compare each package with each project.
     """
     values = Values()
-    ids = values.place(projects.ids, "bigint[]")
-    return VisitQuery(f"SELECT ({ids})[n] AS id, true AS is_open FROM generate_series(1, cardinality({ids})) n", values)
+    ids = values.place(projects.ids, "text")
+    return VisitQuery(f"SELECT v.id::bigint AS id, true AS is_open FROM string_to_table({ids}, ',') AS v (id)", values)
+
+
+def _numbers(text: str) -> str:
+    return f"string_to_array({text}, ',')::bigint[]"
 
 
 def shown(values: Values, projects: ListedProjects) -> str:
     """Return the relation that has the paths of projects, and whether the caller may delete there."""
     if projects.deletable is None:
         return _SHOWN.format(may_delete="true")
-    return _SHOWN.format(may_delete=f"j.id = ANY({values.place(projects.deletable, 'bigint[]')})")
+    # Read once, and not for each row.
+    deletable = f"(SELECT {_numbers(values.place(projects.deletable, 'text'))})::bigint[]"
+    return _SHOWN.format(may_delete=f"j.id = ANY({deletable})")
 
 
 async def list_packages(
@@ -187,7 +193,7 @@ def _source(
     if has_figures and listing.order_by is OrderBy.CREATED_AT and listing.offset + listing.per_page < len(projects):
         in_order = {**parts, "merged": merged, **_passing(values, projects, listing, position)}
         return {"source": _IN_ORDER.format_map(in_order)}
-    if not listing.offset or not projects.ids or package_orders.has_nulls(listing):
+    if not listing.offset or not projects.number or package_orders.has_nulls(listing):
         return {"source": merged}
     skipped = listing.offset // len(projects)
     if skipped >= _WORTH_NARROWING and package_orders.is_of_packages(listing):

@@ -120,7 +120,7 @@ async def _run(context: Context, recorder: _Recorder, cost: Cost) -> list[tuple[
 
 
 async def test_a_list_has_a_bounded_plan_however_often_it_is_asked_for(large: Context) -> None:
-    projects = ListedProjects(range(5001, 5001 + _PROJECTS), [])
+    projects = ListedProjects(",".join(map(str, range(5001, 5001 + _PROJECTS))), _PROJECTS, "")
     wrong: dict[str, object] = {}
 
     for words, most in _OF_PROJECT:
