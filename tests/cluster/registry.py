@@ -1,5 +1,6 @@
 """The registry that the nodes pull from, and the images in it; what was pushed once stays for the next start."""
 
+import fcntl
 import hashlib
 import subprocess
 import sys
@@ -40,14 +41,20 @@ def push_packyard(plan: Plan, tree: Path = ROOT) -> str:
     Steps are kept, so that another tree with the same requirements does not install them anew.
     """
     tag = content_tag(tree)
-    if _has(plan, "packyard", tag):
-        return tag
+    with (plan.build / "pushing").open("w") as lock:
+        # An image has the same name for all trees until it is pushed.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _has(plan, "packyard", tag):
+            _build_and_push(plan, tree, tag)
+    return tag
+
+
+def _build_and_push(plan: Plan, tree: Path, tag: str) -> None:
     sys.stdout.write("Building the image of Packyard\n")
     driver = ("env", f"STORAGE_DRIVER={_DRIVER}", f"SOURCE={tree}")
     check([*driver, ROOT / "deploy/local/build-image.sh", plan.build / "layers", "--layers"])
     target = f"docker://{LOCAL}/packyard:{tag}"
     check(command_in(BESIDE, *in_store(plan), "push", "--quiet", "--tls-verify=false", "localhost/packyard", target))
-    return tag
 
 
 def in_store(plan: Plan) -> Sequence[str | Path]:
