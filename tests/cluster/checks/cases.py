@@ -10,7 +10,7 @@ from typing import Any, Final
 from tests.cluster import yard
 from tests.cluster.checks.beside import call_api
 from tests.cluster.checks.report import Counts, Outcome, total
-from tests.cluster.checks.running import RunningProgram
+from tests.cluster.checks.running import RunningProgram, transfers
 from tests.cluster.control import get, kubectl
 from tests.cluster.machines import ClusterError, command_in, wait_for
 from tests.cluster.plan import BESIDE, RELEASE, Node, Plan
@@ -23,6 +23,8 @@ _OWN: Final = f"app.kubernetes.io/instance={RELEASE}"
 _WARM_S: Final = 5
 _PATIENCE_S: Final = 420
 _ENDING_S: Final = 120
+_LANES: Final = "30,10"
+"""How long clients take for an upload, and for a download, of 50 MB while pods are replaced."""
 
 
 class RunningLoad:
@@ -110,13 +112,14 @@ def roll_out(plan: Plan) -> Outcome:
     changed = {**values, "settings": {**values["settings"], "STORAGE_RETRIES": "3"}}
     before = {pod["metadata"]["uid"] for pod in own_pods(plan)}
     began = time.monotonic()
-    with load(plan) as running:
+    with load(plan) as running, transfers(plan, HOME, "--lanes", _LANES) as slow:
         yard.install(plan, changed)
         upgraded = time.monotonic() - began - _WARM_S
         kept = before & {pod["metadata"]["uid"] for pod in own_pods(plan)}
         yard.helm(plan, "rollback", RELEASE, "--wait", "--timeout", "5m")
-    problems = [f"{len(kept)} pods were not replaced"] * bool(kept)
-    return outcome("rollout", began, running.counts, {"upgrade s": round(upgraded)}, problems)
+    problems = [f"{len(kept)} pods were not replaced"] * bool(kept) + slow.problems
+    figures: dict[str, float | str] = {"upgrade s": round(upgraded), "transfers of 50 MB": slow.transfers}
+    return outcome("rollout", began, running.counts, figures, problems)
 
 
 def drain(plan: Plan) -> Outcome:

@@ -25,7 +25,7 @@ class Stream:
     async def follow(self) -> None:
         """Read until cancelled."""
         while True:
-            await self._clients.counted(self._read)
+            await self._clients.counted("stream", self._read)
 
     async def compare(self) -> None:
         """Wait until the stream has caught up with the feed of now, and note what it left out."""

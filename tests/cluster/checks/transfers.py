@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.cluster.checks.clients import PROJECT, Clients, Summary
+from tests.cluster.checks.clients import DOWNLOAD, PROJECT, Clients, Summary
 from tests.cluster.checks.load import BEGUN
 from tests.cluster.checks.streaming import Stream
 
@@ -49,7 +49,7 @@ class Transfers(Clients):
         """Upload and download in turn, each within *seconds*, and delete what was uploaded."""
         async with self.session(keeps=seconds >= _KEPT_FROM_S) as session:
             while not self.stop.is_set():
-                package = await self.counted(lambda: self._upload(session, seconds))
+                package = await self.counted("upload", lambda: self._upload(session, seconds))
                 if package and not self.stop.is_set():
                     await self._download_counted(session, package, seconds)
                 if package:
@@ -70,7 +70,7 @@ class Transfers(Clients):
         """List packages until asked to stop."""
         async with self.session() as session:
             while not self.stop.is_set():
-                await self.counted(lambda: self._list(session))
+                await self.counted("list", lambda: self._list(session))
                 await asyncio.sleep(_READ_PAUSE_S)
 
     async def _hold_one(self, session: aiohttp.ClientSession, package: Package) -> None:
@@ -78,10 +78,10 @@ class Transfers(Clients):
             await self._download_counted(session, package, _HELD_S)
 
     async def _download_counted(self, session: aiohttp.ClientSession, package: Package, seconds: float) -> None:
-        await self.counted(lambda: self._download(session, package, seconds))
+        await self.counted(DOWNLOAD, lambda: self._download(session, package, seconds))
 
     async def _delete_counted(self, session: aiohttp.ClientSession, package: Package) -> None:
-        await self.counted(lambda: self._delete(session, package))
+        await self.counted("delete", lambda: self._delete(session, package))
 
     async def _upload(self, session: aiohttp.ClientSession, seconds: float) -> Package:
         began = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Final
 from tests.cluster import yard
 from tests.cluster.checks.beside import prepare_place
 from tests.cluster.checks.cases import load
+from tests.cluster.checks.clients import Summary
 from tests.cluster.checks.report import UNTESTED, Outcome
 from tests.cluster.checks.running import transfers
 from tests.cluster.control import kubectl
@@ -23,6 +24,9 @@ EARLIER: Final = "425018aec450"
 """The newest commit whose schema is older than this one's; a new migration takes a new one."""
 
 MIGRATIONS: Final = "service/infra/postgres/migrations/versions"
+
+_WAITS_FOR_CLIENTS: Final = "service/http/serving/sending.py"
+"""The file of versions that end once their clients have got all answers."""
 
 _LANES: Final = "60,60,30,10"
 """How long clients take for an upload, and for a download, of 50 MB."""
@@ -49,30 +53,47 @@ def _upgrade_and_back(plan: Plan, tree: Path, earlier: str, current: str) -> Out
     yard.install(plan, yard.several_values(plan, earlier, _PLACE), place=_PLACE, chart=tree / "deploy" / "chart")
     yard.expose(plan, _PLACE)
     began = time.monotonic()
-    with load(plan, _PLACE) as running, transfers(plan, _PLACE, "--lanes", _LANES, "--stream") as slow:
-        started = time.monotonic()
-        yard.install(plan, yard.several_values(plan, current, _PLACE), place=_PLACE)
-        upgraded = time.monotonic()
-        yard.helm(plan, "rollback", RELEASE, "--wait", "--timeout", "5m", place=_PLACE)
-        back = time.monotonic()
+    with load(plan, _PLACE) as running:
+        with transfers(plan, _PLACE, "--lanes", _LANES, "--stream") as there:
+            started = time.monotonic()
+            yard.install(plan, yard.several_values(plan, current, _PLACE), place=_PLACE)
+            upgraded = time.monotonic() - started
+        with transfers(plan, _PLACE, "--lanes", _LANES, "--stream") as back:
+            started = time.monotonic()
+            yard.helm(plan, "rollback", RELEASE, "--wait", "--timeout", "5m", place=_PLACE)
+            rolled_back = time.monotonic() - started
     figures: dict[str, float | str] = {
         "from": tree.name.removeprefix("earlier-"),
-        "upgrade s": round(upgraded - started),
-        "rollback s": round(back - upgraded),
-        "transfers of 50 MB": slow.transfers,
-        "longest s": slow.longest_s,
-        "streams ended and taken up": slow.streams_ended,
-        "events streamed": slow.streamed,
-        "events missed": slow.missed,
+        "upgrade s": round(upgraded),
+        "rollback s": round(rolled_back),
+        **_added(there, back),
     }
-    problems = [*running.counts.problems, *slow.problems]
-    problems += ["no stream was ended by a pod that was replaced"] * (not slow.streams_ended)
+    if _earlier_cuts():
+        figures["downloads cut by the earlier version"] = there.cut
+        there.failed -= there.cut
+    problems = [*running.counts.problems, *there.problems, *back.problems]
+    problems += ["no stream was ended by a pod that was replaced"] * (there.streams_ended + back.streams_ended == 0)
     counts = replace(
         running.counts,
-        requests=running.counts.requests + slow.requests,
-        failed=running.counts.failed + slow.failed,
+        requests=running.counts.requests + there.requests + back.requests,
+        failed=running.counts.failed + there.failed + back.failed,
     )
     return Outcome("upgrade", round(time.monotonic() - began, 1), counts, figures, problems)
+
+
+def _added(there: Summary, back: Summary) -> dict[str, float | str]:
+    return {
+        "transfers of 50 MB": there.transfers + back.transfers,
+        "longest s": max(there.longest_s, back.longest_s),
+        "streams ended and taken up": there.streams_ended + back.streams_ended,
+        "events streamed": there.streamed + back.streamed,
+        "events missed": there.missed + back.missed,
+    }
+
+
+def _earlier_cuts() -> bool:
+    """Return whether the earlier commit ends before its clients have got the ends of their downloads."""
+    return not git("ls-tree", "--name-only", EARLIER, _WAITS_FOR_CLIENTS)
 
 
 def has_earlier() -> bool:
