@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tests.cluster import yard
@@ -58,10 +59,16 @@ def _in_mode(values: dict[str, Any], mode: str) -> dict[str, Any]:
 
 
 def _acts_alone(plan: Plan, mode: str) -> bool:
-    autoscalers = [
-        found["metadata"]["name"]
+    """Return whether the one autoscaler is that of *mode*, and has found a number by its metrics."""
+    autoscalers = {
+        found["metadata"]["name"]: _is_active(found)
         for found in get(plan, "-n", NAMESPACE, "horizontalpodautoscalers")["items"]
         if found["spec"]["scaleTargetRef"]["name"] == _WORKERS and "deletionTimestamp" not in found["metadata"]
-    ]
-    wanted = {"none": [], "hpa": [_WORKERS], "keda": [f"keda-hpa-{_WORKERS}"]}
+    }
+    wanted = {"none": {}, "hpa": {_WORKERS: True}, "keda": {f"keda-hpa-{_WORKERS}": True}}
     return autoscalers == wanted[mode]
+
+
+def _is_active(autoscaler: Mapping[str, Any]) -> bool:
+    conditions = autoscaler.get("status", {}).get("conditions", ())
+    return any(one["type"] == "ScalingActive" and one["status"] == "True" for one in conditions)
