@@ -7,26 +7,14 @@ from schemas.http.package_parameters import OrderBy, PackageListing
 from schemas.statuses import DISPLAYABLE
 from service.access.group_lists import ListedProjects
 from service.access.rows import VisitQuery
-from service.catalogue.rows import package_orders
+from service.catalogue.rows import far_pages, package_orders
+from service.catalogue.rows.far_pages import MERGED
 from service.catalogue.rows.package_json import package_json
 from service.catalogue.rows.package_pages import Page, conditions_of, page_of, total_of
 from service.catalogue.rows.packages import selection_beside_status
 from service.infra.postgres.composing import Values, first_or_later, literal
 from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.queries import listed
-
-_MERGED: Final = """(
-    SELECT v.id, h.* FROM {visited} v CROSS JOIN LATERAL (
-        SELECT p.id AS first_id, {key} AS first_key FROM package p
-         WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT 1) h
-     ORDER BY h.first_key {direction}, h.first_id {direction} LIMIT {limit} + {offset}) w
-    CROSS JOIN LATERAL (
-        SELECT p.id, {key} AS key FROM package p WHERE p.project_id = w.id AND {conditions}
-         ORDER BY {order_within} LIMIT {limit} + {offset}) p"""
-"""Merges the pages of projects. A page of 20 can only have rows of those 20 projects whose first rows come first.
-
-So each project costs one probe of an index, and each of those few its first rows. Only keys are read, from indexes.
-"""
 
 _FILLED: Final = """(
     SELECT v.id FROM visit v WHERE v.id IN (
@@ -56,58 +44,6 @@ This suits a caller who reads a large share of the packages. It ends after as ma
 merged. One of these costs a twentieth of a probe, so the projects are merged after it at hardly more than their cost.
 IS TRUE keeps the set of projects from becoming a join, which would lose the order.
 """
-
-_SHARED: Final = """(
-    WITH bound AS MATERIALIZED (
-        SELECT s.key, s.id FROM visit v CROSS JOIN LATERAL (
-            SELECT p.id, {key} AS key FROM package p
-             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT 1 OFFSET {share} - 1) s
-         ORDER BY s.key {direction}, s.id {direction} LIMIT 1
-    ), known AS MATERIALIZED (
-        SELECT s.id, s.key FROM visit v CROSS JOIN LATERAL (
-            SELECT p.id, {key} AS key FROM package p
-             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT {share}) s
-          LEFT JOIN bound b ON true
-         WHERE b.id IS NULL OR (s.key, s.id) {up_to} (b.key, b.id)
-    ), way AS MATERIALIZED (
-        SELECT NOT EXISTS (SELECT FROM bound) OR count(*) >= {limit} + {offset} AS is_known FROM known
-    )
-    SELECT k.id, k.key FROM known k CROSS JOIN way WHERE way.is_known
-     UNION ALL
-    SELECT m.id, m.key FROM way CROSS JOIN LATERAL (
-        SELECT p.id, p.key FROM {merged} WHERE NOT way.is_known
-         ORDER BY p.key {direction}, p.id {direction} LIMIT {limit} + {offset}) m) p"""
-"""Reads the same share of each project: twice as many rows as a page down there needs, if its rows are spread evenly.
-
-Up to the first of the last rows of these shares, all rows are known. If a page ends behind it, the projects are merged.
-"""
-
-_NARROWED: Final = """(
-    WITH least AS MATERIALIZED (
-        SELECT s.key, s.id FROM visit v CROSS JOIN LATERAL (
-            SELECT p.id, {key} AS key FROM package p
-             WHERE p.project_id = v.id AND {conditions} ORDER BY {order_within} LIMIT 1 OFFSET {skipped}) s
-         ORDER BY s.key {direction}, s.id {direction} LIMIT 1
-    ), floor AS MATERIALIZED (
-        SELECT l.key, l.id, {offset} - (
-                   SELECT count(*) FROM visit v CROSS JOIN LATERAL (
-                       SELECT FROM package p
-                        WHERE p.project_id = v.id AND {conditions} AND ({key}, p.id) {before} (l.key, l.id) OFFSET 0) p
-               ) AS left_over
-          FROM least l
-    )
-    SELECT p.id, p.key FROM {rest}
-     ORDER BY p.key {direction}, p.id {direction} LIMIT {limit} OFFSET {left_over}) p"""
-"""Skips rows of a page far down without keeping or sorting them: counting a row costs a tenth of that.
-
-Each project skips its part of the offset. No project has more rows before the first of the rows that follow, so all of
-these are before the page. They are counted, and the page is read from there. If no row follows, the page is empty.
-"""
-_FLOOR: Final = "({key}, p.id) {from_there} ((SELECT f.key FROM floor f), (SELECT f.id FROM floor f))"
-_LEFT_OVER: Final = "(SELECT f.left_over FROM floor f)"
-_WORTH_NARROWING: Final = 16
-"""How many rows of each project a page has to skip: for fewer, the rows that are left over are almost as many."""
-
 
 MANY_PROJECTS: Final = 100
 """A page of more projects is first read without a probe of each."""
@@ -189,40 +125,13 @@ def _source(
     """Return where a page is read from, and from which row on."""
     has_figures = len(projects) > MANY_PROJECTS and listing.status is None
     parts["visited"] = _FILLED if has_figures else "visit"
-    merged = _MERGED.format_map(parts)
+    merged = MERGED.format_map(parts)
     if has_figures and listing.order_by is OrderBy.CREATED_AT and listing.offset + listing.per_page < len(projects):
         in_order = {**parts, "merged": merged, **_passing(values, projects, listing, position)}
         return {"source": _IN_ORDER.format_map(in_order)}
     if not listing.offset or not projects.number or package_orders.has_nulls(listing):
         return {"source": merged}
-    skipped = listing.offset // len(projects)
-    if skipped >= _WORTH_NARROWING and package_orders.is_of_packages(listing):
-        return {"source": _narrowed(parts, values, projects, listing), "offset": literal(0)}
-    rows = listing.offset + listing.per_page + 1
-    share = values.place(2 * -(-rows // len(projects)), "bigint")
-    return {"source": _shared(parts, listing, share)}
-
-
-def _narrowed(parts: dict[str, str], values: Values, projects: ListedProjects, listing: PackageListing) -> str:
-    floor = _FLOOR.format(key=parts["key"], from_there=package_orders.from_there(listing))
-    rest = {**parts, "conditions": f"{parts['conditions']} AND {floor}", "offset": _LEFT_OVER}
-    number = values.place(len(projects), "bigint")
-    return _NARROWED.format_map(
-        {
-            **parts,
-            "skipped": values.place(listing.offset // len(projects), "bigint"),
-            "before": package_orders.before(listing),
-            "rest": _shared(rest, listing, f"2 * (({_LEFT_OVER} + {parts['limit']}) / {number} + 1)"),
-            "left_over": _LEFT_OVER,
-        }
-    )
-
-
-def _shared(parts: dict[str, str], listing: PackageListing, share: str) -> str:
-    merged = _MERGED.format_map(parts)
-    return _SHARED.format_map(
-        {**parts, "merged": merged, "share": share, "up_to": package_orders.up_to(listing)},
-    )
+    return far_pages.source_of(parts, values, len(projects), listing)
 
 
 def _passing(

@@ -34,8 +34,8 @@ _OF_GROUP: Final[list[tuple[dict[str, str], int]]] = [
     ({}, 3_500),
     ({"order_by": "name", "sort": "desc"}, 3_500),
     ({"order_by": "project_path"}, 3_500),
-    ({"page": "130"}, 3_500),
-    ({"page": "130", "order_by": "name", "sort": "desc"}, 3_500),
+    ({"page": "130"}, 7_000),
+    ({"page": "130", "order_by": "name", "sort": "desc"}, 7_000),
     ({"package_name": "part-1679091c"}, 2_000),
 ]
 """The same of 150 projects."""
