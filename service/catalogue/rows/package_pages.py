@@ -46,18 +46,18 @@ _KEPT: Final = """(
     SELECT coalesce(sum(s.packages), 0) FROM package_statistic s JOIN visit v ON v.id = s.project_id
      WHERE v.is_open AND {type_of_figure})"""
 
-_KEPT_UP_TO_LIMIT: Final = f"""coalesce((
-    SELECT summed.packages
-      FROM (SELECT sum(s.packages) OVER up_to_here AS packages, lead(true) OVER up_to_here IS NULL AS is_last
-              FROM package_statistic s
-             WHERE s.project_id = ANY(ARRAY(SELECT v.id FROM visit v WHERE v.is_open)) AND {{type_of_figure}}
-            WINDOW up_to_here AS (ROWS UNBOUNDED PRECEDING)) summed
-     WHERE summed.is_last OR summed.packages > {COUNT_LIMIT} + others.packages - coalesce(changes.packages, 0)
-     LIMIT 1), 0)"""
-"""The same for thousands of projects: it ends where the total is known to be beyond what is shown.
+_FEW_PROJECTS: Final = 100
 
-An array of their ids costs one descent of the index for neighbours, where a join has one for each of them.
-"""
+_OF_PROJECTS: Final = """(
+    SELECT coalesce(sum(s.packages), 0) FROM package_statistic s
+     WHERE s.project_id = ANY(ARRAY(SELECT v.id FROM visit v WHERE v.is_open LIMIT {limit})) AND {{type_of_figure}})"""
+"""An array of their ids costs one descent of the index for neighbours, where a join has one for each of them."""
+
+_KEPT_UP_TO_LIMIT: Final = f"""(
+    SELECT CASE WHEN few.packages > {COUNT_LIMIT} + others.packages - coalesce(changes.packages, 0) THEN few.packages
+                ELSE {_OF_PROJECTS.format(limit="ALL")} END
+      FROM (SELECT {_OF_PROJECTS.format(limit=_FEW_PROJECTS)} AS packages OFFSET 0) few)"""
+"""The same for thousands of projects. It reads few of them, if these are enough for a total beyond what is shown."""
 
 _VERSIONLESS: Final = f"""(SELECT count(*) FROM visit v JOIN package p ON p.project_id = v.id
     WHERE v.is_open AND p.version IS NULL AND p.status IN {listed(DISPLAYABLE)} AND {{type_of_package}})"""
