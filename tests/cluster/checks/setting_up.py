@@ -20,7 +20,7 @@ def set_up_failures(plan: Plan) -> Outcome:
     """Upgrade with a wrong password, with a database that is not there, and with a Secret that lacks a key."""
     values = own_values(plan)
     yard.install(plan, values)
-    before = {pod["metadata"]["uid"] for pod in own_pods(plan)}
+    before = _templates(plan)
     began = time.monotonic()
     problems: list[str] = []
     figures: dict[str, float | str] = {}
@@ -30,11 +30,17 @@ def set_up_failures(plan: Plan) -> Outcome:
             said = _refused(plan, {**values, **wrong})
             figures[f"{name} s"] = round(time.monotonic() - started)
             problems += [f"{name}: Helm does not say {reason!r}: {said[-300:]}"] * (reason not in said)
-        kept = before & {pod["metadata"]["uid"] for pod in own_pods(plan)}
-        problems += [f"{len(before) - len(kept)} pods were replaced by a failed upgrade"] * (kept != before)
+        problems += [f"a failed upgrade began to replace pods by {made}" for made in _templates(plan) - before]
         yard.install(plan, values)
         await_ready(plan)
     return outcome("set-up", began, running.counts, figures, problems)
+
+
+def _templates(plan: Plan) -> set[str]:
+    """Return the templates that the pods were made of; autoscalers add and remove pods of the same ones."""
+    labels = [pod["metadata"]["labels"] for pod in own_pods(plan)]
+    made = [(own["app.kubernetes.io/component"], own.get("pod-template-hash")) for own in labels]
+    return {f"{component} {template}" for component, template in made if template}
 
 
 def _wrong(plan: Plan, values: Mapping[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
