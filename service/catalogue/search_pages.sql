@@ -27,11 +27,8 @@ WITH visit AS MATERIALIZED (
                            AND {conditions} OFFSET 0) p
                      WHERE way.is_frequent IS NOT TRUE
                      UNION ALL
-                    SELECT p.id, p.key FROM way CROSS JOIN visit v CROSS JOIN LATERAL (
-                        SELECT p.id, {key} AS key FROM package p
-                         WHERE p.project_id = v.id AND {conditions} AND {words}
-                         ORDER BY {order_within} LIMIT {limit} + {offset}) p
-                     WHERE way.is_frequent) p
+                    SELECT p.id, p.key FROM way CROSS JOIN LATERAL (
+                        SELECT p.id, p.key FROM {in_order} WHERE way.is_frequent) p) p
              ORDER BY p.key {direction}, p.id {direction} LIMIT {limit} OFFSET {offset}) p
 ), page AS MATERIALIZED (
     SELECT p.*, placed.place FROM placed JOIN package p ON p.id = placed.id

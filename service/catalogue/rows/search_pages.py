@@ -4,17 +4,26 @@ Names are rows of their own, and far fewer than packages. A word of three letter
 trigrams. A shorter one is compared with the names of the searched projects alone.
 """
 
+from typing import Final
+
 from schemas.http.cursors import PackagePosition
 from schemas.http.package_parameters import PackageListing
 from service.access.group_lists import ListedProjects
 from service.access.rows import VisitQuery
 from service.catalogue.rows import group_pages, package_orders
+from service.catalogue.rows.far_pages import MERGED
 from service.catalogue.rows.package_json import package_json
 from service.catalogue.rows.package_pages import Page, conditions_of, page_of
 from service.catalogue.rows.packages import of_type
 from service.infra.postgres.composing import Values, containing
 from service.infra.postgres.database import Connection, fetch_composed
 from service.infra.postgres.pages import COUNT_LIMIT
+
+_IN_ORDER: Final = """
+    visit v CROSS JOIN LATERAL (
+        SELECT p.id, {key} AS key FROM package p WHERE p.project_id = v.id AND {conditions}
+         ORDER BY {order_within} LIMIT {limit} + {offset}) p"""
+"""Reads one project in the order of the list; those of a group are merged, so that each costs its first match alone."""
 
 
 async def search_in_project(
@@ -64,6 +73,8 @@ async def _search(
         "json": package_json(values.place(base, "text"), in_group=in_group),
         "cursor": package_orders.last_value(listing, limit),
     }
+    of_frequent = {**parts, "visited": "visit", "conditions": f"{parts['conditions']} AND {parts['words']}"}
+    parts["in_order"] = (MERGED if in_group else _IN_ORDER).format_map(of_frequent)
     (record,) = await fetch_composed(connection, "search_page", parts, values.all)
     return page_of(record, listing)
 

@@ -37,6 +37,7 @@ _OF_GROUP: Final[list[tuple[dict[str, str], int]]] = [
     ({"page": "130"}, 7_000),
     ({"page": "130", "order_by": "name", "sort": "desc"}, 7_000),
     ({"package_name": "part-1679091c"}, 2_000),
+    ({"package_name": "b"}, 7_000),
 ]
 """The same of 150 projects."""
 
