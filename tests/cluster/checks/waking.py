@@ -107,7 +107,7 @@ def _wake_by_graces(plan: Plan, place: Place, workers: Followed) -> Figures:
 
 
 def _wake_without_management(plan: Plan, place: Place, workers: Followed) -> Figures:
-    """Delete while nobody can count the queue: KEDA starts as many workers as for errors, and lets them go after."""
+    """Delete while nobody can count the queue: due deletions wake a worker, if KEDA has started none for errors."""
     began = time.monotonic()
     with management_away(plan):
         seconds, _ = _first_removal(plan, place, _delete(plan, place, _FEW))
