@@ -27,6 +27,7 @@ from tests.cluster.parts import (
     pinned_version,
 )
 from tests.cluster.plan import IPV4, IPV6, Plan
+from tests.cluster.up import describe
 from tests.support.chart import CHART
 from tests.support.paths import ROOT
 
@@ -73,6 +74,7 @@ def test_an_older_kubernetes_takes_the_place_of_the_newest() -> None:
     plan = Plan(Path("/folder"), Path("/build"), kubernetes=older)
     assert variant_of(plan) == "Kubernetes v1.35"
     assert chosen("", VARIANTS[variant_of(plan)]) == chosen("quick")
+    assert "make cluster-check ONLY=quick KUBERNETES=v1.35" in describe(plan)
 
 
 def test_an_image_is_one_layer_with_one_program(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ from tests.cluster.machines import (
     wait_for,
 )
 from tests.cluster.nodes import await_containerd, enforce_policies, join_node, start_node
-from tests.cluster.parts import build_part, build_pause, part_names
-from tests.cluster.plan import API_PORT, BESIDE, LOCAL_API_PORT, SERVER_PORTS, Plan
+from tests.cluster.parts import build_part, build_pause, kubernetes_parts, part_names
+from tests.cluster.plan import API_PORT, BESIDE, KUBERNETES, LOCAL_API_PORT, SERVER_PORTS, Plan
 from tests.cluster.registry import push_packyard, start_registry
 from tests.cluster.servers import prepare
 from tests.support.paths import ROOT
@@ -180,11 +180,14 @@ def _say(began: float, text: str) -> None:
 def describe(plan: Plan) -> str:
     """Return the next steps, to copy."""
     address = yard.address(plan)
+    minors = {part: minor for minor, part in kubernetes_parts().items()}
+    settings = f" FAMILY={plan.family}" * (plan.family != "ipv4")
+    settings += f" KUBERNETES={minors[plan.kubernetes]}" * (plan.kubernetes != KUBERNETES)
     lines = [
         f"export KUBECONFIG={plan.kubeconfig}",
         "kubectl get nodes; kubectl -n packyard get pods -o wide",
         f"sudo nsenter --net=/run/netns/{BESIDE} curl {address}/-/ready",
-        "make cluster-check ONLY=quick",
+        f"make cluster-check ONLY=quick{settings}",
         "make cluster-down",
     ]
     return "\n".join(["Next:", *(f"  {line}" for line in lines)])
