@@ -23,7 +23,7 @@ from workers.stack.state import LOOPBACK, free_port
 
 PROCESSES: Final = ("serve", "relay", "work", "schedule")
 
-_PATIENCE_S: Final = 20
+_PATIENCE_S: Final = 60
 _GLANCE_S: Final = 0.05
 
 
