@@ -38,7 +38,7 @@ FAMILIES: Final = (
     Family(SEARCHES, measure_searches),
     Family(GROUPS, measure_groups),
     Family(SPACE, measure_space),
-    Family(RETENTION, measure_retention),
+    Family(RETENTION, measure_retention, is_of_every_size=False),
     Family(BULK, measure_bulk, is_of_every_size=False),
     Family(SINGLE, measure_single, is_of_every_size=False),
     Family(GUARD, measure_guard, is_of_every_size=False),
