@@ -12,7 +12,7 @@ from service.deletions.deletion import Deletion
 from service.errors import DatabaseAwayError
 from service.infra.postgres.sessions import connecting
 from service.settings import Settings
-from tests.support.catalogue import delete, file_statuses, fill_directory, publish, query
+from tests.support.catalogue import delete, file_statuses, fill_directory, publish
 from tests.support.races import UseCase, claiming, restoring
 from tests.support.stepwise import Worker, with_settings
 
@@ -47,7 +47,8 @@ async def deletion(impatient: Context) -> Deletion:
 
 async def test_usual_statements_are_given_up(impatient: Context) -> None:
     with pytest.raises(DatabaseAwayError, match=r"no answer to a statement within 0\.3 s"):
-        await query(impatient, "SELECT pg_sleep(10)")
+        async with impatient.database.connection() as connection:
+            await connection.fetch("SELECT pg_sleep(10)")
 
 
 async def test_a_package_may_take_its_time_to_be_marked(impatient: Context, deletion: Deletion) -> None:

@@ -68,7 +68,11 @@ async def test_entries_are_matched_by_name_and_what_they_do_not_name_goes(
 @pytest.mark.parametrize(
     ("hook", "key", "problem"),
     [
-        (_hook("https://10.0.0.1/"), SECRET_KEY, "line 1: projects[0].webhooks[0].url: leads to an address"),
+        (
+            _hook("https://10.0.0.1/"),
+            SECRET_KEY,
+            "line 1: projects[0].webhooks[0].url: leads outside the public internet",
+        ),
         (_hook("http://127.0.0.1:9/"), "", "line 1: projects[0].webhooks[0]: needs PACKYARD_SECRET_KEYS"),
     ],
 )
