@@ -25,6 +25,7 @@ from service.http import (
 from service.http.places import PlaceRoutes
 from service.http.replies import no_content
 from service.infra.egress.addresses import AllowedAddresses
+from service.infra.egress.resolving import OUTSIDE
 from service.infra.postgres.database import Connection
 from service.infra.postgres.pages import Slice
 from service.refusals import ConflictError, NotFoundError, SecretsNotKeptError, WebhookUrlRefusedError
@@ -36,7 +37,7 @@ routes = Routes("Webhooks", carriers=PERSONAL)
 _places: Final = PlaceRoutes[HookVisit](routes, *HOOK_PLACES)
 
 _WRITING: Final = (
-    WebhookUrlRefusedError("leads outside the public internet, and to no network of PACKYARD_WEBHOOK_ALLOWED_NETWORKS"),
+    WebhookUrlRefusedError(OUTSIDE),
     ConflictError("another webhook has that name"),
     SecretsNotKeptError,
 )

@@ -10,6 +10,8 @@ from service.infra.egress.addresses import AllowedAddresses
 
 _SETTING: Final = "PACKYARD_WEBHOOK_ALLOWED_NETWORKS"
 """The setting that adds networks: the owner of a webhook may ask an administrator for it."""
+OUTSIDE: Final = f"leads outside the public internet, and to no network of {_SETTING}"
+"""Why most URLs are refused."""
 _WITHIN_S: Final = 3.0
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -36,4 +38,4 @@ async def check_url(url: str, allowed: AllowedAddresses) -> None:
     if not all(allowed.has(str(entry[4][0]), is_tls=is_tls) for entry in found):
         if not is_tls and all(allowed.has(str(entry[4][0]), is_tls=True) for entry in found):
             raise UrlNotAllowedError(f"should begin with https://, or lead into a network of {_SETTING}")
-        raise UrlNotAllowedError(f"leads outside the public internet, and to no network of {_SETTING}")
+        raise UrlNotAllowedError(OUTSIDE)
