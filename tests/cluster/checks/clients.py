@@ -8,8 +8,6 @@ from typing import Final, TypeVar
 import aiohttp
 
 PROJECT: Final = "/api/v4/projects/100"
-DOWNLOAD: Final = "download"
-"""The name of a request for a file's bytes."""
 
 _HEADERS: Final = {"PRIVATE-TOKEN": "maintainer-token"}
 _PATIENCE: Final = aiohttp.ClientTimeout(total=None, sock_connect=20, sock_read=60)
@@ -26,9 +24,6 @@ class Summary:
     requests: int = 0
     failed: int = 0
     failures: list[str] = field(default_factory=list)
-    cut: int = 0
-    """Failed requests that were downloads."""
-
     transfers: int = 0
     """Uploads and downloads of 50 MB that were whole."""
 
@@ -69,7 +64,6 @@ class Clients:
             return await ask()
         except (aiohttp.ClientError, TimeoutError, OSError, EOFError) as error:
             self.summary.failed += 1
-            self.summary.cut += what == DOWNLOAD
             if len(self.summary.failures) < _MOST_FAILURES:
                 self.summary.failures.append(f"{what}: {type(error).__name__} {error}")
             await asyncio.sleep(_PAUSE_S)

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.cluster.checks.clients import DOWNLOAD, PROJECT, Clients, Summary
+from tests.cluster.checks.clients import PROJECT, Clients, Summary
 from tests.cluster.checks.load import BEGUN
 from tests.cluster.checks.streaming import Stream
 
@@ -78,7 +78,7 @@ class Transfers(Clients):
             await self._download_counted(session, package, _HELD_S)
 
     async def _download_counted(self, session: aiohttp.ClientSession, package: Package, seconds: float) -> None:
-        await self.counted(DOWNLOAD, lambda: self._download(session, package, seconds))
+        await self.counted("download", lambda: self._download(session, package, seconds))
 
     async def _delete_counted(self, session: aiohttp.ClientSession, package: Package) -> None:
         await self.counted("delete", lambda: self._delete(session, package))
