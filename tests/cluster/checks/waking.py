@@ -33,6 +33,7 @@ _HOLDERS: Final = 25
 """Requests under way, beside those of the load: they call for three pods."""
 
 _PER_API: Final = 10
+_AS_GRACES_END: Final = "workers as graces end"
 _TIMES: Final = """
 SELECT round(extract(epoch FROM min(finished_at) - min(not_before)), 1), extract(epoch FROM now() - min(not_before))
 FROM deletion WHERE package_name = '{name}'
@@ -66,7 +67,8 @@ def wake(plan: Plan, place: Place = HOME) -> Outcome:
         _set_grace(plan, place)
         kubectl(plan, "-n", place.namespace, "delete", "events", "--field-selector=type=Warning")
     yard.install(plan, values, place=place)
-    return outcome("wake", began, running.counts, figures, [*slow.problems, *held.problems])
+    stayed = ["workers were there as the graces ended, so that these woke none"] * (figures[_AS_GRACES_END] != 0)
+    return outcome("wake", began, running.counts, figures, [*slow.problems, *held.problems, *stayed])
 
 
 def _scaling(values: dict[str, Any]) -> dict[str, Any]:
@@ -97,7 +99,7 @@ def _wake_by_graces(plan: Plan, place: Place, workers: Followed) -> Figures:
     name = _delete(plan, place, _MANY, "--project", _INSIDE)
     seconds, ended = _first_removal(plan, place, name)
     figures: Figures = {
-        "workers as graces end": workers.ready_at(ended),
+        _AS_GRACES_END: workers.ready_at(ended),
         "first removal by graces s": seconds,
         "most workers then": workers.most_since(ended),
     }
