@@ -127,9 +127,14 @@ def _wrong_keys(error: ValidationError, *, names_rules: bool = False) -> dict[st
     problems = [problem for problem in error.errors() if problem["loc"]]
     wrong = {str(problem["loc"][0]): _SENTENCES.get(problem["type"], _UNREADABLE) for problem in problems}
     if names_rules:
-        rules = {str(problem["loc"][0]): problem["msg"].removeprefix("Input should be ") for problem in problems}
+        rules = {str(problem["loc"][0]): _rule(problem["msg"]) for problem in problems}
         wrong = {name: f"{sentence}: it should be {rules[name]}" for name, sentence in wrong.items()}
     return wrong
+
+
+def _rule(sentence: str) -> str:
+    """Return what a value should be, from the sentence about one that is not."""
+    return sentence.removeprefix("Value error, ").removeprefix("Input ").removeprefix("should be ")
 
 
 def _values(request: web.Request, kind: type[Query]) -> dict[str, str]:

@@ -147,6 +147,7 @@ async def test_a_wrong_parameter_is_refused_with_its_rule(filled: Context, clien
         assert answer.status == 400
         return str((await answer.json())["error"])
 
+    assert await error(after="x") == "after is invalid: it should be a whole number"
     assert await error(after="-1") == "after is invalid: it should be greater than or equal to 0"
     assert await error(limit="5000") == "limit is invalid: it should be less than or equal to 1000"
     assert "package.destroyed, " in await error(types="package.exploded")
