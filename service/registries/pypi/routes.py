@@ -71,6 +71,14 @@ _OF_GROUP: Final = (*GROUP_REFUSALS, PackageNameNotFoundError)
 
 
 @routes.post(_PROJECT, answers=Answer(201, Message), refusals=_PUBLISHING, takes_bytes=True, form_file="content")
+@routes.post(
+    f"{_PROJECT}/",
+    answers=Answer(201, Message),
+    refusals=_PUBLISHING,
+    takes_bytes=True,
+    form_file="content",
+    is_hidden=True,
+)
 async def publish_pypi_file(request: web.Request) -> web.Response:
     """Publish a wheel or a source archive: a multipart form with the file in `content`, as twine sends it."""
     publisher = await publisher_of(request, PackageType.PYPI)

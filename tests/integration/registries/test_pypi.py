@@ -96,6 +96,13 @@ async def test_a_published_file_is_listed_shown_and_downloaded(client: Client, m
     assert (package["name"], package["version"], package["package_type"]) == ("Foo_Bar", "1.0", "pypi")
 
 
+async def test_the_address_to_publish_to_may_end_in_a_slash(client: Client) -> None:
+    answer = await _publish(client, to=f"{_PROJECT}/")
+
+    assert (answer.status, await answer.json()) == (201, {"message": "201 Created"})
+    assert await _names(client) == [_WHEEL]
+
+
 async def test_an_index_is_html_unless_json_is_preferred(client: Client) -> None:
     await _publish(client, _form({"requires_python": ">=3.8"}))
 
