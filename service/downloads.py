@@ -70,14 +70,18 @@ async def send_file(
 
 
 def _part_of(request: web.Request, size: int, response: web.StreamResponse, *, tag: str) -> Part:
-    """Return the part that is asked for, or the whole; the response says which."""
+    """Return the part that is asked for, or the whole; the response says which.
+
+    A range of all bytes is a part, too, but none of an empty file: clients may send one with every request.
+    """
     whole = Part(0, size, size)
-    part = wanted_part(request, size=size, tag=tag) or whole
-    if part != whole:
-        if not part.is_satisfiable:
-            raise RangeUnsatisfiableError(part.content_range)
-        response.set_status(_PARTIAL)
-        response.headers["Content-Range"] = part.content_range
+    part = wanted_part(request, size=size, tag=tag)
+    if part is None or (part == whole and not size):
+        return whole
+    if not part.is_satisfiable:
+        raise RangeUnsatisfiableError(part.content_range)
+    response.set_status(_PARTIAL)
+    response.headers["Content-Range"] = part.content_range
     return part
 
 
