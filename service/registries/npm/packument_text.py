@@ -21,7 +21,8 @@ PROJECT_ID: Final = "{project_id}"
 _MOMENT: Final = """to_char({}, '\\"YYYY-MM-DD"T"HH24:MI:SS.MS"Z"\\"')"""
 _CREATED: Final = _MOMENT.format("s.created_at")
 _SHORT: Final = "s.details -> 'install'"
-_WHOLE: Final = f"coalesce(s.details -> 'more', '{{}}') || ({_SHORT})"
+_WHOLE: Final = f"(coalesce(s.details -> 'more', '{{}}') - '_id') || ({_SHORT})"
+"""Without the `_id` that npm sends: ours would be a second member of that name."""
 _NAME: Final = "jsonb_build_object('name', {name}, 'version', s.version)"
 _PATH: Final = percent_encoded("s.file_name", also="@/+")
 

@@ -26,7 +26,7 @@ WITH visit AS MATERIALIZED (
          ORDER BY g.name, g.updated_at DESC, n.version_key DESC NULLS LAST, n.id DESC) g
 ), tagged AS MATERIALIZED (
     SELECT b.base, left(encode(sha256(convert_to(
-               concat_ws(' ', 'v1', {form}, b.base, {name})
+               concat_ws(' ', 'v2', {form}, b.base, {name})
                || (SELECT string_agg(concat_ws(' ', s.id, s.file_id, s.updated_at,
                                                to_json(s.details ->> 'deprecation')), ',' ORDER BY s.place) FROM shown s)
                || (SELECT string_agg(concat_ws(' ', g.name, g.version), ',' ORDER BY g.is_set, g.name) FROM tags g),

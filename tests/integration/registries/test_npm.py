@@ -68,7 +68,14 @@ async def _published(client: Client, *versions: str, name: str = "press", **abou
 async def _metadata(client: Client, name: str = "press", *, at: str = _PROJECT, accept: str = "*/*") -> dict[str, Any]:
     answer = await client.get(_address(name, at), headers={**_MAINTAINER, "Accept": accept})
     assert answer.status == 200, await answer.text()
-    return json.loads(await answer.read())  # type: ignore[no-any-return]
+    return json.loads(await answer.read(), object_pairs_hook=_object)  # type: ignore[no-any-return]
+
+
+def _object(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; strict parsers refuse one that has a name twice."""
+    names = [name for name, _ in members]
+    assert len(set(names)) == len(names), names
+    return dict(members)
 
 
 async def _ids(context: Context) -> dict[str, int]:
