@@ -16,7 +16,7 @@ _FURTHEST: Final = 2**62
 """An offset that no list reaches, and that PostgreSQL still adds to."""
 _TRUE: Final = ("1", "on", "On", "ON", "t", "true", "True", "TRUE", "T", "y", "yes", "Yes", "YES", "Y")
 _FALSE: Final = ("0", "off", "Off", "OFF", "f", "false", "False", "FALSE", "F", "n", "no", "No", "NO", "N")
-_FLAGS: Final = MappingProxyType({**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
+FLAGS: Final = MappingProxyType({**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)})
 """The texts that GitLab's API reads as a boolean."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,1000}")
 
@@ -40,9 +40,9 @@ def read_integer(value: object) -> object:
 
 
 def _read_flag(value: object) -> object:
-    if isinstance(value, str) and value not in _FLAGS:
+    if isinstance(value, str) and value not in FLAGS:
         raise ValueError("should be true or false")
-    return _FLAGS[value] if isinstance(value, str) else value
+    return FLAGS[value] if isinstance(value, str) else value
 
 
 def _read_page(value: int) -> int:

@@ -13,6 +13,7 @@ from schemas.base import Contract
 from schemas.problems import problems_of
 from service.access.callers import Caller
 from service.digests import text_digest
+from service.http.body.form_bodies import form_as_json
 from service.http.keys import CONTEXT
 from service.http.operations import OPERATION
 from service.http.parameters import gitlab_sentences
@@ -31,14 +32,16 @@ _MOST_PROBLEMS: Final = 5
 _Body = TypeVar("_Body", bound=Contract)
 
 
-async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
+async def read_body(request: web.Request, kind: type[_Body], *, takes_form: bool = False) -> _Body:
     """Return the JSON body, whatever its Content-Type says; an empty one is an empty object.
+
+    With *takes_form*, it may also be a form, as at GitLab's addresses.
 
     Raises:
         BadParametersError: it is not what it has to be; each problem names its place and the rule.
         UnservedError: it does not come.
     """
-    found = await _read_json(request, kind)
+    found = await _read_json(request, kind, takes_form=takes_form)
     try:
         return kind.model_validate(found)
     except ValidationError as error:
@@ -49,20 +52,20 @@ async def read_body(request: web.Request, kind: type[_Body]) -> _Body:
 
 
 async def read_gitlab_body(request: web.Request, kind: type[_Body]) -> _Body:
-    """Return the JSON body, as `read_body` does, of a route whose refusals have GitLab's texts.
+    """Return the JSON body or the form, as `read_body` does, of a route whose refusals have GitLab's texts.
 
     Raises:
         BadParametersError: it is not what it has to be; each key is named, in the order of *kind*.
         UnservedError: it does not come.
     """
-    found = await _read_json(request, kind)
+    found = await _read_json(request, kind, takes_form=True)
     try:
         return kind.model_validate(found)
     except ValidationError as error:
         raise BadParametersError(*gitlab_sentences(error, kind)) from None
 
 
-async def _read_json(request: web.Request, kind: type[Contract]) -> object:
+async def _read_json(request: web.Request, kind: type[Contract], *, takes_form: bool) -> object:
     if request[OPERATION].body is not kind:
         raise TypeError(f"{request[OPERATION].path} is documented with another body than {kind.__name__}")
     patience = request.app[CONTEXT].settings.request_timeout.total_seconds()
@@ -74,7 +77,10 @@ async def _read_json(request: web.Request, kind: type[Contract]) -> object:
     try:
         found: object = from_json(written) if written.strip() else {}
     except ValueError:
-        raise BadParametersError("body should be a JSON object") from None
+        form = form_as_json(written, request.headers.get("Content-Type", ""), kind) if takes_form else None
+        if form is None:
+            raise BadParametersError("body should be a JSON object") from None
+        return form
     return found
 
 

@@ -67,7 +67,7 @@ async def add_place_hook(request: web.Request, visit: HookVisit) -> web.Response
     """
     async with visit(request) as (_, place):
         pass
-    body = await read_body(request, WebhookSettings)
+    body = await read_body(request, WebhookSettings, takes_form=True)
     await _require_allowed(request, body.url)
     async with request.app[CONTEXT].database.transaction() as connection:
         made = await managing.add(connection, place, body, _box(request))
@@ -88,7 +88,7 @@ async def change_place_hook(request: web.Request, visit: HookVisit) -> web.Respo
     """Change a webhook of a place. Keys that are left out stay as they are."""
     async with visit(request) as (connection, place):
         webhook = await asked_for(request, connection, place)
-    body = await read_body(request, WebhookChange)
+    body = await read_body(request, WebhookChange, takes_form=True)
     if body.url is not None:
         await _require_allowed(request, body.url)
     async with request.app[CONTEXT].database.transaction() as connection:

@@ -1,8 +1,13 @@
 """Protection rules over HTTP, as GitLab serves them: its texts, its rights, and both levels."""
 
 import asyncio
+from collections.abc import Mapping
 from email.utils import formatdate
+from functools import partial
 from typing import Any, Final
+
+import pytest
+from aiohttp import FormData
 
 from service.context import Context
 from service.directory_file.applying import apply_directory, parse_directory
@@ -40,10 +45,32 @@ def _unsavable(*reasons: str) -> tuple[int, object]:
     return 422, {"message": {"error": list(reasons)}}
 
 
+def _form(fields: Mapping[str, str], *, is_multipart: bool) -> FormData:
+    form = FormData(default_to_multipart=is_multipart)
+    for name, value in fields.items():
+        form.add_field(name, value)
+    return form
+
+
 async def _add(client: Client, **changes: Any) -> Any:
     answer = await client.post(_RULES, json={**_RULE, **changes}, headers=MAINTAINER)
     assert answer.status == 201, await answer.text()
     return await json_of(answer)
+
+
+@pytest.mark.parametrize("is_multipart", [False, True])
+async def test_a_form_is_taken_as_json_is(client: Client, *, is_multipart: bool) -> None:
+    form = partial(_form, is_multipart=is_multipart)
+
+    added = await client.post(_RULES, headers=MAINTAINER, data=form(_RULE))
+
+    assert added.status == 201, await added.text()
+    rule = await json_of(added)
+    assert rule == {"id": rule["id"], "project_id": 100, **_RULE}
+    changed = await client.patch(f"{_RULES}/{rule['id']}", headers=MAINTAINER, data=form({_PUSH: "owner"}))
+    assert await told(changed) == (200, {**rule, _PUSH: "owner"})
+    wrong = await client.post(_RULES, headers=MAINTAINER, data=form({"package_type": "npm"}))
+    assert await told(wrong) == (400, {"error": "package_name_pattern is missing"})
 
 
 async def test_a_rule_is_added_listed_changed_and_deleted(client: Client) -> None:
