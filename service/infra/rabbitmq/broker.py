@@ -22,6 +22,7 @@ from service.configuration.several_hosts import at_hosts, one_host_each
 from service.errors import BrokerAwayError, StartError, first_line
 from service.infra.rabbitmq.consuming import BrokerUnavailableError, Consumer
 from service.infra.rabbitmq.publishing import CommandPublisher, EventPublisher, QueuePublisher
+from service.infra.rabbitmq.short_channels import lost_by_now, short_channel
 
 _CONNECT_TIMEOUT_S: Final = 5
 _HEARTBEAT_S: Final = 10
@@ -79,7 +80,8 @@ class Broker:
     async def require_answer(self) -> None:
         """Ask for a channel over this connection; a broker that does not answer soon is a TimeoutError."""
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            await (await self._channel()).close()
+            async with short_channel(self._connection):
+                pass
 
     async def consumer(self, queue_name: str, *, prefetch: int) -> Consumer:
         """Return a consumer on a channel of its own, started; a queue that does not answer is a TimeoutError."""
@@ -116,13 +118,11 @@ class Broker:
 
     async def queue_depth(self, queue_name: str) -> QueueDepth | None:
         """Return the depth of a queue; None for one that cannot be used."""
-        channel = await self._channel()
         try:
-            declared = await channel.declare_queue(queue_name, passive=True)
+            async with short_channel(self._connection) as channel:
+                found = await channel.queue_declare(queue_name, passive=True)
         except aiormq.exceptions.ChannelClosed:
             return None
-        await channel.close()
-        found = declared.declaration_result
         return QueueDepth(found.message_count or 0, found.consumer_count or 0)
 
     async def declare(self) -> None:
@@ -138,11 +138,8 @@ class Broker:
             await self._declare_queue(queue)
 
     async def _channel(self, *, on_return_raises: bool = False) -> aio_pika.abc.AbstractChannel:
-        try:
+        with lost_by_now():
             return await self._connection.channel(publisher_confirms=True, on_return_raises=on_return_raises)
-        except RuntimeError as error:
-            # The driver's word for a connection that was lost a moment ago.
-            raise ConnectionResetError("the connection to the broker was lost") from error
 
     async def _declare_queue(self, queue: Queue) -> None:
         channel = await self._channel()
