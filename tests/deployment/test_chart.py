@@ -227,7 +227,7 @@ settings:
 podSecurity: {user: 1000660000, group: 1000660000}
 api: {terminationGracePeriodSeconds: 1000000}
 setUp: {activeDeadlineSeconds: 1000000}
-autoscaling: {mode: keda, scaleDownAfterSeconds: 1000000}
+autoscaling: {mode: keda, scaleDownAfterSeconds: 3600}
 workers: {bulk: {messagesPerWorker: 1000000, duePerWorker: 2000000}}
 """
 
