@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 
-from tests.support.chart import CHART, parsed_command, read_manifests, render
+from tests.support.chart import CHART, parsed_command, pod_specs, read_manifests, render
 
 _EXTRAS_OF_TWO: Final = """
 commonLabels: {team: packages, tier: common}
@@ -92,6 +92,39 @@ def test_labels_of_everything_are_in_no_selector() -> None:
             assert found.get("spec", {}).get(place) == plain[name].get("spec", {}).get(place), name
 
 
+def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
+    names = (
+        "storage.existingClaim",
+        "api.priorityClassName",
+        "trust.secret",
+        "webhooks.existingSecret",
+        "webhooks.key",
+    )
+    options = ("--namespace", "2024", "--set-string", ",".join(f"{name}=1e3" for name in (*names, "nameOverride")))
+    for found in read_manifests(render("small", *options)):
+        assert found["metadata"]["namespace"] == "2024"
+        assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "1e3"
+        for _, spec in pod_specs([found]):
+            assert spec.get("priorityClassName", "1e3") == "1e3"
+            named = json.dumps(spec["volumes"])
+            assert "1000" not in named
+            assert {"secretName": "1e3"}.items() <= next(one for one in spec["volumes"] if one["name"] == "trust")[
+                "secret"
+            ].items()
+
+
+def test_labels_of_an_object_are_unique_and_as_kubernetes_takes_them() -> None:
+    tag = "_" + 61 * "a" + "-b"
+    options = (
+        "--set",
+        f"image.tag={tag},commonLabels.release=all,metrics.serviceMonitor=true,metrics.labels.release=mine",
+    )
+    labels = {found["kind"]: found["metadata"]["labels"] for found in read_manifests(render("small", *options))}
+
+    assert (labels["ServiceMonitor"]["release"], labels["Deployment"]["release"]) == ("mine", "all")
+    assert labels["Deployment"]["app.kubernetes.io/version"] == 61 * "a"
+
+
 def test_pages_and_api_have_one_way_in() -> None:
     ingress = ("api.ingress.enabled=true", "api.ingress.host=packages.example.com")
     route = ("api.httpRoute.enabled=true", "api.httpRoute.parentRefs[0].name=public", "api.httpRoute.hostnames={a.b}")
@@ -110,13 +143,18 @@ def test_pages_and_api_have_one_way_in() -> None:
 def test_a_test_of_the_release_needs_a_token_and_a_project() -> None:
     pods = [
         found
-        for options in ((), ("--set", "test.tokenSecret=token,test.project=acme/open"))
+        for options in (
+            (),
+            ("--set", "test.tokenSecret=token,test.project=acme/open"),
+            ("--set", "test.project=1000000"),
+        )
         for found in read_manifests(render("small", *options))
         if found["kind"] == "Pod"
     ]
-    bare, full = (pod["spec"]["containers"][0] for pod in pods)
+    bare, full, numbered = (pod["spec"]["containers"][0] for pod in pods)
 
-    assert [parsed_command(container["args"]) for container in (bare, full)] == [["try"], ["try"]]
+    assert [parsed_command(container["args"]) for container in (bare, full, numbered)] == [["try"]] * 3
+    assert numbered["args"][2:] == ["--project", "1000000"]
     assert full["args"][2:] == ["--project", "acme/open", "--token-file", "/run/token/token"]
     assert all(pod["metadata"]["annotations"]["helm.sh/hook"] == "test" for pod in pods)
 

@@ -92,7 +92,8 @@ def test_the_api_scales(by: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grace", "drain", "finish"), [(90, "5s", "80s"), (60, "1500ms", "53.5s"), (700, "1m", "635s")]
+    ("grace", "drain", "finish"),
+    [(90, "5s", "80s"), (60, "1500ms", "53.5s"), (700, "1m", "635s"), (2_000_000, "5s", "1999990s")],
 )
 def test_requests_may_take_all_of_the_grace(grace: int, drain: str, finish: str) -> None:
     rendered = render("small", "--set", f"api.terminationGracePeriodSeconds={grace},api.drain={drain}")

@@ -7,9 +7,9 @@ import jsonschema_rs
 import pytest
 from ruamel.yaml import YAML
 
-from tests.support.chart import CHART, ChartError, read_schema, render
+from tests.support.chart import CHART, ChartError, helm, read_schema, render
 
-_BY_SCHEMA: Final = (
+_BY_SCHEMA: Final[tuple[tuple[str, object], ...]] = (
     ("podSecurity.user", 0),
     ("autoscaling.mode", "vertical"),
     ("storage.url", "/var/lib/packyard"),
@@ -91,6 +91,45 @@ _BY_TEMPLATE: Final = (
     ("relay.extraEnv[0].name=PACKYARD_BROKER_URL", "extraEnv: PACKYARD_BROKER_URL is the chart's own, set broker"),
     ("extraEnv[0].name=PACKYARD_LEASE,settings.LEASE=9s", "extraEnv: PACKYARD_LEASE is set by the chart already"),
     ("extraEnv[0].name=SSL_CERT_FILE,trust.secret=a", "extraEnv: SSL_CERT_FILE is set by the chart already"),
+    ("api.extraVolumes[0].name=tmp", "extraVolumes: a pod of api has a volume tmp already"),
+    ("setUp.extraVolumes[0].name=addresses", "extraVolumes: a pod of setUp has a volume addresses already"),
+    (
+        "workers.bulk.extraVolumeMounts[0].name=a,workers.bulk.extraVolumeMounts[0].mountPath=/a",
+        "of workers.bulk has no volume a",
+    ),
+    ("storage.url=file:///tmp", "has one at /tmp already"),
+    (
+        "api.sidecars[0].name=packyard,api.sidecars[0].image=a",
+        "sidecars and initContainers: a pod of api has a container packyard",
+    ),
+    (
+        "setUp.initContainers[0].name=set-up,setUp.initContainers[0].image=a",
+        "a pod of setUp has a container set-up already",
+    ),
+    ("api.resources.requests.memory=512Mi", "api.resources.requests.memory: 512Mi is more than the limit, 256Mi"),
+    ("setUp.resources.requests.cpu=1500m", "setUp.resources.requests.cpu: 1500m is more than the limit, 1"),
+    ("setUp.databasePasswordsSecret=a", "setUp.databasePasswordsSecret: goes with setUp.grantRights"),
+    ("setUp.broker=false,setUp.brokerPasswordsSecret=a", "setUp.brokerPasswordsSecret: goes with setUp.broker"),
+    (
+        "api.service.loadBalancerClass=a",
+        "api.service.loadBalancerClass: goes with type LoadBalancer only, which is ClusterIP",
+    ),
+    (
+        "api.service.ipFamilyPolicy=SingleStack,api.service.ipFamilies={IPv4,IPv6}",
+        "ipFamilies: with SingleStack there is one",
+    ),
+    ("database.url=postgresql://a\\,[::1]:6432/b", "database.url: port 6432 is not in networkPolicy.database.ports"),
+    ("broker.url=amqp://a:b@c\\,d:5673/", "broker.url: port 5673 is not in networkPolicy.broker.ports"),
+    ("broker.managementUrl=https://a:443/", "broker.managementUrl: port 443 is not in networkPolicy.management.ports"),
+    (
+        "storage.url=s3://a,storage.existingClaim=,settings.STORAGE_ENDPOINT=http://a",
+        "STORAGE_ENDPOINT: port 80 is not in",
+    ),
+    ("commonLabels.helm\\.sh/chart=x", "commonLabels: helm.sh/chart is the chart's own"),
+    (
+        "metrics.serviceMonitor=true,metrics.labels.app\\.kubernetes\\.io/name=x",
+        "metrics.labels: app.kubernetes.io/name is the chart's own",
+    ),
     ("api.ingress.enabled=true", "api.ingress.host is needed"),
     ("api.httpRoute.enabled=true", "api.httpRoute.parentRefs is needed"),
 )
@@ -150,3 +189,12 @@ def test_a_cluster_without_a_kind_is_told_in_one_line(options: str, group: str, 
     assert message in str(refused.value).splitlines()[0]
     assert render("small", "--set", options, *_A_CLUSTER, "--api-versions", group)
     assert render("small", "--set", options), "it renders without a cluster, which knows no kinds"
+
+
+@pytest.mark.parametrize("release", ["1st", "my.packyard"])
+def test_a_release_whose_name_no_service_can_have_is_told_to_take_another(release: str) -> None:
+    options = ("--values", str(CHART / "examples" / "small.yaml"))
+    with pytest.raises(ChartError, match=f"release {re.escape(release)}: a Service cannot have a name"):
+        helm("template", release, *options)
+
+    assert helm("template", release, *options, "--set", "fullnameOverride=packyard")

@@ -7,6 +7,14 @@ A Deployment of one process. Takes a dict of root, component (its name), values 
   runs until somebody runs a command in it, perhaps without an address in the Secret.
 */}}
 {{- define "packyard.deployment" -}}
+{{- $place := .component | replace "worker-" "workers." }}
+{{- $made := include "packyard.manifestsOfOne" . }}
+{{- include "packyard.requireResources" (dict "place" $place "resources" .values.resources) }}
+{{- include "packyard.requirePod" (dict "place" $place "spec" (regexSplit "\n---\n" $made 2 | first | fromYaml).spec.template.spec) }}
+{{- $made }}
+{{- end }}
+
+{{- define "packyard.manifestsOfOne" -}}
 {{- $root := .root -}}
 {{- $env := include "packyard.processEnv" . -}}
 {{- $extraEnv := include "packyard.extraEnv" (dict "root" $root "values" .values "own" $env) -}}
@@ -14,7 +22,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   name: {{ include "packyard.fullname" $root }}-{{ .component }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "packyard.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .component }}
@@ -49,18 +57,18 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
-      serviceAccountName: {{ include "packyard.serviceAccount" $root }}
+      serviceAccountName: {{ include "packyard.serviceAccount" $root | quote }}
       automountServiceAccountToken: false
       # Otherwise a Service called packyard would show up as PACKYARD_… settings that nobody knows.
       enableServiceLinks: false
       terminationGracePeriodSeconds: {{ int64 .values.terminationGracePeriodSeconds }}
       {{- with .values.priorityClassName }}
-      priorityClassName: {{ . }}
+      priorityClassName: {{ . | quote }}
       {{- end }}
       {{- with $root.Values.image.pullSecrets }}
       imagePullSecrets:
         {{- range . }}
-        - name: {{ . }}
+        - name: {{ . | quote }}
         {{- end }}
       {{- end }}
       {{- with $root.Values.scheduling.nodeSelector }}
@@ -150,7 +158,7 @@ spec:
         {{- with $root.Values.storage.existingClaim }}
         - name: objects
           persistentVolumeClaim:
-            claimName: {{ . }}
+            claimName: {{ . | quote }}
         {{- end }}
         {{- with include "packyard.extraList" (dict "root" $root "values" .values "key" "extraVolumes") }}
         {{- . | nindent 8 }}
@@ -161,7 +169,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
   name: {{ include "packyard.fullname" $root }}-{{ .component }}
-  namespace: {{ $root.Release.Namespace }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "packyard.labels" $root | nindent 4 }}
     app.kubernetes.io/component: {{ .component }}
@@ -220,7 +228,7 @@ topologySpreadConstraints:
     {{- include "packyard.spreadPods" . | nindent 4 }}
   {{- end }}
   {{- range $zones }}
-  - topologyKey: {{ . }}
+  - topologyKey: {{ . | quote }}
     maxSkew: 1
     whenUnsatisfiable: ScheduleAnyway
     {{- include "packyard.spreadPods" $ | nindent 4 }}

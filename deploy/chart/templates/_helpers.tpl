@@ -2,36 +2,45 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Short enough for "-worker-interactive" behind it. */}}
+{{/* Short enough for "-worker-interactive" behind it. A Service has the strictest rule for names. */}}
 {{- define "packyard.fullname" -}}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 43 | trimSuffix "-" }}
-{{- else if contains (include "packyard.name" .) .Release.Name }}
-{{- .Release.Name | trunc 43 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name (include "packyard.name" .) | trunc 43 | trimSuffix "-" }}
+{{- $name := .Values.fullnameOverride }}
+{{- if not $name }}
+{{- $name = .Release.Name }}
+{{- if not (contains (include "packyard.name" .) $name) }}{{ $name = printf "%s-%s" $name (include "packyard.name" .) }}{{ end }}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $name) }}
+{{- fail (printf "release %s: a Service cannot have a name that begins with a digit or has a dot; set fullnameOverride" .Release.Name) }}
 {{- end }}
+{{- end }}
+{{- $name | trunc 43 | trimSuffix "-" }}
 {{- end }}
 
 {{- define "packyard.selector" -}}
-app.kubernetes.io/name: {{ include "packyard.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "packyard.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The labels that the chart gives by itself; further ones may not replace them. */}}
 {{- define "packyard.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "packyard.selector" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ regexReplaceAll "^[^A-Za-z0-9]+|[^A-Za-z0-9]+$" (.Values.image.tag | default .Chart.AppVersion | trunc 63) "" | quote }}
 app.kubernetes.io/part-of: packyard
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{/* The labels of every object. Those of `commonLabels` are never in a selector, since a selector cannot change. */}}
 {{- define "packyard.labels" -}}
-{{ include "packyard.ownLabels" . }}
-{{- with .Values.commonLabels }}
-{{- include "packyard.requireFreeLabels" (dict "labels" . "place" "commonLabels") }}
+{{ include "packyard.labelsAnd" (dict "root" . "labels" dict "place" "") }}
+{{- end }}
+
+{{/* The same and further ones, which win over `commonLabels`. Takes root, labels and their place. */}}
+{{- define "packyard.labelsAnd" -}}
+{{- $common := .root.Values.commonLabels | default dict }}
+{{- include "packyard.requireFreeLabels" (dict "labels" $common "place" "commonLabels") }}
+{{- include "packyard.requireFreeLabels" (dict "labels" .labels "place" .place) }}
+{{- include "packyard.ownLabels" .root }}
+{{- with merge (dict) (.labels | default dict) $common }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -168,18 +177,18 @@ envFrom:
     sources:
       {{- range $files }}
       - secret:
-          name: {{ include "packyard.secretName" . }}
+          name: {{ include "packyard.secretName" . | quote }}
           optional: true
           items:
-            - key: {{ include "packyard.secretKey" . }}
+            - key: {{ include "packyard.secretKey" . | quote }}
               path: {{ include "packyard.addressPath" . }}
       {{- end }}
       {{- if and .secretKeys $root.Values.webhooks.existingSecret }}
       - secret:
-          name: {{ $root.Values.webhooks.existingSecret }}
+          name: {{ $root.Values.webhooks.existingSecret | quote }}
           optional: true
           items:
-            - key: {{ $root.Values.webhooks.key }}
+            - key: {{ $root.Values.webhooks.key | quote }}
               path: {{ $root.Values.webhooks.existingSecret }}/{{ $root.Values.webhooks.key }}
       {{- end }}
 {{- end }}
@@ -275,13 +284,13 @@ seccompProfile:
 - name: trust
   {{- if $.Values.trust.configMap }}
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
   {{- else }}
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
   {{- end }}
     items:
-      - key: {{ $.Values.trust.key }}
+      - key: {{ $.Values.trust.key | quote }}
         path: ca.crt
 {{- end }}
 {{- end }}
