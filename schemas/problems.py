@@ -41,12 +41,16 @@ class Problem(NamedTuple):
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """Return what a contract found, in the project's words, without any value: some are secret."""
+    problems = error.errors(include_input=False, include_url=False)
+    around = {found["loc"][:end] for found in problems for end in range(len(found["loc"]))}
     return [
         Problem(
             tuple(part for part in found["loc"] if part != "[key]"),
             _rule(found["type"], found["msg"], found.get("ctx", {})),
         )
-        for found in error.errors(include_input=False, include_url=False)
+        for found in problems
+        # Pydantic counts only the right elements of a list, so it also calls one of wrong elements too short.
+        if found["type"] != "too_short" or found["loc"] not in around
     ]
 
 

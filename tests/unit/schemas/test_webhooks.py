@@ -5,6 +5,7 @@ import base64
 import pytest
 from pydantic import ValidationError
 
+from schemas.problems import problems_of
 from schemas.webhooks import WebhookChange, WebhookSettings
 
 _KEY = base64.b64encode(bytes(32)).decode()
@@ -48,3 +49,15 @@ def test_the_flags_of_gitlab_are_accepted() -> None:
     )
 
     assert "token" not in given.model_fields_set
+
+
+@pytest.mark.parametrize(
+    ("types", "place"),
+    [([], "event_types: should not be empty"), (["package.eaten"], "event_types[0]: should be one of ")],
+)
+def test_a_list_of_wrong_elements_is_not_called_empty(types: list[str], place: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        WebhookChange.model_validate({"event_types": types})
+
+    (problem,) = problems_of(refused.value)
+    assert problem.sentence().startswith(place)
