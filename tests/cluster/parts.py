@@ -155,9 +155,9 @@ def build_pause(build: Path) -> Path:
 
 
 def module_folder(part: str, module: str) -> Path:
-    """Return where the sources of a module are that *part* pins."""
-    found = _go("list", "-m", "-f", "{{.Dir}}", module, folder=PARTS / part)
-    return Path(found.strip())
+    """Return where the sources of a module are that *part* pins; they are fetched if they are not there."""
+    found = json.loads(_go("mod", "download", "-json", module, folder=PARTS / part))
+    return Path(found["Dir"])
 
 
 def archive(image: ProgramImage, program: Path, target: Path) -> None:
