@@ -77,6 +77,20 @@ def test_an_older_kubernetes_takes_the_place_of_the_newest() -> None:
     assert "make cluster-check ONLY=quick KUBERNETES=v1.35" in describe(plan)
 
 
+def test_the_chart_allows_the_oldest_kubernetes_that_passed_the_quick_cases() -> None:
+    rows = PAGE.read_text(encoding="utf-8")
+    passed = {
+        minor
+        for minor in kubernetes_parts()
+        if all(
+            re.search(rf"^\| {case}, Kubernetes {re.escape(minor)} .* passed \|$", rows, re.MULTILINE)
+            for case in chosen("quick")
+        )
+    }
+    oldest = min(passed, key=lambda minor: int(minor.rpartition(".")[2]))
+    assert YAML(typ="safe").load(CHART / "Chart.yaml")["kubeVersion"] == f">={oldest.removeprefix('v')}.0-0"
+
+
 def test_an_image_is_one_layer_with_one_program(tmp_path: Path) -> None:
     (tmp_path / "program").write_bytes(b"machine code")
     archive(ProgramImage("a/b:1", "part", "program", "/there"), tmp_path / "program", tmp_path / "image.tar")

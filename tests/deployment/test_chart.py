@@ -37,7 +37,7 @@ from tests.support.chart import (
 )
 
 _PATIENCE_S: Final = 110
-_KUBERNETES: Final = ("1.29", "1.37")
+_KUBERNETES: Final = ("1.31", "1.37")
 """The oldest that the chart allows, and the newest that is known to the checker."""
 
 _CRDS: Final = Path(__file__).parent / "crds"
