@@ -13,7 +13,7 @@ class LeftOut(StrEnum):
     """It is `local`: a commit waits for the disk of the primary alone."""
 
     QUORUM_SIZE = "quorum_size"
-    """Each queue has one copy, in place of three."""
+    """Each quorum queue has one copy, in place of three."""
 
     PAUSE = "pause_minority"
     """A node that sees no other one continues."""

@@ -1,6 +1,7 @@
 """Three nodes of RabbitMQ on loopback that are one cluster."""
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from schemas.messages.topology import QUEUES
+from schemas.messages.topology import QUEUES, Queue
 from tests.system.faults.failover.left_out import LeftOut
 from workers.stack.rabbitmq import RabbitMQ, find_server
 from workers.stack.state import StackState
@@ -67,7 +68,7 @@ class Nodes:
         await _command(node, "rabbitmqctl", "eval", _CUT_OFF)
 
     async def drop_copies(self) -> None:
-        """Leave each queue the copies that it shall have: all, or one on the first node."""
+        """Leave each quorum queue the copies that it shall have: all, or one on the first node. A stream keeps all."""
         for node in self.all[1:] if self._copies == 1 else ():
             await _command(self.all[0], "rabbitmq-queues", "shrink", node.node)
         await self.until_whole()
@@ -103,10 +104,14 @@ class Nodes:
         return found
 
     async def _is_whole(self) -> bool:
-        queues = {queue["name"]: queue for queue in await self._get("/api/queues")}
-        return all(
-            queue.name in queues and len(queues[queue.name].get("online", ())) == self._copies for queue in QUEUES
-        )
+        # The management API has the copies of some time ago.
+        running = next(node for node in self.all if node.child.running)
+        listed = await _command(running, "rabbitmqctl", "list_queues", "name", "online", "--formatter", "json")
+        online = {queue["name"]: queue["online"] for queue in json.loads(listed)}
+        return all(len(online.get(queue.name) or ()) == self._copies_of(queue) for queue in QUEUES)
+
+    def _copies_of(self, queue: Queue) -> int:
+        return self._copies if queue.arguments["x-queue-type"] == "quorum" else _COUNT
 
     async def _get(self, path: str) -> list[dict[str, Any]]:
         for node in self.all:
@@ -122,15 +127,16 @@ class Nodes:
         return []
 
 
-async def _command(node: RabbitMQ, program: str, *arguments: str) -> None:
+async def _command(node: RabbitMQ, program: str, *arguments: str) -> str:
     file = find_server().with_name(program)
     environment = {**node.child.program.environment, "PATH": f"{file.parent}:/usr/sbin:/usr/bin:/sbin:/bin"}
     process = await asyncio.create_subprocess_exec(
         file,
         *("--quiet", *arguments),
         env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, errors = await process.communicate()
+    output, errors = await process.communicate()
     assert not process.returncode, f"{program} {arguments[0]}: {errors.decode(errors='replace').strip()}"
+    return output.decode()
