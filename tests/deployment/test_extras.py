@@ -99,13 +99,16 @@ def test_a_name_that_looks_like_a_number_stays_a_name() -> None:
         "trust.secret",
         "webhooks.existingSecret",
         "webhooks.key",
+        "serviceAccount.name",
     )
-    options = ("--namespace", "2024", "--set-string", ",".join(f"{name}=1e3" for name in (*names, "nameOverride")))
+    all_names = ",".join(f"{name}=1e3" for name in (*names, "nameOverride"))
+    options = ("--namespace", "2024", "--set-string", all_names, "--set", "serviceAccount.create=false")
     for found in read_manifests(render("small", *options)):
         assert found["metadata"]["namespace"] == "2024"
         assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "1e3"
         for _, spec in pod_specs([found]):
             assert spec.get("priorityClassName", "1e3") == "1e3"
+            assert spec["serviceAccountName"] == "1e3"
             named = json.dumps(spec["volumes"])
             assert "1000" not in named
             assert {"secretName": "1e3"}.items() <= next(one for one in spec["volumes"] if one["name"] == "trust")[

@@ -1,6 +1,7 @@
 """A form in the place of a JSON body: some of GitLab's clients send the one, some the other."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from multipart import parse_options_header
@@ -51,6 +52,7 @@ def _nested(fields: Iterable[tuple[str, str]]) -> Json:
     return found
 
 
+@cache
 def _flags_of(kind: type[Contract]) -> frozenset[str]:
     properties = kind.model_json_schema()["properties"]
     return frozenset(

@@ -68,7 +68,8 @@ async def _published(client: Client, *versions: str, name: str = "press", **abou
 async def _metadata(client: Client, name: str = "press", *, at: str = _PROJECT, accept: str = "*/*") -> dict[str, Any]:
     answer = await client.get(_address(name, at), headers={**_MAINTAINER, "Accept": accept})
     assert answer.status == 200, await answer.text()
-    return json.loads(await answer.read(), object_pairs_hook=_object)  # type: ignore[no-any-return]
+    found: dict[str, Any] = json.loads(await answer.read(), object_pairs_hook=_object)
+    return found
 
 
 def _object(members: Sequence[tuple[str, Any]]) -> dict[str, Any]:
